@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Loader: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "loader", abstract: "Kafka topics into PostgreSQL.")
+}

@@ -1,0 +1,100 @@
+import Postgres
+
+/// Everything the pipeline is told, free of where it was written.
+public struct LoadingOptions: Sendable {
+    public enum Delivery: String, Sendable, CaseIterable {
+        case exactlyOnce = "exactly_once"
+        /// Without the ledger: only the group's offsets count, and a crash loads the last batch again.
+        case atLeastOnce = "at_least_once"
+    }
+
+    /// What to do when a position lies outside what the partition still holds.
+    public enum OnLostOffsets: String, Sendable, CaseIterable { case stop, earliest, latest }
+
+    /// Where a group without any position begins.
+    public enum OffsetReset: String, Sendable, CaseIterable { case earliest, latest, error }
+
+    public struct DeadLetters: Sendable, Equatable {
+        /// Nil: no table.
+        public var table: TableName?
+        /// A Kafka topic that takes them as well; nil: none.
+        public var topic: String?
+        /// The share of the last 10000 messages that may be bad before the loader stops, 0…1.
+        public var maxShare: Double
+
+        public init(
+            table: TableName? = TableName(schema: "loader", name: "dead_letters"), topic: String? = nil,
+            maxShare: Double = 0.5
+        ) {
+            self.table = table
+            self.topic = topic
+            self.maxShare = maxShare
+        }
+    }
+
+    public struct Database: Sendable, Equatable {
+        /// A URL or a key=value string for libpq; empty: libpq's own PG* variables.
+        public var url: String
+        public var connectTimeout: Duration
+        public var statementTimeout: Duration
+        public var lockTimeout: Duration
+        /// `synchronous_commit=off` for the loader's transactions; safe only with the ledger in the same database.
+        public var synchronousCommit: Bool
+
+        public init(
+            url: String = "", connectTimeout: Duration = .seconds(10), statementTimeout: Duration = .seconds(120),
+            lockTimeout: Duration = .seconds(30), synchronousCommit: Bool = true
+        ) {
+            self.url = url
+            self.connectTimeout = connectTimeout
+            self.statementTimeout = statementTimeout
+            self.lockTimeout = lockTimeout
+            self.synchronousCommit = synchronousCommit
+        }
+    }
+
+    public var brokers: String
+    public var group: String
+    /// librdkafka's own properties, checked by librdkafka.
+    public var properties: [String: String]
+    public var database: Database
+    public var routes: [Route]
+    public var batch: BatchPolicy
+    /// Connections that load at the same time, each with its own partitions and transactions.
+    public var writers: Int
+    public var delivery: Delivery
+    public var autoOffsetReset: OffsetReset
+    public var onLostOffsets: OnLostOffsets
+    public var deadLetters: DeadLetters
+    public var shutdownTimeout: Duration
+    /// How long an outage is waited for; nil: for ever.
+    public var outageTimeout: Duration?
+    /// Lets a route in mode `insert` without a key be replayed by a reset of the group.
+    public var allowDuplicates: Bool
+    /// Stop when every partition has reached the end it had at the start.
+    public var untilEnd: Bool
+
+    public init(
+        brokers: String, group: String, properties: [String: String] = [:], database: Database = Database(),
+        routes: [Route], batch: BatchPolicy = BatchPolicy(), writers: Int = 1, delivery: Delivery = .exactlyOnce,
+        autoOffsetReset: OffsetReset = .earliest, onLostOffsets: OnLostOffsets = .stop,
+        deadLetters: DeadLetters = DeadLetters(), shutdownTimeout: Duration = .seconds(25),
+        outageTimeout: Duration? = nil, allowDuplicates: Bool = false, untilEnd: Bool = false
+    ) {
+        self.brokers = brokers
+        self.group = group
+        self.properties = properties
+        self.database = database
+        self.routes = routes
+        self.batch = batch
+        self.writers = writers
+        self.delivery = delivery
+        self.autoOffsetReset = autoOffsetReset
+        self.onLostOffsets = onLostOffsets
+        self.deadLetters = deadLetters
+        self.shutdownTimeout = shutdownTimeout
+        self.outageTimeout = outageTimeout
+        self.allowDuplicates = allowDuplicates
+        self.untilEnd = untilEnd
+    }
+}

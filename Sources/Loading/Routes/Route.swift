@@ -1,0 +1,82 @@
+import Postgres
+import Records
+
+/// Binds topics to a table: where messages come from, how their fields land in columns, what a repeated key does.
+public struct Route: Sendable, Equatable {
+    /// Which topics a route takes.
+    public enum TopicPattern: Sendable, Hashable {
+        case name(String)
+        /// Begins with `^`, as librdkafka's subscription wants a regular expression.
+        case expression(String)
+    }
+
+    public enum Format: String, Sendable, CaseIterable { case json }
+
+    /// What a message does to its row.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Appends, by COPY straight into the table.
+        case insert
+        /// Appends unless the key is there: ON CONFLICT DO NOTHING.
+        case ignore
+        /// Inserts or replaces by key; the last message of a key wins.
+        case upsert
+    }
+
+    public enum OnTombstone: String, Sendable, CaseIterable { case delete, skip, deadLetter = "dead_letter" }
+
+    public struct Column: Sendable, Equatable {
+        public var name: String
+        public var source: ColumnSource
+        /// A message without this field, or with null in it, is a dead letter.
+        public var isRequired: Bool
+        /// The unit of a number in a date or time column; nil where only text is accepted.
+        public var epochUnit: EpochUnit?
+        /// The zone of a timestamp without offset, an IANA name or an offset; nil makes it a dead letter.
+        public var timeZone: String?
+        public var onNul: OnNul?
+
+        public init(
+            name: String, source: ColumnSource, isRequired: Bool = false, epochUnit: EpochUnit? = nil,
+            timeZone: String? = nil, onNul: OnNul? = nil
+        ) {
+            self.name = name
+            self.source = source
+            self.isRequired = isRequired
+            self.epochUnit = epochUnit
+            self.timeZone = timeZone
+            self.onNul = onNul
+        }
+    }
+
+    public var topics: [TopicPattern]
+    public var table: TableName
+    public var format: Format
+    public var mode: Mode
+    /// Nil: the table's primary key.
+    public var key: [String]?
+    /// Nil: delete in mode `upsert`, dead letter otherwise.
+    public var onTombstone: OnTombstone?
+    /// Nil: each column takes the field of its own name.
+    public var columns: [Column]?
+    public var timeZone: String?
+    public var onNul: OnNul
+    /// Where it stands in the configuration, `routes[0]`, for messages.
+    public var label: String
+
+    public init(
+        topics: [TopicPattern], table: TableName, format: Format = .json, mode: Mode = .insert, key: [String]? = nil,
+        onTombstone: OnTombstone? = nil, columns: [Column]? = nil, timeZone: String? = nil,
+        onNul: OnNul = .deadLetter, label: String = "routes[0]"
+    ) {
+        self.topics = topics
+        self.table = table
+        self.format = format
+        self.mode = mode
+        self.key = key
+        self.onTombstone = onTombstone
+        self.columns = columns
+        self.timeZone = timeZone
+        self.onNul = onNul
+        self.label = label
+    }
+}

@@ -1,0 +1,105 @@
+/// A table's name with its schema, unquoted.
+public struct TableName: Sendable, Hashable, CustomStringConvertible {
+    /// Nil where the search path decides.
+    public var schema: String?
+    public var name: String
+
+    public init(schema: String?, name: String) {
+        self.schema = schema
+        self.name = name
+    }
+
+    /// Both parts quoted as identifiers, fit for SQL text.
+    public var quoted: String { (schema.map { quoteIdentifier($0) + "." } ?? "") + quoteIdentifier(name) }
+
+    public var description: String { (schema.map { $0 + "." } ?? "") + name }
+}
+
+/// `"name"` with its double quotes doubled: an identifier fit for SQL text.
+public func quoteIdentifier(_ name: String) -> String {
+    "\"" + name.replacing("\"", with: "\"\"") + "\""
+}
+
+/// What the loader must know of a table to load it, read from the catalog once at start.
+public struct Table: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable { case table, partitioned, view, foreign, other(String) }
+
+    public struct Column: Sendable, Hashable {
+        public enum Identity: Sendable, Hashable { case none, always, byDefault }
+
+        public var name: String
+        /// `pg_attribute.attnum`.
+        public var number: Int16
+        public var type: PostgresType
+        /// NOT NULL, by the column itself or by a domain it is of.
+        public var isNotNull: Bool
+        /// The default's expression, if the column has one; identity and generated columns have none here.
+        public var defaultExpression: String?
+        public var identity: Identity
+        /// GENERATED ALWAYS AS (…) STORED: nobody may write it.
+        public var isGenerated: Bool
+        /// Whether the connected role may INSERT and UPDATE this column.
+        public var mayInsert: Bool
+        public var mayUpdate: Bool
+
+        public init(
+            name: String, number: Int16, type: PostgresType, isNotNull: Bool = false, defaultExpression: String? = nil,
+            identity: Identity = .none, isGenerated: Bool = false, mayInsert: Bool = true, mayUpdate: Bool = true
+        ) {
+            self.name = name
+            self.number = number
+            self.type = type
+            self.isNotNull = isNotNull
+            self.defaultExpression = defaultExpression
+            self.identity = identity
+            self.isGenerated = isGenerated
+            self.mayInsert = mayInsert
+            self.mayUpdate = mayUpdate
+        }
+    }
+
+    /// A unique index or constraint that `ON CONFLICT (columns)` could name.
+    public struct UniqueIndex: Sendable, Hashable {
+        public var name: String
+        public var columns: [String]
+        public var isPrimary: Bool
+        /// False for a partial, expression, invalid or deferrable index: ON CONFLICT cannot infer it from its columns.
+        public var isArbiter: Bool
+
+        public init(name: String, columns: [String], isPrimary: Bool, isArbiter: Bool = true) {
+            self.name = name
+            self.columns = columns
+            self.isPrimary = isPrimary
+            self.isArbiter = isArbiter
+        }
+    }
+
+    public var oid: UInt32
+    /// With the schema it was found in.
+    public var name: TableName
+    public var kind: Kind
+    public var columns: [Column]
+    public var uniqueIndexes: [UniqueIndex]
+    /// Any constraint of the table that is checked only at COMMIT.
+    public var hasDeferredConstraints: Bool
+    public var maySelect: Bool
+    public var mayDelete: Bool
+
+    public init(
+        oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
+        hasDeferredConstraints: Bool = false, maySelect: Bool = true, mayDelete: Bool = true
+    ) {
+        self.oid = oid
+        self.name = name
+        self.kind = kind
+        self.columns = columns
+        self.uniqueIndexes = uniqueIndexes
+        self.hasDeferredConstraints = hasDeferredConstraints
+        self.maySelect = maySelect
+        self.mayDelete = mayDelete
+    }
+
+    public func column(named name: String) -> Column? { columns.first { $0.name == name } }
+
+    public var primaryKey: [String]? { uniqueIndexes.first { $0.isPrimary }?.columns }
+}
