@@ -1,1 +1,754 @@
+#define SIMDJSON_EXCEPTIONS 0
 #include "CSimdJSON.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+// simdjson's On-Demand checks only what is read, and its DOM writes down everything. A loader needs neither: all of a
+// message must be valid, and few of its fields are used. So only the first stage is simdjson's, and the walk is here.
+
+namespace {
+
+static_assert(CSJ_PADDING >= simdjson::SIMDJSON_PADDING, "the padding that simdjson asks for");
+
+// What a decoder keeps between messages; what a greater message needed beyond it is given back.
+constexpr size_t kept_text_capacity = 256 * 1024;  // four bytes of token index each
+constexpr size_t kept_string_capacity = 1024 * 1024;
+constexpr size_t kept_item_count = 32 * 1024;
+
+template <typename T>
+T *allocated(T *memory) noexcept {
+    if (memory == nullptr) std::abort();
+    return memory;
+}
+
+size_t round_up_to_power_of_two(size_t least, size_t value) noexcept {
+    while (least < value) least *= 2;
+    return least;
+}
+
+/// simdjson's first stage: checks UTF-8 and quotes, and finds where each token starts.
+class TokenIndex {
+    std::unique_ptr<simdjson::internal::dom_parser_implementation> stage_;
+    size_t capacity_ = 0;
+
+    void allocate(size_t capacity) noexcept {
+        stage_.reset();
+        // Depth is for simdjson's second stage, which is not used.
+        auto error = simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, 1, stage_);
+        if (error != simdjson::SUCCESS) std::abort();
+        capacity_ = capacity;
+    }
+
+public:
+    CSJStatus read(const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
+        if (count > capacity_) [[unlikely]] {
+            // simdjson's limit is 4 GiB - 1, and a Kafka record ends at 2 GiB.
+            if (count > simdjson::SIMDJSON_MAXSIZE_BYTES) return CSJ_INVALID_SYNTAX;
+            allocate(std::min(round_up_to_power_of_two(16 * 1024, count), simdjson::SIMDJSON_MAXSIZE_BYTES));
+        }
+        switch (stage_->stage1(text, count, simdjson::stage1_mode::regular)) {
+        case simdjson::SUCCESS: return CSJ_OK;
+        case simdjson::EMPTY: return CSJ_EMPTY;
+        case simdjson::UTF8_ERROR: return CSJ_INVALID_UTF8;
+        case simdjson::UNCLOSED_STRING: *offset = static_cast<ptrdiff_t>(count); return CSJ_INVALID_SYNTAX;
+        default: return CSJ_INVALID_SYNTAX;
+        }
+    }
+
+    const uint32_t *begin() const noexcept { return stage_->structural_indexes.get(); }
+    const uint32_t *end() const noexcept { return begin() + stage_->n_structural_indexes; }
+
+    void release_excess() noexcept {
+        if (capacity_ > kept_text_capacity) [[unlikely]] {
+            stage_.reset();
+            capacity_ = 0;
+        }
+    }
+};
+
+/// Where strings go that do not stand in the text as they are. Nothing moves before a reset.
+class StringArena {
+    struct Free {
+        void operator()(uint8_t *memory) const noexcept { std::free(memory); }
+    };
+    struct Block {
+        std::unique_ptr<uint8_t, Free> memory;
+        size_t capacity;
+    };
+    std::vector<Block> blocks_;
+    uint8_t *cursor_ = nullptr;
+    size_t left_ = 0;
+
+    void start(const Block &block) noexcept {
+        cursor_ = block.memory.get();
+        left_ = block.capacity;
+    }
+
+public:
+    uint8_t *reserve(size_t count) noexcept {
+        if (count > left_) {
+            size_t capacity = round_up_to_power_of_two(4096, count);
+            auto memory = allocated(static_cast<uint8_t *>(std::malloc(capacity)));
+            blocks_.push_back(Block{std::unique_ptr<uint8_t, Free>(memory), capacity});
+            start(blocks_.back());
+        }
+        return cursor_;
+    }
+
+    /// Keeps what was written from the reserved place up to `end`.
+    void commit(uint8_t *end) noexcept {
+        left_ -= static_cast<size_t>(end - cursor_);
+        cursor_ = end;
+    }
+
+    void reset() noexcept {
+        if (blocks_.empty()) return;
+        if (blocks_.size() > 1) blocks_.erase(blocks_.begin(), blocks_.end() - 1);
+        if (blocks_.back().capacity > kept_string_capacity) {
+            blocks_.clear();
+            cursor_ = nullptr;
+            left_ = 0;
+        } else {
+            start(blocks_.back());
+        }
+    }
+};
+
+bool is_space(uint8_t c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_digit(uint8_t c) noexcept { return static_cast<uint8_t>(c - '0') < 10; }
+
+/// The value of four hexadecimal digits, or -1.
+int32_t hex4(const uint8_t *p) noexcept {
+    int32_t value = 0;
+    for (int i = 0; i < 4; i++) {
+        uint8_t c = p[i];
+        uint8_t lower = c | 0x20;
+        if (is_digit(c)) {
+            value = value << 4 | (c - '0');
+        } else if (lower >= 'a' && lower <= 'f') {
+            value = value << 4 | (lower - 'a' + 10);
+        } else {
+            return -1;
+        }
+    }
+    return value;
+}
+
+uint8_t *put_utf8(uint8_t *out, uint32_t scalar) noexcept {
+    if (scalar < 0x80) {
+        *out++ = static_cast<uint8_t>(scalar);
+    } else if (scalar < 0x800) {
+        *out++ = static_cast<uint8_t>(0xC0 | scalar >> 6);
+        *out++ = static_cast<uint8_t>(0x80 | (scalar & 0x3F));
+    } else if (scalar < 0x10000) {
+        *out++ = static_cast<uint8_t>(0xE0 | scalar >> 12);
+        *out++ = static_cast<uint8_t>(0x80 | (scalar >> 6 & 0x3F));
+        *out++ = static_cast<uint8_t>(0x80 | (scalar & 0x3F));
+    } else {
+        *out++ = static_cast<uint8_t>(0xF0 | scalar >> 18);
+        *out++ = static_cast<uint8_t>(0x80 | (scalar >> 12 & 0x3F));
+        *out++ = static_cast<uint8_t>(0x80 | (scalar >> 6 & 0x3F));
+        *out++ = static_cast<uint8_t>(0x80 | (scalar & 0x3F));
+    }
+    return out;
+}
+
+/// Consumes the tokens of one text in order, checking each.
+///
+/// The first stage vouches for this much: the text is UTF-8; every string is closed and has no control characters;
+/// `next` steps over each bracket, comma and colon, each string's opening quote, and each other run of characters, but
+/// a run that goes on into a quote (`1"a"`) is one token. `*end` is the length of the text. Where the first token opens
+/// a container and the last one closes it, any token but a closing bracket has another one behind it; so only closing
+/// brackets have to look for the end.
+class Walk {
+public:
+    const uint8_t *const text;
+    const uint32_t *next;
+    const uint32_t *const end;
+    CSJStatus status = CSJ_OK;
+    const uint8_t *failed_at = nullptr;
+
+    Walk(const uint8_t *text, size_t count, const TokenIndex &tokens, StringArena &strings) noexcept
+        : text(text), next(tokens.begin()), end(tokens.end()), text_end_(text + count), strings_(strings) {
+        find_escape(text);
+    }
+
+    ~Walk() {
+        if (out_ != nullptr) strings_.commit(out_);
+    }
+
+    Walk(const Walk &) = delete;
+    Walk &operator=(const Walk &) = delete;
+
+    [[gnu::cold]] bool fail(const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
+        status = reason;
+        failed_at = at;
+        return false;
+    }
+
+    /// A string whose opening quote, just before `begin`, has been consumed. Passed over.
+    bool skip_string(const uint8_t *begin) noexcept {
+        if (escape_ >= text + *next) [[likely]] return true;
+        return read_escapes<false>(begin, closing_quote(begin));
+    }
+
+    /// The same, read: its characters lie in [first, last).
+    bool read_string(const uint8_t *begin, const uint8_t *&first, const uint8_t *&last) noexcept {
+        const uint8_t *close = closing_quote(begin);
+        if (escape_ >= close) [[likely]] {
+            first = begin;
+            last = close;
+            return true;
+        }
+        // Escapes are longer than what they stand for, so all strings of a text together fit its length.
+        if (out_ == nullptr) out_ = strings_.reserve(static_cast<size_t>(text_end_ - text));
+        first = out_;
+        if (!read_escapes<true>(begin, close)) return false;
+        last = out_;
+        return true;
+    }
+
+    /// Forgets the last string, if it was not taken from the text.
+    void drop_string(const uint8_t *first) noexcept {
+        if (first < text || first >= text_end_) out_ = const_cast<uint8_t *>(first);
+    }
+
+    /// A number whose token, at `p`, has been consumed. `AtEnd`: nothing follows in the text that would stop it.
+    template <bool AtEnd = false>
+    bool read_number(const uint8_t *p, const uint8_t *&last) noexcept {
+        const uint8_t *limit = text + *next;
+        auto peek = [limit](const uint8_t *p) -> uint8_t { return AtEnd && p >= limit ? 0 : *p; };
+        if (peek(p) == '-') p++;
+        if (peek(p) == '0') {
+            p++;
+        } else {
+            if (!is_digit(peek(p))) return fail(p);
+            do { p++; } while (is_digit(peek(p)));
+        }
+        if (peek(p) == '.') {
+            p++;
+            if (!is_digit(peek(p))) return fail(p);
+            do { p++; } while (is_digit(peek(p)));
+        }
+        if ((peek(p) | 0x20) == 'e') {
+            p++;
+            if (peek(p) == '+' || peek(p) == '-') p++;
+            if (!is_digit(peek(p))) return fail(p);
+            do { p++; } while (is_digit(peek(p)));
+        }
+        last = p;
+        return p == limit || is_space(*p) ? true : fail(p);
+    }
+
+    /// `true`, `false` or `null`, whose token, at `p`, has been consumed.
+    bool read_literal(const uint8_t *p, const char *word, size_t length) noexcept {
+        const uint8_t *limit = text + *next;
+        if (static_cast<size_t>(limit - p) < length || std::memcmp(p, word, length) != 0) return fail(p);
+        p += length;
+        return p == limit || is_space(*p) ? true : fail(p);
+    }
+
+    /// Any value but an object or array, read.
+    template <bool AtEnd = false>
+    bool read_scalar(const uint8_t *p, CSJField &field) noexcept {
+        switch (*p) {
+        case '"': {
+            const uint8_t *first, *last;
+            if (!read_string(p + 1, first, last)) return false;
+            field = {CSJ_STRING, first, static_cast<size_t>(last - first)};
+            return true;
+        }
+        case 't': field = {CSJ_TRUE, nullptr, 0}; return read_literal(p, "true", 4);
+        case 'f': field = {CSJ_FALSE, nullptr, 0}; return read_literal(p, "false", 5);
+        case 'n': field = {CSJ_NULL, nullptr, 0}; return read_literal(p, "null", 4);
+        default: {
+            const uint8_t *last;
+            if (!read_number<AtEnd>(p, last)) return false;
+            field = {CSJ_NUMBER, p, static_cast<size_t>(last - p)};
+            return true;
+        }
+        }
+    }
+
+    /// The same, passed over.
+    bool skip_scalar(const uint8_t *p) noexcept {
+        switch (*p) {
+        case '"': return skip_string(p + 1);
+        case 't': return read_literal(p, "true", 4);
+        case 'f': return read_literal(p, "false", 5);
+        case 'n': return read_literal(p, "null", 4);
+        default: return read_number(p, p);
+        }
+    }
+
+    /// The object or array at `p`, whose opening bracket has been consumed and makes it the `depth`th: passed over.
+    /// `last` is the place behind its closing bracket.
+    bool skip_container(const uint8_t *p, unsigned depth, const uint8_t *&last) noexcept {
+        uint64_t objects[CSJ_MAX_DEPTH / 64 + 1];  // by depth: is it an object?
+        const unsigned outermost = depth;
+        bool in_object;
+
+    open:
+        if (depth > CSJ_MAX_DEPTH) return fail(p, CSJ_TOO_DEEP);
+        in_object = *p == '{';
+        if (in_object) {
+            objects[depth / 64] |= uint64_t{1} << depth % 64;
+        } else {
+            objects[depth / 64] &= ~(uint64_t{1} << depth % 64);
+        }
+        if (text[*next] == (in_object ? '}' : ']')) {
+            p = text + *next++;
+            goto close;
+        }
+        if (!in_object) goto value;
+
+    member:
+        p = text + *next++;
+        if (*p != '"') return fail(p);
+        if (!skip_string(p + 1)) return false;
+        p = text + *next++;
+        if (*p != ':') return fail(p);
+
+    value:
+        p = text + *next++;
+        if (*p == '{' || *p == '[') {
+            depth++;
+            goto open;
+        }
+        if (!skip_scalar(p)) return false;
+
+    behind_value:
+        p = text + *next++;
+        if (in_object) {
+            if (*p == ',') goto member;
+            if (*p != '}') return fail(p);
+        } else {
+            if (*p == ',') goto value;
+            if (*p != ']') return fail(p);
+        }
+
+    close:
+        if (depth == outermost) {
+            last = p + 1;
+            return true;
+        }
+        if (next == end) return fail(text_end_);
+        depth--;
+        in_object = objects[depth / 64] >> depth % 64 & 1;
+        goto behind_value;
+    }
+
+    /// Whether the first token opens a container that the last one closes; see above.
+    bool is_enclosed(uint8_t opening, uint8_t closing) const noexcept {
+        return text[*begin()] == opening && text[end[-1]] == closing;
+    }
+
+    const uint8_t *text_end() const noexcept { return text_end_; }
+
+private:
+    const uint8_t *const text_end_;
+    StringArena &strings_;
+    const uint8_t *escape_;   // the first backslash not yet read, or the text's end
+    uint8_t *out_ = nullptr;  // where the next unescaped string goes
+
+    const uint32_t *begin() const noexcept { return next; }
+
+    void find_escape(const uint8_t *from) noexcept {
+        auto found = std::memchr(from, '\\', static_cast<size_t>(text_end_ - from));
+        escape_ = found != nullptr ? static_cast<const uint8_t *>(found) : text_end_;
+    }
+
+    /// Between a string and the next token there is only space.
+    const uint8_t *closing_quote(const uint8_t *begin) const noexcept {
+        const uint8_t *close = text + *next - 1;
+        while (*close != '"' && close > begin) close--;
+        return close;
+    }
+
+    /// Reads the string in [p, close), which has a backslash at `escape_`.
+    template <bool Keep>
+    bool read_escapes(const uint8_t *p, const uint8_t *close) noexcept {
+        while (escape_ < close) {
+            const uint8_t *escape = escape_;
+            if constexpr (Keep) {
+                std::memcpy(out_, p, static_cast<size_t>(escape - p));
+                out_ += escape - p;
+            }
+            uint32_t scalar;
+            p = escape + 2;
+            switch (escape[1]) {
+            case '"': case '\\': case '/': scalar = escape[1]; break;
+            case 'b': scalar = '\b'; break;
+            case 'f': scalar = '\f'; break;
+            case 'n': scalar = '\n'; break;
+            case 'r': scalar = '\r'; break;
+            case 't': scalar = '\t'; break;
+            case 'u': {
+                int32_t unit = close - p < 4 ? -1 : hex4(p);
+                if (unit < 0) return fail(escape);
+                p += 4;
+                scalar = static_cast<uint32_t>(unit);
+                if ((scalar & 0xF800) == 0xD800) {
+                    // Half of a pair is no character: PostgreSQL refuses it too.
+                    bool leads = scalar < 0xDC00 && close - p >= 6 && p[0] == '\\' && p[1] == 'u';
+                    int32_t trailing = leads ? hex4(p + 2) : -1;
+                    if (trailing < 0xDC00 || trailing > 0xDFFF) return fail(escape);
+                    p += 6;
+                    scalar = 0x10000 + ((scalar & 0x3FF) << 10 | (static_cast<uint32_t>(trailing) & 0x3FF));
+                }
+                break;
+            }
+            default: return fail(escape);
+            }
+            if constexpr (Keep) out_ = put_utf8(out_, scalar);
+            if (*p == '\\') {
+                escape_ = p;
+            } else {
+                find_escape(p);
+            }
+        }
+        if constexpr (Keep) {
+            std::memcpy(out_, p, static_cast<size_t>(close - p));
+            out_ += close - p;
+        }
+        return true;
+    }
+};
+
+/// Checks a text that is not the container that was asked for: is it JSON at all?
+CSJStatus check_other(Walk &walk) noexcept {
+    const uint8_t *p = walk.text + *walk.next;
+    bool valid;
+    if (*p == '{' || *p == '[') {
+        const uint8_t *last;
+        if (!walk.is_enclosed(*p, *p == '{' ? '}' : ']')) {
+            valid = walk.fail(walk.text_end());
+        } else {
+            walk.next++;
+            valid = walk.skip_container(p, 1, last);
+        }
+    } else {
+        CSJField ignored;
+        walk.next++;
+        valid = walk.read_scalar<true>(p, ignored);
+    }
+    if (valid && walk.next != walk.end) valid = walk.fail(walk.text + *walk.next);
+    return valid ? CSJ_WRONG_KIND : walk.status;
+}
+
+bool same_bytes(const uint8_t *a, const uint8_t *b, size_t count) noexcept {
+    auto differ = [a, b](size_t at, auto word) {
+        decltype(word) x, y;
+        std::memcpy(&x, a + at, sizeof word);
+        std::memcpy(&y, b + at, sizeof word);
+        return x != y;
+    };
+    if (count >= 8) {
+        for (size_t at = 0; at + 8 < count; at += 8) {
+            if (differ(at, uint64_t{})) return false;
+        }
+        return !differ(count - 8, uint64_t{});
+    }
+    if (count >= 4) return !differ(0, uint32_t{}) && !differ(count - 4, uint32_t{});
+    if (count >= 2) return !differ(0, uint16_t{}) && !differ(count - 2, uint16_t{});
+    return count == 0 || *a == *b;
+}
+
+constexpr uint32_t none = UINT32_MAX;
+
+/// One step of the paths: a name in an object, or an index in an array.
+struct Child {
+    std::string name;
+    uint64_t index;  // UINT64_MAX: the name is no index
+    uint32_t node;
+    uint32_t follower;  // the child that came behind this one last time, and probably will again
+};
+
+/// A place in the message that a path leads to or through.
+struct Node {
+    uint32_t field = none;
+    std::vector<Child> children;
+    std::vector<uint32_t> fields_below;
+    uint64_t lengths = 0;  // bit (length % 64) for each child's name
+};
+
+struct Frame {
+    Node *node;
+    const uint8_t *begin;
+    uint64_t index;     // the array's next element
+    uint32_t expected;  // the object's child that probably comes next
+    uint32_t previous;  // the child that came last
+    bool is_object;
+};
+
+uint64_t array_index(const std::string &name) noexcept {
+    if (name.empty() || name.size() > 18 || (name.size() > 1 && name[0] == '0')) return UINT64_MAX;
+    uint64_t index = 0;
+    for (char c : name) {
+        if (!is_digit(static_cast<uint8_t>(c))) return UINT64_MAX;
+        index = index * 10 + static_cast<uint64_t>(c - '0');
+    }
+    return index;
+}
+
+}  // namespace
+
+struct CSJDecoder {
+    TokenIndex tokens;
+    StringArena strings;
+    std::vector<CSJField> fields;
+    std::vector<std::pair<uint32_t, uint32_t>> copies;  // paths named twice: (first, again)
+    std::vector<Node> nodes = std::vector<Node>(1);
+    std::vector<Frame> frames = std::vector<Frame>(1);
+
+    void add_path(const uint8_t *utf8, const size_t *lengths, size_t component_count) {
+        auto field = static_cast<uint32_t>(fields.size());
+        fields.push_back({CSJ_ABSENT, nullptr, 0});
+        uint32_t node = 0;
+        for (size_t i = 0; i < component_count; i++) {
+            nodes[node].fields_below.push_back(field);
+            std::string name(reinterpret_cast<const char *>(utf8), lengths[i]);
+            utf8 += lengths[i];
+            node = child_of(node, std::move(name));
+        }
+        if (nodes[node].field == none) {
+            nodes[node].field = field;
+        } else {
+            copies.emplace_back(nodes[node].field, field);
+        }
+        if (frames.size() < component_count + 1) frames.resize(component_count + 1);
+    }
+
+    CSJStatus decode(const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
+        strings.reset();
+        for (auto &field : fields) field = {CSJ_ABSENT, nullptr, 0};
+        CSJStatus status = tokens.read(text, count, offset);
+        if (status == CSJ_OK) {
+            Walk walk(text, count, tokens, strings);
+            if (walk.is_enclosed('{', '}')) [[likely]] {
+                if (!read_object(walk)) status = walk.status;
+            } else {
+                status = check_other(walk);
+            }
+            if (status != CSJ_OK && walk.failed_at != nullptr) *offset = walk.failed_at - text;
+        }
+        tokens.release_excess();
+        for (auto [first, again] : copies) fields[again] = fields[first];
+        return status;
+    }
+
+private:
+    uint32_t child_of(uint32_t parent, std::string name) {
+        for (auto &child : nodes[parent].children) {
+            if (child.name == name) return child.node;
+        }
+        auto node = static_cast<uint32_t>(nodes.size());
+        nodes.emplace_back();
+        auto &children = nodes[parent].children;
+        auto position = static_cast<uint32_t>(children.size());
+        nodes[parent].lengths |= uint64_t{1} << name.size() % 64;
+        uint64_t index = array_index(name);
+        children.push_back({std::move(name), index, node, 0});
+        if (position > 0) children[position - 1].follower = position;
+        return node;
+    }
+
+    /// The node of the frame's member with this name.
+    Node *find_member(Frame &frame, const uint8_t *name, size_t length) noexcept {
+        auto &children = frame.node->children;
+        auto is_named = [name, length](const Child &child) {
+            return child.name.size() == length
+                && same_bytes(reinterpret_cast<const uint8_t *>(child.name.data()), name, length);
+        };
+        uint32_t position = frame.expected;
+        if (!is_named(children[position])) {
+            if ((frame.node->lengths >> length % 64 & 1) == 0) return nullptr;
+            position = 0;
+            while (!is_named(children[position])) {
+                if (++position == children.size()) return nullptr;
+            }
+            if (frame.previous != none) children[frame.previous].follower = position;
+        }
+        frame.previous = position;
+        frame.expected = children[position].follower;
+        return &nodes[children[position].node];
+    }
+
+    Node *find_element(Frame &frame) noexcept {
+        uint64_t index = frame.index++;
+        for (auto &child : frame.node->children) {
+            if (child.index == index) return &nodes[child.node];
+        }
+        return nullptr;
+    }
+
+    void forget(const Node &node) noexcept {
+        for (uint32_t field : node.fields_below) fields[field] = {CSJ_ABSENT, nullptr, 0};
+    }
+
+    void set(const Node &node, const uint8_t *first, const uint8_t *last) noexcept {
+        if (node.field == none) return;
+        auto kind = static_cast<uint8_t>(*first == '{' ? CSJ_OBJECT : CSJ_ARRAY);
+        fields[node.field] = {kind, first, static_cast<size_t>(last - first)};
+    }
+
+    /// Reads the object that is the whole text.
+    bool read_object(Walk &walk) noexcept {
+        const uint8_t *const text = walk.text;
+        const uint8_t *p = text + *walk.next++;
+        const uint8_t *last;
+        size_t depth = 0;  // frames in use
+        Node *node = &nodes[0];
+        Frame *frame = nullptr;
+
+        if (node->children.empty()) {
+            if (!walk.skip_container(p, 1, last)) return false;
+            set(*node, p, last);
+            return walk.next == walk.end || walk.fail(text + *walk.next);
+        }
+
+    open:
+        if (depth == CSJ_MAX_DEPTH) return walk.fail(p, CSJ_TOO_DEEP);
+        frame = &frames[depth++];
+        *frame = {node, p, 0, 0, none, *p == '{'};
+        if (text[*walk.next] == (frame->is_object ? '}' : ']')) {
+            p = text + *walk.next++;
+            goto close;
+        }
+
+    item:
+        if (frame->is_object) {
+            p = text + *walk.next++;
+            if (*p != '"') return walk.fail(p);
+            const uint8_t *name;
+            if (!walk.read_string(p + 1, name, last)) return false;
+            p = text + *walk.next++;
+            if (*p != ':') return walk.fail(p);
+            node = find_member(*frame, name, static_cast<size_t>(last - name));
+            walk.drop_string(name);
+        } else {
+            node = find_element(*frame);
+        }
+        p = text + *walk.next++;
+        // A name that comes again replaces all that it brought before, as in PostgreSQL's jsonb.
+        if (node != nullptr) forget(*node);
+        if (*p == '{' || *p == '[') {
+            if (node != nullptr && !node->children.empty()) goto open;
+            if (!walk.skip_container(p, static_cast<unsigned>(depth + 1), last)) return false;
+            if (walk.next == walk.end) return walk.fail(walk.text_end());
+            if (node != nullptr) set(*node, p, last);
+        } else if (node != nullptr && node->field != none) {
+            if (!walk.read_scalar(p, fields[node->field])) return false;
+        } else {
+            if (!walk.skip_scalar(p)) return false;
+        }
+
+    behind_value:
+        p = text + *walk.next++;
+        if (*p == ',') goto item;
+        if (*p != (frame->is_object ? '}' : ']')) return walk.fail(p);
+
+    close:
+        set(*frame->node, frame->begin, p + 1);
+        if (--depth == 0) return walk.next == walk.end || walk.fail(text + *walk.next);
+        if (walk.next == walk.end) return walk.fail(walk.text_end());
+        frame--;
+        goto behind_value;
+    }
+};
+
+struct CSJContainer {
+    TokenIndex tokens;
+    StringArena strings;
+    std::vector<CSJField> items;
+
+    void reset() noexcept {
+        strings.reset();
+        if (items.capacity() > kept_item_count) std::vector<CSJField>().swap(items);
+    }
+
+    CSJStatus open(CSJKind kind, const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
+        items.clear();
+        CSJStatus status = tokens.read(text, count, offset);
+        if (status == CSJ_OK) {
+            Walk walk(text, count, tokens, strings);
+            if (kind == CSJ_OBJECT ? walk.is_enclosed('{', '}') : walk.is_enclosed('[', ']')) {
+                if (!read(walk, kind == CSJ_OBJECT)) status = walk.status;
+            } else {
+                status = check_other(walk);
+            }
+            if (status != CSJ_OK && walk.failed_at != nullptr) *offset = walk.failed_at - text;
+        }
+        tokens.release_excess();
+        return status;
+    }
+
+private:
+    bool read(Walk &walk, bool is_object) noexcept {
+        const uint8_t *const text = walk.text;
+        const uint8_t closing = is_object ? '}' : ']';
+        const uint8_t *p;
+        walk.next++;
+        if (text[*walk.next] == closing) {
+            walk.next++;
+        } else {
+            do {
+                p = text + *walk.next++;
+                if (is_object) {
+                    if (*p != '"') return walk.fail(p);
+                    if (!walk.read_scalar(p, items.emplace_back())) return false;
+                    p = text + *walk.next++;
+                    if (*p != ':') return walk.fail(p);
+                    p = text + *walk.next++;
+                }
+                auto &item = items.emplace_back();
+                if (*p == '{' || *p == '[') {
+                    const uint8_t *last;
+                    if (!walk.skip_container(p, 2, last)) return false;
+                    if (walk.next == walk.end) return walk.fail(walk.text_end());
+                    item = {static_cast<uint8_t>(*p == '{' ? CSJ_OBJECT : CSJ_ARRAY), p, static_cast<size_t>(last - p)};
+                } else if (!walk.read_scalar(p, item)) {
+                    return false;
+                }
+                p = text + *walk.next++;
+            } while (*p == ',');
+            if (*p != closing) return walk.fail(p);
+        }
+        return walk.next == walk.end || walk.fail(text + *walk.next);
+    }
+};
+
+CSJDecoder *csj_decoder_create(void) { return new CSJDecoder; }
+void csj_decoder_destroy(CSJDecoder *decoder) { delete decoder; }
+
+void csj_decoder_add_path(CSJDecoder *decoder, const uint8_t *utf8, const size_t *lengths, size_t component_count) {
+    decoder->add_path(utf8, lengths, component_count);
+}
+
+const CSJField *csj_decoder_fields(const CSJDecoder *decoder) { return decoder->fields.data(); }
+
+CSJStatus csj_decoder_decode(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset) {
+    *offset = -1;
+    return count == 0 ? CSJ_EMPTY : decoder->decode(text, count, offset);
+}
+
+CSJContainer *csj_container_create(void) { return new CSJContainer; }
+void csj_container_destroy(CSJContainer *container) { delete container; }
+void csj_container_reset(CSJContainer *container) { container->reset(); }
+
+CSJStatus csj_container_open(CSJContainer *container, CSJKind kind, const uint8_t *text, size_t count,
+                             const CSJField **items, size_t *item_count, ptrdiff_t *offset) {
+    *offset = -1;
+    CSJStatus status = count == 0 ? CSJ_EMPTY : container->open(kind, text, count, offset);
+    *items = container->items.data();
+    *item_count = container->items.size();
+    return status;
+}

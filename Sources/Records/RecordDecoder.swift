@@ -12,13 +12,19 @@ public struct Field {
         case array, object
     }
 
+    // Laid out as the C decoder's field, which so needs no copy; `JSONRecordDecoder` checks it.
     public var kind: Kind
-    public var bytes: UnsafeRawBufferPointer
+    @usableFromInline var start: UnsafeRawPointer?
+    @usableFromInline var count: Int
+
+    @inlinable
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
     @inlinable
     public init(_ kind: Kind, _ bytes: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
         self.kind = kind
-        self.bytes = bytes
+        self.start = bytes.baseAddress
+        self.count = bytes.count
     }
 }
 
