@@ -21,10 +21,16 @@ public struct EncodingOptions: Sendable, Hashable {
     /// An IANA name or an offset such as `+02:00`, for timestamps without an offset; nil: those are refused.
     public var timeZone: String?
     public var onNul: OnNul
+    /// The strings are the bytes of a key, value or header, not a decoder's: text types check that they are UTF-8, and
+    /// `bytea` takes them as they are, a leading `\x` included.
+    public var isRaw: Bool
 
-    public init(epochUnit: EpochUnit? = nil, timeZone: String? = nil, onNul: OnNul = .deadLetter) {
+    public init(
+        epochUnit: EpochUnit? = nil, timeZone: String? = nil, onNul: OnNul = .deadLetter, isRaw: Bool = false
+    ) {
         self.epochUnit = epochUnit
         self.timeZone = timeZone
         self.onNul = onNul
+        self.isRaw = isRaw
     }
 }

@@ -1,0 +1,312 @@
+/// How one column's values become bytes of binary COPY: a length word and the payload, or a length of -1 for null.
+///
+/// There is one for bool, int2, int4, int8, float4, float8, numeric, text, varchar, char(n), citext, bytea, uuid, date,
+/// time, timestamp, timestamptz, json, jsonb, enums, and domains over and arrays of these. What it accepts is what
+/// `TextEncoder` accepts:
+///
+/// - A string is read as PostgreSQL's own input function reads it. Times are RFC 3339 or ISO 8601, `infinity` and
+///   PostgreSQL's output in DateStyle ISO; words such as `now` and other orders of day and month are refused. A `bytea`
+///   is hexadecimal after `\x`, else the string's own bytes.
+/// - A number goes into number types (into integers if it is whole, however written), into text types as written, and,
+///   as an epoch of the options' unit, into date, timestamp and timestamptz, cut off towards the past below a microsecond.
+/// - A truth value goes into bool and text types.
+/// - An array goes into arrays of one or more dimensions; anything goes into json and jsonb.
+/// - An offset in the text is ignored by `timestamp`, `date` and `time`; `timestamptz` needs one, or the options' zone.
+/// - Null is NULL; whether the column takes it is the caller's to check.
+public struct BinaryEncoder: Sendable {
+    private let form: ColumnForm
+
+    /// Nil where the type has no binary encoder, so that the whole table goes by text COPY.
+    ///
+    /// - Parameter options: an unknown `timeZone` counts as none; see `EncodingOptions.isKnownTimeZone(_:)`.
+    public init?(_ type: PostgresType, options: EncodingOptions) {
+        form = ColumnForm(type, options: options)
+        guard form.isBinary else { return nil }
+    }
+
+    /// Appends the length word and the payload.
+    ///
+    /// - Parameter containers: asked for an array's elements, and for nothing else.
+    /// - Throws: why the value does not fit; the buffer then is as it was before.
+    public func encode(
+        _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        let start = buffer.count
+        do {
+            try Self.append(value, form, to: &buffer, containers)
+        } catch {
+            buffer.truncate(to: start)
+            throw error
+        }
+    }
+
+    /// Appends an integer, such as a message's offset: into integers within their range, numeric, floats, text types,
+    /// json and jsonb.
+    ///
+    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
+    public func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch form.kind {
+        case .int8:
+            buffer.append(8 as Int32)
+            buffer.append(integer)
+        case .int4:
+            guard let narrow = Int32(exactly: integer) else { throw EncodingFailure(.outOfRange, found: .number) }
+            buffer.append(4 as Int32)
+            buffer.append(narrow)
+        case .int2, .float4, .float8, .numeric, .text, .json, .jsonb:
+            try form.withDigits(of: integer) { value throws(EncodingFailure) in
+                try encode(value, into: &buffer, containers: NoContainers.shared)
+            }
+        default: throw EncodingFailure(.wrongType, found: .number)
+        }
+    }
+
+    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date as UTC; into int8 as
+    /// epoch milliseconds; into text types as RFC 3339 in UTC.
+    ///
+    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
+    public func encode(
+        microsecondsSinceUnixEpoch microseconds: Int64, into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        switch form.kind {
+        case .timestamp, .timestamptz:
+            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            buffer.append(8 as Int32)
+            buffer.append(value)
+        case .date:
+            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            buffer.append(4 as Int32)
+            buffer.append(Int32(CalendarTime.split(value).day))
+        case .int8:
+            buffer.append(8 as Int32)
+            buffer.append(microseconds.flooredMilliseconds)
+        case .text:
+            let start = buffer.count
+            buffer.append(0 as Int32)
+            do {
+                try form.appendRFC3339(microseconds, to: &buffer)
+                try Self.finish(from: start, &buffer, found: .number)
+            } catch {
+                buffer.truncate(to: start)
+                throw error
+            }
+        default: throw EncodingFailure(.wrongType, found: .number)
+        }
+    }
+
+    private static func append(
+        _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if value.kind == .null { return buffer.append(-1 as Int32) }
+        switch form.kind {
+        case .text:
+            let start = buffer.count
+            buffer.append(0 as Int32)
+            try form.appendText(value, to: &buffer)
+            try finish(from: start, &buffer, found: value.kind)
+        case .int4:
+            let number = try form.integer(value, in: Int64(Int32.min)...Int64(Int32.max))
+            buffer.append(4 as Int32)
+            buffer.append(Int32(truncatingIfNeeded: number))
+        case .int8:
+            let number = try form.integer(value, in: .min ... .max)
+            buffer.append(8 as Int32)
+            buffer.append(number)
+        case .int2:
+            let number = try form.integer(value, in: Int64(Int16.min)...Int64(Int16.max))
+            buffer.append(2 as Int32)
+            buffer.append(Int16(truncatingIfNeeded: number))
+        case .numeric:
+            try form.numeric(value).append(to: &buffer)
+        case .timestamp, .timestamptz:
+            let microseconds = try form.microseconds(value)
+            buffer.append(8 as Int32)
+            buffer.append(microseconds)
+        case .jsonb, .json:
+            let start = buffer.count
+            buffer.append(0 as Int32)
+            if form.kind == .jsonb { buffer.append(byte: 1) }
+            try form.appendJSON(value, to: &buffer)
+            try finish(from: start, &buffer, found: value.kind)
+        case .bool:
+            let truth = try form.boolean(value)
+            buffer.append(1 as Int32)
+            buffer.append(byte: truth ? 1 : 0)
+        case .float8:
+            let number = try form.double(value)
+            buffer.append(8 as Int32)
+            buffer.append(Int64(bitPattern: number.bitPattern))
+        case .float4:
+            let number = try form.float(value)
+            buffer.append(4 as Int32)
+            buffer.append(Int32(bitPattern: number.bitPattern))
+        case .uuid:
+            let halves = try form.uuid(value)
+            buffer.append(16 as Int32)
+            buffer.append(Int64(bitPattern: halves.high))
+            buffer.append(Int64(bitPattern: halves.low))
+        case .enumeration:
+            let label = try form.label(value)
+            buffer.append(Int32(label.count))
+            buffer.append(label)
+        case .date:
+            let day = try form.day(value)
+            buffer.append(4 as Int32)
+            buffer.append(day)
+        case .time:
+            let microseconds = try form.timeOfDay(value)
+            buffer.append(8 as Int32)
+            buffer.append(microseconds)
+        case .bytea:
+            let start = buffer.count
+            buffer.append(0 as Int32)
+            try form.appendBytes(value, to: &buffer)
+            try finish(from: start, &buffer, found: value.kind)
+        case .array:
+            try append(array: value, form, to: &buffer, containers)
+        case .composite, .other:
+            // `init?` lets no such form through.
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+    }
+
+    /// Writes the length of what stands behind the length word at `start`. No field can be larger than 1 GB.
+    private static func finish(
+        from start: Int, _ buffer: inout CopyBuffer, found: InputValue.Kind
+    ) throws(EncodingFailure) {
+        let length = buffer.count - start - 4
+        guard length < 1 << 30 else { throw EncodingFailure(.tooLong, found: found) }
+        buffer.patch(Int32(truncatingIfNeeded: length), at: start)
+    }
+
+    /// Binary form: `Int32` number of dimensions, whether there are nulls, the element's OID; for each dimension its
+    /// length and lower bound; then the elements, the last dimension's index running fastest. Source: `array_send`.
+    private static func append(
+        array value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard value.kind == .array else { throw EncodingFailure(.wrongType, found: value.kind) }
+        let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
+        let start = buffer.count
+        buffer.append(0 as Int32)
+        buffer.append(Int32(shape.lengths.count))
+        let nullFlag = buffer.count
+        buffer.append(0 as Int32)
+        buffer.append(Int32(bitPattern: form.elementOID))
+        for length in shape.lengths {
+            guard let length = Int32(exactly: length) else { throw EncodingFailure(.tooLong, found: .array) }
+            buffer.append(length)
+            buffer.append(1 as Int32)
+        }
+        var hasNull = false
+        if !shape.lengths.isEmpty {
+            try appendElements(
+                of: shape.elements, shape.lengths[...], form.parts[0], to: &buffer, &hasNull, containers)
+        }
+        if hasNull { buffer.patch(1, at: nullFlag) }
+        try finish(from: start, &buffer, found: .array)
+    }
+
+    private static func appendElements(
+        of elements: [InputValue], _ lengths: ArraySlice<Int>, _ form: borrowing ColumnForm,
+        to buffer: inout CopyBuffer, _ hasNull: inout Bool, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard elements.count == lengths.first else { throw EncodingFailure(.badSyntax, found: .array) }
+        for element in elements {
+            if lengths.count > 1 {
+                guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+                try appendElements(
+                    of: containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, &hasNull, containers)
+            } else {
+                // An array one level too deep is a ragged array, whatever the element's type.
+                if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
+                if element.kind == .null { hasNull = true }
+                try append(element, form, to: &buffer, containers)
+            }
+        }
+    }
+}
+
+/// How long an SQL array is in each of its dimensions, told from the first element of each.
+struct ArrayShape {
+    /// None for an empty array, which has no dimensions.
+    let lengths: [Int]
+    /// The elements of the first dimension.
+    let elements: [InputValue]
+
+    /// PostgreSQL's MAXDIM.
+    private static let greatestDepth = 6
+
+    /// - Parameter nests: whether an array within the array is a further dimension.
+    init(_ value: InputValue, nests: Bool, _ containers: any ContainerReader) throws(EncodingFailure) {
+        let outermost = try containers.elements(of: value)
+        var lengths = [outermost.count]
+        var inner = outermost
+        while nests, let first = inner.first, first.kind == .array {
+            guard lengths.count < Self.greatestDepth else { throw EncodingFailure(.badSyntax, found: .array) }
+            inner = try containers.elements(of: first)
+            lengths.append(inner.count)
+        }
+        elements = outermost
+        guard lengths.last == 0 else {
+            self.lengths = lengths
+            return
+        }
+        // An array of nothing but empty arrays is empty.
+        self.lengths = []
+        if lengths.count > 1 { try Self.check(outermost, against: lengths[...], containers) }
+    }
+
+    private static func check(
+        _ elements: [InputValue], against lengths: ArraySlice<Int>, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard elements.count == lengths.first else { throw EncodingFailure(.badSyntax, found: .array) }
+        for element in elements {
+            guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+            try check(containers.elements(of: element), against: lengths.dropFirst(), containers)
+        }
+    }
+}
+
+/// Stands in where no value can be an array or object.
+final class NoContainers: ContainerReader, Sendable {
+    static let shared = NoContainers()
+
+    func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
+        throw EncodingFailure(.wrongType, found: array.kind)
+    }
+
+    func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
+        throw EncodingFailure(.wrongType, found: object.kind)
+    }
+}
+
+extension Int64 {
+    /// Microseconds to milliseconds, rounded towards the past.
+    var flooredMilliseconds: Int64 {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: 1000)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+}
+
+extension ColumnForm {
+    /// Hands over the integer as a number value.
+    func withDigits(
+        of integer: Int64, _ body: (InputValue) throws(EncodingFailure) -> Void
+    ) throws(EncodingFailure) {
+        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        let length = withUnsafeMutableBytes(of: &digits) { integer.write(decimalInto: $0) }
+        try withUnsafeBytes(of: &digits) { bytes throws(EncodingFailure) in
+            try body(InputValue(.number, UnsafeRawBufferPointer(rebasing: bytes[..<length])))
+        }
+    }
+
+    /// Appends a moment as RFC 3339 in UTC, within the limit of `varchar(n)`.
+    func appendRFC3339(_ microseconds: Int64, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        let start = buffer.count
+        let value = try fromUnixEpoch(microseconds, found: .number)
+        CalendarTime.append(microseconds: value, separator: UInt8(ascii: "T"), zone: "Z", to: &buffer)
+        guard buffer.count - start <= characterLimit else { throw EncodingFailure(.tooLong, found: .number) }
+    }
+}

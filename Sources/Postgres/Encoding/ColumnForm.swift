@@ -1,0 +1,432 @@
+/// A column's type and options boiled down to what the encoders branch on, and the rules of what a value must be.
+///
+/// The rules stand here once, so that binary and text COPY accept the same values.
+struct ColumnForm: Sendable {
+    enum Kind: UInt8, Sendable {
+        case bool, int2, int4, int8, float4, float8, numeric
+        /// text, varchar, char(n) and citext.
+        case text
+        case enumeration, bytea, uuid, date, time, timestamp, timestamptz, json, jsonb, array, composite
+        /// Read by the server's own input function.
+        case other
+    }
+
+    let kind: Kind
+    let options: EncodingOptions
+    /// Code points that `varchar(n)` or `char(n)` holds.
+    private(set) var characterLimit = Int.max
+    private(set) var numericLimits: NumericLimits?
+    private(set) var labels: [[UInt8]] = []
+    private(set) var zone: LocalZone?
+    /// The element's form of an array, the attributes' of a composite type.
+    private(set) var parts: [ColumnForm] = []
+    private(set) var attributeNames: [String] = []
+    private(set) var elementOID: UInt32 = 0
+    private(set) var delimiter = UInt8(ascii: ",")
+
+    init(_ type: PostgresType, options: EncodingOptions) {
+        self.options = options
+        // A domain's values have its base type's form; its constraints are the server's to check.
+        var type = type
+        while case .domain(let base) = type.shape { type = base }
+        switch type.shape {
+        case .domain:
+            kind = .other
+        case .enumeration(let labels):
+            kind = .enumeration
+            self.labels = labels.map { Array($0.utf8) }
+        case .composite(let attributes):
+            kind = .composite
+            attributeNames = attributes.map(\.name)
+            parts = attributes.map { ColumnForm($0.type, options: options) }
+        case .array(var element):
+            kind = .array
+            // `varchar(5)[]` has its modifier on the array.
+            if element.modifier == -1, case .base = element.shape { element.modifier = type.modifier }
+            elementOID = element.oid
+            delimiter = Self.delimiter(of: element)
+            parts = [ColumnForm(element, options: options)]
+        case .base:
+            kind = Self.kind(ofBase: type)
+            switch kind {
+            case .text where type.oid == 1042 || type.oid == 1043:
+                if type.modifier >= 4 { characterLimit = Int(type.modifier) - 4 }
+            case .numeric:
+                numericLimits = NumericLimits(modifier: type.modifier)
+            case .timestamptz:
+                zone = options.timeZone.flatMap { LocalZone($0) }
+            default: break
+            }
+        }
+    }
+
+    private static func kind(ofBase type: PostgresType) -> Kind {
+        // The OIDs of built-in types are fixed; see pg_type.dat.
+        switch type.oid {
+        case 16: .bool
+        case 17: .bytea
+        case 20: .int8
+        case 21: .int2
+        case 23: .int4
+        case 25, 1042, 1043: .text
+        case 114: .json
+        case 700: .float4
+        case 701: .float8
+        case 1082: .date
+        case 1083: .time
+        case 1114: .timestamp
+        case 1184: .timestamptz
+        case 1700: .numeric
+        case 2950: .uuid
+        case 3802: .jsonb
+        // An extension's types have another OID in each database.
+        default: type.name == "citext" ? .text : .other
+        }
+    }
+
+    /// `typdelim`, which is a semicolon for box, whose own text has commas.
+    private static func delimiter(of element: PostgresType) -> UInt8 {
+        if case .domain(let base) = element.shape { return delimiter(of: base) }
+        return element.oid == 603 ? UInt8(ascii: ";") : UInt8(ascii: ",")
+    }
+
+    /// Whether the type has a binary encoder.
+    var isBinary: Bool {
+        switch kind {
+        case .array: parts.allSatisfy(\.isBinary)
+        case .composite, .other: false
+        default: true
+        }
+    }
+
+    /// Whether a JSON array is one value of this type, so that an SQL array of it does not take it for a dimension.
+    var takesArrays: Bool { kind == .array || kind == .json || kind == .jsonb }
+
+    // MARK: What a value must be
+
+    func boolean(_ value: InputValue) throws(EncodingFailure) -> Bool {
+        switch value.kind {
+        case .true: return true
+        case .false: return false
+        case .string:
+            // Any unambiguous beginning of a word will do, as for PostgreSQL.
+            let text = value.bytes.trimmingWhitespace()
+            guard text.count > 0 else { break }
+            if text.isPrefixIgnoringCase(of: "true") || text.isPrefixIgnoringCase(of: "yes")
+                || text.equalsIgnoringCase("on") || text.equalsIgnoringCase("1")
+            {
+                return true
+            }
+            if text.isPrefixIgnoringCase(of: "false") || text.isPrefixIgnoringCase(of: "no")
+                || (text.count > 1 && text.isPrefixIgnoringCase(of: "off")) || text.equalsIgnoringCase("0")
+            {
+                return false
+            }
+        default: throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        throw EncodingFailure(.badSyntax, found: value.kind)
+    }
+
+    func integer(_ value: InputValue, in range: ClosedRange<Int64>) throws(EncodingFailure) -> Int64 {
+        guard value.kind == .number || value.kind == .string else {
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        let number: Int64
+        if let short = Self.shortInteger(value.bytes) {
+            number = short
+        } else {
+            guard let decimal = DecimalText(value.bytes) else { throw EncodingFailure(.badSyntax, found: value.kind) }
+            if value.kind == .string, !decimal.isPlainInteger { throw EncodingFailure(.badSyntax, found: .string) }
+            switch decimal.floor() {
+            case .value(let integral, isExact: true): number = integral
+            case .value: throw EncodingFailure(.wrongType, found: value.kind)
+            case .overflow: throw EncodingFailure(.outOfRange, found: value.kind)
+            }
+        }
+        guard range ~= number else { throw EncodingFailure(.outOfRange, found: value.kind) }
+        return number
+    }
+
+    /// An optional minus and 1 to 18 digits, which no `Int64` overflows: what nearly all integers are.
+    @inline(__always)
+    private static func shortInteger(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+        guard bytes.count > 0, bytes.count <= 18 else { return nil }
+        let isNegative = bytes[0] == UInt8(ascii: "-")
+        var index = isNegative ? 1 : 0
+        guard index < bytes.count else { return nil }
+        var value: Int64 = 0
+        while index < bytes.count {
+            let digit = bytes[index] &- 0x30
+            guard digit < 10 else { return nil }
+            value = value &* 10 &+ Int64(digit)
+            index &+= 1
+        }
+        return isNegative ? 0 &- value : value
+    }
+
+    func double(_ value: InputValue) throws(EncodingFailure) -> Double {
+        guard value.kind == .number || value.kind == .string else {
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        switch FloatText.double(value.bytes) {
+        case .value(let number): return number
+        case .badSyntax: throw EncodingFailure(.badSyntax, found: value.kind)
+        case .outOfRange: throw EncodingFailure(.outOfRange, found: value.kind)
+        }
+    }
+
+    func float(_ value: InputValue) throws(EncodingFailure) -> Float {
+        guard value.kind == .number || value.kind == .string else {
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        switch FloatText.float(value.bytes) {
+        case .value(let number): return number
+        case .badSyntax: throw EncodingFailure(.badSyntax, found: value.kind)
+        case .outOfRange: throw EncodingFailure(.outOfRange, found: value.kind)
+        }
+    }
+
+    func numeric(_ value: InputValue) throws(EncodingFailure) -> NumericValue {
+        guard value.kind == .number || value.kind == .string else {
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        switch NumericValue.read(value.bytes, limits: numericLimits) {
+        case .value(let number): return number
+        case .failure(.badSyntax): throw EncodingFailure(.badSyntax, found: value.kind)
+        case .failure(.outOfRange): throw EncodingFailure(.outOfRange, found: value.kind)
+        }
+    }
+
+    /// Hexadecimal digits, perhaps in braces, perhaps with a hyphen behind any group of four.
+    func uuid(_ value: InputValue) throws(EncodingFailure) -> (high: UInt64, low: UInt64) {
+        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        let bytes = value.bytes
+        var index = 0
+        var end = bytes.count
+        if end >= 2, bytes[0] == UInt8(ascii: "{"), bytes[end - 1] == UInt8(ascii: "}") {
+            index = 1
+            end -= 1
+        }
+        var halves: (high: UInt64, low: UInt64) = (0, 0)
+        var digits = 0
+        while index < end {
+            let digit = bytes[index].hexValue
+            if digit < 16 {
+                guard digits < 32 else { break }
+                if digits < 16 {
+                    halves.high = halves.high << 4 | UInt64(digit)
+                } else {
+                    halves.low = halves.low << 4 | UInt64(digit)
+                }
+                digits &+= 1
+            } else {
+                guard bytes[index] == UInt8(ascii: "-"), digits > 0, digits < 32, digits & 3 == 0,
+                    bytes[index - 1] != UInt8(ascii: "-")
+                else { break }
+            }
+            index &+= 1
+        }
+        guard digits == 32, index == end else { throw EncodingFailure(.badSyntax, found: value.kind) }
+        return halves
+    }
+
+    /// The label's own bytes.
+    func label(_ value: InputValue) throws(EncodingFailure) -> UnsafeRawBufferPointer {
+        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        for label in labels where label.count == value.bytes.count && label.elementsEqual(value.bytes) {
+            return value.bytes
+        }
+        throw EncodingFailure(.badSyntax, found: value.kind)
+    }
+
+    // MARK: Dates and times
+
+    /// A bare number as microseconds from 2000-01-01, cut off towards the past; only with an `epochUnit`.
+    private func epoch(_ value: InputValue) throws(EncodingFailure) -> Int64 {
+        guard let unit = options.epochUnit else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard let decimal = DecimalText(value.bytes) else { throw EncodingFailure(.badSyntax, found: value.kind) }
+        let shift =
+            switch unit {
+            case .seconds: 6
+            case .milliseconds: 3
+            case .microseconds: 0
+            case .nanoseconds: -3
+            }
+        guard case .value(let microseconds, _) = decimal.floor(shiftedBy: shift) else {
+            throw EncodingFailure(.outOfRange, found: value.kind)
+        }
+        return try fromUnixEpoch(microseconds, found: value.kind)
+    }
+
+    func fromUnixEpoch(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
+        let (shifted, overflowed) = microseconds.subtractingReportingOverflow(CalendarTime.unixEpochMicroseconds)
+        guard !overflowed, CalendarTime.isValidTimestamp(shifted) else {
+            throw EncodingFailure(.outOfRange, found: found)
+        }
+        return shifted
+    }
+
+    private func calendarTime(_ value: InputValue) throws(EncodingFailure) -> CalendarTime {
+        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        switch CalendarTime.read(value.bytes) {
+        case .value(let time): return time
+        case .failure(.badSyntax): throw EncodingFailure(.badSyntax, found: .string)
+        case .failure(.outOfRange): throw EncodingFailure(.outOfRange, found: .string)
+        }
+    }
+
+    /// Microseconds from 2000-01-01; the extremes of `Int64` are the infinities, as PostgreSQL stores them.
+    ///
+    /// `timestamp` passes over an offset in the text, as PostgreSQL does.
+    func microseconds(_ value: InputValue) throws(EncodingFailure) -> Int64 {
+        if value.kind == .number { return try epoch(value) }
+        let time = try calendarTime(value)
+        switch time.bound {
+        case .infinity: return .max
+        case .negativeInfinity: return .min
+        case .finite: break
+        }
+        guard var microseconds = time.localMicroseconds else { throw EncodingFailure(.outOfRange, found: .string) }
+        if kind == .timestamptz {
+            let offset: Int32
+            if let own = time.offset {
+                offset = own
+            } else if let zone {
+                guard CalendarTime.isValidTimestamp(microseconds) else {
+                    throw EncodingFailure(.outOfRange, found: .string)
+                }
+                offset = zone.offset(atLocal: microseconds)
+            } else {
+                throw EncodingFailure(.missingZone, found: .string)
+            }
+            let (shifted, overflowed) = microseconds.subtractingReportingOverflow(Int64(offset) * 1_000_000)
+            guard !overflowed else { throw EncodingFailure(.outOfRange, found: .string) }
+            microseconds = shifted
+        }
+        guard CalendarTime.isValidTimestamp(microseconds) else { throw EncodingFailure(.outOfRange, found: .string) }
+        return microseconds
+    }
+
+    /// Days from 2000-01-01; the extremes of `Int32` are the infinities. Of a timestamp the date as written counts.
+    func day(_ value: InputValue) throws(EncodingFailure) -> Int32 {
+        if value.kind == .number { return Int32(CalendarTime.split(try epoch(value)).day) }
+        let time = try calendarTime(value)
+        switch time.bound {
+        case .infinity: return .max
+        case .negativeInfinity: return .min
+        case .finite: break
+        }
+        guard CalendarTime.firstDay...CalendarTime.lastDay ~= time.day else {
+            throw EncodingFailure(.outOfRange, found: .string)
+        }
+        return Int32(time.day)
+    }
+
+    func timeOfDay(_ value: InputValue) throws(EncodingFailure) -> Int64 {
+        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard let microseconds = CalendarTime.readTimeOfDay(value.bytes) else {
+            throw EncodingFailure(.badSyntax, found: .string)
+        }
+        return microseconds
+    }
+
+    // MARK: Text, bytes and JSON, which both formats write alike
+
+    /// Appends a text type's characters.
+    func appendText(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        let start = buffer.count
+        switch value.kind {
+        case .string: try appendCharacters(value, to: &buffer)
+        case .number: buffer.append(value.bytes)
+        case .true: buffer.append("true")
+        case .false: buffer.append("false")
+        default: throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        if buffer.count - start > characterLimit { try trim(&buffer, from: start, found: value.kind) }
+    }
+
+    private func appendCharacters(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: value.kind) }
+        guard buffer.append(text: value.bytes, onNul: options.onNul) else {
+            throw EncodingFailure(.nul, found: value.kind)
+        }
+    }
+
+    /// Cuts off spaces beyond the limit, as PostgreSQL does; more than spaces is too long.
+    private func trim(
+        _ buffer: inout CopyBuffer, from start: Int, found: InputValue.Kind
+    ) throws(EncodingFailure) {
+        var characters = 0
+        var index = start
+        let bytes = buffer.bytes
+        while index < bytes.count {
+            if bytes[index] & 0xC0 != 0x80 {
+                if characters == characterLimit { break }
+                characters &+= 1
+            }
+            index &+= 1
+        }
+        for byte in bytes[index...] where byte != UInt8(ascii: " ") { throw EncodingFailure(.tooLong, found: found) }
+        buffer.truncate(to: index)
+    }
+
+    /// Appends the JSON text of any value but null.
+    func appendJSON(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch value.kind {
+        case .true: buffer.append("true")
+        case .false: buffer.append("false")
+        case .null: buffer.append("null")
+        case .number: buffer.append(value.bytes)
+        case .string:
+            let start = buffer.count
+            if kind == .json {
+                // `json` keeps the text, so it can hold the escape `\u0000`.
+                if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: .string) }
+                buffer.append(value.bytes)
+            } else {
+                try appendCharacters(value, to: &buffer)
+            }
+            buffer.quoteJSON(from: start)
+        case .array, .object:
+            if kind == .json {
+                buffer.append(value.bytes)
+            } else if !buffer.append(json: value.bytes, onNul: options.onNul) {
+                throw EncodingFailure(.nul, found: value.kind)
+            }
+        }
+    }
+
+    /// Whether a string for `bytea` is hexadecimal, `\x…`; otherwise its bytes are meant as they are.
+    func isHexadecimal(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        !options.isRaw && bytes.count >= 2 && bytes[0] == UInt8(ascii: "\\") && bytes[1] == UInt8(ascii: "x")
+    }
+
+    /// Appends the bytes of a `bytea`.
+    func appendBytes(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard isHexadecimal(value.bytes) else { return buffer.append(value.bytes) }
+        let target = buffer.reserve(value.bytes.count / 2)
+        var length = 0
+        var index = 2
+        while index < value.bytes.count {
+            let byte = value.bytes[index]
+            // Between two bytes, but not within one, PostgreSQL allows for white space.
+            if byte == 0x20 || byte == 0x09 || byte == 0x0A || byte == 0x0D {
+                index &+= 1
+                continue
+            }
+            let high = byte.hexValue
+            let low = index &+ 1 < value.bytes.count ? value.bytes[index &+ 1].hexValue : 255
+            guard high < 16, low < 16 else { throw EncodingFailure(.badSyntax, found: .string) }
+            target.storeBytes(of: high << 4 | low, toByteOffset: length, as: UInt8.self)
+            length &+= 1
+            index &+= 2
+        }
+        buffer.advance(by: length)
+    }
+}
+
+extension EncodingOptions {
+    /// Whether `name` can be a `timeZone`: `Z`, `UTC`, `±HH[[:]MM[:SS]]` or a zone of the IANA database.
+    public static func isKnownTimeZone(_ name: String) -> Bool { LocalZone(name) != nil }
+}

@@ -1,0 +1,95 @@
+import Foundation
+
+/// The zone of timestamps that name none.
+enum LocalZone: Sendable {
+    /// Seconds east of Greenwich.
+    case fixed(Int32)
+    case named(ZoneOffsets)
+
+    /// Nil if `name` is neither an offset nor a zone of the IANA database.
+    init?(_ name: String) {
+        var name = name
+        let offset = name.withUTF8 { CalendarTime.readOffset(UnsafeRawBufferPointer($0)) }
+        if let offset {
+            self = .fixed(offset)
+        } else if let offsets = ZoneOffsets(name) {
+            self = .named(offsets)
+        } else {
+            return nil
+        }
+    }
+
+    /// The offset in force at a local time, given in microseconds from 2000-01-01.
+    func offset(atLocal microseconds: Int64) -> Int32 {
+        switch self {
+        case .fixed(let offset): offset
+        case .named(let offsets): offsets.offset(atLocal: microseconds)
+        }
+    }
+}
+
+/// A zone's offsets, looked up once, so that no timestamp has to ask the operating system's library.
+final class ZoneOffsets: Sendable {
+    private let zone: TimeZone
+    /// Seconds from 1970, ascending: from `starts[i]` on `offsets[i]` is in force, until `starts[i + 1]`.
+    private let starts: [Int64]
+    private let offsets: [Int32]
+    /// The table's end; before its beginning and from here on the zone itself is asked.
+    private let end: Int64
+
+    init?(_ name: String) {
+        guard !name.isEmpty, let zone = TimeZone(identifier: name) else { return nil }
+        self.zone = zone
+        // 1970 to 2100, a week at a time: nowhere does an offset last for less.
+        let week: Int64 = 7 * 86400
+        end = 4_102_444_800
+        var starts: [Int64] = [0]
+        var offsets = [Self.offset(of: zone, at: 0)]
+        var instant: Int64 = 0
+        while instant < end {
+            let next = min(instant + week, end)
+            let offset = Self.offset(of: zone, at: next)
+            if let last = offsets.last, offset != last {
+                var before = instant
+                var after = next
+                while after - before > 1 {
+                    let middle = (before + after) / 2
+                    if Self.offset(of: zone, at: middle) == last { before = middle } else { after = middle }
+                }
+                starts.append(after)
+                offsets.append(offset)
+            }
+            instant = next
+        }
+        self.starts = starts
+        self.offsets = offsets
+    }
+
+    private static func offset(of zone: TimeZone, at seconds: Int64) -> Int32 {
+        Int32(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds))))
+    }
+
+    private func offset(at seconds: Int64) -> Int32 {
+        guard seconds >= 0, seconds < end else { return Self.offset(of: zone, at: seconds) }
+        var low = 0
+        var high = starts.count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if starts[middle] <= seconds { low = middle } else { high = middle }
+        }
+        return offsets[low]
+    }
+
+    /// A local time that a spring change skips is read with the offset before the change, one that an autumn change
+    /// repeats with the offset after it: both as PostgreSQL does.
+    func offset(atLocal microseconds: Int64) -> Int32 {
+        let local =
+            CalendarTime.split(microseconds).day * 86400
+            + CalendarTime.split(microseconds).microsecondOfDay / 1_000_000 + CalendarTime.unixEpochDays * 86400
+        let before = offset(at: local - 86400)
+        let after = offset(at: local + 86400)
+        if before == after { return before }
+        if offset(at: local - Int64(after)) == after { return after }
+        return before
+    }
+}

@@ -1,0 +1,268 @@
+/// How one column's values become a field of text COPY: `\N` for null, special characters after a backslash. The
+/// caller writes the tabs between fields and the newline behind a row.
+///
+/// Every type has one. For the types that `BinaryEncoder` takes, the same values are accepted, and times are written
+/// in one canonical form. For any other type the server's input function reads the value: strings, numbers and truth
+/// values are passed as they are; a JSON array becomes an array's literal, a JSON object a composite type's, its
+/// attributes found by name, those missing being NULL.
+public struct TextEncoder: Sendable {
+    private let form: ColumnForm
+
+    /// - Parameter options: an unknown `timeZone` counts as none; see `EncodingOptions.isKnownTimeZone(_:)`.
+    public init(_ type: PostgresType, options: EncodingOptions) {
+        form = ColumnForm(type, options: options)
+    }
+
+    /// Appends the field.
+    ///
+    /// - Parameter containers: asked for what is in arrays and objects, for arrays and composite types only.
+    /// - Throws: why the value does not fit; the buffer then is as it was before.
+    public func encode(
+        _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if value.kind == .null { return buffer.append("\\N") }
+        let start = buffer.count
+        do {
+            try Self.append(value, form, to: &buffer, containers)
+        } catch {
+            buffer.truncate(to: start)
+            throw error
+        }
+        if form.mayNeedEscapes { buffer.escapeForCopy(from: start) }
+    }
+
+    /// Appends an integer, such as a message's offset: into integers within their range, numeric, floats, text types,
+    /// json, jsonb, and any type that has no binary encoder.
+    ///
+    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
+    public func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch form.kind {
+        case .int2, .int4, .int8, .float4, .float8, .numeric, .text, .json, .jsonb, .other:
+            try form.withDigits(of: integer) { value throws(EncodingFailure) in
+                try encode(value, into: &buffer, containers: NoContainers.shared)
+            }
+        default: throw EncodingFailure(.wrongType, found: .number)
+        }
+    }
+
+    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date as UTC; into int8 as
+    /// epoch milliseconds; into text types as RFC 3339 in UTC.
+    ///
+    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
+    public func encode(
+        microsecondsSinceUnixEpoch microseconds: Int64, into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        let start = buffer.count
+        switch form.kind {
+        case .timestamp, .timestamptz:
+            Self.append(timestamp: try form.fromUnixEpoch(microseconds, found: .number), form, to: &buffer)
+        case .date:
+            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            Self.append(day: CalendarTime.split(value).day, to: &buffer)
+        case .int8: buffer.append(decimal: microseconds.flooredMilliseconds)
+        case .text:
+            do {
+                try form.appendRFC3339(microseconds, to: &buffer)
+            } catch {
+                buffer.truncate(to: start)
+                throw error
+            }
+        default: throw EncodingFailure(.wrongType, found: .number)
+        }
+    }
+
+    /// Appends the value as its input function reads it, before any escapes of COPY's. The value is not null.
+    private static func append(
+        _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        switch form.kind {
+        case .text: try form.appendText(value, to: &buffer)
+        case .int4: buffer.append(decimal: try form.integer(value, in: Int64(Int32.min)...Int64(Int32.max)))
+        case .int8: buffer.append(decimal: try form.integer(value, in: .min ... .max))
+        case .int2: buffer.append(decimal: try form.integer(value, in: Int64(Int16.min)...Int64(Int16.max)))
+        case .numeric:
+            _ = try form.numeric(value)
+            buffer.append(value.bytes.trimmingWhitespace())
+        case .timestamp, .timestamptz: append(timestamp: try form.microseconds(value), form, to: &buffer)
+        case .json, .jsonb: try form.appendJSON(value, to: &buffer)
+        case .bool: buffer.append(byte: try form.boolean(value) ? UInt8(ascii: "t") : UInt8(ascii: "f"))
+        case .float8:
+            _ = try form.double(value)
+            buffer.append(value.bytes.trimmingWhitespace())
+        case .float4:
+            _ = try form.float(value)
+            buffer.append(value.bytes.trimmingWhitespace())
+        case .uuid:
+            _ = try form.uuid(value)
+            buffer.append(value.bytes)
+        case .enumeration: buffer.append(try form.label(value))
+        case .date:
+            switch try form.day(value) {
+            case .max: buffer.append("infinity")
+            case .min: buffer.append("-infinity")
+            case let day: append(day: Int64(day), to: &buffer)
+            }
+        case .time: CalendarTime.append(timeOfDay: try form.timeOfDay(value), to: &buffer)
+        case .bytea:
+            buffer.append("\\x")
+            let start = buffer.count
+            try form.appendBytes(value, to: &buffer)
+            buffer.expandToHexadecimal(from: start)
+        case .array: try append(array: value, form, to: &buffer, containers)
+        case .composite: try append(composite: value, form, to: &buffer, containers)
+        case .other: try form.appendText(value, to: &buffer)
+        }
+    }
+
+    private static func append(timestamp: Int64, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer) {
+        switch timestamp {
+        case .max: buffer.append("infinity")
+        case .min: buffer.append("-infinity")
+        default:
+            CalendarTime.append(
+                microseconds: timestamp, separator: UInt8(ascii: " "), zone: form.kind == .timestamptz ? "+00" : "",
+                to: &buffer)
+        }
+    }
+
+    private static func append(day: Int64, to buffer: inout CopyBuffer) {
+        if CalendarTime.append(day: day, to: &buffer) { buffer.append(" BC") }
+    }
+
+    private static func append(
+        array value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard value.kind == .array else {
+            // A literal is left to the server, except where binary COPY would have to read it.
+            if value.kind == .string, !form.isBinary { return try form.appendText(value, to: &buffer) }
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
+        if shape.lengths.isEmpty { return buffer.append("{}") }
+        try appendDimension(shape.elements, shape.lengths[...], form, to: &buffer, containers)
+    }
+
+    private static func appendDimension(
+        _ elements: [InputValue], _ lengths: ArraySlice<Int>, _ form: borrowing ColumnForm,
+        to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard elements.count == lengths.first else { throw EncodingFailure(.badSyntax, found: .array) }
+        var opening = UInt8(ascii: "{")
+        for element in elements {
+            buffer.append(byte: opening)
+            opening = form.delimiter
+            if lengths.count > 1 {
+                guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+                try appendDimension(
+                    containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, containers)
+            } else if element.kind == .null {
+                buffer.append("NULL")
+            } else {
+                if element.kind == .array, !form.parts[0].takesArrays {
+                    throw EncodingFailure(.badSyntax, found: .array)
+                }
+                try appendQuoted(element, form.parts[0], to: &buffer, containers)
+            }
+        }
+        buffer.append(byte: UInt8(ascii: "}"))
+    }
+
+    private static func append(
+        composite value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard value.kind == .object else {
+            if value.kind == .string { return try form.appendText(value, to: &buffer) }
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        let members = try containers.members(of: value)
+        buffer.append(byte: UInt8(ascii: "("))
+        for index in form.parts.indices {
+            if index > 0 { buffer.append(byte: UInt8(ascii: ",")) }
+            let name = form.attributeNames[index]
+            guard let member = members.last(where: { $0.name == name }), member.value.kind != .null else { continue }
+            try appendQuoted(member.value, form.parts[index], to: &buffer, containers)
+        }
+        buffer.append(byte: UInt8(ascii: ")"))
+    }
+
+    /// Appends a value in double quotes, which the literals of arrays and of composite types both read.
+    private static func appendQuoted(
+        _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        buffer.append(byte: UInt8(ascii: "\""))
+        let start = buffer.count
+        try append(value, form, to: &buffer, containers)
+        buffer.escape(from: start) { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") ? $0 : 0 }
+        buffer.append(byte: UInt8(ascii: "\""))
+    }
+}
+
+extension ColumnForm {
+    /// Whether the text can have a character that COPY wants escaped.
+    fileprivate var mayNeedEscapes: Bool {
+        switch kind {
+        case .text, .enumeration, .bytea, .json, .jsonb, .array, .composite, .other: true
+        default: false
+        }
+    }
+}
+
+extension CopyBuffer {
+    /// Escapes what separates fields and rows in text COPY, from `start` on.
+    fileprivate mutating func escapeForCopy(from start: Int) {
+        escape(from: start) { byte in
+            switch byte {
+            case UInt8(ascii: "\\"): byte
+            case 0x09: UInt8(ascii: "t")
+            case 0x0A: UInt8(ascii: "n")
+            case 0x0D: UInt8(ascii: "r")
+            default: 0
+            }
+        }
+    }
+
+    /// Puts a backslash and `replacement(byte)` in place of each byte from `start` on whose replacement is not 0.
+    @inline(__always)
+    fileprivate mutating func escape(from start: Int, _ replacement: (UInt8) -> UInt8) {
+        var extra = 0
+        for byte in bytes[start...] where replacement(byte) != 0 { extra &+= 1 }
+        if extra == 0 { return }
+        let length = count - start
+        let target = reserve(extra) - length
+        advance(by: extra)
+        // From the end backwards, so that nothing is overwritten before it has moved.
+        var read = length
+        var write = length + extra
+        while read < write {
+            read &-= 1
+            write &-= 1
+            let byte = target.load(fromByteOffset: read, as: UInt8.self)
+            let escaped = replacement(byte)
+            target.storeBytes(of: escaped == 0 ? byte : escaped, toByteOffset: write, as: UInt8.self)
+            if escaped != 0 {
+                write &-= 1
+                target.storeBytes(of: UInt8(ascii: "\\"), toByteOffset: write, as: UInt8.self)
+            }
+        }
+    }
+
+    /// Puts two hexadecimal digits in place of each byte from `start` on.
+    fileprivate mutating func expandToHexadecimal(from start: Int) {
+        let length = count - start
+        let target = reserve(length) - length
+        advance(by: length)
+        var index = length
+        while index > 0 {
+            index &-= 1
+            let byte = target.load(fromByteOffset: index, as: UInt8.self)
+            for (place, digit) in [(0, byte >> 4), (1, byte & 0xF)] {
+                target.storeBytes(
+                    of: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit, toByteOffset: 2 &* index &+ place, as: UInt8.self)
+            }
+        }
+    }
+}
