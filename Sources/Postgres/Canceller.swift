@@ -1,0 +1,73 @@
+import CLibPQ
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Ends from another thread what a connection's own thread is blocked in.
+public final class Canceller: Sendable {
+    // Safe to share: libpq fills the PGcancel once, nothing writes to it afterwards, PQcancel only reads it and is
+    // documented as thread-safe, and only deinit frees it.
+    private nonisolated(unsafe) let request: OpaquePointer?
+    private let socket: SharedSocket
+
+    init(request: OpaquePointer?, socket: SharedSocket) {
+        self.request = request
+        self.socket = socket
+    }
+
+    deinit { PQfreeCancel(request) }
+
+    /// Asks the server, over a connection of its own, to cancel the running statement, which then fails with
+    /// `PostgresError.Code.cancelled`. Blocks until the server has taken the request.
+    ///
+    /// - Returns: false where the request could not be delivered. True does not mean that anything was running.
+    @discardableResult
+    public func cancel() -> Bool {
+        guard let request else { return false }
+        var message = [CChar](repeating: 0, count: 256)
+        return PQcancel(request, &message, Int32(message.count)) == 1
+    }
+
+    /// Breaks the connection itself, for a server that no longer answers: the blocked call returns at once with
+    /// `PostgresError.Code.connectionLost`, and the outcome of its statement is unknown.
+    public func breakConnection() { socket.shutDown() }
+}
+
+/// A second descriptor of a connection's socket.
+///
+/// libpq closes its own descriptor whenever it finds the connection dead, and the number may be another file's a
+/// moment later, so shutting that one down from another thread would be a race. This one is closed only here, under
+/// the same lock that `shutDown` takes.
+final class SharedSocket: Sendable {
+    private let descriptor: Mutex<Int32?>
+
+    init(duplicating socket: Int32) {
+        let copy = fcntl(socket, F_DUPFD_CLOEXEC, 0)
+        descriptor = Mutex(copy >= 0 ? copy : nil)
+    }
+
+    deinit { close() }
+
+    func shutDown() {
+        descriptor.withLock { descriptor in
+            guard let descriptor else { return }
+            _ = shutdown(descriptor, Int32(SHUT_RDWR))
+        }
+    }
+
+    func close() {
+        descriptor.withLock { descriptor in
+            if let open = descriptor { _ = closeDescriptor(open) }
+            descriptor = nil
+        }
+    }
+}
+
+/// `close(2)` by a name that no method hides.
+private func closeDescriptor(_ descriptor: Int32) -> Int32 { close(descriptor) }

@@ -1,0 +1,340 @@
+import CLibPQ
+
+/// One session with a PostgreSQL server. Every call blocks.
+///
+/// A connection belongs to one thread: it is not `Sendable`, and only its `Canceller` may be used from another.
+/// Nothing here needs session state, so a pooler in transaction mode may stand between.
+public final class Connection {
+    public enum TransactionStatus: Sendable {
+        case idle
+        /// A statement is under way.
+        case active
+        case inTransaction
+        /// In a transaction that an error has aborted: only ROLLBACK helps.
+        case failed
+        /// The connection is gone.
+        case unknown
+    }
+
+    /// Nil once closed.
+    private var handle: OpaquePointer?
+    private let socket: SharedSocket
+
+    /// Connects and authenticates.
+    ///
+    /// - Throws: `.invalidOptions`, or `.connectionFailed` with the SQLSTATE if a server answered: without one nobody
+    ///   did, and it is worth waiting.
+    public init(_ options: ConnectionOptions) throws(PostgresError) {
+        try options.validate()
+        let handle = try Self.connect(options)
+        self.handle = handle
+        socket = SharedSocket(duplicating: PQsocket(handle))
+        // The default receiver prints to stderr, where a NOTICE of somebody's trigger could show a row's values.
+        PQsetNoticeReceiver(handle, { _, _ in }, nil)
+    }
+
+    deinit { close() }
+
+    /// Ends the session. Further calls throw `.connectionLost`.
+    public func close() {
+        socket.close()
+        PQfinish(handle)
+        handle = nil
+    }
+
+    public var isOpen: Bool { handle != nil && PQstatus(handle) == CONNECTION_OK }
+
+    /// As libpq counts: 150020 for 15.20.
+    public var serverVersion: Int { Int(PQserverVersion(handle)) }
+
+    /// What the server reports unasked: `server_encoding`, `TimeZone`, `in_hot_standby` (14+), …
+    public func parameter(_ name: String) -> String? {
+        PQparameterStatus(handle, name).map { String(cString: $0) }
+    }
+
+    public var transactionStatus: TransactionStatus {
+        switch PQtransactionStatus(handle) {
+        case PQTRANS_IDLE: .idle
+        case PQTRANS_ACTIVE: .active
+        case PQTRANS_INTRANS: .inTransaction
+        case PQTRANS_INERROR: .failed
+        default: .unknown
+        }
+    }
+
+    /// Carries out one or several statements by the simple protocol; several make one implicit transaction.
+    ///
+    /// - Returns: the rows that the last statement has touched.
+    @discardableResult
+    public func execute(_ sql: String) throws(PostgresError) -> Int {
+        try checkStatement(sql)
+        return try complete(collect(wasSent: PQsendQuery(handle, sql))).affectedRows
+    }
+
+    /// Carries out one statement with parameters, unnamed, so that no prepared statement stays behind.
+    public func query(_ sql: String, _ parameters: [QueryParameter] = []) throws(PostgresError) -> QueryResult {
+        try checkStatement(sql)
+        return try complete(collect(wasSent: send(sql, parameters)))
+    }
+
+    /// Loads data by `COPY … FROM STDIN`.
+    ///
+    /// - Parameters:
+    ///   - sql: the COPY statement.
+    ///   - body: sends the data in COPY's format. If it throws, the COPY is aborted and the error passed on.
+    /// - Returns: the rows loaded.
+    /// - Throws: the server's error, with `copyLine` where it named a row, even if it came while data was being sent.
+    public func copyIn(
+        _ sql: String, _ body: (borrowing CopyInStream) throws(PostgresError) -> Void
+    ) throws(PostgresError) -> Int {
+        try checkStatement(sql)
+        let relation = CopyErrorContext.relation(ofCopy: sql)
+        let start = try collect(wasSent: PQsendQuery(handle, sql))
+        guard PQresultStatus(start) == PGRES_COPY_IN else {
+            try complete(start)
+            throw PostgresError(.misuse, message: "the statement is no COPY … FROM STDIN")
+        }
+        PQclear(start)
+        do throws(PostgresError) {
+            try body(CopyInStream(handle: handle))
+        } catch {
+            do throws(PostgresError) {
+                _ = try endCopy(into: relation, abortingWith: "the loader takes its data back")
+            } catch let answer where answer.isConnectionLoss {
+                throw answer
+            } catch {
+                // The server confirms an abort with an error of its own.
+            }
+            throw error
+        }
+        return try endCopy(into: relation, abortingWith: nil)
+    }
+
+    /// A handle for other threads, good for this session alone.
+    public func makeCanceller() -> Canceller { Canceller(request: PQgetCancel(handle), socket: socket) }
+
+    // MARK: - libpq
+
+    private static func connect(_ options: ConnectionOptions) throws(PostgresError) -> OpaquePointer {
+        let keywords = options.keywords
+        let begin = ContinuousClock.now
+        let handle = withCStrings(keywords.map(\.key)) { keys in
+            withCStrings(keywords.map(\.value)) { values in PQconnectdbParams(keys, values, 1) }
+        }
+        guard let handle else { throw PostgresError(.connectionFailed, message: "out of memory") }
+        guard PQstatus(handle) != CONNECTION_OK else { return handle }
+        let message = connectionMessage(handle)
+        // libpq 15 shows a SQLSTATE of the start only within its text, and only once it is told to be verbose. Where
+        // somebody has answered, ask again: whether to wait (57P03) or to stop (28P01) must not hang on words.
+        var sqlState: SQLState?
+        if PQsocket(handle) >= 0, begin.duration(to: .now) < options.connectTimeout / 2 {
+            PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
+            PQreset(handle)
+            if PQstatus(handle) == CONNECTION_OK {
+                PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
+                return handle
+            }
+            sqlState = SQLState(inVerboseMessage: connectionMessage(handle))
+        }
+        PQfinish(handle)
+        throw PostgresError(.connectionFailed, sqlState: sqlState, message: message)
+    }
+
+    private func checkStatement(_ sql: String) throws(PostgresError) {
+        guard handle != nil else { throw lost() }
+        guard !sql.utf8.contains(0) else { throw PostgresError(.misuse, message: "a NUL byte in the statement") }
+    }
+
+    private func lost() -> PostgresError {
+        PostgresError(
+            .connectionLost, message: handle == nil ? "the connection is closed" : Self.connectionMessage(handle))
+    }
+
+    private static func connectionMessage(_ handle: OpaquePointer?) -> String {
+        String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: " ")
+    }
+
+    @discardableResult
+    private func complete(
+        _ result: OpaquePointer?, copyInto relation: String? = nil
+    ) throws(PostgresError) -> QueryResult {
+        guard let result else {
+            guard isOpen else { throw lost() }
+            throw PostgresError(.misuse, message: Self.connectionMessage(handle))
+        }
+        switch PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+            return QueryResult(owning: result)
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            // Nobody is there to feed or read it, and the session is unusable until it has ended.
+            PQclear(result)
+            close()
+            throw PostgresError(.misuse, message: "COPY outside copyIn; the connection was closed")
+        default:
+            defer { PQclear(result) }
+            throw PostgresError(
+                result: result, isConnectionOpen: isOpen, connectionMessage: Self.connectionMessage(handle),
+                copyInto: relation)
+        }
+    }
+
+    /// Waits for the answers to what was sent, and returns the one that counts: the last, or the first error. (PQexec
+    /// would return the last error: "the server closed the connection", instead of why.)
+    private func collect(wasSent: Int32) throws(PostgresError) -> OpaquePointer? {
+        guard wasSent == 1 else {
+            guard isOpen else { throw lost() }
+            throw PostgresError(.misuse, message: Self.connectionMessage(handle))
+        }
+        var answer: OpaquePointer?
+        while let result = PQgetResult(handle) {
+            if let earlier = answer {
+                if PQresultStatus(earlier) == PGRES_FATAL_ERROR {
+                    PQclear(result)
+                    continue
+                }
+                PQclear(earlier)
+            }
+            answer = result
+            switch PQresultStatus(result) {
+            // libpq repeats these until the COPY is over.
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: return answer
+            default: break
+            }
+        }
+        return answer
+    }
+
+    private func send(_ sql: String, _ parameters: [QueryParameter]) throws(PostgresError) -> Int32 {
+        // One block of memory holds every value, each text with a NUL behind it, and libpq gets pointers into it.
+        var storage: [CChar] = []
+        var starts: [Int?] = []
+        var types: [Oid] = []
+        var lengths: [Int32] = []
+        var formats: [Int32] = []
+        for (index, parameter) in parameters.enumerated() {
+            switch parameter {
+            case .null:
+                starts.append(nil)
+                types.append(0)
+                lengths.append(0)
+                formats.append(0)
+            case .text(let text):
+                guard !text.utf8.contains(0) else {
+                    throw PostgresError(
+                        .misuse, sqlState: .characterNotInRepertoire, message: "U+0000 in parameter $\(index + 1)")
+                }
+                starts.append(storage.count)
+                storage.append(contentsOf: text.utf8.lazy.map(CChar.init(bitPattern:)))
+                storage.append(0)
+                types.append(0)
+                lengths.append(0)
+                formats.append(0)
+            case .binary(let bytes, let oid):
+                starts.append(storage.count)
+                storage.append(contentsOf: bytes.lazy.map(CChar.init(bitPattern:)))
+                // So that even an empty last value has an address inside the block.
+                storage.append(0)
+                types.append(oid)
+                lengths.append(Int32(bytes.count))
+                formats.append(1)
+            }
+        }
+        return storage.withUnsafeBufferPointer { storage in
+            let values = starts.map { start in start.flatMap { start in storage.baseAddress.map { $0 + start } } }
+            return PQsendQueryParams(handle, sql, Int32(parameters.count), types, values, lengths, formats, 0)
+        }
+    }
+
+    /// Ends the COPY under way and reads the server's answers to the last.
+    private func endCopy(into relation: String?, abortingWith reason: String?) throws(PostgresError) -> Int {
+        var ended = PQputCopyEnd(handle, reason) == 1
+        var rows = 0
+        var failure: PostgresError?
+        while let result = PQgetResult(handle) {
+            if PQresultStatus(result) == PGRES_COPY_IN {
+                PQclear(result)
+                // Only if the end could not be sent; asking on would give the same answer for ever.
+                guard !ended else { continue }
+                ended = PQputCopyEnd(handle, "the end of the data could not be sent") == 1
+                if !ended {
+                    let error = lost()
+                    close()
+                    throw error
+                }
+                continue
+            }
+            do throws(PostgresError) {
+                rows = try complete(result, copyInto: relation).affectedRows
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if var failure {
+            // The server's own reason came first, the end of the connection after it.
+            if !isOpen { failure.code = .connectionLost }
+            throw failure
+        }
+        return rows
+    }
+}
+
+/// Where a COPY's data goes; see `Connection.copyIn`.
+public struct CopyInStream: ~Copyable {
+    fileprivate let handle: OpaquePointer?
+
+    /// Sends a piece of the data, of any length; rows may be cut anywhere. Blocks while the server reads slower.
+    public borrowing func send(_ bytes: UnsafeRawBufferPointer) throws(PostgresError) {
+        var start = 0
+        // libpq keeps the largest message it ever sent as its buffer, so a batch goes in slices.
+        while start < bytes.count {
+            let count = min(Self.sliceSize, bytes.count - start)
+            let slice = bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
+            guard PQputCopyData(handle, slice, Int32(count)) == 1 else {
+                throw PostgresError(
+                    .connectionLost, message: String(cString: PQerrorMessage(handle)))
+            }
+            start += count
+        }
+    }
+
+    private static let sliceSize = 64 * 1024
+}
+
+extension SQLState {
+    /// From libpq's verbose text of a failed start, `… FATAL:  28P01: password …`; the last one if several hosts answered.
+    init?(inVerboseMessage message: String) {
+        var found: Substring?
+        var rest = message[...]
+        while let marker = rest.firstRange(of: ":  ") {
+            rest = rest[marker.upperBound...]
+            let code = rest.prefix(5)
+            if code.count == 5, code.allSatisfy({ $0.isASCII && ($0.isNumber || $0.isUppercase) }),
+                rest.dropFirst(5).hasPrefix(": ")
+            {
+                found = code
+            }
+        }
+        guard let found else { return nil }
+        self.init(rawValue: String(found))
+    }
+}
+
+/// A NULL-terminated array of C strings, good inside `body`.
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+) -> Result {
+    var bytes: [CChar] = []
+    var starts: [Int] = []
+    for string in strings {
+        starts.append(bytes.count)
+        bytes.append(contentsOf: string.utf8CString)
+    }
+    return bytes.withUnsafeBufferPointer { bytes in
+        var pointers = starts.map { start in bytes.baseAddress.map { $0 + start } }
+        pointers.append(nil)
+        return pointers.withUnsafeBufferPointer { pointers in
+            // Never nil: the array holds its terminator at least.
+            withExtendedLifetime(pointers) { body(pointers.baseAddress!) }
+        }
+    }
+}

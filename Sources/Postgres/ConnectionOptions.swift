@@ -1,0 +1,81 @@
+import CLibPQ
+
+/// How to reach a database. What a URL says itself wins over the defaults here.
+public struct ConnectionOptions: Sendable, Equatable {
+    /// A `postgresql://` URL or a key=value string as libpq defines them; empty: libpq's own `PG*` variables.
+    public var url: String
+    /// Shown in `pg_stat_activity`, unless the URL or `PGAPPNAME` says another.
+    public var applicationName: String
+    /// For each host that the URL names, in whole seconds, 2 at least.
+    public var connectTimeout: Duration
+    /// How long sent data may stay unacknowledged before the kernel gives the connection up.
+    public var tcpUserTimeout: Duration
+    /// The idle time after which the kernel asks whether the other side is still there.
+    public var keepalivesIdle: Duration
+
+    public init(
+        url: String = "", applicationName: String = "loader", connectTimeout: Duration = .seconds(10),
+        tcpUserTimeout: Duration = .seconds(30), keepalivesIdle: Duration = .seconds(30)
+    ) {
+        self.url = url
+        self.applicationName = applicationName
+        self.connectTimeout = connectTimeout
+        self.tcpUserTimeout = tcpUserTimeout
+        self.keepalivesIdle = keepalivesIdle
+    }
+
+    /// libpq's keywords in the order in which it reads them: a later one overrides an earlier one, so what stands
+    /// before the URL is a default and what stands after it is forced.
+    var keywords: [(key: String, value: String)] {
+        var keywords = [
+            ("fallback_application_name", applicationName),
+            ("connect_timeout", String(max(2, connectTimeout.components.seconds))),
+            ("keepalives", "1"),
+            ("keepalives_idle", String(max(1, keepalivesIdle.components.seconds))),
+            ("keepalives_interval", "10"),
+            ("keepalives_count", "3"),
+            ("tcp_user_timeout", String(max(1, tcpUserTimeout.components.seconds) * 1000)),
+        ]
+        if !url.isEmpty { keywords.append(("dbname", url)) }
+        keywords.append(("client_encoding", "UTF8"))
+        return keywords
+    }
+
+    /// Refuses what libpq cannot read, without repeating any of it: a URL holds a password.
+    func validate() throws(PostgresError) {
+        guard !url.utf8.contains(0) else {
+            throw PostgresError(.invalidOptions, message: "the connection URL holds a NUL byte")
+        }
+        if let scheme = url.firstRange(of: "://"), !url.hasPrefix("postgresql://"), !url.hasPrefix("postgres://"),
+            url[..<scheme.lowerBound].allSatisfy(\.isLetter)
+        {
+            throw PostgresError(
+                .invalidOptions,
+                message: "the connection URL begins with \(url[..<scheme.upperBound]), expected postgresql://")
+        }
+        guard url.contains("=") || url.contains("://") else { return }
+        var complaint: UnsafeMutablePointer<CChar>?
+        let options = PQconninfoParse(url, &complaint)
+        defer {
+            PQconninfoFree(options)
+            PQfreemem(complaint)
+        }
+        guard options == nil else { return }
+        let words = complaint.map { String(cString: $0) } ?? "out of memory"
+        throw PostgresError(
+            .invalidOptions, message: "libpq cannot read the connection URL: " + Self.withoutSecrets(words))
+    }
+
+    /// Keeps what libpq quotes only where that is the name of an option.
+    static func withoutSecrets(_ complaint: String) -> String {
+        let complaint = complaint.split(separator: "\n").joined(separator: " ")
+        for harmless in ["invalid connection option", "invalid URI query parameter"]
+        where complaint.hasPrefix(harmless) {
+            return complaint
+        }
+        guard let first = complaint.firstIndex(of: "\""), let last = complaint.lastIndex(of: "\"") else {
+            return complaint
+        }
+        return complaint[..<first] + "\"…\"" + complaint[complaint.index(after: last)...]
+    }
+}

@@ -1,0 +1,144 @@
+import CLibPQ
+
+/// What went wrong between the loader and PostgreSQL.
+///
+/// `description` is fit for logs: it leaves out everything that can hold the row's data, which the server puts into
+/// DETAIL, CONTEXT and, for some classes, the message itself. Those stay in the properties, for the dead letters.
+public struct PostgresError: Error, Sendable, Equatable {
+    public enum Code: String, Sendable {
+        /// The URL or the key=value string is none that libpq understands.
+        case invalidOptions
+        /// No connection came about. `sqlState` is there if a server answered.
+        case connectionFailed
+        /// The connection is gone; whether the statement under way took effect is unknown.
+        case connectionLost
+        /// The server refused the statement.
+        case server
+        /// The statement was cancelled, by `Canceller.cancel()`, a `statement_timeout` or an administrator.
+        case cancelled
+        /// A call that does not fit the connection's state, or a parameter that no protocol message can carry.
+        case misuse
+    }
+
+    public var code: Code
+    public var sqlState: SQLState?
+    /// The server's primary message. May hold a value; see `description`.
+    public var message: String
+    /// May hold row data.
+    public var detail: String?
+    public var hint: String?
+    /// May hold row data.
+    public var context: String?
+    public var schema: String?
+    public var table: String?
+    public var column: String?
+    public var dataType: String?
+    public var constraint: String?
+    /// Where in the statement, in characters from 1.
+    public var statementPosition: Int?
+    /// The 1-based row within the COPY that the server stumbled over; nil for errors that name none, such as those of
+    /// deferred constraints. Rows are inserted in groups, so for triggers and indexes it may be a later row: verify.
+    public var copyLine: Int?
+    /// The words come from `RAISE` in somebody's function, so they may say anything.
+    public var isRaisedByFunction: Bool
+
+    public init(
+        _ code: Code, sqlState: SQLState? = nil, message: String, detail: String? = nil, hint: String? = nil,
+        context: String? = nil, schema: String? = nil, table: String? = nil, column: String? = nil,
+        dataType: String? = nil, constraint: String? = nil, statementPosition: Int? = nil, copyLine: Int? = nil,
+        isRaisedByFunction: Bool = false
+    ) {
+        self.code = code
+        self.sqlState = sqlState
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.context = context
+        self.schema = schema
+        self.table = table
+        self.column = column
+        self.dataType = dataType
+        self.constraint = constraint
+        self.statementPosition = statementPosition
+        self.copyLine = copyLine
+        self.isRaisedByFunction = isRaisedByFunction
+    }
+
+    /// The socket is gone, so the outcome of what was under way is unknown.
+    public var isConnectionLoss: Bool { code == .connectionLost }
+
+    /// Whether `message` is certain to be the server's own words about names and states, free of any row's values.
+    public var isMessageFreeOfData: Bool {
+        guard !isRaisedByFunction, let sqlState else { return !isRaisedByFunction }
+        return Self.classesThatNameNoValues.contains(sqlState.classCode)
+    }
+
+    /// Messages of the other classes quote what could not be read (22), or come from functions (P0 and user-defined).
+    private static let classesThatNameNoValues: Set<String> = [
+        "08", "0A", "0B", "21", "23", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "40", "42", "44", "53",
+        "54", "55", "57", "58", "F0", "XX",
+    ]
+}
+
+extension PostgresError: CustomStringConvertible {
+    public var description: String {
+        var text = sqlState.map { "SQLSTATE \($0)" } ?? Self.words(for: code)
+        if let copyLine { text += ", COPY row \(copyLine)" }
+        if let table { text += ", table " + (schema.map { $0 + "." } ?? "") + table }
+        if let column { text += ", column " + column }
+        if let constraint { text += ", constraint " + constraint }
+        if let dataType { text += ", type " + dataType }
+        if isMessageFreeOfData {
+            text += ": " + message
+            if let hint { text += " (\(hint))" }
+        } else {
+            text += ": the server's message may hold the row's values and is not shown here"
+        }
+        return text
+    }
+
+    private static func words(for code: Code) -> String {
+        switch code {
+        case .invalidOptions: "invalid connection options"
+        case .connectionFailed: "no connection"
+        case .connectionLost: "connection lost"
+        case .server: "server error"
+        case .cancelled: "cancelled"
+        case .misuse: "misuse of a connection"
+        }
+    }
+}
+
+extension PostgresError {
+    /// Reads the fields of a result that says `PGRES_FATAL_ERROR`.
+    ///
+    /// - Parameter isConnectionOpen: what libpq says of the connection after the result has arrived.
+    init(result: OpaquePointer?, isConnectionOpen: Bool, connectionMessage: String, copyInto relation: String? = nil) {
+        func field(_ code: Character) -> String? {
+            guard let ascii = code.asciiValue, let text = PQresultErrorField(result, Int32(ascii)) else { return nil }
+            return String(cString: text)
+        }
+        // PG_DIAG_* in postgres_ext.h, which Swift does not import.
+        let sqlState = field("C").map(SQLState.init(rawValue:))
+        let severity = field("V")
+        let endsSession = severity == "FATAL" || severity == "PANIC"
+        let code: Code =
+            if endsSession || !isConnectionOpen {
+                .connectionLost
+            } else if sqlState == .queryCanceled {
+                .cancelled
+            } else {
+                .server
+            }
+        let context = field("W")
+        self.init(
+            code, sqlState: sqlState, message: field("M") ?? connectionMessage, detail: field("D"), hint: field("H"),
+            context: context, schema: field("s"), table: field("t"), column: field("c"), dataType: field("d"),
+            constraint: field("n"), statementPosition: field("P").flatMap { Int($0) },
+            copyLine: context.flatMap { context in
+                relation.flatMap { CopyErrorContext.line(in: context, relation: $0) }
+            },
+            // The function in pl_exec.c that carries out PL/pgSQL's RAISE.
+            isRaisedByFunction: field("R") == "exec_stmt_raise")
+    }
+}
