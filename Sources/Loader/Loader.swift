@@ -2,5 +2,16 @@ import ArgumentParser
 
 @main
 struct Loader: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "loader", abstract: "Kafka topics into PostgreSQL.")
+    static let configuration = CommandConfiguration(
+        commandName: "loader",
+        abstract: "Load Apache Kafka topics into PostgreSQL tables, exactly once, in batches.",
+        discussion: """
+            Exit status: 0 done, 64 usage, 69 unavailable, 70 internal fault, 78 configuration.
+
+            EXAMPLES:
+              loader run --config loader.yaml
+              loader config --reference
+            """,
+        version: Version.all,
+        subcommands: [RunCommand.self, CheckCommand.self, ConfigCommand.self, VersionCommand.self])
 }

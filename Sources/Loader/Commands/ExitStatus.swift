@@ -1,0 +1,16 @@
+import ArgumentParser
+
+/// What the loader's process ends with. The numbers are those of BSD's `sysexits.h`.
+enum ExitStatus: Int32, Sendable {
+    case done = 0
+    /// The command line was wrong; ArgumentParser ends with it by itself.
+    case usage = 64
+    /// The database or the broker is away, and waiting was refused or took too long.
+    case unavailable = 69
+    /// A fault of the loader's own.
+    case `internal` = 70
+    /// The configuration, or what it finds at the target, is wrong.
+    case configuration = 78
+
+    var code: ExitCode { ExitCode(rawValue) }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Loading
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Load topics into tables until stopped.",
+        discussion: """
+            SIGTERM and SIGINT load what was taken, commit and end with status 0; a second signal ends at once.
+
+            EXAMPLES:
+              loader run --config loader.yaml
+              loader run --until-end --set batch.max_rows=10000
+            """)
+
+    @OptionGroup var arguments: ConfigurationArguments
+
+    @Flag(help: "Stop when every partition has reached the end that it had at the start.")
+    var untilEnd = false
+
+    @Flag(help: "Let a reset of the group load a route in mode insert again, although its rows will be there twice.")
+    var allowDuplicates = false
+
+    func run() throws {
+        var configuration = try arguments.load()
+        configuration.loading.untilEnd = untilEnd
+        configuration.loading.allowDuplicates = allowDuplicates
+        throw try load(configuration).code
+    }
+
+    /// Loads until the end or a signal.
+    private func load(_ configuration: Configuration) throws -> ExitStatus {
+        throw ValidationError("run is not wired to the pipeline yet")
+    }
+}

@@ -1,0 +1,41 @@
+import Loading
+import Logging
+
+/// All that the loader is told: the pipeline's options, its own settings, and where each of them was written.
+struct Configuration: Sendable {
+    struct HTTP: Sendable, Equatable {
+        /// Nil: no server.
+        var listen: ListenAddress?
+    }
+
+    struct Log: Sendable, Equatable {
+        enum Format: String, Sendable, CaseIterable {
+            /// Lines for people on a terminal, JSON elsewhere.
+            case auto
+            case json, text
+        }
+
+        var format = Format.auto
+        var level = Logger.Level.info
+    }
+
+    /// The consumer group's name and what goes around it, so that one file serves several environments.
+    struct Group: Sendable, Equatable {
+        var name = ""
+        var prefix = ""
+        var suffix = ""
+    }
+
+    var loading = LoadingOptions(brokers: "", group: "", routes: [])
+    var group = Group()
+    var http = HTTP()
+    var log = Log()
+
+    /// What was written somewhere; a key that is not in it has its default.
+    var settings = ConfigurationSettings()
+    /// What is allowed but should be known.
+    var warnings: [ConfigurationProblem] = []
+
+    /// Where the setting was written.
+    func origin(of path: ConfigurationPath) -> ConfigurationOrigin { settings[path]?.origin ?? .builtIn }
+}

@@ -1,0 +1,137 @@
+import Loading
+import Logging
+import Postgres
+import Records
+
+extension ConfigurationKey {
+    /// Every key there is, in the order of the reference.
+    static let all: [ConfigurationKey] = [
+        .key(
+            "kafka.brokers", .text, isRequired: true, aliases: [Alias(name: "KAFKA_BROKERS")],
+            into: \.loading.brokers, "The brokers to begin with, `host:port` separated by commas."),
+        .key(
+            "kafka.group", .text, isRequired: true, aliases: [Alias(name: "KAFKA_CONSUMER_GROUP")],
+            into: \.group.name, "The consumer group. The ledger keeps positions under its full name."),
+        .key(
+            "kafka.group_prefix", .anyText, default: "", aliases: [Alias(name: "KAFKA_CONSUMER_GROUP_PREFIX")],
+            into: \.group.prefix, "Put before the group's name."),
+        .key(
+            "kafka.group_suffix", .anyText, default: "", aliases: [Alias(name: "KAFKA_CONSUMER_GROUP_SUFFIX")],
+            into: \.group.suffix, "Put behind the group's name."),
+        .key(
+            "kafka.auto_offset_reset", .choice, default: "earliest", into: \.loading.autoOffsetReset,
+            "Where a group without any position begins."),
+        .key(
+            "kafka.on_lost_offsets", .choice, default: "stop", into: \.loading.onLostOffsets,
+            "What to do when the messages at a position are gone: deleted unread, or the topic was created anew."),
+        .property(
+            "kafka.properties.<property>",
+            "Any of librdkafka's properties, such as `security.protocol`. In a variable's name dots are underscores."),
+
+        .key(
+            "postgres.url", .connection, otherwise: "the `PG*` variables", aliases: [Alias(name: "DATABASE_URL")],
+            into: \.loading.database.url,
+            "The database, as libpq takes it. Required unless `PGHOST` or the like is set."),
+        .key(
+            "postgres.connect_timeout", .duration(.seconds(1) ... .seconds(600)), default: "10s",
+            into: \.loading.database.connectTimeout, "How long to wait for a connection before the next try."),
+        .key(
+            "postgres.statement_timeout", .duration(.milliseconds(100) ... .seconds(3600)), default: "2m",
+            into: \.loading.database.statementTimeout,
+            "How long one statement may take. Must stay below `max.poll.interval.ms` (5 minutes)."),
+        .key(
+            "postgres.lock_timeout", .duration(.milliseconds(10) ... .seconds(3600)), default: "30s",
+            into: \.loading.database.lockTimeout, "How long to wait for a lock before the batch is tried again."),
+        .key(
+            "postgres.synchronous_commit", .boolean, default: "true", into: \.loading.database.synchronousCommit,
+            "`false` does not wait for the disk at COMMIT. Safe with `delivery: exactly_once` only."),
+
+        .key(
+            "batch.max_rows", .integer(1...10_000_000), default: "50000", aliases: [Alias(name: "BATCH_SIZE")],
+            into: \.loading.batch.maxRows, "Rows and dead letters that fill a batch."),
+        .key(
+            "batch.max_bytes", .size(1024...(1 << 30)), default: "32MiB", into: \.loading.batch.maxBytes,
+            "Memory that fills a batch. At most two batches exist for each writer."),
+        .key(
+            "batch.max_delay", .duration(.milliseconds(1) ... .seconds(600)), default: "1s",
+            aliases: [Alias(name: "BATCH_TIMEOUT_SECONDS", unit: "s")], into: \.loading.batch.maxDelay,
+            "The longest that a message waits for its batch to fill."),
+
+        .key(
+            "writers", .integer(1...64), default: "1", into: \.loading.writers,
+            "Connections that load at the same time, each with partitions of its own."),
+        .key(
+            "delivery", .choice, default: "exactly_once", into: \.loading.delivery,
+            "`at_least_once` works without the ledger; a crash then loads the last batch again."),
+        .key(
+            "shutdown_timeout", .duration(.seconds(1) ... .seconds(3600)), default: "25s",
+            into: \.loading.shutdownTimeout, "How long a stop may take to load what was already taken."),
+        .key(
+            "outage_timeout",
+            ConfigurationKind<Duration>.duration(.seconds(1) ... .seconds(604_800)).orNull("for ever"), default: "null",
+            into: \.loading.outageTimeout, "How long to wait for a database or broker that is away, then exit with 69."),
+
+        .route(
+            "routes[].topic", .topics, isRequired: true, aliases: [Alias(name: "KAFKA_TOPIC")], into: \.topics,
+            "The topics that this route takes."),
+        .route(
+            "routes[].table", .table, isRequired: true, aliases: [Alias(name: "LOADER_TABLE")], into: \.table,
+            "The table they go to. Without quotes a name is folded to lower case."),
+        .route("routes[].format", .choice, default: "json", into: \.format, "What the messages are written in."),
+        .route(
+            "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
+            "What a message does to its row: append; append unless the key is there; insert or replace by key."),
+        .route(
+            "routes[].key", ConfigurationKind<[String]>.columns.wrapped, otherwise: "the primary key", into: \.key,
+            "The columns that identify a row. They need a unique index."),
+        .route(
+            "routes[].on_tombstone", ConfigurationKind<Route.OnTombstone>.choice.wrapped,
+            otherwise: "`delete` in mode `upsert`, else `dead_letter`", into: \.onTombstone,
+            "What a message without a value does."),
+        .column(
+            "routes[].columns.<column>.from", .expression, otherwise: "the field of the column's name",
+            isShorthand: true, into: \.source,
+            "Where the value comes from. `column: expression` is short for it. Without `columns`, every column of the "
+                + "table takes the field of its name."),
+        .column(
+            "routes[].columns.<column>.required", .boolean, default: "false", into: \.isRequired,
+            "A message without this field, or with null in it, is a dead letter."),
+        .column(
+            "routes[].columns.<column>.unit", ConfigurationKind<EpochUnit>.choice.wrapped,
+            otherwise: "a bare number is a dead letter", into: \.epochUnit,
+            "The unit of a number in a date or time column, counted from 1970."),
+        .column(
+            "routes[].columns.<column>.zone", ConfigurationKind<String>.zone.wrapped, otherwise: "the route's",
+            into: \.timeZone, "The zone of a timestamp that names none."),
+        .column(
+            "routes[].columns.<column>.on_nul", ConfigurationKind<OnNul>.choice.wrapped, otherwise: "the route's",
+            into: \.onNul, "What becomes of U+0000, which PostgreSQL's text cannot hold."),
+        .route(
+            "routes[].zone", ConfigurationKind<String>.zone.wrapped, otherwise: "such a timestamp is a dead letter",
+            into: \.timeZone, "The zone of timestamps that name none."),
+        .route(
+            "routes[].on_nul", .choice, default: "dead_letter", into: \.onNul,
+            "What becomes of U+0000, which PostgreSQL's text cannot hold."),
+
+        .key(
+            "dead_letters.table", ConfigurationKind<TableName>.table.orNull("no table"), default: "loader.dead_letters",
+            into: \.loading.deadLetters.table, "Where bad messages go, in the transaction of their batch."),
+        .key(
+            "dead_letters.topic", ConfigurationKind<String>.topicName.orNull("no topic"), default: "null",
+            into: \.loading.deadLetters.topic, "A topic that bad messages go to as well."),
+        .key(
+            "dead_letters.max_share", .share, default: "0.5", into: \.loading.deadLetters.maxShare,
+            "The loader stops when more of the last 10000 messages are bad: the route is broken then, not the data."),
+
+        .key(
+            "http.listen", .listen, default: "127.0.0.1:9464", into: \.http.listen,
+            "Serves `/health/live`, `/health/ready` and `/metrics`."),
+        .key(
+            "log.format", .choice, default: "auto", into: \.log.format,
+            "One line an event: JSON, or text for people. `auto` is text on a terminal."),
+        .key("log.level", .choice, default: "info", into: \.log.level, "The least that is logged."),
+    ]
+
+    /// `LOADER_` variables that are no keys.
+    static let reservedVariables: Set<String> = ["LOADER_CONFIG"]
+}

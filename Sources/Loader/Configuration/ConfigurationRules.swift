@@ -1,0 +1,145 @@
+import Kafka
+import Loading
+
+/// What must hold between keys, and for librdkafka's properties.
+enum ConfigurationRules {
+    /// - Parameter bad: paths that were reported already, and hold something else than what was written.
+    static func problems(of configuration: Configuration, except bad: Set<ConfigurationPath>) -> [ConfigurationProblem]
+    {
+        var check = Check(configuration: configuration, bad: bad)
+        for index in configuration.loading.routes.indices { check.route(index) }
+        check.topics()
+        check.deadLetters()
+        check.timeouts()
+        check.properties(libraryVersion: KafkaLibrary.version)
+        return check.problems
+    }
+}
+
+private struct Check {
+    let configuration: Configuration
+    let bad: Set<ConfigurationPath>
+    var problems: [ConfigurationProblem] = []
+
+    private var loading: LoadingOptions { configuration.loading }
+
+    init(configuration: Configuration, bad: Set<ConfigurationPath>) {
+        self.configuration = configuration
+        self.bad = bad
+    }
+
+    private mutating func report(
+        _ path: ConfigurationPath, _ message: String, _ mend: String,
+        code: ConfigurationProblem.Code = .contradiction, severity: ConfigurationProblem.Severity = .error,
+        reading others: [ConfigurationPath] = []
+    ) {
+        guard !bad.contains(path), bad.isDisjoint(with: others) else { return }
+        problems.append(
+            ConfigurationProblem(
+                code: code, severity: severity, path: path.description, origin: configuration.origin(of: path),
+                message: message, mend: mend))
+    }
+
+    private func path(_ pattern: String, _ index: Int = 0) -> ConfigurationPath {
+        ConfigurationPattern(pattern).path(indexes: [index])
+    }
+
+    mutating func route(_ index: Int) {
+        let route = loading.routes[index]
+        if route.onTombstone == .delete, route.mode != .upsert {
+            report(
+                path("routes[].on_tombstone", index), "delete needs mode upsert; the mode is \(route.mode.rawValue)",
+                "Set mode: upsert, or on_tombstone: skip or dead_letter.", reading: [path("routes[].mode", index)])
+        }
+        if let key = route.key, let columns = route.columns, route.mode != .insert {
+            for column in key where !columns.contains(where: { $0.name == column }) {
+                report(
+                    path("routes[].key", index), "\(column) is not among the route's columns",
+                    "Add \(column) to columns, or take it out of the key.")
+            }
+        }
+    }
+
+    /// One message belongs to one route.
+    mutating func topics() {
+        var takers: [String: Int] = [:]
+        for (index, route) in loading.routes.enumerated() {
+            for case .name(let topic) in route.topics {
+                if let other = takers.updateValue(index, forKey: topic) {
+                    let place = other == index ? "in this list already" : "taken by routes[\(other)] already"
+                    report(path("routes[].topic", index), "\(topic) is \(place)", "Name each topic once.")
+                }
+            }
+        }
+    }
+
+    mutating func deadLetters() {
+        let deadLetters = loading.deadLetters
+        if deadLetters.table == nil, deadLetters.topic == nil {
+            report(
+                path("dead_letters.table"), "bad messages would have nowhere to go",
+                "Name a table or dead_letters.topic; a message is never dropped.",
+                reading: [path("dead_letters.topic")])
+        }
+        guard let target = deadLetters.topic else { return }
+        for route in loading.routes {
+            let isTaken = route.topics.contains { pattern in
+                switch pattern {
+                case .name(let name): name == target
+                case .expression(let expression): PosixExpression(expression)?.matches(target) == true
+                }
+            }
+            guard isTaken else { continue }
+            report(
+                path("dead_letters.topic"), "\(route.label) loads \(target), so a bad message would go round for ever",
+                "Send dead letters to a topic that no route takes.")
+        }
+    }
+
+    mutating func timeouts() {
+        let database = loading.database
+        if loading.delivery == .atLeastOnce, !database.synchronousCommit {
+            report(
+                path("postgres.synchronous_commit"),
+                "without the ledger, a crash of the database would lose batches that Kafka counts as loaded",
+                "Set it to true, or delivery: exactly_once.", reading: [path("delivery")])
+        }
+        let written = loading.properties["max.poll.interval.ms"].flatMap(Int.init)
+        let longest = Duration.milliseconds(written ?? 300_000)
+        for (key, timeout) in [
+            ("postgres.statement_timeout", database.statementTimeout), ("postgres.lock_timeout", database.lockTimeout),
+            ("postgres.connect_timeout", database.connectTimeout),
+        ] where timeout >= longest {
+            report(
+                path(key), "\(formatDuration(timeout)) is not below max.poll.interval.ms, \(formatDuration(longest))",
+                "Shorten it, or raise kafka.properties max.poll.interval.ms: past that the group throws the loader out."
+            )
+        }
+    }
+
+    mutating func properties(libraryVersion: Int32) {
+        let refused = PropertyRules.refused(
+            loading.properties, libraryVersion: libraryVersion)
+        for finding in refused {
+            report(
+                path("kafka.properties.<property>").renamed(finding.property), finding.message, finding.mend,
+                code: .refusedProperty, severity: finding.severity)
+        }
+        let others = loading.properties.filter { property, _ in !refused.contains { $0.property == property } }
+        for (property, value) in others.sorted(by: { $0.key < $1.key }) {
+            guard let error = KafkaLibrary.problems(in: [property: value]).first else { continue }
+            // librdkafka's explanation may repeat the value.
+            let reason = Redaction.isSecret(property: property) ? "librdkafka refuses the value" : error.reason
+            report(
+                path("kafka.properties.<property>").renamed(property), reason,
+                "See librdkafka \(KafkaLibrary.versionString)'s CONFIGURATION.md.", code: .invalidValue)
+        }
+    }
+}
+
+extension ConfigurationPath {
+    /// The same path with another last name.
+    fileprivate func renamed(_ name: String) -> ConfigurationPath {
+        ConfigurationPath(components.dropLast() + [.name(name)])
+    }
+}

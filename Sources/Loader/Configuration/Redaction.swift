@@ -1,0 +1,81 @@
+/// Hides secrets in whatever the loader prints.
+enum Redaction {
+    static let mark = "******"
+
+    /// Whether one of librdkafka's properties holds a secret.
+    static func isSecret(property: String) -> Bool {
+        let name = property.lowercased()
+        return name.contains("password") || name.contains("secret") || name.contains("key.pem")
+            || name.contains("private") || name == "sasl.oauthbearer.config"
+            || name.contains("token")
+                && !name.contains("url")
+    }
+
+    /// A libpq connection string without its passwords. Rather too much is hidden than too little.
+    static func connection(_ text: String) -> String {
+        guard text.hasPrefix("postgres"), let scheme = text.firstRange(of: "://") else { return keywords(text) }
+        var result = String(text[..<scheme.upperBound])
+        var rest = text[scheme.upperBound...]
+        // An unescaped `@`, `/` or `?` in a password must not end the hiding early, so the last `@` counts.
+        if let at = rest.lastIndex(of: "@") {
+            let user = rest[..<at]
+            if let colon = user.firstIndex(of: ":") {
+                result += user[...colon] + mark
+            } else {
+                result += user
+            }
+            rest = rest[at...]
+        }
+        guard let question = rest.firstIndex(of: "?") else { return result + rest }
+        let parameters = rest[rest.index(after: question)...].split(separator: "&", omittingEmptySubsequences: false)
+        let shown = parameters.map { parameter -> Substring in
+            guard let equals = parameter.firstIndex(of: "="), isSecret(property: String(parameter[..<equals])) else {
+                return parameter
+            }
+            return parameter[...equals] + mark
+        }
+        return result + rest[...question] + shown.joined(separator: "&")
+    }
+
+    /// `host=db password='s e c'`; what cannot be read as pairs is hidden as a whole.
+    private static func keywords(_ text: String) -> String {
+        var shown: [String] = []
+        var rest = text[...]
+        while true {
+            rest = rest.drop { $0.isWhitespace }
+            if rest.isEmpty { return shown.joined(separator: " ") }
+            let keyword = rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
+            rest = rest.dropFirst(keyword.count).drop { $0.isWhitespace }
+            guard !keyword.isEmpty, rest.first == "=" else { return mark }
+            rest = rest.dropFirst().drop { $0.isWhitespace }
+            let value = takeValue(&rest)
+            shown.append("\(keyword)=" + (isSecret(property: String(keyword)) ? mark : value))
+        }
+    }
+
+    /// A value with its quotes and backslashes.
+    private static func takeValue(_ rest: inout Substring) -> String {
+        let isQuoted = rest.first == "'"
+        var value = ""
+        var isEscaped = false
+        while let character = rest.first {
+            if !isQuoted, !isEscaped, character.isWhitespace { break }
+            rest.removeFirst()
+            value.append(character)
+            if isQuoted, !isEscaped, character == "'", value.count > 1 { break }
+            isEscaped = character == "\\" && !isEscaped
+        }
+        return value
+    }
+}
+
+extension ConfigurationSetting {
+    /// The value as it may be printed.
+    var shown: ConfigurationValue {
+        guard case .text(let text) = value else { return value }
+        if path.description == "postgres.url" { return .text(Redaction.connection(text)) }
+        let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])
+        if isProperty, let name = path.names.last, Redaction.isSecret(property: name) { return .text(Redaction.mark) }
+        return isFromSecretFile ? .text(Redaction.mark) : value
+    }
+}
