@@ -1,0 +1,337 @@
+import Postgres
+import Testing
+
+/// Bytes known from the protocol's description, and the rules of what is refused; no server is asked.
+@Suite("Encoding a value") struct EncodingTests {
+    @Test("binary COPY begins with its signature and ends with a row of -1 columns")
+    func frame() {
+        var buffer = CopyBuffer()
+        BinaryCopy.appendHeader(to: &buffer)
+        BinaryCopy.appendTrailer(to: &buffer)
+        let bytes = Array(buffer.bytes)
+        let signature: [UInt8] = [0x50, 0x47, 0x43, 0x4F, 0x50, 0x59, 0x0A, 0xFF, 0x0D, 0x0A, 0x00]
+        #expect(bytes == signature + [0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF])
+    }
+
+    @Test(
+        "a value has the bytes that the protocol wants",
+        arguments: [
+            (PostgresType.bool, "true", [0, 0, 0, 1, 1]),
+            (.int2, "-2", [0, 0, 0, 2, 0xFF, 0xFE]),
+            (.int4, "2147483647", [0, 0, 0, 4, 0x7F, 0xFF, 0xFF, 0xFF]),
+            (.int4, "5.0", [0, 0, 0, 4, 0, 0, 0, 5]),
+            (.int4, "1e2", [0, 0, 0, 4, 0, 0, 0, 100]),
+            (.int4, "12000e-3", [0, 0, 0, 4, 0, 0, 0, 12]),
+            (.int4, "\" +7 \"", [0, 0, 0, 4, 0, 0, 0, 7]),
+            (.int8, "-9223372036854775808", [0, 0, 0, 8, 0x80, 0, 0, 0, 0, 0, 0, 0]),
+            (.float4, "1.5", [0, 0, 0, 4, 0x3F, 0xC0, 0, 0]),
+            (.float8, "-0", [0, 0, 0, 8, 0x80, 0, 0, 0, 0, 0, 0, 0]),
+            (.text, "\"é\"", [0, 0, 0, 2, 0xC3, 0xA9]),
+            (.text, "1.50", [0, 0, 0, 4, 0x31, 0x2E, 0x35, 0x30]),
+            (.text, "null", [0xFF, 0xFF, 0xFF, 0xFF]),
+            (.date, "\"2000-01-02\"", [0, 0, 0, 4, 0, 0, 0, 1]),
+            (.time, "\"00:00:01\"", [0, 0, 0, 8, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x40]),
+            (.timestamptz, "\"2000-01-01T00:00:00-00:00:01\"", [0, 0, 0, 8, 0, 0, 0, 0, 0, 0x0F, 0x42, 0x40]),
+            (.timestamp, "\"infinity\"", [0, 0, 0, 8, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]),
+            (.jsonb, "[1]", [0, 0, 0, 4, 1, 0x5B, 0x31, 0x5D]),
+            (.json, "\"a\\n\"", [0, 0, 0, 5, 0x22, 0x61, 0x5C, 0x6E, 0x22]),
+            (.bytea, "\"\\\\xDEad\"", [0, 0, 0, 2, 0xDE, 0xAD]),
+            (.bytea, "\"ab\"", [0, 0, 0, 2, 0x61, 0x62]),
+            (.mood, "\"ok\"", [0, 0, 0, 2, 0x6F, 0x6B]),
+            (.domain(over: .domain(over: .int2)), "1", [0, 0, 0, 2, 0, 1]),
+            (.numeric, "0", [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]),
+            (.numeric, "-12345.678", [0, 0, 0, 14, 0, 3, 0, 1, 0x40, 0, 0, 3, 0, 1, 0x09, 0x29, 0x1A, 0x7C]),
+            (.numeric, "1e-7", [0, 0, 0, 10, 0, 1, 0xFF, 0xFE, 0, 0, 0, 7, 0, 10]),
+            (.numeric, "1.5E+20", [0, 0, 0, 12, 0, 2, 0, 5, 0, 0, 0, 0, 0, 1, 0x13, 0x88]),
+            (.numeric, "\"NaN\"", [0, 0, 0, 8, 0, 0, 0, 0, 0xC0, 0, 0, 0]),
+        ] as [(PostgresType, String, [UInt8])])
+    func bytes(type: PostgresType, json: String, expected: [UInt8]) throws {
+        let encoded = try binary(type, json)
+        #expect(encoded == expected)
+    }
+
+    @Test(
+        "a UUID is read in all of PostgreSQL's spellings",
+        arguments: [
+            "00112233-4455-6677-8899-aabbccddeeff", "{00112233-4455-6677-8899-AABBCCDDEEFF}",
+            "00112233445566778899aabbccddeeff", "0011-2233-4455-6677-8899-aabb-ccdd-eeff",
+        ])
+    func uuid(spelling: String) throws {
+        let encoded = try binary(.uuid, "\"\(spelling)\"")
+        let expected: [UInt8] = [0, 0, 0, 16] + (0..<16).map { UInt8($0 * 0x11) }
+        #expect(encoded == expected)
+    }
+
+    @Test("an array has its dimensions, its element's type and its nulls told before the elements")
+    func arrayBytes() throws {
+        let encoded = try binary(.array(of: .int2), "[[1, null], [3, 4]]")
+        let head: [UInt8] = [0, 0, 0, 50, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 21]
+        let dimensions: [UInt8] = [0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1]
+        let elements: [UInt8] = [0, 0, 0, 2, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 2, 0, 3, 0, 0, 0, 2, 0, 4]
+        #expect(encoded == head + dimensions + elements)
+        let empty: [UInt8] = [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 21]
+        #expect(try binary(.array(of: .int2), "[]") == empty)
+        #expect(try binary(.array(of: .int2), "[[], []]") == empty)
+    }
+
+    @Test(
+        "a value of the wrong kind is refused in both formats",
+        arguments: [
+            (PostgresType.bool, "1"), (.int4, "true"), (.int4, "1.5"), (.int4, "[1]"), (.numeric, "false"),
+            (.float8, "{}"), (.text, "{}"), (.text, "[1]"), (.uuid, "1"), (.bytea, "1"), (.bytea, "true"),
+            (.date, "20260101"), (.timestamptz, "1700000000"), (.time, "5"), (.mood, "1"), (.inet, "{}"),
+            (.array(of: .int4), "1"), (.array(of: .int4), "\"{1,2}\""), (.array(of: .int4), "{}"),
+            (.array(of: .text), "[{}]"),
+        ])
+    func wrongType(type: PostgresType, json: String) {
+        #expect(refusal(type, json) == .wrongType)
+    }
+
+    @Test(
+        "a value beyond its column's type is refused in both formats",
+        arguments: [
+            (PostgresType.int2, "32768"), (.int4, "-2147483649"), (.int8, "9223372036854775808"), (.int8, "1e19"),
+            (.int8, "1e999999999999999999999"), (.int4, "\"2147483648\""), (.float4, "1e39"), (.float4, "1e-46"),
+            (.float8, "1e309"), (.float8, "-1e400"), (.float8, "1e-400"), (.numeric, "1e131072"),
+            (.numeric, "1e-16384"), (.numeric(5, 2), "1000"), (.numeric(5, 2), "999.995"), (.numeric(2, 4), "0.01"),
+            (.numeric(2, -3), "99500"), (.numeric(5, 2), "\"Infinity\""), (.numeric, "1e99999999999999999999"),
+            (.timestamp, "\"294277-01-01T00:00:00\""), (.timestamptz, "\"0000-01-01T00:00:00Z\""),
+            (.timestamp, "\"9999999-01-01T00:00:00\""), (.timestamp, "\"4714-11-23T00:00:00 BC\""),
+            (.date, "\"5874898-01-01\""), (.timestamptz, "\"294276-12-31T23:59:59-01\""),
+        ])
+    func outOfRange(type: PostgresType, json: String) {
+        #expect(refusal(type, json) == .outOfRange)
+    }
+
+    @Test(
+        "text that is none of the type's forms is refused in both formats",
+        arguments: [
+            (PostgresType.int4, "\"\""), (.int4, "\"abc\""), (.int4, "\"5.0\""), (.int4, "\"1e2\""), (.int4, "\"5.\""),
+            (.int4, "\"- 5\""), (.int4, "\"0x10\""), (.int4, "\"1_000\""), (.numeric, "\"1.2.3\""), (.numeric, "\".\""),
+            (.numeric, "\"1e\""), (.numeric, "\"+NaN\""), (.float8, "\"1.0f\""), (.float8, "\"\""), (.bool, "\"o\""),
+            (.bool, "\"\""), (.bool, "\"2\""), (.bool, "\"truee\""), (.uuid, "\"00112233\""),
+            (.uuid, "\"00112233-4455-6677-8899-aabbccddeef\""), (.uuid, "\"{00112233445566778899aabbccddeeff\""),
+            (.uuid, "\"001-12233445566778899aabbccddeeff\""), (.uuid, "\"00112233445566778899aabbccddeeff-\""),
+            (.bytea, "\"\\\\x1\""), (.bytea, "\"\\\\xgg\""), (.mood, "\"OK\""), (.date, "\"2026-13-01\""),
+            (.date, "\"2026-02-29\""), (.date, "\"1900-02-29\""), (.date, "\"26-01-01\""), (.date, "\"now\""),
+            (.date, "\"Feb 3 2026\""), (.timestamp, "\"2026-01-01T\""), (.timestamp, "\"2026-01-01T25:00\""),
+            (.timestamp, "\"2026-01-01T24:00:01\""), (.timestamp, "\"2026-01-01T12:60\""),
+            (.timestamp, "\"2026-01-01T12:00:61\""), (.timestamp, "\"2026-01-01T12:00:00.\""),
+            (.timestamp, "\"2026-01-01T12:00:00x\""), (.timestamp, "\"epoch\""),
+            (.timestamptz, "\"2026-01-01T12:00:00+16\""), (.timestamptz, "\"2026-01-01T12:00:00+1:00\""),
+            (.timestamptz, "\"2026-01-01T12:00:00Zz\""), (.time, "\"12\""), (.time, "\"24:00:00.5\""),
+            (.array(of: .int4), "[[1, 2], [3]]"), (.array(of: .int4), "[[1], 2]"), (.array(of: .int4), "[1, [2]]"),
+            (.array(of: .int4), "[[], [1]]"), (.array(of: .int4), "[null, [1]]"), (.array(of: .int4), "[[1], null]"),
+            (.array(of: .int4), "[[[[[[[1]]]]]]]"),
+        ])
+    func badSyntax(type: PostgresType, json: String) {
+        #expect(refusal(type, json) == .badSyntax)
+    }
+
+    @Test("more characters than the column holds are refused, unless they are spaces")
+    func characterLimits() throws {
+        #expect(refusal(.varchar(3), "\"abcd\"") == .tooLong)
+        #expect(refusal(.char(3), "\"äöüß\"") == .tooLong)
+        #expect(refusal(.varchar(3), "12345") == .tooLong)
+        #expect(refusal(.array(of: .varchar(3)), "[\"a\", \"abcd\"]") == .tooLong)
+        #expect(refusal(.domain(over: .varchar(1)), "\"ab\"") == .tooLong)
+        #expect(try text(.varchar(3), "\"äöü  \"") == "äöü")
+        #expect(try text(.varchar(3), "\"ä    \"") == "ä  ")
+        #expect(try binary(.varchar(3), "\"abc   \"") == [0, 0, 0, 3, 0x61, 0x62, 0x63])
+    }
+
+    @Test("U+0000 is refused, stripped or replaced, in text and in jsonb at any depth, and json keeps it")
+    func nul() throws {
+        let nested = #"{"a\u0000b":["\\u0000","\u0000"]}"#
+        #expect(refusal(.text, #""a\u0000b""#) == .nul)
+        #expect(refusal(.inet, #""a\u0000b""#) == .nul)
+        #expect(refusal(.jsonb, #""a\u0000b""#) == .nul)
+        #expect(refusal(.jsonb, nested) == .nul)
+        let strip = EncodingOptions(onNul: .strip)
+        let replace = EncodingOptions(onNul: .replace)
+        #expect(try text(.text, #""\u0000a\u0000\u0000b\u0000""#, strip) == "ab")
+        #expect(try text(.text, #""\u0000a\u0000b""#, replace) == "\u{FFFD}a\u{FFFD}b")
+        #expect(try binary(.jsonb, nested, strip).dropFirst(5).elementsEqual(#"{"ab":["\\u0000",""]}"#.utf8))
+        #expect(
+            try binary(.jsonb, nested, replace).dropFirst(5)
+                .elementsEqual(#"{"a\ufffdb":["\\u0000","\ufffd"]}"#.utf8))
+        #expect(try binary(.json, nested).dropFirst(4).elementsEqual(nested.utf8))
+        #expect(try binary(.json, #""a\u0000""#).dropFirst(4).elementsEqual(#""a\u0000""#.utf8))
+        #expect(try binary(.jsonb, #"["\\\\u0000"]"#).dropFirst(5).elementsEqual(#"["\\\\u0000"]"#.utf8))
+    }
+
+    @Test(
+        "raw bytes must be UTF-8 for a text type, and are taken as they are by bytea",
+        arguments: [
+            [0xFF], [0xC0, 0x80], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xC3],
+            Array("12345678901234567".utf8) + [0x80], [0xE2, 0x82], [0xF0, 0x9F, 0x98],
+        ] as [[UInt8]])
+    func invalidUTF8(bytes: [UInt8]) throws {
+        let raw = EncodingOptions(isRaw: true)
+        let input = EncodingInput()
+        for type in [PostgresType.text, .json, .jsonb, .inet] {
+            #expect(throws: EncodingFailure(.invalidUTF8, found: .string)) {
+                try text(type, input.string(bytes), raw, input)
+            }
+        }
+        #expect(try binary(.bytea, input.string(bytes), raw, input).dropFirst(4).elementsEqual(bytes))
+    }
+
+    @Test("raw bytes that look like hexadecimal stay what they are, and valid UTF-8 passes")
+    func rawBytes() throws {
+        let raw = EncodingOptions(isRaw: true)
+        let input = EncodingInput()
+        let escape = Array("\\x00".utf8)
+        #expect(try binary(.bytea, input.string(escape), raw, input) == [0, 0, 0, 4] + escape)
+        let word = "naïve – 漢字 😀 and plenty of plain text behind it"
+        #expect(try text(.text, input.string(Array(word.utf8)), raw, input) == word)
+    }
+
+    @Test("JSON in a json column is the value itself, a string quoted anew")
+    func json() throws {
+        for value in ["true", "12.50", "{\"a\": [1,2]}", #""q\"\\\n\r\t\b\f\u001b\u0001é""#] {
+            #expect(try binary(.json, value).dropFirst(4).elementsEqual(value.utf8))
+            #expect(try binary(.jsonb, value).dropFirst(5).elementsEqual(value.utf8))
+        }
+        #expect(try binary(.jsonb, "null") == [0xFF, 0xFF, 0xFF, 0xFF])
+    }
+
+    @Test("a number is a time where the unit is told, cut off below a microsecond towards the past")
+    func epochs() throws {
+        func time(_ json: String, _ unit: EpochUnit, _ type: PostgresType = .timestamptz) throws -> String {
+            try text(type, json, EncodingOptions(epochUnit: unit))
+        }
+        #expect(try time("1700000000.123456", .seconds) == "2023-11-14 22:13:20.123456+00")
+        #expect(try time("1.7e9", .seconds) == "2023-11-14 22:13:20+00")
+        #expect(try time("1700000000123", .milliseconds) == "2023-11-14 22:13:20.123+00")
+        #expect(try time("1700000000123.4", .milliseconds) == "2023-11-14 22:13:20.1234+00")
+        #expect(try time("1700000000123456", .microseconds) == "2023-11-14 22:13:20.123456+00")
+        #expect(try time("1700000000123456999", .nanoseconds) == "2023-11-14 22:13:20.123456+00")
+        #expect(try time("-1", .nanoseconds) == "1969-12-31 23:59:59.999999+00")
+        #expect(try time("-0.0000001", .seconds) == "1969-12-31 23:59:59.999999+00")
+        #expect(try time("-1", .seconds, .date) == "1969-12-31")
+        #expect(try time("0", .milliseconds, .timestamp) == "1970-01-01 00:00:00")
+        #expect(refusal(.timestamptz, "1e30", EncodingOptions(epochUnit: .seconds)) == .outOfRange)
+        #expect(refusal(.date, "9224318016000", EncodingOptions(epochUnit: .seconds)) == .outOfRange)
+        #expect(refusal(.time, "1", EncodingOptions(epochUnit: .seconds)) == .wrongType)
+    }
+
+    @Test("a timestamp without an offset needs the route's zone")
+    func zones() throws {
+        #expect(refusal(.timestamptz, "\"2026-07-01T12:00:00\"") == .missingZone)
+        #expect(refusal(.timestamptz, "\"2026-07-01\"") == .missingZone)
+        for (zone, expected) in [
+            ("UTC", "2026-07-01 12:00:00+00"), ("+05:30", "2026-07-01 06:30:00+00"),
+            ("Europe/Berlin", "2026-07-01 10:00:00+00"), ("America/New_York", "2026-07-01 16:00:00+00"),
+        ] {
+            let options = EncodingOptions(timeZone: zone)
+            #expect(try text(.timestamptz, "\"2026-07-01T12:00:00\"", options) == expected)
+            #expect(try text(.timestamptz, "\"2026-07-01T12:00:00Z\"", options) == "2026-07-01 12:00:00+00")
+        }
+        #expect(EncodingOptions.isKnownTimeZone("Europe/Berlin"))
+        #expect(EncodingOptions.isKnownTimeZone("-08"))
+        #expect(!EncodingOptions.isKnownTimeZone("Europe/Atlantis"))
+        #expect(!EncodingOptions.isKnownTimeZone(""))
+    }
+
+    @Test("text COPY escapes what separates fields and rows")
+    func copyEscapes() throws {
+        #expect(try text(.text, #""a\tb\nc\\d\re""#) == #"a\tb\nc\\d\re"#)
+        #expect(try text(.text, "null") == #"\N"#)
+        #expect(try text(.text, #""\\N""#) == #"\\N"#)
+        #expect(try text(.bytea, "\"a\\n\"") == #"\\x610a"#)
+        #expect(try text(.jsonb, #"{"a":"x\ny"}"#) == #"{"a":"x\\ny"}"#)
+    }
+
+    @Test("arrays and objects become the literals of arrays and composite types, one within the other")
+    func literals() throws {
+        let item = PostgresType(
+            oid: 90300, name: "item", formatted: "item",
+            shape: .composite(attributes: [
+                .init(name: "sku", type: .text), .init(name: "tags", type: .array(of: .text)),
+                .init(name: "at", type: .inet),
+            ]))
+        #expect(BinaryEncoder(item, options: EncodingOptions()) == nil)
+        #expect(BinaryEncoder(.array(of: .inet), options: EncodingOptions()) == nil)
+        #expect(BinaryEncoder(.domain(over: .inet), options: EncodingOptions()) == nil)
+        #expect(try text(.array(of: .inet), #"["::1", null]"#) == #"{"::1",NULL}"#)
+        #expect(try text(.array(of: .inet), "[[\"::1\"], [null]]") == #"{{"::1"},{NULL}}"#)
+        #expect(try text(.array(of: .inet), "\"{::1}\"") == "{::1}")
+        #expect(try text(.array(of: .box), #"["(1,1),(0,0)", "(2,2),(0,0)"]"#) == #"{"(1,1),(0,0)";"(2,2),(0,0)"}"#)
+        #expect(try text(item, #"{"tags": ["a"], "more": 1, "sku": "x,y"}"#) == #"("x,y","{\\"a\\"}",)"#)
+        #expect(try text(.array(of: item), #"[{"sku": "\""}]"#) == #"{"(\\"\\\\\\"\\",,)"}"#)
+        #expect(try text(item, "\"(a,,)\"") == "(a,,)")
+        #expect(refusal(item, "[1]") == .wrongType)
+        #expect(refusal(item, "1") == .wrongType)
+        #expect(refusal(.point, "[1, 2]") == .wrongType)
+    }
+
+    @Test("a jsonb array takes nested arrays as values, not as dimensions")
+    func arrayOfJSON() throws {
+        #expect(try text(.array(of: .jsonb), "[[1], {\"a\": 2}, null]") == #"{"[1]","{\\"a\\": 2}",NULL}"#)
+    }
+
+    @Test("an integer goes straight into every type that a number goes into")
+    func integers() throws {
+        func encoded(_ type: PostgresType, _ integer: Int64) throws -> [UInt8] {
+            let encoder = try #require(BinaryEncoder(type, options: EncodingOptions()))
+            var buffer = CopyBuffer()
+            try encoder.encode(integer: integer, into: &buffer)
+            return Array(buffer.bytes)
+        }
+        func field(_ type: PostgresType, _ integer: Int64) throws -> String {
+            var buffer = CopyBuffer()
+            try TextEncoder(type, options: EncodingOptions()).encode(integer: integer, into: &buffer)
+            return String(decoding: buffer.bytes, as: UTF8.self)
+        }
+        let types: [PostgresType] = [.int2, .int4, .int8, .float4, .float8, .numeric, .text, .jsonb, .varchar(5)]
+        for type in types {
+            for number: Int64 in [0, 42, -7] {
+                #expect(try encoded(type, number) == binary(type, "\(number)"))
+                #expect(try field(type, number) == text(type, "\(number)"))
+            }
+        }
+        for number: Int64 in [.min, .max] {
+            #expect(try encoded(.int8, number) == binary(.int8, "\(number)"))
+            #expect(try encoded(.text, number) == binary(.text, "\(number)"))
+        }
+        #expect(throws: EncodingFailure(.outOfRange, found: .number)) { try encoded(.int4, 1 << 31) }
+        #expect(throws: EncodingFailure(.outOfRange, found: .number)) { try encoded(.int2, -32769) }
+        #expect(throws: EncodingFailure(.tooLong, found: .number)) { try encoded(.varchar(5), 123_456) }
+        for type in [PostgresType.bool, .uuid, .timestamptz, .bytea, .mood, .array(of: .int4)] {
+            #expect(throws: EncodingFailure(.wrongType, found: .number)) { try encoded(type, 1) }
+            #expect(throws: EncodingFailure(.wrongType, found: .number)) { try field(type, 1) }
+        }
+        #expect(try field(.inet, 1) == "1")
+    }
+
+    @Test("a moment goes straight into times, epoch milliseconds and RFC 3339")
+    func moments() throws {
+        let moment: Int64 = 1_700_000_000_123_400
+        func encoded(_ type: PostgresType, _ moment: Int64) throws -> [UInt8] {
+            let encoder = try #require(BinaryEncoder(type, options: EncodingOptions()))
+            var buffer = CopyBuffer()
+            try encoder.encode(microsecondsSinceUnixEpoch: moment, into: &buffer)
+            return Array(buffer.bytes)
+        }
+        func field(_ type: PostgresType, _ moment: Int64) throws -> String {
+            var buffer = CopyBuffer()
+            try TextEncoder(type, options: EncodingOptions()).encode(microsecondsSinceUnixEpoch: moment, into: &buffer)
+            return String(decoding: buffer.bytes, as: UTF8.self)
+        }
+        let written = "\"2023-11-14T22:13:20.1234Z\""
+        for type in [PostgresType.timestamptz, .timestamp, .date, .text] {
+            #expect(try encoded(type, moment) == binary(type, written))
+            #expect(try field(type, moment) == text(type, written))
+        }
+        #expect(try field(.int8, moment) == "1700000000123")
+        #expect(try field(.int8, -1) == "-1")
+        #expect(try encoded(.int8, moment) == binary(.int8, "1700000000123"))
+        #expect(throws: EncodingFailure(.tooLong, found: .number)) { try encoded(.varchar(20), moment) }
+        #expect(throws: EncodingFailure(.outOfRange, found: .number)) { try encoded(.timestamptz, .min) }
+        for type in [PostgresType.bool, .int4, .time, .jsonb, .numeric, .array(of: .timestamptz)] {
+            #expect(throws: EncodingFailure(.wrongType, found: .number)) { try encoded(type, moment) }
+            #expect(throws: EncodingFailure(.wrongType, found: .number)) { try field(type, moment) }
+        }
+    }
+}
