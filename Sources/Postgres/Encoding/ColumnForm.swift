@@ -292,9 +292,6 @@ struct ColumnForm: Sendable {
             if let own = time.offset {
                 offset = own
             } else if let zone {
-                guard CalendarTime.isValidTimestamp(microseconds) else {
-                    throw EncodingFailure(.outOfRange, found: .string)
-                }
                 offset = zone.offset(atLocal: microseconds)
             } else {
                 throw EncodingFailure(.missingZone, found: .string)
