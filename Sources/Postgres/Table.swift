@@ -80,7 +80,8 @@ public struct Table: Sendable, Hashable {
     public var kind: Kind
     public var columns: [Column]
     public var uniqueIndexes: [UniqueIndex]
-    /// Any constraint of the table that is checked only at COMMIT.
+    /// Something may be checked only at COMMIT: a deferred constraint on it or on a table that refers to it, or what lies
+    /// behind a view or a trigger.
     public var hasDeferredConstraints: Bool
     public var maySelect: Bool
     public var mayDelete: Bool
