@@ -5,7 +5,7 @@ import Testing
 final class EncodingInput: ContainerReader {
     private var blocks: [UnsafeMutableRawBufferPointer] = []
 
-    deinit { blocks.forEach { $0.deallocate() } }
+    deinit { for block in blocks { block.deallocate() } }
 
     func value(_ json: String) throws(EncodingFailure) -> InputValue {
         var cursor = Cursor(keep(Array(json.utf8)))
@@ -178,50 +178,57 @@ extension PostgresType {
     }
 }
 
-/// The bytes that binary COPY gets for a JSON value.
+extension BinaryEncoder {
+    /// The bytes that binary COPY gets for a JSON value.
+    func bytes(_ json: String) throws -> [UInt8] {
+        let input = EncodingInput()
+        return try bytes(try input.value(json), input)
+    }
+
+    func bytes(_ value: InputValue, _ input: EncodingInput) throws -> [UInt8] {
+        var buffer = CopyBuffer(capacity: 64)
+        buffer.append(byte: 0xEE)
+        do {
+            try encode(value, into: &buffer, containers: input)
+        } catch {
+            // What the caller had written must stand, and nothing behind it.
+            let left = Array(buffer.bytes)
+            #expect(left == [0xEE])
+            throw error
+        }
+        return Array(buffer.bytes.dropFirst())
+    }
+}
+
+extension TextEncoder {
+    /// The field that text COPY gets for a JSON value.
+    func field(_ json: String) throws -> String {
+        let input = EncodingInput()
+        return try field(try input.value(json), input)
+    }
+
+    func field(_ value: InputValue, _ input: EncodingInput) throws -> String {
+        var buffer = CopyBuffer(capacity: 64)
+        buffer.append(byte: 0xEE)
+        do {
+            try encode(value, into: &buffer, containers: input)
+        } catch {
+            let left = Array(buffer.bytes)
+            #expect(left == [0xEE])
+            throw error
+        }
+        return String(decoding: buffer.bytes.dropFirst(), as: UTF8.self)
+    }
+}
+
 func binary(
     _ type: PostgresType, _ json: String, _ options: EncodingOptions = EncodingOptions()
 ) throws -> [UInt8] {
-    let input = EncodingInput()
-    return try binary(type, try input.value(json), options, input)
+    try #require(BinaryEncoder(type, options: options)).bytes(json)
 }
 
-func binary(
-    _ type: PostgresType, _ value: InputValue, _ options: EncodingOptions, _ input: EncodingInput
-) throws -> [UInt8] {
-    let encoder = try #require(BinaryEncoder(type, options: options))
-    var buffer = CopyBuffer(capacity: 64)
-    buffer.append(byte: 0xEE)
-    do {
-        try encoder.encode(value, into: &buffer, containers: input)
-    } catch {
-        // What the caller had written must stand, and nothing behind it.
-        let left = Array(buffer.bytes)
-        #expect(left == [0xEE])
-        throw error
-    }
-    return Array(buffer.bytes.dropFirst())
-}
-
-/// The field that text COPY gets for a JSON value.
 func text(_ type: PostgresType, _ json: String, _ options: EncodingOptions = EncodingOptions()) throws -> String {
-    let input = EncodingInput()
-    return try text(type, try input.value(json), options, input)
-}
-
-func text(
-    _ type: PostgresType, _ value: InputValue, _ options: EncodingOptions, _ input: EncodingInput
-) throws -> String {
-    var buffer = CopyBuffer(capacity: 64)
-    buffer.append(byte: 0xEE)
-    do {
-        try TextEncoder(type, options: options).encode(value, into: &buffer, containers: input)
-    } catch {
-        let left = Array(buffer.bytes)
-        #expect(left == [0xEE])
-        throw error
-    }
-    return String(decoding: buffer.bytes.dropFirst(), as: UTF8.self)
+    try TextEncoder(type, options: options).field(json)
 }
 
 /// Why both encoders refuse a JSON value; nil if one of them takes it or they disagree.

@@ -3,6 +3,8 @@ import Testing
 
 /// Bytes known from the protocol's description, and the rules of what is refused; no server is asked.
 @Suite("Encoding a value") struct EncodingTests {
+    private let noContainers = EncodingInput()
+
     @Test("binary COPY begins with its signature and ends with a row of -1 columns")
     func frame() {
         var buffer = CopyBuffer()
@@ -48,6 +50,12 @@ import Testing
     func bytes(type: PostgresType, json: String, expected: [UInt8]) throws {
         let encoded = try binary(type, json)
         #expect(encoded == expected)
+    }
+
+    @Test("citext is known by its name and has text's bytes")
+    func citext() throws {
+        let citext = PostgresType(oid: 54321, name: "citext", formatted: "citext")
+        #expect(try binary(citext, "\"Ab\"") == binary(.text, "\"Ab\""))
     }
 
     @Test(
@@ -171,10 +179,40 @@ import Testing
         let input = EncodingInput()
         for type in [PostgresType.text, .json, .jsonb, .inet] {
             #expect(throws: EncodingFailure(.invalidUTF8, found: .string)) {
-                try text(type, input.string(bytes), raw, input)
+                try TextEncoder(type, options: raw).field(input.string(bytes), input)
             }
         }
-        #expect(try binary(.bytea, input.string(bytes), raw, input).dropFirst(4).elementsEqual(bytes))
+        let encoder = try #require(BinaryEncoder(.bytea, options: raw))
+        #expect(try encoder.bytes(input.string(bytes), input).dropFirst(4).elementsEqual(bytes))
+    }
+
+    @Test("raw bytes are UTF-8 exactly where Swift's own strings say so")
+    func everyUTF8() throws {
+        let encoder = try #require(BinaryEncoder(.text, options: EncodingOptions(isRaw: true)))
+        let bounds: [UInt8] = [
+            0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF,
+            0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF,
+        ]
+        var buffer = CopyBuffer()
+        var disagreements: [[UInt8]] = []
+        for lead in [[], [0xF0], [0xF1], [0xF4], [0xF5]] as [[UInt8]] {
+            for first in bounds {
+                for second in bounds {
+                    for third in bounds {
+                        let bytes = lead + [first, second, third]
+                        let isAccepted = bytes.withUnsafeBytes { bytes in
+                            let value = InputValue(.string, bytes)
+                            return (try? encoder.encode(value, into: &buffer, containers: noContainers)) != nil
+                        }
+                        if isAccepted != (String(validating: bytes, as: UTF8.self) != nil) {
+                            disagreements.append(bytes)
+                        }
+                        buffer.removeAll()
+                    }
+                }
+            }
+        }
+        #expect(disagreements.isEmpty)
     }
 
     @Test("raw bytes that look like hexadecimal stay what they are, and valid UTF-8 passes")
@@ -182,9 +220,10 @@ import Testing
         let raw = EncodingOptions(isRaw: true)
         let input = EncodingInput()
         let escape = Array("\\x00".utf8)
-        #expect(try binary(.bytea, input.string(escape), raw, input) == [0, 0, 0, 4] + escape)
+        let encoder = try #require(BinaryEncoder(.bytea, options: raw))
+        #expect(try encoder.bytes(input.string(escape), input) == [0, 0, 0, 4] + escape)
         let word = "naïve – 漢字 😀 and plenty of plain text behind it"
-        #expect(try text(.text, input.string(Array(word.utf8)), raw, input) == word)
+        #expect(try TextEncoder(.text, options: raw).field(input.string(Array(word.utf8)), input) == word)
     }
 
     @Test("JSON in a json column is the value itself, a string quoted anew")

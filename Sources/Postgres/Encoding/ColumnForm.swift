@@ -30,8 +30,6 @@ struct ColumnForm: Sendable {
         var type = type
         while case .domain(let base) = type.shape { type = base }
         switch type.shape {
-        case .domain:
-            kind = .other
         case .enumeration(let labels):
             kind = .enumeration
             self.labels = labels.map { Array($0.utf8) }
@@ -46,7 +44,7 @@ struct ColumnForm: Sendable {
             elementOID = element.oid
             delimiter = Self.delimiter(of: element)
             parts = [ColumnForm(element, options: options)]
-        case .base:
+        case .base, .domain:
             kind = Self.kind(ofBase: type)
             switch kind {
             case .text where type.oid == 1042 || type.oid == 1043:

@@ -214,7 +214,8 @@ extension ColumnForm {
 extension CopyBuffer {
     /// Escapes what separates fields and rows in text COPY, from `start` on.
     fileprivate mutating func escapeForCopy(from start: Int) {
-        escape(from: start) { byte in
+        guard let first = firstControlOrBackslash(from: start) else { return }
+        escape(from: first) { byte in
             switch byte {
             case UInt8(ascii: "\\"): byte
             case 0x09: UInt8(ascii: "t")
@@ -225,13 +226,37 @@ extension CopyBuffer {
         }
     }
 
+    /// Where the first byte below 0x20 or backslash may be, eight bytes a step; nil if there is none.
+    private func firstControlOrBackslash(from start: Int) -> Int? {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highBits: UInt64 = 0x8080_8080_8080_8080
+        var index = start
+        while index &+ 8 <= count {
+            let word = base.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let backslashes = word ^ (ones &* 0x5C)
+            // A byte's high bit is set where the byte borrows: it was below 0x20, or zero and so a backslash.
+            let found = ((word &- ones &* 0x20) & ~word) | ((backslashes &- ones) & ~backslashes)
+            if found & highBits != 0 { return index }
+            index &+= 8
+        }
+        while index < count {
+            let byte = base.load(fromByteOffset: index, as: UInt8.self)
+            if byte < 0x20 || byte == UInt8(ascii: "\\") { return index }
+            index &+= 1
+        }
+        return nil
+    }
+
     /// Puts a backslash and `replacement(byte)` in place of each byte from `start` on whose replacement is not 0.
     @inline(__always)
     fileprivate mutating func escape(from start: Int, _ replacement: (UInt8) -> UInt8) {
-        var extra = 0
-        for byte in bytes[start...] where replacement(byte) != 0 { extra &+= 1 }
-        if extra == 0 { return }
         let length = count - start
+        var extra = 0
+        let source = base + start
+        for index in 0..<length where replacement(source.load(fromByteOffset: index, as: UInt8.self)) != 0 {
+            extra &+= 1
+        }
+        if extra == 0 { return }
         let target = reserve(extra) - length
         advance(by: extra)
         // From the end backwards, so that nothing is overwritten before it has moved.
