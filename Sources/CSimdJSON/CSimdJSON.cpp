@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -34,6 +35,23 @@ size_t round_up_to_power_of_two(size_t least, size_t value) noexcept {
     return least;
 }
 
+/// Where the first character starts that is not UTF-8 (Unicode, table 3-7), in a text that has one.
+[[gnu::cold]] ptrdiff_t first_invalid_utf8(const uint8_t *text, size_t count) noexcept {
+    size_t at = 0;
+    while (at < count) {
+        uint8_t lead = text[at];
+        size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+        if (length == 0 || length > count - at) break;
+        uint8_t least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+        uint8_t most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+        if (length > 1 && (text[at + 1] < least || text[at + 1] > most)) break;
+        if (length > 2 && (text[at + 2] & 0xC0) != 0x80) break;
+        if (length > 3 && (text[at + 3] & 0xC0) != 0x80) break;
+        at += length;
+    }
+    return static_cast<ptrdiff_t>(at);
+}
+
 /// simdjson's first stage: checks UTF-8 and quotes, and finds where each token starts.
 class TokenIndex {
     std::unique_ptr<simdjson::internal::dom_parser_implementation> stage_;
@@ -57,7 +75,7 @@ public:
         switch (stage_->stage1(text, count, simdjson::stage1_mode::regular)) {
         case simdjson::SUCCESS: return CSJ_OK;
         case simdjson::EMPTY: return CSJ_EMPTY;
-        case simdjson::UTF8_ERROR: return CSJ_INVALID_UTF8;
+        case simdjson::UTF8_ERROR: *offset = first_invalid_utf8(text, count); return CSJ_INVALID_UTF8;
         case simdjson::UNCLOSED_STRING: *offset = static_cast<ptrdiff_t>(count); return CSJ_INVALID_SYNTAX;
         default: return CSJ_INVALID_SYNTAX;
         }
@@ -161,23 +179,29 @@ uint8_t *put_utf8(uint8_t *out, uint32_t scalar) noexcept {
     return out;
 }
 
-/// Consumes the tokens of one text in order, checking each.
+using Token = const uint32_t *;
+
+/// Reads the tokens of one text in order, checking each.
 ///
-/// The first stage vouches for this much: the text is UTF-8; every string is closed and has no control characters;
-/// `next` steps over each bracket, comma and colon, each string's opening quote, and each other run of characters, but
-/// a run that goes on into a quote (`1"a"`) is one token. `*end` is the length of the text. Where the first token opens
-/// a container and the last one closes it, any token but a closing bracket has another one behind it; so only closing
-/// brackets have to look for the end.
+/// The first stage vouches for this much: the text is UTF-8; every string is closed and has no control characters; the
+/// tokens are each bracket, comma and colon, each string's opening quote, and the start of each other run of characters,
+/// but a run that goes on into a quote (`1"a"`) is one token. `*end` is the length of the text. Where the first token
+/// opens a container and the last one closes it, any token but a closing bracket has another one behind it; so only
+/// closing brackets have to look for the end.
+///
+/// Whoever reads holds the place in the index in a local variable, so that it stays in a register. The functions take
+/// the token at `p` and `limit`, where the next one starts.
 class Walk {
 public:
     const uint8_t *const text;
-    const uint32_t *next;
-    const uint32_t *const end;
+    const uint8_t *const text_end;
+    const Token begin;
+    const Token end;
     CSJStatus status = CSJ_OK;
     const uint8_t *failed_at = nullptr;
 
     Walk(const uint8_t *text, size_t count, const TokenIndex &tokens, StringArena &strings) noexcept
-        : text(text), next(tokens.begin()), end(tokens.end()), text_end_(text + count), strings_(strings) {
+        : text(text), text_end(text + count), begin(tokens.begin()), end(tokens.end()), strings_(strings) {
         find_escape(text);
     }
 
@@ -188,43 +212,49 @@ public:
     Walk(const Walk &) = delete;
     Walk &operator=(const Walk &) = delete;
 
-    [[gnu::cold]] bool fail(const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
+    [[gnu::cold, gnu::noinline]] bool fail(const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
         status = reason;
         failed_at = at;
         return false;
     }
 
-    /// A string whose opening quote, just before `begin`, has been consumed. Passed over.
-    bool skip_string(const uint8_t *begin) noexcept {
-        if (escape_ >= text + *next) [[likely]] return true;
-        return read_escapes<false>(begin, closing_quote(begin));
+    [[gnu::cold, gnu::noinline]] Token fail_container(const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
+        fail(at, reason);
+        return nullptr;
     }
 
-    /// The same, read: its characters lie in [first, last).
-    bool read_string(const uint8_t *begin, const uint8_t *&first, const uint8_t *&last) noexcept {
-        const uint8_t *close = closing_quote(begin);
+    /// Whether the first token opens a container that the last one closes; see above.
+    bool is_enclosed(uint8_t opening, uint8_t closing) const noexcept {
+        return text[*begin] == opening && text[end[-1]] == closing;
+    }
+
+    /// The end of a text whose outermost value lies before `next`.
+    bool ends(Token next) noexcept { return next == end || fail(text + *next); }
+
+    [[gnu::always_inline]] bool skip_string(const uint8_t *p, const uint8_t *limit) noexcept {
+        if (escape_ >= limit) [[likely]] return true;
+        return read_escapes<false>(p + 1, closing_quote(p, limit));
+    }
+
+    /// The string's characters lie in [first, last).
+    [[gnu::always_inline]] bool read_string(const uint8_t *p, const uint8_t *limit, const uint8_t *&first, const uint8_t *&last) noexcept {
+        const uint8_t *close = closing_quote(p, limit);
         if (escape_ >= close) [[likely]] {
-            first = begin;
+            first = p + 1;
             last = close;
             return true;
         }
-        // Escapes are longer than what they stand for, so all strings of a text together fit its length.
-        if (out_ == nullptr) out_ = strings_.reserve(static_cast<size_t>(text_end_ - text));
-        first = out_;
-        if (!read_escapes<true>(begin, close)) return false;
-        last = out_;
-        return true;
+        return read_escaped_string(p, close, first, last);
     }
 
     /// Forgets the last string, if it was not taken from the text.
     void drop_string(const uint8_t *first) noexcept {
-        if (first < text || first >= text_end_) out_ = const_cast<uint8_t *>(first);
+        if (first < text || first >= text_end) out_ = const_cast<uint8_t *>(first);
     }
 
-    /// A number whose token, at `p`, has been consumed. `AtEnd`: nothing follows in the text that would stop it.
+    /// `AtEnd`: nothing follows in the text that would stop the number.
     template <bool AtEnd = false>
-    bool read_number(const uint8_t *p, const uint8_t *&last) noexcept {
-        const uint8_t *limit = text + *next;
+    [[gnu::always_inline]] bool read_number(const uint8_t *p, const uint8_t *limit, const uint8_t *&last) noexcept {
         auto peek = [limit](const uint8_t *p) -> uint8_t { return AtEnd && p >= limit ? 0 : *p; };
         if (peek(p) == '-') p++;
         if (peek(p) == '0') {
@@ -248,56 +278,55 @@ public:
         return p == limit || is_space(*p) ? true : fail(p);
     }
 
-    /// `true`, `false` or `null`, whose token, at `p`, has been consumed.
-    bool read_literal(const uint8_t *p, const char *word, size_t length) noexcept {
-        const uint8_t *limit = text + *next;
+    /// `true`, `false` or `null`.
+    template <size_t Size>
+    [[gnu::always_inline]] bool read_literal(const uint8_t *p, const uint8_t *limit, const char (&word)[Size]) noexcept {
+        constexpr size_t length = Size - 1;
         if (static_cast<size_t>(limit - p) < length || std::memcmp(p, word, length) != 0) return fail(p);
         p += length;
         return p == limit || is_space(*p) ? true : fail(p);
     }
 
-    /// Any value but an object or array, read.
+    /// Any value but an object or array.
     template <bool AtEnd = false>
-    bool read_scalar(const uint8_t *p, CSJField &field) noexcept {
+    [[gnu::always_inline]] bool read_scalar(const uint8_t *p, const uint8_t *limit, CSJField &field) noexcept {
+        const uint8_t *first, *last;
         switch (*p) {
-        case '"': {
-            const uint8_t *first, *last;
-            if (!read_string(p + 1, first, last)) return false;
+        case '"':
+            if (!read_string(p, limit, first, last)) return false;
             field = {CSJ_STRING, first, static_cast<size_t>(last - first)};
             return true;
-        }
-        case 't': field = {CSJ_TRUE, nullptr, 0}; return read_literal(p, "true", 4);
-        case 'f': field = {CSJ_FALSE, nullptr, 0}; return read_literal(p, "false", 5);
-        case 'n': field = {CSJ_NULL, nullptr, 0}; return read_literal(p, "null", 4);
-        default: {
-            const uint8_t *last;
-            if (!read_number<AtEnd>(p, last)) return false;
+        case 't': field = {CSJ_TRUE, nullptr, 0}; return read_literal(p, limit, "true");
+        case 'f': field = {CSJ_FALSE, nullptr, 0}; return read_literal(p, limit, "false");
+        case 'n': field = {CSJ_NULL, nullptr, 0}; return read_literal(p, limit, "null");
+        default:
+            if (!read_number<AtEnd>(p, limit, last)) return false;
             field = {CSJ_NUMBER, p, static_cast<size_t>(last - p)};
             return true;
         }
-        }
     }
 
-    /// The same, passed over.
-    bool skip_scalar(const uint8_t *p) noexcept {
+    [[gnu::always_inline]] bool skip_scalar(const uint8_t *p, const uint8_t *limit) noexcept {
         switch (*p) {
-        case '"': return skip_string(p + 1);
-        case 't': return read_literal(p, "true", 4);
-        case 'f': return read_literal(p, "false", 5);
-        case 'n': return read_literal(p, "null", 4);
-        default: return read_number(p, p);
+        case '"': return skip_string(p, limit);
+        case 't': return read_literal(p, limit, "true");
+        case 'f': return read_literal(p, limit, "false");
+        case 'n': return read_literal(p, limit, "null");
+        default: return read_number(p, limit, p);
         }
     }
 
-    /// The object or array at `p`, whose opening bracket has been consumed and makes it the `depth`th: passed over.
-    /// `last` is the place behind its closing bracket.
-    bool skip_container(const uint8_t *p, unsigned depth, const uint8_t *&last) noexcept {
+    /// Passes over the object or array at `p`, the `depth`th one inside another. `next` is behind its opening bracket.
+    ///
+    /// - Returns: the token behind its closing bracket, or null if it is not valid.
+    Token skip_container(const uint8_t *p, Token next, unsigned depth) noexcept {
         uint64_t objects[CSJ_MAX_DEPTH / 64 + 1];  // by depth: is it an object?
+        const uint8_t *const text = this->text;
         const unsigned outermost = depth;
         bool in_object;
 
     open:
-        if (depth > CSJ_MAX_DEPTH) return fail(p, CSJ_TOO_DEEP);
+        if (depth > CSJ_MAX_DEPTH) return fail_container(p, CSJ_TOO_DEEP);
         in_object = *p == '{';
         if (in_object) {
             objects[depth / 64] |= uint64_t{1} << depth % 64;
@@ -305,17 +334,17 @@ public:
             objects[depth / 64] &= ~(uint64_t{1} << depth % 64);
         }
         if (text[*next] == (in_object ? '}' : ']')) {
-            p = text + *next++;
+            next++;
             goto close;
         }
         if (!in_object) goto value;
 
     member:
         p = text + *next++;
-        if (*p != '"') return fail(p);
-        if (!skip_string(p + 1)) return false;
+        if (*p != '"') return fail_container(p);
+        if (!skip_string(p, text + *next)) return nullptr;
         p = text + *next++;
-        if (*p != ':') return fail(p);
+        if (*p != ':') return fail_container(p);
 
     value:
         p = text + *next++;
@@ -323,64 +352,68 @@ public:
             depth++;
             goto open;
         }
-        if (!skip_scalar(p)) return false;
+        if (!skip_scalar(p, text + *next)) return nullptr;
 
     behind_value:
         p = text + *next++;
         if (in_object) {
             if (*p == ',') goto member;
-            if (*p != '}') return fail(p);
+            if (*p != '}') return fail_container(p);
         } else {
             if (*p == ',') goto value;
-            if (*p != ']') return fail(p);
+            if (*p != ']') return fail_container(p);
         }
 
     close:
-        if (depth == outermost) {
-            last = p + 1;
-            return true;
-        }
-        if (next == end) return fail(text_end_);
+        if (depth == outermost) return next;
+        if (next == end) return fail_container(text_end);
         depth--;
         in_object = objects[depth / 64] >> depth % 64 & 1;
         goto behind_value;
     }
 
-    /// Whether the first token opens a container that the last one closes; see above.
-    bool is_enclosed(uint8_t opening, uint8_t closing) const noexcept {
-        return text[*begin()] == opening && text[end[-1]] == closing;
+    /// The same for a container inside another one, which therefore has a token behind it.
+    Token skip_inner_container(const uint8_t *p, Token next, unsigned depth) noexcept {
+        next = skip_container(p, next, depth);
+        return next == end ? fail_container(text_end) : next;
     }
 
-    const uint8_t *text_end() const noexcept { return text_end_; }
-
 private:
-    const uint8_t *const text_end_;
     StringArena &strings_;
     const uint8_t *escape_;   // the first backslash not yet read, or the text's end
     uint8_t *out_ = nullptr;  // where the next unescaped string goes
 
-    const uint32_t *begin() const noexcept { return next; }
-
     void find_escape(const uint8_t *from) noexcept {
-        auto found = std::memchr(from, '\\', static_cast<size_t>(text_end_ - from));
-        escape_ = found != nullptr ? static_cast<const uint8_t *>(found) : text_end_;
+        auto found = std::memchr(from, '\\', static_cast<size_t>(text_end - from));
+        escape_ = found != nullptr ? static_cast<const uint8_t *>(found) : text_end;
     }
 
     /// Between a string and the next token there is only space.
-    const uint8_t *closing_quote(const uint8_t *begin) const noexcept {
-        const uint8_t *close = text + *next - 1;
-        while (*close != '"' && close > begin) close--;
-        return close;
+    static const uint8_t *closing_quote(const uint8_t *p, const uint8_t *limit) noexcept {
+        const uint8_t *close = limit - 1;
+        while (*close != '"') close--;
+        return close > p ? close : p + 1;
+    }
+
+    [[gnu::noinline]] bool read_escaped_string(
+        const uint8_t *p, const uint8_t *close, const uint8_t *&first, const uint8_t *&last) noexcept {
+        // Escapes are longer than what they stand for, so all strings of a text together fit its length.
+        if (out_ == nullptr) out_ = strings_.reserve(static_cast<size_t>(text_end - text));
+        first = out_;
+        if (!read_escapes<true>(p + 1, close)) return false;
+        last = out_;
+        return true;
     }
 
     /// Reads the string in [p, close), which has a backslash at `escape_`.
     template <bool Keep>
-    bool read_escapes(const uint8_t *p, const uint8_t *close) noexcept {
-        while (escape_ < close) {
-            const uint8_t *escape = escape_;
+    [[gnu::noinline]] bool read_escapes(const uint8_t *p, const uint8_t *close) noexcept {
+        uint8_t *out = out_;
+        const uint8_t *escape = escape_;
+        while (escape < close) {
             if constexpr (Keep) {
-                std::memcpy(out_, p, static_cast<size_t>(escape - p));
-                out_ += escape - p;
+                std::memcpy(out, p, static_cast<size_t>(escape - p));
+                out += escape - p;
             }
             uint32_t scalar;
             p = escape + 2;
@@ -408,16 +441,16 @@ private:
             }
             default: return fail(escape);
             }
-            if constexpr (Keep) out_ = put_utf8(out_, scalar);
-            if (*p == '\\') {
-                escape_ = p;
-            } else {
+            if constexpr (Keep) out = put_utf8(out, scalar);
+            escape = p;
+            if (*p != '\\') {
                 find_escape(p);
+                escape = escape_;
             }
         }
         if constexpr (Keep) {
-            std::memcpy(out_, p, static_cast<size_t>(close - p));
-            out_ += close - p;
+            std::memcpy(out, p, static_cast<size_t>(close - p));
+            out_ = out + (close - p);
         }
         return true;
     }
@@ -425,23 +458,21 @@ private:
 
 /// Checks a text that is not the container that was asked for: is it JSON at all?
 CSJStatus check_other(Walk &walk) noexcept {
-    const uint8_t *p = walk.text + *walk.next;
+    Token next = walk.begin;
+    const uint8_t *p = walk.text + *next++;
     bool valid;
     if (*p == '{' || *p == '[') {
-        const uint8_t *last;
-        if (!walk.is_enclosed(*p, *p == '{' ? '}' : ']')) {
-            valid = walk.fail(walk.text_end());
+        if (walk.is_enclosed(*p, *p == '{' ? '}' : ']')) {
+            next = walk.skip_container(p, next, 1);
+            valid = next != nullptr;
         } else {
-            walk.next++;
-            valid = walk.skip_container(p, 1, last);
+            valid = walk.fail(walk.text_end);
         }
     } else {
         CSJField ignored;
-        walk.next++;
-        valid = walk.read_scalar<true>(p, ignored);
+        valid = walk.read_scalar<true>(p, walk.text + *next, ignored);
     }
-    if (valid && walk.next != walk.end) valid = walk.fail(walk.text + *walk.next);
-    return valid ? CSJ_WRONG_KIND : walk.status;
+    return valid && walk.ends(next) ? CSJ_WRONG_KIND : walk.status;
 }
 
 bool same_bytes(const uint8_t *a, const uint8_t *b, size_t count) noexcept {
@@ -464,12 +495,14 @@ bool same_bytes(const uint8_t *a, const uint8_t *b, size_t count) noexcept {
 
 constexpr uint32_t none = UINT32_MAX;
 
+struct Node;
+
 /// One step of the paths: a name in an object, or an index in an array.
 struct Child {
     std::string name;
     uint64_t index;  // UINT64_MAX: the name is no index
-    uint32_t node;
-    uint32_t follower;  // the child that came behind this one last time, and probably will again
+    Node *node;
+    Child *follower;  // the child that came behind this one last time, and probably will again
 };
 
 /// A place in the message that a path leads to or through.
@@ -480,13 +513,14 @@ struct Node {
     uint64_t lengths = 0;  // bit (length % 64) for each child's name
 };
 
+/// A node whose object or array is being read.
 struct Frame {
-    Node *node;
-    const uint8_t *begin;
-    uint64_t index;     // the array's next element
-    uint32_t expected;  // the object's child that probably comes next
-    uint32_t previous;  // the child that came last
-    bool is_object;
+    Node *node = nullptr;
+    const uint8_t *begin = nullptr;
+    uint64_t index = 0;         // the array's next element
+    Child *expected = nullptr;  // the object's child that probably comes next
+    Child *previous = nullptr;  // the child that came last
+    bool is_object = false;
 };
 
 uint64_t array_index(const std::string &name) noexcept {
@@ -506,23 +540,22 @@ struct CSJDecoder {
     StringArena strings;
     std::vector<CSJField> fields;
     std::vector<std::pair<uint32_t, uint32_t>> copies;  // paths named twice: (first, again)
-    std::vector<Node> nodes = std::vector<Node>(1);
-    std::vector<Frame> frames = std::vector<Frame>(1);
+    std::deque<Node> nodes = std::deque<Node>(1);
+    std::vector<Frame> frames = std::vector<Frame>(1);  // those around the one being read
 
     void add_path(const uint8_t *utf8, const size_t *lengths, size_t component_count) {
         auto field = static_cast<uint32_t>(fields.size());
         fields.push_back({CSJ_ABSENT, nullptr, 0});
-        uint32_t node = 0;
+        Node *node = &nodes[0];
         for (size_t i = 0; i < component_count; i++) {
-            nodes[node].fields_below.push_back(field);
-            std::string name(reinterpret_cast<const char *>(utf8), lengths[i]);
+            node->fields_below.push_back(field);
+            node = child_of(*node, std::string(reinterpret_cast<const char *>(utf8), lengths[i]));
             utf8 += lengths[i];
-            node = child_of(node, std::move(name));
         }
-        if (nodes[node].field == none) {
-            nodes[node].field = field;
+        if (node->field == none) {
+            node->field = field;
         } else {
-            copies.emplace_back(nodes[node].field, field);
+            copies.emplace_back(node->field, field);
         }
         if (frames.size() < component_count + 1) frames.resize(component_count + 1);
     }
@@ -546,46 +579,48 @@ struct CSJDecoder {
     }
 
 private:
-    uint32_t child_of(uint32_t parent, std::string name) {
-        for (auto &child : nodes[parent].children) {
+    Node *child_of(Node &parent, std::string name) {
+        auto &children = parent.children;
+        for (auto &child : children) {
             if (child.name == name) return child.node;
         }
-        auto node = static_cast<uint32_t>(nodes.size());
-        nodes.emplace_back();
-        auto &children = nodes[parent].children;
-        auto position = static_cast<uint32_t>(children.size());
-        nodes[parent].lengths |= uint64_t{1} << name.size() % 64;
+        parent.lengths |= uint64_t{1} << name.size() % 64;
+        Node *node = &nodes.emplace_back();
         uint64_t index = array_index(name);
-        children.push_back({std::move(name), index, node, 0});
-        if (position > 0) children[position - 1].follower = position;
+        children.push_back({std::move(name), index, node, nullptr});
+        for (size_t i = 0; i < children.size(); i++) children[i].follower = &children[(i + 1) % children.size()];
         return node;
     }
 
-    /// The node of the frame's member with this name.
-    Node *find_member(Frame &frame, const uint8_t *name, size_t length) noexcept {
-        auto &children = frame.node->children;
-        auto is_named = [name, length](const Child &child) {
-            return child.name.size() == length
-                && same_bytes(reinterpret_cast<const uint8_t *>(child.name.data()), name, length);
-        };
-        uint32_t position = frame.expected;
-        if (!is_named(children[position])) {
-            if ((frame.node->lengths >> length % 64 & 1) == 0) return nullptr;
-            position = 0;
-            while (!is_named(children[position])) {
-                if (++position == children.size()) return nullptr;
-            }
-            if (frame.previous != none) children[frame.previous].follower = position;
-        }
-        frame.previous = position;
-        frame.expected = children[position].follower;
-        return &nodes[children[position].node];
+    [[gnu::always_inline]] static bool is_named(const Child &child, const uint8_t *name, size_t length) noexcept {
+        return child.name.size() == length
+            && same_bytes(reinterpret_cast<const uint8_t *>(child.name.data()), name, length);
     }
 
-    Node *find_element(Frame &frame) noexcept {
+    [[gnu::always_inline]] static Node *find_member(Frame &frame, const uint8_t *name, size_t length) noexcept {
+        Child *child = frame.expected;
+        if (!is_named(*child, name, length)) {
+            child = search_member(*frame.node, name, length);
+            if (child == nullptr) return nullptr;
+            if (frame.previous != nullptr) frame.previous->follower = child;
+        }
+        frame.previous = child;
+        frame.expected = child->follower;
+        return child->node;
+    }
+
+    [[gnu::noinline]] static Child *search_member(Node &node, const uint8_t *name, size_t length) noexcept {
+        if ((node.lengths >> length % 64 & 1) == 0) return nullptr;
+        for (auto &child : node.children) {
+            if (is_named(child, name, length)) return &child;
+        }
+        return nullptr;
+    }
+
+    static Node *find_element(Frame &frame) noexcept {
         uint64_t index = frame.index++;
         for (auto &child : frame.node->children) {
-            if (child.index == index) return &nodes[child.node];
+            if (child.index == index) return child.node;
         }
         return nullptr;
     }
@@ -603,64 +638,65 @@ private:
     /// Reads the object that is the whole text.
     bool read_object(Walk &walk) noexcept {
         const uint8_t *const text = walk.text;
-        const uint8_t *p = text + *walk.next++;
-        const uint8_t *last;
-        size_t depth = 0;  // frames in use
+        Token next = walk.begin;
+        const uint8_t *p = text + *next++;
+        unsigned depth = 0;  // frames in use
         Node *node = &nodes[0];
-        Frame *frame = nullptr;
+        Frame frame;
 
         if (node->children.empty()) {
-            if (!walk.skip_container(p, 1, last)) return false;
-            set(*node, p, last);
-            return walk.next == walk.end || walk.fail(text + *walk.next);
+            next = walk.skip_container(p, next, 1);
+            if (next == nullptr || !walk.ends(next)) return false;
+            set(*node, p, text + next[-1] + 1);
+            return true;
         }
 
     open:
         if (depth == CSJ_MAX_DEPTH) return walk.fail(p, CSJ_TOO_DEEP);
-        frame = &frames[depth++];
-        *frame = {node, p, 0, 0, none, *p == '{'};
-        if (text[*walk.next] == (frame->is_object ? '}' : ']')) {
-            p = text + *walk.next++;
+        frames[depth++] = frame;
+        frame = {node, p, 0, node->children.data(), nullptr, *p == '{'};
+        if (text[*next] == (frame.is_object ? '}' : ']')) {
+            p = text + *next++;
             goto close;
         }
 
     item:
-        if (frame->is_object) {
-            p = text + *walk.next++;
+        if (frame.is_object) {
+            p = text + *next++;
             if (*p != '"') return walk.fail(p);
-            const uint8_t *name;
-            if (!walk.read_string(p + 1, name, last)) return false;
-            p = text + *walk.next++;
+            const uint8_t *name, *name_end;
+            if (!walk.read_string(p, text + *next, name, name_end)) return false;
+            p = text + *next++;
             if (*p != ':') return walk.fail(p);
-            node = find_member(*frame, name, static_cast<size_t>(last - name));
+            node = find_member(frame, name, static_cast<size_t>(name_end - name));
             walk.drop_string(name);
         } else {
-            node = find_element(*frame);
+            node = find_element(frame);
         }
-        p = text + *walk.next++;
+        p = text + *next++;
         // A name that comes again replaces all that it brought before, as in PostgreSQL's jsonb.
         if (node != nullptr) forget(*node);
         if (*p == '{' || *p == '[') {
             if (node != nullptr && !node->children.empty()) goto open;
-            if (!walk.skip_container(p, static_cast<unsigned>(depth + 1), last)) return false;
-            if (walk.next == walk.end) return walk.fail(walk.text_end());
-            if (node != nullptr) set(*node, p, last);
+            next = walk.skip_inner_container(p, next, depth + 1);
+            if (next == nullptr) return false;
+            if (node != nullptr) set(*node, p, text + next[-1] + 1);
         } else if (node != nullptr && node->field != none) {
-            if (!walk.read_scalar(p, fields[node->field])) return false;
+            if (!walk.read_scalar(p, text + *next, fields[node->field])) return false;
         } else {
-            if (!walk.skip_scalar(p)) return false;
+            if (!walk.skip_scalar(p, text + *next)) return false;
         }
 
     behind_value:
-        p = text + *walk.next++;
+        p = text + *next++;
         if (*p == ',') goto item;
-        if (*p != (frame->is_object ? '}' : ']')) return walk.fail(p);
+        if (*p != (frame.is_object ? '}' : ']')) return walk.fail(p);
 
     close:
-        set(*frame->node, frame->begin, p + 1);
-        if (--depth == 0) return walk.next == walk.end || walk.fail(text + *walk.next);
-        if (walk.next == walk.end) return walk.fail(walk.text_end());
-        frame--;
+        set(*frame.node, frame.begin, p + 1);
+        frame = frames[--depth];
+        if (depth == 0) return walk.ends(next);
+        if (next == walk.end) return walk.fail(walk.text_end);
         goto behind_value;
     }
 };
@@ -695,34 +731,30 @@ private:
     bool read(Walk &walk, bool is_object) noexcept {
         const uint8_t *const text = walk.text;
         const uint8_t closing = is_object ? '}' : ']';
-        const uint8_t *p;
-        walk.next++;
-        if (text[*walk.next] == closing) {
-            walk.next++;
-        } else {
-            do {
-                p = text + *walk.next++;
-                if (is_object) {
-                    if (*p != '"') return walk.fail(p);
-                    if (!walk.read_scalar(p, items.emplace_back())) return false;
-                    p = text + *walk.next++;
-                    if (*p != ':') return walk.fail(p);
-                    p = text + *walk.next++;
-                }
-                auto &item = items.emplace_back();
-                if (*p == '{' || *p == '[') {
-                    const uint8_t *last;
-                    if (!walk.skip_container(p, 2, last)) return false;
-                    if (walk.next == walk.end) return walk.fail(walk.text_end());
-                    item = {static_cast<uint8_t>(*p == '{' ? CSJ_OBJECT : CSJ_ARRAY), p, static_cast<size_t>(last - p)};
-                } else if (!walk.read_scalar(p, item)) {
-                    return false;
-                }
-                p = text + *walk.next++;
-            } while (*p == ',');
-            if (*p != closing) return walk.fail(p);
-        }
-        return walk.next == walk.end || walk.fail(text + *walk.next);
+        Token next = walk.begin + 1;
+        const uint8_t *p = text + *next;
+        if (*p == closing) return walk.ends(next + 1);
+        do {
+            p = text + *next++;
+            if (is_object) {
+                if (*p != '"') return walk.fail(p);
+                if (!walk.read_scalar(p, text + *next, items.emplace_back())) return false;
+                p = text + *next++;
+                if (*p != ':') return walk.fail(p);
+                p = text + *next++;
+            }
+            auto &item = items.emplace_back();
+            if (*p == '{' || *p == '[') {
+                next = walk.skip_inner_container(p, next, 2);
+                if (next == nullptr) return false;
+                auto kind = static_cast<uint8_t>(*p == '{' ? CSJ_OBJECT : CSJ_ARRAY);
+                item = {kind, p, static_cast<size_t>(text + next[-1] + 1 - p)};
+            } else if (!walk.read_scalar(p, text + *next, item)) {
+                return false;
+            }
+            p = text + *next++;
+        } while (*p == ',');
+        return *p == closing ? walk.ends(next) : walk.fail(p);
     }
 };
 

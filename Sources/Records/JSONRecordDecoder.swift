@@ -33,7 +33,7 @@ public final class JSONRecordDecoder: RecordDecoder {
 
     public static var padding: Int { Int(CSJ_PADDING) }
 
-    /// - Throws: with the place where the message goes wrong, unless it is the message's UTF-8.
+    /// - Throws: with the place where the message goes wrong, but for a control character in a string.
     public func decode(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         var offset = 0
         let text = message.baseAddress?.assumingMemoryBound(to: UInt8.self)
