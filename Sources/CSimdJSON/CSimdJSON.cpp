@@ -35,7 +35,7 @@ size_t round_up_to_power_of_two(size_t least, size_t value) noexcept {
     return least;
 }
 
-/// Where the first character starts that is not UTF-8 (Unicode, table 3-7), in a text that has one.
+/// Where the first character starts that is not UTF-8 (Unicode, table 3-7), or -1.
 [[gnu::cold]] ptrdiff_t first_invalid_utf8(const uint8_t *text, size_t count) noexcept {
     size_t at = 0;
     while (at < count) {
@@ -49,7 +49,7 @@ size_t round_up_to_power_of_two(size_t least, size_t value) noexcept {
         if (length > 3 && (text[at + 3] & 0xC0) != 0x80) break;
         at += length;
     }
-    return static_cast<ptrdiff_t>(at);
+    return at < count ? static_cast<ptrdiff_t>(at) : -1;
 }
 
 /// simdjson's first stage: checks UTF-8 and quotes, and finds where each token starts.
@@ -75,7 +75,10 @@ public:
         switch (stage_->stage1(text, count, simdjson::stage1_mode::regular)) {
         case simdjson::SUCCESS: return CSJ_OK;
         case simdjson::EMPTY: return CSJ_EMPTY;
-        case simdjson::UTF8_ERROR: *offset = first_invalid_utf8(text, count); return CSJ_INVALID_UTF8;
+        case simdjson::UTF8_ERROR:
+            // simdjson's version for old processors also says so of some characters that may not stand where they do.
+            *offset = first_invalid_utf8(text, count);
+            return *offset < 0 ? CSJ_INVALID_SYNTAX : CSJ_INVALID_UTF8;
         case simdjson::UNCLOSED_STRING: *offset = static_cast<ptrdiff_t>(count); return CSJ_INVALID_SYNTAX;
         default: return CSJ_INVALID_SYNTAX;
         }

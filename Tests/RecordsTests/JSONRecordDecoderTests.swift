@@ -340,16 +340,18 @@ struct JSONRecordDecoderFailureTests {
     @Test("a message of 50 MB decodes, and small ones after it")
     func giant() throws {
         let decoder = JSONRecordDecoder(paths: [FieldPath(["s"]), FieldPath(["a", "1"]), FieldPath(["z"])])
-        let text = String(repeating: "x", count: 25_000_000)
-        var bytes = Array(#"{"s":"\n"#.utf8) + Array(text.utf8) + Array(#"","a":["#.utf8)
-        bytes += Array(String(repeating: "1,", count: 12_500_000).utf8) + Array(#"2],"z":1}"#.utf8)
+        let elements = Array("1,".utf8)
+        var bytes = Array(#"{"s":"\n"#.utf8) + [UInt8](repeating: UInt8(ascii: "x"), count: 49_000_000)
+        bytes += Array(#"","a":["#.utf8)
+        for _ in 0..<100_000 { bytes += elements }
+        bytes += Array(#"2],"z":1}"#.utf8)
         let giant = Message(bytes)
         let small = Message(#"{"s":"\t","a":[1,2]}"#)
         for _ in 0..<2 {
             let lengths = try giant.read { (bytes) throws(DecodingFailure) in
                 try decoder.decode(bytes).map(\.bytes.count)
             }.get()
-            #expect(lengths == [25_000_001, 1, 1])
+            #expect(lengths == [49_000_001, 1, 1])
             #expect(try small.decode(with: decoder) == [.string("\t"), .number("2"), .absent])
         }
     }
