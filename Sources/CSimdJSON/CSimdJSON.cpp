@@ -187,10 +187,10 @@ using Token = const uint32_t *;
 /// Reads the tokens of one text in order, checking each.
 ///
 /// The first stage vouches for this much: the text is UTF-8; every string is closed and has no control characters; the
-/// tokens are each bracket, comma and colon, each string's opening quote, and the start of each other run of
-/// characters, but a run that goes on into a quote (`1"a"`) is one token. `*end` is the length of the text. Where the
-/// first token opens a container and the last one closes it, any token but a closing bracket has another one behind it;
-/// so only closing brackets have to look for the end.
+/// tokens are each bracket, comma and colon, each string's opening quote, and the start of each other run of characters,
+/// but a run that goes on into a quote (`1"a"`) is one token. `*end` is the length of the text. Where the first token
+/// opens a container and the last one closes it, any token but a closing bracket has another one behind it; so only
+/// closing brackets have to look for the end.
 ///
 /// Whoever reads holds the place in the index in a local variable, so that it stays in a register. The functions take
 /// the token at `p` and `limit`, where the next one starts.
@@ -221,8 +221,7 @@ public:
         return false;
     }
 
-    [[gnu::cold, gnu::noinline]] Token fail_container(
-        const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
+    [[gnu::cold, gnu::noinline]] Token fail_container(const uint8_t *at, CSJStatus reason = CSJ_INVALID_SYNTAX) noexcept {
         fail(at, reason);
         return nullptr;
     }
@@ -241,8 +240,7 @@ public:
     }
 
     /// The string's characters lie in [first, last).
-    [[gnu::always_inline]] bool read_string(
-        const uint8_t *p, const uint8_t *limit, const uint8_t *&first, const uint8_t *&last) noexcept {
+    [[gnu::always_inline]] bool read_string(const uint8_t *p, const uint8_t *limit, const uint8_t *&first, const uint8_t *&last) noexcept {
         const uint8_t *close = closing_quote(p, limit);
         if (escape_ >= close) [[likely]] {
             first = p + 1;
@@ -285,8 +283,7 @@ public:
 
     /// `true`, `false` or `null`.
     template <size_t Size>
-    [[gnu::always_inline]] bool read_literal(
-        const uint8_t *p, const uint8_t *limit, const char (&word)[Size]) noexcept {
+    [[gnu::always_inline]] bool read_literal(const uint8_t *p, const uint8_t *limit, const char (&word)[Size]) noexcept {
         constexpr size_t length = Size - 1;
         if (static_cast<size_t>(limit - p) < length || std::memcmp(p, word, length) != 0) return fail(p);
         p += length;
@@ -327,6 +324,7 @@ public:
     /// - Returns: the token behind its closing bracket, or null if it is not valid.
     Token skip_container(const uint8_t *p, Token next, unsigned depth) noexcept {
         uint64_t objects[CSJ_MAX_DEPTH / 64 + 1];  // by depth: is it an object?
+        const uint8_t *const text = this->text;
         const unsigned outermost = depth;
         bool in_object;
 
@@ -514,7 +512,6 @@ struct Child {
 struct Node {
     uint32_t field = none;
     std::vector<Child> children;
-    Child *first = nullptr;  // the child that came first last time
     std::vector<uint32_t> fields_below;
     uint64_t lengths = 0;  // bit (length % 64) for each child's name
 };
@@ -595,7 +592,6 @@ private:
         uint64_t index = array_index(name);
         children.push_back({std::move(name), index, node, nullptr});
         for (size_t i = 0; i < children.size(); i++) children[i].follower = &children[(i + 1) % children.size()];
-        parent.first = &children[0];
         return node;
     }
 
@@ -609,7 +605,7 @@ private:
         if (!is_named(*child, name, length)) {
             child = search_member(*frame.node, name, length);
             if (child == nullptr) return nullptr;
-            (frame.previous != nullptr ? frame.previous->follower : frame.node->first) = child;
+            if (frame.previous != nullptr) frame.previous->follower = child;
         }
         frame.previous = child;
         frame.expected = child->follower;
@@ -661,7 +657,7 @@ private:
     open:
         if (depth == CSJ_MAX_DEPTH) return walk.fail(p, CSJ_TOO_DEEP);
         frames[depth++] = frame;
-        frame = {node, p, 0, node->first, nullptr, *p == '{'};
+        frame = {node, p, 0, node->children.data(), nullptr, *p == '{'};
         if (text[*next] == (frame.is_object ? '}' : ']')) {
             p = text + *next++;
             goto close;

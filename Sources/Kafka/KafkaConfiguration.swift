@@ -10,7 +10,7 @@ struct KafkaConfiguration: ~Copyable {
     /// - Throws: for the first property that librdkafka does not know or whose value it refuses.
     init(_ properties: [(String, String)]) throws(KafkaError) {
         guard let pointer = rd_kafka_conf_new() else {
-            throw KafkaError(code: KafkaErrorCode(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE), operation: "configuration")
+            throw KafkaError(code: .systemResource, operation: "configuration")
         }
         for (name, value) in properties {
             if let problem = Self.set(pointer, name, value) {

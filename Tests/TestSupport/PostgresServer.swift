@@ -151,7 +151,7 @@ private final class Cluster: Sendable {
 
     init(settings: [String: String]) throws {
         let binaries = try Self.binaries()
-        let port = try Self.freePort()
+        let port = try freeLoopbackPort()
         let directory = URL(filePath: NSTemporaryDirectory()).appending(
             path: "loader-postgres-\(getpid())-\(UInt32.random(in: 0 ... .max))")
         self.port = port
@@ -262,27 +262,6 @@ private final class Cluster: Sendable {
             )
         }
         return URL(filePath: found)
-    }
-
-    private static func freePort() throws -> UInt16 {
-        #if canImport(Darwin)
-            let stream = SOCK_STREAM
-        #else
-            let stream = Int32(SOCK_STREAM.rawValue)
-        #endif
-        let socket = socket(AF_INET, stream, 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(socket, pointer, length) == 0 && getsockname(socket, pointer, &length) == 0
-            }
-        }
-        guard isBound else { throw PostgresServer.SetupError("no free loopback port: errno \(errno)") }
-        return UInt16(bigEndian: address.sin_port)
     }
 
     private static func run(_ command: [String]) throws {

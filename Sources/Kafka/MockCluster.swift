@@ -1,0 +1,120 @@
+import CRdKafka
+
+/// A Kafka cluster inside this process, on loopback ports, that any client can use: librdkafka's own mock.
+///
+/// For tests, and for trying the loader without installing Kafka. It produces, consumes, and keeps real consumer groups, and
+/// it fails on request. Its limits: a group takes 3 s to form; of each partition about 5 MB (as compressed) are kept
+/// and older messages dropped silently; nothing that needs a controller works (so topics are created here, or by
+/// producing to them); no static membership; no transactions for readers.
+///
+/// Any thread may call any method: librdkafka hands each call to the cluster's own thread or takes its lock.
+public final class MockCluster: Sendable {
+    // Both given up only in `deinit`.
+    private nonisolated(unsafe) let client: OpaquePointer
+    private nonisolated(unsafe) let cluster: OpaquePointer
+
+    /// The addresses of all brokers, as `bootstrap.servers` wants them.
+    public let bootstrapServers: String
+    /// The brokers' ids: from 1 to their number.
+    public let brokers: ClosedRange<Int32>
+
+    /// - Parameter brokers: at least 1.
+    public init(brokers: Int = 1) throws(KafkaError) {
+        guard brokers >= 1, brokers <= 100 else {
+            throw KafkaError(
+                code: .invalidArgument, operation: "start of the mock cluster",
+                reason: "1 to 100 brokers, not \(brokers)")
+        }
+        let configuration = try KafkaConfiguration([("client.id", "mock-cluster")])
+        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
+        let client = try configuration.makeClient(RD_KAFKA_PRODUCER)
+        guard let cluster = rd_kafka_mock_cluster_new(client, Int32(brokers)) else {
+            rd_kafka_destroy(client)
+            throw KafkaError(code: .systemResource, operation: "start of the mock cluster")
+        }
+        self.client = client
+        self.cluster = cluster
+        self.brokers = 1...Int32(brokers)
+        bootstrapServers = String(cString: rd_kafka_mock_cluster_bootstraps(cluster))
+    }
+
+    deinit {
+        rd_kafka_mock_cluster_destroy(cluster)
+        rd_kafka_destroy(client)
+    }
+
+    /// Creates a topic that does not exist yet.
+    public func createTopic(_ name: String, partitions: Int) throws(KafkaError) {
+        guard partitions >= 1, partitions <= 10_000 else {
+            throw KafkaError(
+                code: .invalidArgument, operation: "create topic", reason: "1 to 10000 partitions, not \(partitions)",
+                topic: name)
+        }
+        let replicas = min(3, brokers.upperBound)
+        try check(rd_kafka_mock_topic_create(cluster, name, Int32(partitions), replicas), "create topic", topic: name)
+    }
+
+    // MARK: Faults
+
+    /// Cuts a broker's connections and accepts none until `setUp`. Partitions keep their leader. Nil means every broker.
+    public func setDown(_ broker: Int32? = nil) throws(KafkaError) {
+        try check(rd_kafka_mock_broker_set_down(cluster, broker ?? -1), "broker down")
+    }
+
+    /// Nil means every broker.
+    public func setUp(_ broker: Int32? = nil) throws(KafkaError) {
+        try check(rd_kafka_mock_broker_set_up(cluster, broker ?? -1), "broker up")
+    }
+
+    /// Delays a broker's answers, by whole milliseconds. Nil means every broker.
+    public func setRoundTripTime(_ time: Duration, of broker: Int32? = nil) throws(KafkaError) {
+        try check(rd_kafka_mock_broker_set_rtt(cluster, broker ?? -1, time.milliseconds), "round trip time")
+    }
+
+    /// Answers the next requests of a kind with these errors, one each. `transport` cuts the connection instead.
+    public func fail(_ request: KafkaRequest, with codes: [KafkaErrorCode]) {
+        let errors = codes.map { rd_kafka_resp_err_t($0.rawValue) }
+        rd_kafka_mock_push_request_errors_array(cluster, request.rawValue, errors.count, errors)
+    }
+
+    /// Takes back the errors that are still to come.
+    public func stopFailing(_ request: KafkaRequest) {
+        rd_kafka_mock_clear_request_errors(cluster, request.rawValue)
+    }
+
+    /// Answers questions about a topic's metadata with an error until it is set to `none`.
+    public func setError(_ code: KafkaErrorCode, of topic: String) {
+        rd_kafka_mock_topic_set_error(cluster, topic, rd_kafka_resp_err_t(code.rawValue))
+    }
+
+    /// Moves a partition to another broker; nil leaves it without a leader. A topic that is not there is created.
+    public func setLeader(_ broker: Int32?, of place: TopicPartition) throws(KafkaError) {
+        try check(
+            rd_kafka_mock_partition_set_leader(cluster, place.topic, place.partition, broker ?? -1), "move leader",
+            topic: place.topic, partition: place.partition)
+    }
+
+    /// Moves a consumer group to another coordinator.
+    public func setCoordinator(_ broker: Int32, ofGroup group: String) throws(KafkaError) {
+        try check(rd_kafka_mock_coordinator_set(cluster, "group", group, broker), "move coordinator")
+    }
+
+    /// Makes a follower say that it holds other offsets than the leader: consumers that read from it meet
+    /// `OFFSET_OUT_OF_RANGE`. An offset of -1 is the leader's again.
+    public func setFollower(_ broker: Int32, of place: TopicPartition, watermarks: Watermarks) throws(KafkaError) {
+        try check(
+            rd_kafka_mock_partition_set_follower(cluster, place.topic, place.partition, broker), "set follower",
+            topic: place.topic, partition: place.partition)
+        try check(
+            rd_kafka_mock_partition_set_follower_wmarks(
+                cluster, place.topic, place.partition, watermarks.low, watermarks.high),
+            "set watermarks", topic: place.topic, partition: place.partition)
+    }
+
+    private func check(
+        _ code: rd_kafka_resp_err_t, _ operation: String, topic: String? = nil, partition: Int32? = nil
+    ) throws(KafkaError) {
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+        throw KafkaError(code: KafkaErrorCode(code), operation: operation, topic: topic, partition: partition)
+    }
+}

@@ -1,0 +1,105 @@
+import CRdKafka
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+// C macros that Swift does not import.
+let RD_KAFKA_OFFSET_BEGINNING_: Int64 = -2
+let RD_KAFKA_OFFSET_END_: Int64 = -1
+let RD_KAFKA_OFFSET_INVALID_: Int64 = -1001
+
+/// An offset of a consumer group, with the text that was committed along with it.
+public struct CommittedOffset: Sendable, Hashable {
+    public var partition: TopicPartition
+    /// The next offset to read.
+    public var offset: Int64
+    public var metadata: String
+
+    public init(partition: TopicPartition, offset: Int64, metadata: String) {
+        self.partition = partition
+        self.offset = offset
+        self.metadata = metadata
+    }
+
+    init(_ element: rd_kafka_topic_partition_t) {
+        partition = TopicPartition(topic: String(cString: element.topic), partition: element.partition)
+        offset = element.offset
+        metadata =
+            element.metadata.map { bytes in
+                String(
+                    decoding: UnsafeRawBufferPointer(start: bytes, count: element.metadata_size).prefix { $0 != 0 },
+                    as: UTF8.self)
+            } ?? ""
+    }
+}
+
+/// A partition's first offset and the one after its last.
+public struct Watermarks: Sendable, Hashable {
+    public var low: Int64
+    public var high: Int64
+
+    public init(low: Int64, high: Int64) {
+        self.low = low
+        self.high = high
+    }
+}
+
+/// The owner of librdkafka's list of partitions with offsets.
+final class PartitionList {
+    let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+
+    init(capacity: Int) {
+        // librdkafka's own allocation ends the process when memory is out, so there is no nil.
+        pointer = rd_kafka_topic_partition_list_new(Int32(clamping: capacity))
+    }
+
+    convenience init(_ partitions: [(TopicPartition, Int64)]) {
+        self.init(capacity: partitions.count)
+        for (partition, offset) in partitions { add(partition.topic, partition.partition).pointee.offset = offset }
+    }
+
+    convenience init(_ offsets: [CommittedOffset]) {
+        self.init(capacity: offsets.count)
+        for offset in offsets {
+            let element = add(offset.partition.topic, offset.partition.partition)
+            element.pointee.offset = offset.offset
+            // The list frees its metadata with free(3).
+            if !offset.metadata.isEmpty, let copy = strdup(offset.metadata) {
+                element.pointee.metadata = UnsafeMutableRawPointer(copy)
+                element.pointee.metadata_size = strlen(copy)
+            }
+        }
+    }
+
+    deinit { rd_kafka_topic_partition_list_destroy(pointer) }
+
+    @discardableResult
+    func add(_ topic: String, _ partition: Int32) -> UnsafeMutablePointer<rd_kafka_topic_partition_t> {
+        rd_kafka_topic_partition_list_add(pointer, topic, partition)
+    }
+
+    /// The list's offsets as values.
+    ///
+    /// - Throws: the first partition's error.
+    func offsets(operation: String) throws(KafkaError) -> [CommittedOffset] {
+        var result: [CommittedOffset] = []
+        for index in 0..<Int(pointer.pointee.cnt) {
+            let element = pointer.pointee.elems[index]
+            let offset = CommittedOffset(element)
+            if let error = KafkaError(element.err, operation: operation, at: offset.partition) { throw error }
+            result.append(offset)
+        }
+        return result
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds as librdkafka's timeouts want them.
+    var milliseconds: Int32 {
+        let (seconds, attoseconds) = components
+        return Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    }
+}
