@@ -1,5 +1,6 @@
 import ArgumentParser
 import Loading
+import Logging
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +31,33 @@ struct RunCommand: ParsableCommand {
 
     /// Loads until the end or a signal.
     private func load(_ configuration: Configuration) throws -> ExitStatus {
-        throw ValidationError("run is not wired to the pipeline yet")
+        SignalListener.block()
+        let options = configuration.loading
+        var logger = Logger(label: "loader") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = configuration.log.level
+        do {
+            let stop = try StopRequest()
+            SignalListener.listen(stop)
+            guard let preflight = try Startup.preflight(options, stop: stop, logger: logger) else { return .done }
+            for warning in preflight.warnings { logger.warning("\(warning)") }
+            let pipeline = try Pipeline(
+                options: options, preflight: preflight, statistics: LoadingStatistics(), stop: stop, logger: logger)
+            try pipeline.run()
+            return .done
+        } catch let error as LoadingError {
+            logger.critical("\(error)", metadata: ["code": "\(error.code.rawValue)"])
+            return ExitStatus(error.code)
+        }
+    }
+}
+
+extension ExitStatus {
+    init(_ code: LoadingError.Code) {
+        self =
+            switch code {
+            case .unavailable, .shutdownTimeout: .unavailable
+            case .internal: .internal
+            default: .configuration
+            }
     }
 }

@@ -17,6 +17,14 @@ public enum ColumnSource: Sendable, Hashable {
     /// `$now`: when the loader took the message.
     case now
 
+    /// Bytes as Kafka holds them, which nothing has found to be valid text yet.
+    var isRaw: Bool {
+        switch self {
+        case .value, .key(nil), .header: true
+        default: false
+        }
+    }
+
     /// Reads an expression of the configuration; nil if it names no known `$…` or has an empty part.
     ///
     /// `$$name` is a field whose own name begins with a dollar sign, and `\.` is a dot within a name.

@@ -22,7 +22,10 @@ public struct Route: Sendable, Equatable {
         case upsert
     }
 
-    public enum OnTombstone: String, Sendable, CaseIterable { case delete, skip, deadLetter = "dead_letter" }
+    public enum OnTombstone: String, Sendable, CaseIterable {
+        case delete, skip
+        case deadLetter = "dead_letter"
+    }
 
     public struct Column: Sendable, Equatable {
         public var name: String

@@ -1,0 +1,404 @@
+import CRdKafka
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A member of a consumer group. One thread owns it; only its `wakeup` may be touched from others.
+///
+/// Messages come from *lanes*, queues of our own onto which each partition is forwarded, and everything of the group
+/// (rebalances, errors, answers to commits) from `serve()`. So whoever cannot take more messages of one lane simply
+/// leaves them there, while the group and the other lanes are served: nothing is paused or resumed, which librdkafka
+/// before 2.1 does not survive without losing messages. Messages are taken one by one, because the batch call of those
+/// versions repeats and skips around a rebalance.
+public final class Consumer {
+    /// What the group does to this member. Called on the consumer's thread, from within `serve()` and `close()`.
+    public protocol Delegate: AnyObject {
+        /// Partitions that this member shall take over. Nothing is fetched until `assign(_:)` is called for them.
+        func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition])
+        /// Partitions that go to other members when this returns: the last chance to load and commit what was taken.
+        /// With `lost` they have gone already, and what was taken must be dropped.
+        func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool)
+        /// Something that librdkafka goes on retrying by itself, or a fatal error that it does not.
+        func consumer(_ consumer: Consumer, reports error: KafkaError)
+        /// The answer to `commit(_:)`.
+        func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?)
+    }
+
+    public let wakeup: Wakeup
+    public weak var delegate: (any Delegate)?
+
+    private let client: OpaquePointer
+    private let groupQueue: OpaquePointer
+    private var lanes: [OpaquePointer] = []
+    private var fetchWaker: FetchWaker?
+    private var assigned: Set<TopicPartition> = []
+    private var isClosed = false
+
+    /// Starts a client; it joins no group before `subscribe(to:)`.
+    ///
+    /// - Parameters:
+    ///   - properties: librdkafka's, in order; `enable.auto.commit` and `enable.auto.offset.store` are always off.
+    ///   - lanes: how many queues the partitions are spread over, at least 1.
+    ///   - wakeup: rung whenever a lane or the group has something.
+    /// - Throws: for a property or a combination that librdkafka refuses.
+    public init(properties: [(String, String)], lanes: Int, wakeup: Wakeup) throws(KafkaError) {
+        self.wakeup = wakeup
+        var all = properties
+        // Our own, last, so that nothing overrules what the promise rests on: the ledger decides where to begin.
+        all += [
+            ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "true"),
+        ]
+        let configuration = try KafkaConfiguration(all)
+        let box = CallbackBox()
+        rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(box).toOpaque())
+        rd_kafka_conf_set_rebalance_cb(configuration.pointer) { _, code, partitions, opaque in
+            guard let opaque, let partitions else { return }
+            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.rebalance(code, partitions)
+        }
+        rd_kafka_conf_set_error_cb(configuration.pointer) { client, code, reason, opaque in
+            guard let opaque else { return }
+            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?
+                .report(rd_kafka_resp_err_t(rawValue: code), reason)
+        }
+        rd_kafka_conf_set_offset_commit_cb(configuration.pointer) { _, code, offsets, opaque in
+            guard let opaque else { return }
+            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.answered(code, offsets)
+        }
+        // What librdkafka would print comes as errors above; its lines on stderr would break the log's format.
+        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
+        let client = try configuration.makeClient(RD_KAFKA_CONSUMER)
+        self.client = client
+        callbacks = box
+        rd_kafka_poll_set_consumer(client)
+        guard let queue = rd_kafka_queue_get_consumer(client) else {
+            rd_kafka_destroy(client)
+            throw KafkaError(
+                code: .systemResource, operation: "start of the Kafka client", reason: "no group.id is set")
+        }
+        groupQueue = queue
+        ring(for: queue)
+        for _ in 0..<max(lanes, 1) {
+            guard let lane = rd_kafka_queue_new(client) else { continue }
+            ring(for: lane)
+            self.lanes.append(lane)
+        }
+        box.consumer = self
+    }
+
+    deinit { close() }
+
+    // MARK: Taking messages
+
+    /// Joins the group for these topics; a name that begins with `^` is a regular expression.
+    public func subscribe(to topics: [String]) throws(KafkaError) {
+        let list = PartitionList(capacity: topics.count)
+        for topic in topics { list.add(topic, RD_KAFKA_PARTITION_UA) }
+        if let error = KafkaError(rd_kafka_subscribe(client, list.pointer), operation: "subscribe") { throw error }
+    }
+
+    /// Serves the group: rebalances, errors, answers to commits. To be called at least every `max.poll.interval.ms`.
+    ///
+    /// - Returns: a message or partition error that came here instead of to a lane, which is rare.
+    public func serve() -> Message? {
+        rd_kafka_consumer_poll(client, 0).map { Message($0) }
+    }
+
+    /// The next message of a lane, or nil if none is there yet.
+    @inline(__always)
+    public func take(from lane: Int) -> Message? {
+        rd_kafka_consume_queue(lanes[lane], 0).map { Message($0) }
+    }
+
+    // MARK: Assignment
+
+    /// Makes these positions all that is fetched, each partition on its lane.
+    ///
+    /// - Parameter restarting: partitions that begin anew at their offset although they may be assigned already. With
+    ///   eager rebalancing all do.
+    public func assign(
+        _ positions: [(partition: TopicPartition, offset: Int64, lane: Int)], restarting: Set<TopicPartition>
+    ) throws(KafkaError) {
+        for position in positions { forward(position.partition, to: position.lane) }
+        let wanted = Set(positions.map(\.partition))
+        if isCooperative {
+            let ending = assigned.intersection(restarting).union(assigned.subtracting(wanted))
+            if !ending.isEmpty {
+                let list = PartitionList(ending.map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+                if let error = KafkaError(
+                    taking: rd_kafka_incremental_unassign(client, list.pointer), operation: "unassign")
+                {
+                    throw error
+                }
+                assigned.subtract(ending)
+            }
+            let beginning = positions.filter { !assigned.contains($0.partition) }
+            let list = PartitionList(beginning.map { ($0.partition, $0.offset) })
+            if let error = KafkaError(taking: rd_kafka_incremental_assign(client, list.pointer), operation: "assign") {
+                throw error
+            }
+        } else {
+            let list = PartitionList(positions.map { ($0.partition, $0.offset) })
+            if let error = KafkaError(rd_kafka_assign(client, list.pointer), operation: "assign") { throw error }
+        }
+        assigned = wanted
+        fetchWaker?.partitions = Array(assigned)
+    }
+
+    /// Whether the group hands over only what moves, rather than everything at each rebalance.
+    public var isCooperative: Bool {
+        rd_kafka_rebalance_protocol(client).map { strcmp($0, "COOPERATIVE") == 0 } ?? false
+    }
+
+    /// While true, and where this librdkafka needs it, its threads are woken so that a full queue does not stall them.
+    public func keepFetching(_ isBehind: Bool) {
+        if fetchWaker == nil, isBehind, !KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
+            fetchWaker = FetchWaker(client: client)
+            fetchWaker?.partitions = Array(assigned)
+        }
+        if let fetchWaker, fetchWaker.isActive != isBehind { fetchWaker.isActive = isBehind }
+    }
+
+    private func forward(_ partition: TopicPartition, to lane: Int) {
+        guard let queue = rd_kafka_queue_get_partition(client, partition.topic, partition.partition) else { return }
+        rd_kafka_queue_forward(queue, lanes[lane])
+        rd_kafka_queue_destroy(queue)
+    }
+
+    private func ring(for queue: OpaquePointer) {
+        var byte: UInt8 = 1
+        rd_kafka_queue_io_event_enable(queue, wakeup.writeEnd, &byte, 1)
+    }
+
+    // MARK: Offsets
+
+    /// What the group has committed, with the metadata that was committed along.
+    public func committed(
+        _ partitions: [TopicPartition], timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: CommittedOffset] {
+        let list = PartitionList(partitions.map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+        if let error = KafkaError(
+            rd_kafka_committed(client, list.pointer, timeout.milliseconds), operation: "reading the group's offsets")
+        {
+            throw error
+        }
+        var result: [TopicPartition: CommittedOffset] = [:]
+        for offset in try list.offsets(operation: "reading the group's offsets") where offset.offset >= 0 {
+            result[offset.partition] = offset
+        }
+        return result
+    }
+
+    /// The first and the next offset of each partition, from their leaders.
+    public func watermarks(
+        _ partitions: [TopicPartition], timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Watermarks] {
+        let operation = "reading the watermarks"
+        func ask(_ which: Int64) throws(KafkaError) -> [CommittedOffset] {
+            // ListOffsets takes "earliest" and "latest" as times, so one request a leader answers for all partitions.
+            let list = PartitionList(partitions.map { ($0, which) })
+            if let error = KafkaError(
+                rd_kafka_offsets_for_times(client, list.pointer, timeout.milliseconds), operation: operation)
+            {
+                throw error
+            }
+            return try list.offsets(operation: operation)
+        }
+        guard !partitions.isEmpty else { return [:] }
+        var result: [TopicPartition: Watermarks] = [:]
+        for low in try ask(RD_KAFKA_OFFSET_BEGINNING_) {
+            result[low.partition] = Watermarks(low: low.offset, high: low.offset)
+        }
+        for high in try ask(RD_KAFKA_OFFSET_END_) { result[high.partition]?.high = high.offset }
+        return result
+    }
+
+    /// The high watermark that the last fetch brought; nil before the first.
+    public func lastKnownHighWatermark(_ partition: TopicPartition) -> Int64? {
+        var low: Int64 = 0
+        var high: Int64 = 0
+        guard
+            rd_kafka_get_watermark_offsets(client, partition.topic, partition.partition, &low, &high)
+                == RD_KAFKA_RESP_ERR_NO_ERROR, high >= 0
+        else { return nil }
+        return high
+    }
+
+    /// The topics that the brokers know, with their partition counts; those under way of deletion are left out.
+    public func topics(timeout: Duration) throws(KafkaError) -> [String: Int] {
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        if let error = KafkaError(
+            rd_kafka_metadata(client, 1, nil, &metadata, timeout.milliseconds), operation: "reading the topics")
+        {
+            throw error
+        }
+        guard let metadata else { return [:] }
+        defer { rd_kafka_metadata_destroy(metadata) }
+        var result: [String: Int] = [:]
+        for index in 0..<Int(metadata.pointee.topic_cnt) {
+            let topic = metadata.pointee.topics[index]
+            if topic.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                result[String(cString: topic.topic)] = Int(topic.partition_cnt)
+            }
+        }
+        return result
+    }
+
+    /// Commits to the group without waiting; the answer comes to the delegate through `serve()`.
+    public func commit(_ offsets: [CommittedOffset]) {
+        let list = PartitionList(offsets)
+        if let error = KafkaError(rd_kafka_commit(client, list.pointer, 1), operation: "commit") {
+            delegate?.consumer(self, committed: offsets, error: error)
+        }
+    }
+
+    /// Commits to the group and waits for the answer.
+    ///
+    /// - Throws: the group's refusal, or a timeout when no coordinator answers in time.
+    public func commit(_ offsets: [CommittedOffset], timeout: Duration) throws(KafkaError) {
+        guard !offsets.isEmpty, let queue = rd_kafka_queue_new(client) else { return }
+        defer { rd_kafka_queue_destroy(queue) }
+        let list = PartitionList(offsets)
+        let answer = CommitAnswer()
+        // Retained by hand: an answer that comes after the timeout must still find its box. It is never freed then,
+        // which costs a few bytes for a coordinator that vanished.
+        let box = Unmanaged.passRetained(answer)
+        let code = rd_kafka_commit_queue(
+            client, list.pointer, queue,
+            { _, code, offsets, opaque in
+                guard let opaque else { return }
+                let answer = Unmanaged<CommitAnswer>.fromOpaque(opaque).takeRetainedValue()
+                answer.error = CommitAnswer.error(code, offsets)
+                answer.hasCome = true
+            }, box.toOpaque())
+        if let error = KafkaError(code, operation: "commit") {
+            box.release()
+            throw error
+        }
+        let deadline = ContinuousClock.now + timeout
+        while !answer.hasCome {
+            let left = deadline - .now
+            guard left > .zero else {
+                throw KafkaError(
+                    code: .timedOut, operation: "commit", reason: "the group's coordinator does not answer")
+            }
+            rd_kafka_queue_poll_callback(queue, max(left.milliseconds, 1))
+        }
+        if let error = answer.error { throw error }
+    }
+
+    // MARK: The end
+
+    /// Leaves the group, after a last `mustGive`, and frees the client. Nothing may be called after it.
+    public func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        fetchWaker?.stop()
+        rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
+        for lane in lanes { rd_kafka_queue_io_event_enable(lane, -1, nil, 0) }
+        // librdkafka hangs in its close while the application still holds the consumer's queue.
+        rd_kafka_queue_destroy(groupQueue)
+        rd_kafka_consumer_close(client)
+        for lane in lanes { rd_kafka_queue_destroy(lane) }
+        rd_kafka_destroy(client)
+    }
+
+    // MARK: Callbacks, all on the consumer's thread
+
+    private let callbacks: CallbackBox
+
+    /// What librdkafka's opaque pointer leads to: it lives before the consumer is whole.
+    private final class CallbackBox {
+        weak var consumer: Consumer?
+    }
+
+    private func rebalance(
+        _ code: rd_kafka_resp_err_t, _ list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+    ) {
+        let partitions = (0..<Int(list.pointee.cnt)).map { index in
+            TopicPartition(
+                topic: String(cString: list.pointee.elems[index].topic), partition: list.pointee.elems[index].partition)
+        }
+        let isCooperative = isCooperative
+        switch code {
+        case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+            // Taken over with nothing to fetch: where to begin is known only after the ledger has been read, which may
+            // have to wait for the database, and a callback that waits would hold up the whole group.
+            let none = PartitionList(capacity: 0)
+            if isCooperative {
+                _ = KafkaError(taking: rd_kafka_incremental_assign(client, none.pointer), operation: "assign")
+            } else {
+                assigned.removeAll()
+                rd_kafka_assign(client, none.pointer)
+            }
+            delegate?.consumer(self, wasGiven: partitions)
+        case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+            delegate?.consumer(self, mustGive: partitions, lost: rd_kafka_assignment_lost(client) != 0)
+            if isCooperative {
+                let going = PartitionList(assigned.intersection(partitions).map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+                _ = KafkaError(taking: rd_kafka_incremental_unassign(client, going.pointer), operation: "unassign")
+                assigned.subtract(partitions)
+            } else {
+                rd_kafka_assign(client, nil)
+                assigned.removeAll()
+            }
+            fetchWaker?.partitions = Array(assigned)
+        default:
+            rd_kafka_assign(client, nil)
+            assigned.removeAll()
+            if let error = KafkaError(code, operation: "rebalance") { delegate?.consumer(self, reports: error) }
+        }
+    }
+
+    private func report(_ code: rd_kafka_resp_err_t, _ reason: UnsafePointer<CChar>?) {
+        var text = reason.map { String(cString: $0) } ?? ""
+        var cause = code
+        let isFatal = code == RD_KAFKA_RESP_ERR__FATAL
+        if isFatal {
+            // The code says only that it is fatal; what it was has to be asked for.
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { room in
+                room.initialize(repeating: 0)
+                cause = rd_kafka_fatal_error(client, room.baseAddress, room.count)
+                if let start = room.baseAddress { text = String(cString: start) }
+            }
+        }
+        delegate?.consumer(
+            self,
+            reports: KafkaError(
+                code: KafkaErrorCode(cause), operation: "connection to the brokers", reason: text, isFatal: isFatal))
+    }
+
+    private func answered(
+        _ code: rd_kafka_resp_err_t, _ offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+    ) {
+        let committed = offsets.map { list in
+            (0..<Int(list.pointee.cnt)).map { CommittedOffset(list.pointee.elems[$0]) }
+        }
+        delegate?.consumer(self, committed: committed ?? [], error: CommitAnswer.error(code, offsets))
+    }
+}
+
+/// The answer to a commit that is waited for.
+private final class CommitAnswer {
+    var hasCome = false
+    var error: KafkaError?
+
+    /// The error of the whole commit, or of its first partition that was refused.
+    static func error(
+        _ code: rd_kafka_resp_err_t, _ offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+    ) -> KafkaError? {
+        // Nothing to commit is not an error.
+        if code != RD_KAFKA_RESP_ERR__NO_OFFSET, let error = KafkaError(code, operation: "commit") { return error }
+        guard let offsets else { return nil }
+        for index in 0..<Int(offsets.pointee.cnt) where offsets.pointee.elems[index].err != RD_KAFKA_RESP_ERR_NO_ERROR {
+            let element = offsets.pointee.elems[index]
+            return KafkaError(
+                code: KafkaErrorCode(element.err), operation: "commit", topic: String(cString: element.topic),
+                partition: element.partition, offset: element.offset)
+        }
+        return nil
+    }
+}

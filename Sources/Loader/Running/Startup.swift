@@ -1,0 +1,47 @@
+import Foundation
+import Loading
+import Logging
+import Postgres
+
+/// What happens between the configuration and the first message.
+enum Startup {
+    /// Connects to the database, waiting for one that is away, and runs the start-up check.
+    ///
+    /// - Returns: nil if a stop was requested while it waited.
+    /// - Throws: `LoadingError` with every mistake found.
+    static func preflight(_ options: LoadingOptions, stop: StopRequest, logger: Logger) throws -> Preflight? {
+        var backoff = Backoff()
+        let began = Date()
+        while !stop.isRequested {
+            do {
+                return try check(options)
+            } catch let error as PostgresError {
+                guard FailureClass(error) == .away else {
+                    throw LoadingError(problems: [
+                        SetupProblem(
+                            .database, at: "postgres.url", "the database refuses: \(error)",
+                            mend: "mend postgres.url or the role's rights")
+                    ])
+                }
+                if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+                    throw LoadingError(
+                        .unavailable, "the database was away for longer than outage_timeout: \(error)",
+                        mend: "bring it up and start again")
+                }
+                if backoff.attempts == 0 {
+                    logger.warning(
+                        "the database is away; it is tried until it answers", metadata: ["error": "\(error)"])
+                }
+                stop.wait(for: backoff.next())
+            }
+        }
+        return nil
+    }
+
+    /// One connection, one check.
+    static func check(_ options: LoadingOptions) throws -> Preflight {
+        let connection = try Connection(options.connectionOptions("check"))
+        defer { connection.close() }
+        return try Preflight.check(options, on: connection)
+    }
+}

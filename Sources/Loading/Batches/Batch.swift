@@ -1,0 +1,156 @@
+import Kafka
+import Postgres
+
+/// The messages of one transaction: their bytes as they came, and their rows as PostgreSQL will take them.
+///
+/// Unchecked: a batch has one owner at a time. The consumer's thread fills it and gives it away whole; the writer's
+/// thread loads it and gives it back with the outcome. The lock of the mailbox between them orders the two.
+final class Batch: @unchecked Sendable {
+    /// One message: where it came from, and its key, value and headers within `arena`.
+    struct MessageRecord {
+        var partition: Int32
+        var offset: Int64
+        /// Milliseconds since 1970, or `Int64.min` where the message has none.
+        var timestamp: Int64
+        var start: Int
+        /// Bytes in `arena` in the order value, key, headers; -1 for a null key or value.
+        var valueCount: Int32
+        var keyCount: Int32
+        var headersCount: Int32
+    }
+
+    /// A partition's stretch in this batch.
+    struct PartitionRange: Equatable {
+        var partition: TopicPartition
+        /// The position that the ledger must still have.
+        var expected: Int64
+        /// The position after this batch.
+        var next: Int64
+    }
+
+    /// Rows of one target that name the same columns: one COPY.
+    final class Section {
+        enum Kind: Hashable {
+            case rows(omitting: Omission)
+            /// Keys whose rows shall be deleted.
+            case tombstones
+        }
+
+        let target: Int
+        let kind: Kind
+        var buffer = CopyBuffer(capacity: 64 << 10)
+        var rows: [Row] = []
+
+        init(target: Int, kind: Kind) {
+            self.target = target
+            self.kind = kind
+        }
+    }
+
+    struct Row {
+        var message: Int32
+        /// Bytes of the row's key, from where its fields begin.
+        var keyCount: Int32
+        var start: Int
+        var end: Int
+    }
+
+    private(set) var partitions: [PartitionRange] = []
+    private(set) var messages: [MessageRecord] = []
+    /// Values, keys and headers, byte for byte: for dead letters, and to build the rows again after a change of a table.
+    var arena = CopyBuffer(capacity: 256 << 10)
+    private(set) var sections: [Section] = []
+    var deadLetters: [DeadLetter] = []
+
+    var isEmpty: Bool { messages.isEmpty }
+
+    /// Bytes held for this batch's messages.
+    var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count } }
+
+    /// The place of a partition in this batch, for as long as the batch is being filled.
+    func range(of partition: TopicPartition, expected: Int64) -> Int32 {
+        partitions.append(PartitionRange(partition: partition, expected: expected, next: expected))
+        return Int32(partitions.count - 1)
+    }
+
+    @inline(__always)
+    func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
+
+    func append(_ message: MessageRecord) -> Int {
+        messages.append(message)
+        return messages.count - 1
+    }
+
+    func section(_ target: Int, _ kind: Section.Kind) -> Section {
+        if let known = sections.first(where: { $0.target == target && $0.kind == kind }) { return known }
+        let section = Section(target: target, kind: kind)
+        sections.append(section)
+        return section
+    }
+
+    /// Forgets the rows but keeps the messages, so that the rows can be built again.
+    func removeRows() {
+        for section in sections {
+            section.buffer.removeAll()
+            section.rows.removeAll(keepingCapacity: true)
+        }
+        sections.removeAll()
+        deadLetters.removeAll(keepingCapacity: true)
+    }
+
+    /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
+    func removeAll(keepingAtMost limit: Int) {
+        partitions.removeAll(keepingCapacity: true)
+        messages.removeAll(keepingCapacity: true)
+        arena.removeAll(keepingAtMost: limit)
+        for section in sections {
+            section.buffer.removeAll(keepingAtMost: limit)
+            section.rows.removeAll(keepingCapacity: true)
+        }
+        deadLetters.removeAll()
+    }
+
+    // MARK: A message's parts
+
+    func value(of message: Int) -> UnsafeRawBufferPointer? {
+        let record = messages[message]
+        return record.valueCount < 0 ? nil : slice(record.start, Int(record.valueCount))
+    }
+
+    func key(of message: Int) -> UnsafeRawBufferPointer? {
+        let record = messages[message]
+        return record.keyCount < 0
+            ? nil : slice(record.start + max(0, Int(record.valueCount)), Int(record.keyCount))
+    }
+
+    /// The message's headers in their order.
+    func headers(of message: Int) -> [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] {
+        let record = messages[message]
+        var at = record.start + max(0, Int(record.valueCount)) + max(0, Int(record.keyCount))
+        let end = at + Int(record.headersCount)
+        var result: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] = []
+        func size() -> Int {
+            defer { at += 4 }
+            return Int(Int32(bigEndian: arena.bytes.loadUnaligned(fromByteOffset: at, as: Int32.self)))
+        }
+        while at < end {
+            let nameSize = size()
+            let name = slice(at, nameSize)
+            at += nameSize
+            let valueSize = size()
+            result.append((name, valueSize < 0 ? nil : slice(at, valueSize)))
+            at += max(0, valueSize)
+        }
+        return result
+    }
+
+    /// Where a message came from.
+    func coordinates(of message: Int) -> (partition: TopicPartition, offset: Int64) {
+        let record = messages[message]
+        return (partitions[Int(record.partition)].partition, record.offset)
+    }
+
+    private func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: arena.bytes[start..<start + count])
+    }
+}

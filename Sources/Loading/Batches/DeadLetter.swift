@@ -1,0 +1,61 @@
+import Postgres
+import Records
+
+/// A message that could not be loaded into one table, and why. It goes into the same transaction as its neighbours.
+struct DeadLetter: Sendable {
+    /// The message's place in its batch.
+    var message: Int
+    /// The route's position in the configuration.
+    var target: Int
+    var reason: Reason
+    var column: String?
+    /// What the column or the decoder says, without any value.
+    var explanation: String
+    /// Set where the server refused the row.
+    var sqlState: SQLState?
+
+    /// The kinds of bad messages, as they stand in the table and in metrics.
+    enum Reason: String, Sendable, CaseIterable {
+        case invalidJSON = "invalid_json"
+        case invalidUTF8 = "invalid_utf8"
+        case tooDeep = "too_deep"
+        case notAnObject = "not_an_object"
+        case wrongType = "wrong_type"
+        case outOfRange = "out_of_range"
+        case tooLong = "too_long"
+        case badSyntax = "bad_syntax"
+        case nul
+        case missingZone = "missing_zone"
+        case missingField = "missing_field"
+        case null = "null_in_not_null"
+        case tombstone
+        /// The server refused the row; its SQLSTATE says why.
+        case refused = "refused_by_server"
+    }
+}
+
+extension DeadLetter.Reason {
+    init(_ reason: DecodingFailure.Reason) {
+        self =
+            switch reason {
+            case .empty, .invalidSyntax: .invalidJSON
+            case .invalidUTF8: .invalidUTF8
+            case .tooDeep: .tooDeep
+            case .notAnObject: .notAnObject
+            }
+    }
+
+    init(_ reason: EncodingFailure.Reason) {
+        self =
+            switch reason {
+            case .wrongType: .wrongType
+            case .outOfRange: .outOfRange
+            case .tooLong: .tooLong
+            case .badSyntax: .badSyntax
+            case .nul: .nul
+            case .invalidUTF8: .invalidUTF8
+            case .missingZone: .missingZone
+            case .null: .null
+            }
+    }
+}

@@ -1,0 +1,354 @@
+import Kafka
+import Postgres
+import Records
+
+/// Turns messages into rows, straight into the batch's COPY buffers: no message becomes a dictionary, no row an array.
+///
+/// Belongs to the consumer's thread.
+final class RowBuilder {
+    private let targets: [Target]
+    private let plan: MessagePlan
+    private let decoder: JSONRecordDecoder?
+    private let keyDecoder: JSONRecordDecoder?
+    private let containers = JSONContainers()
+    /// Microseconds since 1970 for `$now`; set when a batch begins.
+    var now: Int64 = 0
+
+    init(plan: MessagePlan, targets: [Target]) {
+        self.plan = plan
+        self.targets = targets
+        decoder = plan.valuePaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.valuePaths)
+        keyDecoder = plan.keyPaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.keyPaths)
+    }
+
+    /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
+    func add(_ message: borrowing Message, range: Int32, to batch: Batch) {
+        let start = batch.arena.count
+        let value = message.value
+        let key = message.key
+        if let value { batch.arena.append(value) }
+        if let key { batch.arena.append(key) }
+        let beforeHeaders = batch.arena.count
+        message.forEachHeader { name, value in
+            batch.arena.append(Int32(name.count))
+            batch.arena.append(name)
+            batch.arena.append(Int32(value?.count ?? -1))
+            if let value { batch.arena.append(value) }
+        }
+        let index = batch.append(
+            Batch.MessageRecord(
+                partition: range, offset: message.offset, timestamp: message.timestamp ?? .min, start: start,
+                valueCount: Int32(value?.count ?? -1), keyCount: Int32(key?.count ?? -1),
+                headersCount: Int32(batch.arena.count - beforeHeaders)))
+        batch.advance(range, past: message.offset)
+        build(index, in: batch)
+    }
+
+    /// Builds the rows of a message that the batch holds already.
+    func build(_ message: Int, in batch: Batch) {
+        guard let value = batch.value(of: message) else { return buildTombstone(message, in: batch) }
+        // The decoder may read past the message, within memory that is ours.
+        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        let held = batch.value(of: message) ?? value
+        do {
+            let fields = try decoder?.decode(held)
+            let keyFields = try keyFields(of: message, in: batch)
+            for (position, target) in plan.targets.enumerated() {
+                appendRow(
+                    message, targets[target], inputs: plan.inputs[position], fields: fields, keyFields: keyFields,
+                    to: batch)
+            }
+        } catch {
+            for target in plan.targets { refuse(message, target, decoding: error, in: batch) }
+        }
+    }
+
+    private func buildTombstone(_ message: Int, in batch: Batch) {
+        for (position, index) in plan.targets.enumerated() {
+            let target = targets[index]
+            switch target.onTombstone {
+            case .skip: break
+            case .deadLetter:
+                batch.deadLetters.append(
+                    DeadLetter(
+                        message: message, target: index, reason: .tombstone,
+                        explanation: "a message without a value, and on_tombstone is dead_letter"))
+            case .delete:
+                do {
+                    let keyFields = try keyFields(of: message, in: batch)
+                    appendKey(message, target, inputs: plan.tombstoneInputs[position], keyFields: keyFields, to: batch)
+                } catch {
+                    refuse(message, index, decoding: error, in: batch)
+                }
+            }
+        }
+    }
+
+    /// The fields of a JSON key; nil where the key is something else, which only matters to columns that want one.
+    private func keyFields(
+        of message: Int, in batch: Batch
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
+        guard let keyDecoder, let key = batch.key(of: message), key.first == UInt8(ascii: "{") else { return nil }
+        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        guard let held = batch.key(of: message) else { return nil }
+        return try keyDecoder.decode(held)
+    }
+
+    // MARK: Rows
+
+    private func appendRow(
+        _ message: Int, _ target: Target, inputs: [MessagePlan.Input], fields: UnsafeBufferPointer<Field>?,
+        keyFields: UnsafeBufferPointer<Field>?, to batch: Batch
+    ) {
+        var omitted: Omission = 0
+        for column in target.omissible {
+            let isAbsent =
+                switch inputs[column] {
+                case .field(let index): fields?[index].kind == .absent
+                case .keyField(let index): keyFields.map { $0[index].kind == .absent } ?? true
+                default: false
+                }
+            if isAbsent, let bit = target.columns[column].omissionBit { omitted |= 1 << Omission(bit) }
+        }
+        let section = batch.section(target.index, .rows(omitting: omitted))
+        let start = section.buffer.count
+        containers.reset()
+        var keyEnd = start
+        var column = 0
+        do {
+            if target.format == .binary {
+                section.buffer.append(
+                    Int16(target.columns.count - omitted.nonzeroBitCount + (target.hasOrdinal ? 1 : 0)))
+                keyEnd = section.buffer.count
+            }
+            var isFirst = true
+            while column < target.columns.count {
+                if let bit = target.columns[column].omissionBit, omitted & (1 << Omission(bit)) != 0 {
+                    column += 1
+                    continue
+                }
+                if target.format == .text, !isFirst { section.buffer.append(byte: UInt8(ascii: "\t")) }
+                isFirst = false
+                try encode(
+                    message, target.columns[column], inputs[column], fields, keyFields, in: batch,
+                    into: &section.buffer)
+                column += 1
+                if column == target.keyCount { keyEnd = section.buffer.count }
+            }
+        } catch {
+            section.buffer.truncate(to: start)
+            refuse(message, target, column: target.columns[column], failure: error, in: batch)
+            return
+        }
+        finishRow(message, target, section, start: start, keyEnd: keyEnd)
+    }
+
+    private func appendKey(
+        _ message: Int, _ target: Target, inputs: [MessagePlan.Input], keyFields: UnsafeBufferPointer<Field>?,
+        to batch: Batch
+    ) {
+        let section = batch.section(target.index, .tombstones)
+        let start = section.buffer.count
+        containers.reset()
+        var column = 0
+        do {
+            if target.format == .binary {
+                section.buffer.append(Int16(target.keyCount + (target.hasOrdinal ? 1 : 0)))
+            }
+            while column < target.keyCount {
+                if target.format == .text, column > 0 { section.buffer.append(byte: UInt8(ascii: "\t")) }
+                try encode(
+                    message, target.columns[column], inputs[column], nil, keyFields, in: batch, into: &section.buffer)
+                column += 1
+            }
+        } catch {
+            section.buffer.truncate(to: start)
+            refuse(message, target, column: target.columns[column], failure: error, in: batch)
+            return
+        }
+        finishRow(message, target, section, start: start, keyEnd: section.buffer.count)
+    }
+
+    private func finishRow(_ message: Int, _ target: Target, _ section: Batch.Section, start: Int, keyEnd: Int) {
+        if target.hasOrdinal {
+            if target.format == .binary {
+                section.buffer.append(Int32(8))
+                section.buffer.append(Int64(message))
+            } else {
+                section.buffer.append(byte: UInt8(ascii: "\t"))
+                var digits = String(message)
+                digits.withUTF8 { section.buffer.append(UnsafeRawBufferPointer($0)) }
+            }
+        }
+        if target.format == .text { section.buffer.append(byte: UInt8(ascii: "\n")) }
+        let fieldsStart = start + (target.format == .binary ? 2 : 0)
+        section.rows.append(
+            Batch.Row(
+                message: Int32(message), keyCount: Int32(max(0, keyEnd - fieldsStart)), start: start,
+                end: section.buffer.count))
+    }
+
+    @inline(__always)
+    private func encode(
+        _ message: Int, _ column: Target.Column, _ input: MessagePlan.Input, _ fields: UnsafeBufferPointer<Field>?,
+        _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        switch input {
+        case .field(let index):
+            guard let fields else { return try append(InputValue(.null), column, into: &buffer) }
+            try append(InputValue(fields[index]), column, into: &buffer)
+        case .keyField(let index):
+            try append(keyFields.map { InputValue($0[index]) } ?? InputValue(.null), column, into: &buffer)
+        case .keyFieldOrKey(let index):
+            if let keyFields {
+                try append(InputValue(keyFields[index]), column, into: &buffer)
+            } else {
+                try append(wholeKey(of: message, in: batch, column), column, into: &buffer)
+            }
+        case .source(let source):
+            try encode(message, source, column, in: batch, into: &buffer)
+        }
+    }
+
+    private func encode(
+        _ message: Int, _ source: ColumnSource, _ column: Target.Column, in batch: Batch,
+        into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        switch source {
+        case .value:
+            let bytes = batch.value(of: message)
+            try append(
+                bytes.map { InputValue(column.isJSON ? .object : .string, $0) } ?? InputValue(.null), column,
+                into: &buffer)
+        case .key:
+            let bytes = batch.key(of: message)
+            try append(
+                bytes.map { InputValue(column.isJSON ? .object : .string, $0) } ?? InputValue(.null), column,
+                into: &buffer)
+        case .header(let name):
+            let named = batch.headers(of: message).last { $0.name.elementsEqual(name.utf8) }
+            try append(named?.value.map { InputValue(.string, $0) } ?? InputValue(.null), column, into: &buffer)
+        case .topic:
+            var topic = batch.coordinates(of: message).partition.topic
+            // `withUTF8` cannot throw a typed error through, so the failure is carried out by hand.
+            let failure: EncodingFailure? = topic.withUTF8 { bytes in
+                do throws(EncodingFailure) {
+                    try append(InputValue(.string, UnsafeRawBufferPointer(bytes)), column, into: &buffer)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let failure { throw failure }
+        case .partition:
+            try column.encoder.encode(
+                integer: Int64(batch.coordinates(of: message).partition.partition), into: &buffer)
+        case .offset:
+            try column.encoder.encode(integer: batch.messages[message].offset, into: &buffer)
+        case .timestamp:
+            let time = batch.messages[message].timestamp
+            guard time != .min else { return try append(InputValue(.null), column, into: &buffer) }
+            try column.encoder.encode(microsecondsSinceUnixEpoch: time &* 1000, into: &buffer)
+        case .now:
+            try column.encoder.encode(microsecondsSinceUnixEpoch: now, into: &buffer)
+        case .field:
+            // Compiled to an input of its own.
+            try append(InputValue(.null), column, into: &buffer)
+        }
+    }
+
+    /// A plain key is its text; a key that is a JSON string, as Kafka Connect writes them, is what it says.
+    private func wholeKey(
+        of message: Int, in batch: Batch, _ column: Target.Column
+    ) throws(EncodingFailure) -> InputValue {
+        guard let key = batch.key(of: message) else { return InputValue(.null) }
+        if key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""), !column.isJSON,
+            let text = containers.scalar(key)
+        {
+            return text
+        }
+        return InputValue(column.isJSON ? .object : .string, key)
+    }
+
+    @inline(__always)
+    private func append(
+        _ value: InputValue, _ column: Target.Column, into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        if value.kind == .null, column.isRequired || column.isNotNull { throw EncodingFailure(.null, found: .null) }
+        try column.encoder.encode(value, into: &buffer, containers: containers)
+    }
+
+    // MARK: Dead letters
+
+    private func refuse(
+        _ message: Int, _ target: Target, column: Target.Column, failure: EncodingFailure, in batch: Batch
+    ) {
+        let isMissing = failure.reason == .null && column.isRequired
+        let place = "\(target.name).\(column.name)"
+        let explanation =
+            switch failure.reason {
+            case .null:
+                isMissing
+                    ? "\(place) is required, and the message has no such field" : "\(place) is NOT NULL, found null"
+            case .wrongType: "\(place) expects \(column.type.formatted), found \(failure.found.name)"
+            case .outOfRange: "\(place): the \(failure.found.name) is beyond \(column.type.formatted)"
+            case .tooLong: "\(place): the text is longer than \(column.type.formatted)"
+            case .badSyntax: "\(place): the \(failure.found.name) is no \(column.type.formatted)"
+            case .nul: "\(place): U+0000 cannot be stored; see on_nul"
+            case .invalidUTF8: "\(place): the bytes are not UTF-8"
+            case .missingZone: "\(place): the timestamp has no offset and the route names no zone"
+            }
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: target.index,
+                reason: isMissing ? .missingField : DeadLetter.Reason(failure.reason), column: column.name,
+                explanation: explanation))
+    }
+
+    private func refuse(_ message: Int, _ target: Int, decoding failure: DecodingFailure, in batch: Batch) {
+        let what =
+            switch failure.reason {
+            case .empty: "the message is empty"
+            case .invalidSyntax: "the message is not valid JSON"
+            case .invalidUTF8: "the message is not valid UTF-8"
+            case .tooDeep: "the message is nested too deep"
+            case .notAnObject: "the message is JSON, but not an object"
+            }
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: target, reason: DeadLetter.Reason(failure.reason),
+                explanation: what + (failure.offset.map { ", at byte \($0)" } ?? "")))
+    }
+}
+
+extension InputValue {
+    /// A field as a column's value: one that is absent is null.
+    @inline(__always)
+    init(_ field: Field) {
+        let kind: Kind =
+            switch field.kind {
+            case .absent, .null: .null
+            case .false: .false
+            case .true: .true
+            case .number: .number
+            case .string: .string
+            case .array: .array
+            case .object: .object
+            }
+        self.init(kind, field.bytes)
+    }
+}
+
+extension InputValue.Kind {
+    /// As JSON calls it.
+    fileprivate var name: String {
+        switch self {
+        case .null: "null"
+        case .false, .true: "boolean"
+        case .number: "number"
+        case .string: "string"
+        case .array: "array"
+        case .object: "object"
+        }
+    }
+}

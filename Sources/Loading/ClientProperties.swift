@@ -1,0 +1,34 @@
+import Kafka
+
+extension LoadingOptions {
+    /// librdkafka's properties for the consumer: our defaults, then the user's, which win.
+    var consumerProperties: [(String, String)] {
+        var defaults: [(String, String)] = [
+            ("bootstrap.servers", brokers), ("group.id", group), ("client.id", "loader"),
+            // A message that arrives damaged must not become a row.
+            ("check.crcs", "true"),
+            ("isolation.level", "read_committed"),
+            ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true"),
+            // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
+            ("queued.max.messages.kbytes", "16384"), ("fetch.max.bytes", "16777216"),
+            // So that a new topic of a regular expression, or a new partition, is found within a minute.
+            ("topic.metadata.refresh.interval.ms", "60000"),
+        ]
+        if KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
+            defaults.append(("fetch.queue.backoff.ms", "20"))
+        }
+        return defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
+    }
+
+    /// For the producer of dead letters: how to reach the brokers, and nothing of what a consumer alone knows.
+    var producerProperties: [(String, String)] {
+        let shared = properties.filter { name, _ in
+            [
+                "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",
+                "message.max",
+            ]
+            .contains { name.hasPrefix($0) }
+        }
+        return [("bootstrap.servers", brokers), ("client.id", "loader")] + shared.sorted { $0.key < $1.key }
+    }
+}

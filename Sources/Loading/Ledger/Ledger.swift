@@ -1,0 +1,102 @@
+import Kafka
+import Postgres
+
+/// The table `loader.positions`: where each partition of a group stands, in the same database as its rows.
+///
+/// Its rows change only within a batch's transaction, or here, before the first message of a partition is taken.
+struct Ledger: Sendable {
+    let group: String
+
+    /// This database's own id, which goes along with a dump or a replica and differs in any other database.
+    static func mark(on connection: Connection) throws(PostgresError) -> LedgerMark? {
+        let result = try connection.query("SELECT id::text FROM loader.ledger")
+        guard result.rowCount == 1, let id = result.string(0, 0) else { return nil }
+        return LedgerMark(ledger: id)
+    }
+
+    /// Every position that this group has of the topics.
+    func positions(of topics: [String], on connection: Connection) throws(PostgresError) -> [TopicPartition: Int64] {
+        let result = try connection.query(
+            """
+            SELECT topic, partition, next_offset FROM loader.positions
+            WHERE consumer_group = $1 AND topic = ANY ($2::text[])
+            """, [.text(group), .array(topics)])
+        var positions: [TopicPartition: Int64] = [:]
+        for row in 0..<result.rowCount {
+            guard let topic = result.string(row, 0), let partition = result.int(row, 1), let offset = result.int(row, 2)
+            else { continue }
+            positions[TopicPartition(topic: topic, partition: Int32(partition))] = offset
+        }
+        return positions
+    }
+
+    /// Writes what `StartPosition` decided, all in one transaction.
+    ///
+    /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
+    func write(_ starts: [TopicPartition: StartPosition], on connection: Connection) throws(PostgresError) -> Bool {
+        var inserts: [(partition: TopicPartition, offset: Int64)] = []
+        var updates: [Batch.PartitionRange] = []
+        for (partition, start) in starts.sorted(by: { $0.key < $1.key }) {
+            switch start.step {
+            case .none: break
+            case .insert: inserts.append((partition, start.offset))
+            case .reset(let from), .skip(let from):
+                updates.append(Batch.PartitionRange(partition: partition, expected: from, next: start.offset))
+            }
+        }
+        guard !inserts.isEmpty || !updates.isEmpty else { return true }
+        try connection.execute("BEGIN")
+        do {
+            if !inserts.isEmpty {
+                // A position that another member wrote first stands; the caller reads them all again.
+                _ = try connection.query(
+                    """
+                    INSERT INTO loader.positions (consumer_group, topic, partition, next_offset)
+                    SELECT $1, v.* FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v ON CONFLICT DO NOTHING
+                    """,
+                    [
+                        .text(group), .array(inserts.map(\.partition.topic)),
+                        .array(inserts.map(\.partition.partition)), .array(inserts.map(\.offset)),
+                    ])
+            }
+            if !updates.isEmpty, try !advance(updates, on: connection) {
+                try connection.execute("ROLLBACK")
+                return false
+            }
+            try connection.execute("COMMIT")
+            return true
+        } catch {
+            if connection.isOpen { _ = try? connection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    /// The fence: moves each position from where this member believes it to be.
+    ///
+    /// - Returns: false if any was elsewhere, which means that another member has taken the partition over. The caller
+    ///   must roll back.
+    func advance(_ ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Bool {
+        let moved = try connection.query(
+            """
+            UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now()
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS v (topic, partition, expected, next_offset)
+            WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
+              AND p.next_offset = v.expected
+            """,
+            [
+                .text(group), .array(ranges.map(\.partition.topic)), .array(ranges.map(\.partition.partition)),
+                .array(ranges.map(\.expected)), .array(ranges.map(\.next)),
+            ])
+        return moved.affectedRows == ranges.count
+    }
+
+    /// What became of a batch whose COMMIT got no answer.
+    enum Outcome: Equatable { case committed, notCommitted, takenOver }
+
+    func outcome(of ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Outcome {
+        let known = try positions(of: Array(Set(ranges.map(\.partition.topic))), on: connection)
+        if ranges.allSatisfy({ known[$0.partition] == $0.next }) { return .committed }
+        if ranges.allSatisfy({ known[$0.partition] == $0.expected }) { return .notCommitted }
+        return .takenOver
+    }
+}

@@ -1,0 +1,89 @@
+import Kafka
+
+/// Where to begin with a partition that was assigned, decided from the ledger, the group and the watermarks alone.
+///
+/// This is the table of `docs/delivery.md`, row by row; it does no I/O.
+struct StartPosition: Equatable, Sendable {
+    /// What has to be written into the ledger before the first message is taken.
+    enum Step: Equatable, Sendable {
+        case none
+        /// The ledger has no position yet.
+        case insert
+        /// Somebody reset the group: the ledger follows, from the position it had.
+        case reset(from: Int64)
+        /// The position is lost and the configuration says to go on: the ledger follows.
+        case skip(from: Int64)
+    }
+
+    var offset: Int64
+    var step: Step
+    /// Whether the group's offset has to get our mark before the first message is taken, because without it a crash
+    /// after the first batch would look like a reset.
+    var needsMark: Bool
+
+    /// What is known of one partition.
+    struct Facts: Sendable {
+        var partition: TopicPartition
+        /// The ledger's `next_offset`; nil without a row.
+        var ledger: Int64?
+        /// The group's offset; nil where it has none.
+        var group: CommittedOffset?
+        var watermarks: Watermarks
+        /// Whether the ledger knows other partitions of the topic, so that this one is new.
+        var isNewPartition: Bool
+    }
+
+    struct Rules: Sendable {
+        var mark: LedgerMark
+        var offsetReset: LoadingOptions.OffsetReset
+        var onLostOffsets: LoadingOptions.OnLostOffsets
+        /// Whether going back would load rows of this topic twice.
+        var replayDoubles: Bool
+    }
+
+    static func decide(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
+        switch (facts.ledger, facts.group) {
+        case (let position, let group?):
+            guard let mark = LedgerMark(metadata: group.metadata) else {
+                guard let position else {
+                    let adopted = StartPosition(offset: group.offset, step: .insert, needsMark: true)
+                    return try adopted.within(facts, rules)
+                }
+                if group.offset < position, rules.replayDoubles {
+                    throw .unsafeReplay(facts.partition, from: position, to: group.offset)
+                }
+                let reset = StartPosition(offset: group.offset, step: .reset(from: position), needsMark: true)
+                return try reset.within(facts, rules)
+            }
+            guard mark == rules.mark else {
+                throw .otherLedger(facts.partition, ours: rules.mark.ledger, theirs: mark.ledger)
+            }
+            guard let position else { throw .lostPosition(facts.partition, ledger: mark.ledger, group: group.offset) }
+            return try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules)
+        case (let position?, nil):
+            return try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules)
+        case (nil, nil):
+            let offset: Int64
+            switch (facts.isNewPartition, rules.offsetReset) {
+            // Whatever `auto_offset_reset` says: `latest` would lose what was written before this member noticed.
+            case (true, _), (false, .earliest): offset = facts.watermarks.low
+            case (false, .latest): offset = facts.watermarks.high
+            case (false, .error): throw .noPosition(facts.partition)
+            }
+            return StartPosition(offset: offset, step: .insert, needsMark: false)
+        }
+    }
+
+    /// The position, unless the partition no longer holds what it points at.
+    private func within(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
+        guard offset < facts.watermarks.low || offset > facts.watermarks.high else { return self }
+        let goOnAt: Int64
+        switch rules.onLostOffsets {
+        case .stop: throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks)
+        case .earliest: goOnAt = facts.watermarks.low
+        case .latest: goOnAt = facts.watermarks.high
+        }
+        let step: Step = facts.ledger.map { .skip(from: $0) } ?? .insert
+        return StartPosition(offset: goOnAt, step: step, needsMark: true)
+    }
+}

@@ -1,0 +1,100 @@
+import Kafka
+import Postgres
+
+/// Why the loader stopped: what happened, where, and what to type next.
+public struct LoadingError: Error, Sendable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        /// The start-up check found mistakes.
+        case setup
+        /// The group's offsets carry the mark of another database's ledger.
+        case otherLedger = "other_ledger"
+        /// The group knows this ledger, but the ledger has lost the position.
+        case lostPosition = "lost_position"
+        /// The position points outside what the partition holds.
+        case lostOffsets = "lost_offsets"
+        /// No position, and `auto_offset_reset: error`.
+        case noPosition = "no_position"
+        /// The group was set back, and an append-only route would load rows twice.
+        case unsafeReplay = "unsafe_replay"
+        /// More than `dead_letters.max_share` of the messages are bad.
+        case tooManyDeadLetters = "too_many_dead_letters"
+        /// The database refuses in a way that waiting does not mend.
+        case database
+        /// The brokers refuse in a way that waiting does not mend.
+        case kafka
+        /// An outage outlasted `outage_timeout`.
+        case unavailable
+        /// Stopping took longer than `shutdown_timeout`.
+        case shutdownTimeout = "shutdown_timeout"
+        case `internal`
+    }
+
+    public var code: Code
+    public var message: String
+    /// What to do or type next.
+    public var mend: String
+    /// All that the start-up check found, for `setup`.
+    public var problems: [SetupProblem] = []
+
+    public init(_ code: Code, _ message: String, mend: String) {
+        self.code = code
+        self.message = message
+        self.mend = mend
+    }
+
+    public init(problems: [SetupProblem]) {
+        code = .setup
+        message = problems.count == 1 ? "1 mistake found" : "\(problems.count) mistakes found"
+        mend = "mend them and start again"
+        self.problems = problems
+    }
+
+    public var description: String {
+        problems.isEmpty
+            ? "\(message); \(mend)" : ([message + ":"] + problems.map { "  - \($0)" }).joined(separator: "\n")
+    }
+
+    static func otherLedger(_ partition: TopicPartition, ours: String, theirs: String) -> LoadingError {
+        LoadingError(
+            .otherLedger,
+            "the group's offset of \(partition) belongs to another database: its mark names ledger \(theirs), "
+                + "this database's is \(ours)",
+            mend: "give this loader a group of its own (kafka.group), or take the group over: "
+                + "`loader backfill --topic \(partition.topic) --to-earliest`")
+    }
+
+    static func lostPosition(_ partition: TopicPartition, ledger: String, group: Int64) -> LoadingError {
+        LoadingError(
+            .lostPosition,
+            "the group is at \(partition)@\(group) by a commit of this ledger (\(ledger)), "
+                + "but loader.positions has no row of it",
+            mend: "restore loader.positions, give this loader a group of its own (kafka.group), or set the position: "
+                + "`loader backfill --topic \(partition.topic) --to-offset N --partitions \(partition.partition)`")
+    }
+
+    static func lostOffsets(_ partition: TopicPartition, position: Int64, watermarks: Watermarks) -> LoadingError {
+        let what =
+            position < watermarks.low
+            ? "\(watermarks.low - position) unread messages are gone: retention deleted them"
+            : "the partition ends before it: the topic was recreated, or its log was truncated"
+        return LoadingError(
+            .lostOffsets,
+            "the position \(partition)@\(position) lies outside \(watermarks.low)…\(watermarks.high); \(what)",
+            mend: "choose where to go on: `loader backfill --topic \(partition.topic) --to-earliest` or `--to-latest`, "
+                + "or set kafka.on_lost_offsets to earliest or latest")
+    }
+
+    static func noPosition(_ partition: TopicPartition) -> LoadingError {
+        LoadingError(
+            .noPosition, "neither the ledger nor the group has a position of \(partition)",
+            mend: "set kafka.auto_offset_reset to earliest or latest")
+    }
+
+    static func unsafeReplay(_ partition: TopicPartition, from position: Int64, to offset: Int64) -> LoadingError {
+        LoadingError(
+            .unsafeReplay,
+            "the group was set back from \(partition)@\(position) to @\(offset), and a route of this topic only "
+                + "appends: \(position - offset) messages would be loaded twice",
+            mend: "use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
+    }
+}

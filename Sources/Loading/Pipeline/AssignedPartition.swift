@@ -1,0 +1,24 @@
+import Kafka
+
+/// What the consumer's thread knows of a partition that it has.
+struct AssignedPartition {
+    let partition: TopicPartition
+    /// Which writer loads it: order is kept within a partition, so it stays with one.
+    let lane: Int
+    let builder: RowBuilder
+    /// The next offset to take. Whatever is below comes a second time and is dropped.
+    var next: Int64
+    /// The position that is committed in PostgreSQL.
+    var loaded: Int64
+    /// The position that the group has been told, or is being told.
+    var reported: Int64?
+    /// The high watermark, as last heard.
+    var end: Int64
+    /// Where a bounded run stops; nil for an endless one.
+    var target: Int64?
+    /// The partition's place in the filling batch; nil before its first message there.
+    var range: Int32?
+
+    /// A bounded run has taken all that it should of this partition.
+    var isFinished: Bool { target.map { next >= $0 } ?? false }
+}

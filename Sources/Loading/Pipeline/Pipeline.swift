@@ -1,0 +1,646 @@
+import Foundation
+import Kafka
+import Logging
+import Postgres
+
+/// Kafka to PostgreSQL: takes messages, fills batches, hands them to writers, commits what is in.
+///
+/// Everything here runs on the thread that calls `run()`, the consumer's thread: which batch fills, when it is handed
+/// over, rebalances and the group's commits. Writers only carry out whole batches. So no timer can race a rebalance, and
+/// no lock guards the way of a message.
+public final class Pipeline {
+    private let options: LoadingOptions
+    private let logger: Logger
+    private let statistics: LoadingStatistics
+    private let stop: StopRequest
+    private let ledger: Ledger?
+    private var targets: [Target]
+    private var builders: [[Int]: RowBuilder] = [:]
+    private let consumer: Consumer
+    private let lanes: [Lane]
+
+    private var partitions: [AssignedPartition] = []
+    private var indices: [TopicPartition: Int] = [:]
+    /// From what a message carries to its place in `partitions`.
+    private var known: [MessageOrigin: Int] = [:]
+    private var lastOrigin: MessageOrigin?
+    private var lastIndex = 0
+
+    /// Given by the group, but where to begin is not known yet.
+    private var pending: Set<TopicPartition> = []
+    private var nextResolution: ContinuousClock.Instant = .now
+    private var resolutionBackoff = Backoff()
+    private var resolutionFailedSince: ContinuousClock.Instant?
+    private var hasBeenAssigned = false
+    private var mark: LedgerMark?
+
+    private var failure: LoadingError?
+    private var isStopping = false
+    private var brokersAwaySince: ContinuousClock.Instant?
+    private var summary = Summary()
+
+    private struct MessageOrigin: Hashable {
+        var topic: UInt
+        var partition: Int32
+    }
+
+    /// How many messages are taken of a lane before the others, and the group, have their turn.
+    private static let turn = 1024
+    /// Beyond this lag librdkafka's queue runs full, and its threads have to be kept awake.
+    private static let backlog: Int64 = 50_000
+
+    /// - Parameters:
+    ///   - preflight: what the start-up check has found out; its `targets` are those of the options' routes.
+    ///   - stop: asked from signal handlers and tests.
+    /// - Throws: for properties that librdkafka refuses.
+    public init(
+        options: LoadingOptions, preflight: Preflight, statistics: LoadingStatistics, stop: StopRequest, logger: Logger
+    ) throws(LoadingError) {
+        self.options = options
+        self.statistics = statistics
+        self.stop = stop
+        self.logger = logger
+        targets = preflight.targets
+        mark = preflight.mark
+        ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
+        do throws(KafkaError) {
+            consumer = try Consumer(
+                properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
+            let producer =
+                options.deadLetters.topic == nil ? nil : try Producer(properties: options.producerProperties)
+            lanes = (0..<max(1, options.writers)).map { index in
+                Lane(
+                    writer: Writer(
+                        index: index, options: options, producer: producer, wakeup: stop.wakeup,
+                        statistics: statistics, logger: logger))
+            }
+        } catch {
+            throw LoadingError(.kafka, "the Kafka client cannot start: \(error)", mend: "mend kafka.properties")
+        }
+    }
+
+    /// Loads until `stop` is requested, or until the end of a bounded run.
+    ///
+    /// - Throws: what made it stop by itself. Whatever was committed stays, and nothing else was.
+    public func run() throws(LoadingError) {
+        consumer.delegate = self
+        do throws(KafkaError) {
+            let topics = options.routes.flatMap { $0.topics.map(\.subscription) }
+            try consumer.subscribe(to: Array(Set(topics)).sorted())
+        } catch {
+            end()
+            throw LoadingError(.kafka, "the topics cannot be subscribed to: \(error)", mend: "mend routes[].topic")
+        }
+        logger.info("joining the group", metadata: ["group": "\(options.group)", "brokers": "\(options.brokers)"])
+        while failure == nil, !stop.isRequested, !isDone { turn() }
+        isStopping = true
+        if failure == nil {
+            logger.info(stop.isRequested ? "stopping: the batches under way are finished" : "the end is reached")
+            flush(until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.8))
+        }
+        end()
+        if let failure { throw failure }
+    }
+
+    /// One turn of the loop: the group, the writers' outcomes, messages; then sleep until something rings.
+    private func turn() {
+        if let stray = consumer.serve() { accept(stray) }
+        for lane in lanes.indices { collect(lane) }
+        resolvePending()
+        var isBusy = false
+        for lane in lanes.indices where fill(lane) { isBusy = true }
+        let now = ContinuousClock.now
+        for lane in lanes where lane.deadline.map({ $0 <= now }) ?? false { handOver(lane) }
+        report(now)
+        guard !isBusy, failure == nil, !stop.isRequested, !isDone else { return }
+        consumer.wakeup.wait(for: timeToSleep(now))
+    }
+
+    private func timeToSleep(_ now: ContinuousClock.Instant) -> Duration {
+        // A lane that cannot hand over waits for its writer, which rings.
+        var until = lanes.compactMap { $0.isLoading ? nil : $0.deadline }.min()
+        if !pending.isEmpty { until = min(until ?? nextResolution, nextResolution) }
+        if summary.isDirty { until = min(until ?? summary.due, summary.due) }
+        // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
+        return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
+    }
+
+    /// A bounded run has loaded everything.
+    private var isDone: Bool {
+        options.untilEnd && hasBeenAssigned && pending.isEmpty && partitions.allSatisfy(\.isFinished)
+            && lanes.allSatisfy(\.isDrained)
+    }
+
+    private func end() {
+        for lane in lanes where lane.isLoading { lane.writer.abandon() }
+        for lane in lanes { lane.writer.stop() }
+        consumer.close()
+        report(.now, isLast: true)
+    }
+
+    // MARK: Messages
+
+    /// Takes messages of a lane into its batch.
+    ///
+    /// - Returns: whether there may be more to take at once.
+    private func fill(_ index: Int) -> Bool {
+        let lane = lanes[index]
+        for _ in 0..<Self.turn {
+            // Two batches at most: past that the messages stay with librdkafka, and the group is served all the same.
+            if options.batch.isFull(rows: lane.filling.messages.count, bytes: lane.filling.byteCount) {
+                guard !lane.isLoading else { return false }
+                handOver(lane)
+            }
+            guard let message = consumer.take(from: index) else { return false }
+            accept(message)
+        }
+        return true
+    }
+
+    private func accept(_ message: borrowing Message) {
+        if let code = message.errorCode { return accept(code, message.errorReason, message) }
+        guard let index = index(of: message) else { return }
+        let offset = message.offset
+        // librdkafka may hand a message out twice after a rebalance or a leader's move. Gaps are normal: transactions and
+        // compaction leave them.
+        guard offset >= partitions[index].next else { return }
+        if let target = partitions[index].target, offset >= target {
+            partitions[index].next = target
+            return
+        }
+        let lane = lanes[partitions[index].lane]
+        let builder = partitions[index].builder
+        if lane.deadline == nil {
+            lane.deadline = .now + options.batch.maxDelay
+            builder.now = Int64(Date().timeIntervalSince1970 * 1_000_000)
+            statistics.update { $0.lastTurn = .now }
+        }
+        let range: Int32
+        if let known = partitions[index].range {
+            range = known
+        } else {
+            range = lane.filling.range(of: partitions[index].partition, expected: partitions[index].next)
+            partitions[index].range = range
+        }
+        builder.add(message, range: range, to: lane.filling)
+        partitions[index].next = offset + 1
+    }
+
+    /// An error, or the end of a partition, in place of a message.
+    private func accept(_ code: KafkaErrorCode, _ reason: String, _ message: borrowing Message) {
+        switch code {
+        case .endOfPartition:
+            if let index = index(of: message) {
+                partitions[index].end = max(partitions[index].end, message.offset)
+                // Control records and compacted messages at the end never come: the end itself says that it is reached.
+                if let target = partitions[index].target, message.offset >= target {
+                    partitions[index].next = max(partitions[index].next, target)
+                }
+            }
+        case .autoOffsetReset, .offsetOutOfRange:
+            // Decided by the ledger and the watermarks, not by librdkafka.
+            if let index = index(of: message) {
+                logger.warning(
+                    "the position is questioned by the broker",
+                    metadata: ["partition": "\(partitions[index].partition)", "error": "\(code.name)"])
+                reposition([partitions[index].partition])
+            }
+        case .unknownTopic, .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed:
+            logger.error(
+                "the brokers refuse a topic; it is tried again",
+                metadata: ["topic": "\(message.topic)", "error": "\(code.name)", "reason": "\(reason)"])
+        default:
+            logger.debug("from librdkafka", metadata: ["error": "\(code.name)", "reason": "\(reason)"])
+        }
+    }
+
+    @inline(__always)
+    private func index(of message: borrowing Message) -> Int? {
+        let origin = MessageOrigin(topic: message.topicIdentity, partition: message.partition)
+        if origin == lastOrigin { return lastIndex }
+        guard
+            let index = known[origin]
+                ?? indices[TopicPartition(topic: message.topic, partition: message.partition)]
+        else { return nil }
+        known[origin] = index
+        lastOrigin = origin
+        lastIndex = index
+        return index
+    }
+
+    // MARK: Batches
+
+    /// Gives a lane's batch to its writer, if the writer is free.
+    private func handOver(_ lane: Lane) {
+        guard !lane.isLoading, !lane.filling.isEmpty else { return }
+        lane.handOver(targets)
+        for index in partitions.indices where lanes[partitions[index].lane] === lane { partitions[index].range = nil }
+    }
+
+    /// Takes a writer's outcome, if there is one.
+    private func collect(_ index: Int) {
+        guard lanes[index].isLoading, let outcome = lanes[index].writer.takeOutcome() else { return }
+        settle(outcome, lanes[index])
+    }
+
+    private func settle(_ outcome: Writer.Outcome, _ lane: Lane) {
+        let batch = outcome.batch
+        switch outcome {
+        case .loaded(_, let loaded):
+            for range in batch.partitions {
+                if let index = indices[range.partition] { partitions[index].loaded = range.next }
+            }
+            count(batch, loaded)
+            commitLoaded(batch.partitions)
+            lane.takeBack(batch, keepingAtMost: memoryLimit)
+        case .fenced:
+            statistics.update { $0.fences += 1 }
+            logger.warning(
+                "another member has taken over what this one was loading; the batch is dropped, the position read again",
+                metadata: ["partitions": "\(names(batch.partitions))", "messages": "\(batch.messages.count)"])
+            lane.takeBack(batch, keepingAtMost: memoryLimit)
+            reposition(lane)
+        case .abandoned:
+            lane.takeBack(batch, keepingAtMost: memoryLimit)
+            reposition(lane)
+        case .setup(_, let error):
+            guard failure == nil, !isStopping, !lane.hasRebuilt, rebuild(batch, after: error) else {
+                failure = failure ?? .database(error, batch)
+                lane.takeBack(batch, keepingAtMost: memoryLimit)
+                lane.drop(keepingAtMost: memoryLimit)
+                return
+            }
+            lane.handOverAgain(batch, targets)
+        case .failed(_, let error):
+            failure = failure ?? error
+            lane.takeBack(batch, keepingAtMost: memoryLimit)
+            lane.drop(keepingAtMost: memoryLimit)
+        }
+    }
+
+    /// What a batch may keep of its memory: a giant message must not be paid for ever after.
+    private var memoryLimit: Int { options.batch.maxBytes }
+
+    /// Somebody changed a table: reads the catalog again and builds the rows again, from the messages' own bytes.
+    ///
+    /// - Returns: false if the routes no longer fit their tables.
+    private func rebuild(_ batch: Batch, after error: PostgresError) -> Bool {
+        logger.warning("a table has changed; the catalog is read again", metadata: ["error": "\(error)"])
+        do {
+            let connection = try Connection(options.connectionOptions("check"))
+            defer { connection.close() }
+            targets = try Preflight.targets(options, on: connection)
+        } catch let problems as LoadingError {
+            failure = problems
+            return false
+        } catch {
+            return false
+        }
+        builders.removeAll()
+        for index in partitions.indices {
+            partitions[index] = partitions[index].with(builder(for: partitions[index].partition.topic))
+        }
+        build(batch)
+        for lane in lanes { build(lane.filling) }
+        return true
+    }
+
+    private func build(_ batch: Batch) {
+        batch.removeRows()
+        var byPartition: [RowBuilder] = []
+        for range in batch.partitions { byPartition.append(builder(for: range.partition.topic)) }
+        for message in batch.messages.indices {
+            byPartition[Int(batch.messages[message].partition)].build(message, in: batch)
+        }
+    }
+
+    private func builder(for topic: String) -> RowBuilder {
+        let routes = options.routes.indices.filter { route in
+            options.routes[route].topics.contains { $0.matches(topic) }
+        }
+        if let known = builders[routes] { return known }
+        let builder = RowBuilder(plan: MessagePlan(targets: routes, of: targets), targets: targets)
+        builders[routes] = builder
+        return builder
+    }
+
+    /// Loads everything that was taken, as far as that is possible in time; what is not is dropped, not committed, and
+    /// loaded by whoever has the partition next.
+    private func flush(until deadline: Date) {
+        for lane in lanes {
+            // The batch under way first, then the one that was filling.
+            for _ in 0..<4 where !lane.isDrained {
+                if lane.isLoading {
+                    if let outcome = lane.writer.awaitOutcome(until: deadline, giveUpWhenAway: true) {
+                        settle(outcome, lane)
+                    } else {
+                        giveUp(lane)
+                    }
+                } else {
+                    handOver(lane)
+                }
+            }
+        }
+        commitLoaded(
+            partitions.map { .init(partition: $0.partition, expected: $0.loaded, next: $0.loaded) }, waits: true)
+    }
+
+    /// Drops everything of a lane, in the writer's hands or not.
+    private func giveUp(_ lane: Lane) {
+        let dropped = lane.filling.messages.count
+        if lane.isLoading {
+            lane.writer.abandon()
+            if let outcome = lane.writer.awaitOutcome(
+                until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds), giveUpWhenAway: false)
+            {
+                settle(outcome, lane)
+            }
+        }
+        reposition(lane)
+        logger.warning(
+            "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
+            metadata: ["messages": "\(dropped)"])
+    }
+
+    // MARK: The group's offsets
+
+    /// Tells the group what is in PostgreSQL. Only ever after its COMMIT.
+    private func commitLoaded(_ ranges: [Batch.PartitionRange], waits: Bool = false) {
+        var offsets: [CommittedOffset] = []
+        for range in ranges {
+            guard let index = indices[range.partition] else { continue }
+            let loaded = partitions[index].loaded
+            guard partitions[index].reported != loaded || waits else { continue }
+            partitions[index].reported = loaded
+            offsets.append(CommittedOffset(partition: range.partition, offset: loaded, metadata: mark?.metadata ?? ""))
+        }
+        guard !offsets.isEmpty else { return }
+        guard waits else { return consumer.commit(offsets) }
+        do throws(KafkaError) {
+            try consumer.commit(offsets, timeout: .seconds(5))
+        } catch {
+            // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
+            logger.notice("the group did not take the last offsets", metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: Positions
+
+    /// Drops what a lane was filling and begins again where the ledger stands.
+    private func reposition(_ lane: Lane) {
+        lane.drop(keepingAtMost: memoryLimit)
+        let affected = partitions.filter { lanes[$0.lane] === lane }.map(\.partition)
+        for partition in affected { if let index = indices[partition] { partitions[index].range = nil } }
+        reposition(affected)
+    }
+
+    private func reposition(_ affected: [TopicPartition]) {
+        pending.formUnion(affected)
+        nextResolution = .now
+    }
+
+    /// Finds out where the pending partitions begin, and begins to fetch them. Waits for nothing: what cannot be known
+    /// now is asked again later, and the group is served in between.
+    private func resolvePending() {
+        guard !pending.isEmpty, ContinuousClock.now >= nextResolution, failure == nil else { return }
+        // What the ledger says of a partition is its position only while nothing of it is under way.
+        let busy = partitions.filter { pending.contains($0.partition) && !lanes[$0.lane].isDrained }
+        for partition in busy { handOver(lanes[partition.lane]) }
+        guard busy.isEmpty else { return }
+        do {
+            try begin(Array(pending).sorted())
+            resolutionBackoff.reset()
+            if let since = resolutionFailedSince {
+                resolutionFailedSince = nil
+                statistics.outage(.database, isOver: true)
+                logger.notice(
+                    "back again", metadata: ["away_seconds": "\(Int((ContinuousClock.now - since).inSeconds))"])
+            }
+        } catch let error as LoadingError {
+            failure = error
+        } catch {
+            if let postgres = error as? PostgresError, FailureClass(postgres) == .setup {
+                failure = LoadingError(
+                    .database, "the ledger cannot be read: \(postgres)", mend: "run `loader migrate up`")
+                return
+            }
+            nextResolution = .now + resolutionBackoff.next()
+            if let since = resolutionFailedSince {
+                if let limit = options.outageTimeout, ContinuousClock.now - since > limit {
+                    failure = LoadingError(
+                        .unavailable, "where to begin could not be read within outage_timeout: \(error)",
+                        mend: "bring the database and the brokers back and start again; nothing is lost")
+                }
+            } else {
+                resolutionFailedSince = .now
+                if error is PostgresError { statistics.outage(.database, isOver: false) }
+                logger.warning(
+                    "where to begin cannot be read yet; it is tried until it can", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func begin(_ wanted: [TopicPartition]) throws {
+        let watermarks: [TopicPartition: Watermarks]
+        let starts: [TopicPartition: Int64]
+        if let ledger {
+            let reader = StartReader(
+                ledger: ledger, options: options, consumer: consumer, targets: targets, logger: logger)
+            let read = try reader.read(wanted)
+            (starts, watermarks) = (read.offsets, read.watermarks)
+            mark = read.mark
+            statistics.update { $0.positionResets += read.resets }
+        } else {
+            (starts, watermarks) = try StartReader.withoutLedger(wanted, options: options, consumer: consumer)
+        }
+        for partition in wanted {
+            let marks = watermarks[partition] ?? Watermarks(low: 0, high: 0)
+            let start = starts[partition] ?? marks.low
+            let target = options.untilEnd ? indices[partition].flatMap { partitions[$0].target } ?? marks.high : nil
+            let state = AssignedPartition(
+                partition: partition, lane: Self.lane(of: partition, among: lanes.count),
+                builder: builder(for: partition.topic), next: start, loaded: start, reported: nil, end: marks.high,
+                target: target, range: nil)
+            if let index = indices[partition] {
+                partitions[index] = state
+            } else {
+                indices[partition] = partitions.count
+                partitions.append(state)
+            }
+        }
+        forgetOrigins()
+        try consumer.assign(
+            partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: Set(wanted))
+        pending.subtract(wanted)
+        hasBeenAssigned = true
+        logger.info(
+            "loading",
+            metadata: [
+                "partitions": "\(partitions.count)", "lag": "\(partitions.reduce(0) { $0 + max(0, $1.end - $1.next) })",
+            ])
+        publish()
+    }
+
+    /// Spreads partitions evenly over the lanes, neighbours apart.
+    private static func lane(of partition: TopicPartition, among lanes: Int) -> Int {
+        guard lanes > 1 else { return 0 }
+        let topic = partition.topic.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
+            ($0 ^ UInt64($1)) &* 1_099_511_628_211
+        }
+        return Int((topic &+ UInt64(UInt32(bitPattern: partition.partition))) % UInt64(lanes))
+    }
+
+    private func forgetOrigins() {
+        known.removeAll(keepingCapacity: true)
+        lastOrigin = nil
+    }
+
+    private func remove(_ gone: [TopicPartition]) {
+        let gone = Set(gone)
+        pending.subtract(gone)
+        partitions.removeAll { gone.contains($0.partition) }
+        indices = Dictionary(uniqueKeysWithValues: partitions.enumerated().map { ($1.partition, $0) })
+        forgetOrigins()
+        publish()
+    }
+
+    // MARK: What others see
+
+    private func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded) {
+        summary.isDirty = true
+        statistics.update { state in
+            state.messages += batch.messages.count
+            state.rows += loaded.rows
+            state.bytes += batch.arena.count
+            state.batches += 1
+            for letter in loaded.deadLetters { state.deadLetters[letter.reason.rawValue, default: 0] += 1 }
+        }
+        if !loaded.deadLetters.isEmpty, let first = loaded.deadLetters.first {
+            let (partition, offset) = batch.coordinates(of: first.message)
+            logger.warning(
+                "dead letters",
+                metadata: [
+                    "count": "\(loaded.deadLetters.count)", "first": "\(partition)@\(offset)",
+                    "reason": "\(first.reason.rawValue)", "explanation": "\(first.explanation)",
+                ])
+        }
+        publish()
+    }
+
+    private func publish() {
+        var lag: Int64 = 0
+        for index in partitions.indices {
+            if let high = consumer.lastKnownHighWatermark(partitions[index].partition) {
+                partitions[index].end = max(partitions[index].end, high)
+            }
+            lag += max(0, partitions[index].end - partitions[index].next)
+        }
+        consumer.keepFetching(lag > Self.backlog)
+        statistics.update { state in
+            state.partitions = [:]
+            for partition in partitions {
+                state.partitions[partition.partition] = LoadingStatistics.PartitionState(
+                    position: partition.loaded, end: partition.end)
+            }
+            state.isAssigned = hasBeenAssigned && pending.isEmpty
+            state.lastTurn = .now
+        }
+    }
+
+    private func report(_ now: ContinuousClock.Instant, isLast: Bool = false) {
+        statistics.update { $0.lastTurn = now }
+        guard isLast ? summary.isDirty : summary.isDirty && now >= summary.due else { return }
+        let snapshot = statistics.snapshot
+        let seconds = max(0.001, (now - summary.since).inSeconds)
+        logger.info(
+            isLast ? "finished" : "progress",
+            metadata: [
+                "messages": "\(snapshot.messages)", "rows": "\(snapshot.rows)",
+                "dead_letters": "\(snapshot.deadLetterCount)", "batches": "\(snapshot.batches)",
+                "lag": "\(snapshot.lag)",
+                "messages_per_second": "\(Int(Double(snapshot.messages - summary.messages) / seconds))",
+            ])
+        summary = Summary(messages: snapshot.messages)
+    }
+
+    /// The line that a log gets every ten seconds, while anything happens.
+    private struct Summary {
+        var isDirty = false
+        var since: ContinuousClock.Instant = .now
+        var messages = 0
+        var due: ContinuousClock.Instant { since + .seconds(10) }
+    }
+
+    private func names(_ ranges: [Batch.PartitionRange]) -> String {
+        let names = ranges.prefix(8).map { "\($0.partition)@\($0.expected)" }.joined(separator: ", ")
+        return ranges.count > 8 ? names + ", … (\(ranges.count))" : names
+    }
+}
+
+extension Pipeline: Consumer.Delegate {
+    public func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) {
+        statistics.update { $0.rebalances += 1 }
+        logger.info("the group has given partitions", metadata: ["count": "\(partitions.count)"])
+        hasBeenAssigned = true
+        if !consumer.isCooperative {
+            self.partitions.removeAll()
+            indices.removeAll()
+            forgetOrigins()
+        }
+        pending.formUnion(partitions)
+        nextResolution = .now
+        publish()
+    }
+
+    public func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {
+        statistics.update { $0.rebalances += 1 }
+        if lost {
+            logger.warning("the group has taken partitions away", metadata: ["count": "\(partitions.count)"])
+            for lane in lanes where !lane.isDrained { giveUp(lane) }
+        } else if !isStopping {
+            logger.info("the group asks for partitions", metadata: ["count": "\(partitions.count)"])
+            flush(until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.8))
+        }
+        remove(partitions)
+    }
+
+    public func consumer(_ consumer: Consumer, reports error: KafkaError) {
+        if error.isFatal {
+            failure = LoadingError(
+                .kafka, "the Kafka client met a fatal error: \(error)",
+                mend:
+                    "start it again; with static membership, check that no other member has the same group.instance.id")
+        } else if error.code == .allBrokersDown {
+            guard brokersAwaySince == nil else { return }
+            brokersAwaySince = .now
+            statistics.outage(.brokers, isOver: false)
+            logger.warning("all brokers are away; they are tried until they answer", metadata: ["error": "\(error)"])
+        } else {
+            logger.debug("from librdkafka", metadata: ["error": "\(error)"])
+        }
+    }
+
+    public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
+        guard let error else {
+            if let since = brokersAwaySince {
+                brokersAwaySince = nil
+                statistics.outage(.brokers, isOver: true)
+                logger.notice(
+                    "the brokers are back",
+                    metadata: ["away_seconds": "\(Int((ContinuousClock.now - since).inSeconds))"])
+            }
+            return
+        }
+        // The rows are in and the ledger knows it. The group hears of it with the next commit.
+        for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
+        logger.debug("the group did not take a commit", metadata: ["error": "\(error)"])
+    }
+}
+
+extension AssignedPartition {
+    fileprivate func with(_ builder: RowBuilder) -> AssignedPartition {
+        AssignedPartition(
+            partition: partition, lane: lane, builder: builder, next: next, loaded: loaded, reported: reported,
+            end: end, target: target, range: range)
+    }
+}

@@ -1,0 +1,31 @@
+import Postgres
+
+/// A column's encoder in the format that its whole table is copied in.
+enum ColumnEncoder: Sendable {
+    case binary(BinaryEncoder)
+    case text(TextEncoder)
+
+    @inline(__always)
+    func encode(
+        _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        switch self {
+        case .binary(let encoder): try encoder.encode(value, into: &buffer, containers: containers)
+        case .text(let encoder): try encoder.encode(value, into: &buffer, containers: containers)
+        }
+    }
+
+    func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch self {
+        case .binary(let encoder): try encoder.encode(integer: integer, into: &buffer)
+        case .text(let encoder): try encoder.encode(integer: integer, into: &buffer)
+        }
+    }
+
+    func encode(microsecondsSinceUnixEpoch time: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch self {
+        case .binary(let encoder): try encoder.encode(microsecondsSinceUnixEpoch: time, into: &buffer)
+        case .text(let encoder): try encoder.encode(microsecondsSinceUnixEpoch: time, into: &buffer)
+        }
+    }
+}

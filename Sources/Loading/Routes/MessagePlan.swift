@@ -1,0 +1,60 @@
+import Records
+
+/// What is done with each message of the topics that share the same routes: decoded once, then a row for each route.
+struct MessagePlan: Sendable {
+    /// Where a column finds its value.
+    enum Input: Sendable {
+        /// The position among the decoder's paths.
+        case field(Int)
+        case keyField(Int)
+        /// The field if the message's key is a JSON object, else the whole key.
+        case keyFieldOrKey(Int)
+        case source(ColumnSource)
+    }
+
+    /// The positions of the routes, in the order of the configuration.
+    var targets: [Int]
+    /// For each of `targets`, for each of its columns.
+    var inputs: [[Input]]
+    /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
+    var tombstoneInputs: [[Input]]
+    var valuePaths: [FieldPath]
+    var keyPaths: [FieldPath]
+
+    init(targets indices: [Int], of targets: [Target]) {
+        self.targets = indices
+        inputs = []
+        tombstoneInputs = []
+        var valuePaths: [FieldPath] = []
+        var keyPaths: [FieldPath] = []
+        func position(_ path: FieldPath, in paths: inout [FieldPath]) -> Int {
+            if let known = paths.firstIndex(of: path) { return known }
+            paths.append(path)
+            return paths.count - 1
+        }
+        for index in indices {
+            let target = targets[index]
+            inputs.append(
+                target.columns.map { column in
+                    switch column.source {
+                    case .field(let path): .field(position(path, in: &valuePaths))
+                    case .key(let path?): .keyField(position(path, in: &keyPaths))
+                    default: .source(column.source)
+                    }
+                })
+            tombstoneInputs.append(
+                target.keyColumns.map { column in
+                    switch column.source {
+                    // A tombstone has no value: what would be a field of it is looked for in the key.
+                    case .field(let path):
+                        target.keyCount == 1
+                            ? .keyFieldOrKey(position(path, in: &keyPaths)) : .keyField(position(path, in: &keyPaths))
+                    case .key(let path?): .keyField(position(path, in: &keyPaths))
+                    default: .source(column.source)
+                    }
+                })
+        }
+        self.valuePaths = valuePaths
+        self.keyPaths = keyPaths
+    }
+}

@@ -1,0 +1,39 @@
+/// A mistake of the configuration or the target that the start-up check found, with its mend.
+public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        case missingTable = "missing_table"
+        case wrongRelation = "wrong_relation"
+        case missingColumn = "missing_column"
+        case unwritableColumn = "unwritable_column"
+        case unroutedColumn = "unrouted_column"
+        case missingKey = "missing_key"
+        case missingIndex = "missing_index"
+        case missingRight = "missing_right"
+        case badOption = "bad_option"
+        case badEncoding = "bad_encoding"
+        case ledger
+        case topic
+        case kafka
+        case database
+    }
+
+    public var code: Code
+    /// Where: `routes[0]`, `public.orders`, `kafka.properties.foo`.
+    public var place: String
+    /// What is wrong, in a sentence without a full stop.
+    public var problem: String
+    /// What to do or type next.
+    public var mend: String
+    /// A warning does not stop the start.
+    public var isWarning: Bool
+
+    public init(_ code: Code, at place: String, _ problem: String, mend: String, isWarning: Bool = false) {
+        self.code = code
+        self.place = place
+        self.problem = problem
+        self.mend = mend
+        self.isWarning = isWarning
+    }
+
+    public var description: String { "\(place): \(problem); \(mend)" }
+}

@@ -1,0 +1,310 @@
+import Kafka
+import Postgres
+
+/// One batch in one transaction: the fence, the rows of all tables, the dead letters, COMMIT. Or nothing of it.
+struct BatchTransaction {
+    let batch: Batch
+    let targets: [Target]
+    let connection: Connection
+    /// Nil for `delivery: at_least_once`.
+    let ledger: Ledger?
+    let database: LoadingOptions.Database
+    let deadLetters: DeadLetterSink
+    /// Whether this many bad messages, on top of those before, are still bad data and not a broken route.
+    let mayReject: (_ messages: Int, _ bad: Int) -> Double?
+
+    /// What went in.
+    struct Loaded: Sendable {
+        var rows = 0
+        var deadLetters: [DeadLetter] = []
+    }
+
+    /// - Parameter care: if set, rows go in chunk by chunk behind savepoints, and those that the server refuses become
+    ///   dead letters; without it the first refusal fails the whole transaction.
+    func run(care: inout Care?) throws(TransactionFailure) -> Loaded {
+        let loaded: Loaded
+        do {
+            loaded = try fill(care: &care)
+        } catch {
+            rollBack()
+            throw error
+        }
+        do {
+            try connection.execute("COMMIT")
+        } catch {
+            // Whatever the error: once COMMIT is on its way, only an answer that says ROLLBACK settles it. A server that
+            // refuses it with an error has rolled back; a connection that died has not said anything.
+            if error.isConnectionLoss { throw .postgres(error, commitSent: true) }
+            rollBack()
+            throw .postgres(error, commitSent: false)
+        }
+        return loaded
+    }
+
+    private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
+        try sql { () throws(PostgresError) in try connection.execute(opening) }
+        if let ledger {
+            let isOurs = try sql { () throws(PostgresError) in try ledger.advance(batch.partitions, on: connection) }
+            guard isOurs else { throw .fenced }
+        }
+        var loaded = Loaded(deadLetters: batch.deadLetters)
+        let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
+        if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
+        for target in targets {
+            let selection = RowSelection(batch: batch, target: target)
+            guard !selection.rows.isEmpty else { continue }
+            var stages: Set<Int32> = []
+            if var careful = care {
+                try loadCarefully(selection, care: &careful, stages: &stages, into: &loaded)
+                care = careful
+            } else {
+                try load(selection, selection.rows.indices, stages: &stages, isLast: true)
+                loaded.rows += selection.rows.count
+            }
+        }
+        if let share = mayReject(batch.messages.count, loaded.deadLetters.count) {
+            throw .tooManyDeadLetters(share: share)
+        }
+        try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, on: connection)
+        // A deferred constraint would fail at COMMIT, where nobody says which row it was.
+        if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
+        return loaded
+    }
+
+    /// All settings are local to the transaction, because behind a pooler the session is somebody else's a moment later.
+    private var opening: String {
+        var statements = [
+            "BEGIN",
+            "SET LOCAL lock_timeout = '\(database.lockTimeout.inMilliseconds)ms'",
+            "SET LOCAL statement_timeout = '\(database.statementTimeout.inMilliseconds)ms'",
+            "SET LOCAL TimeZone = 'UTC'", "SET LOCAL DateStyle = 'ISO, MDY'", "SET LOCAL IntervalStyle = 'postgres'",
+            // A loader whose host vanished must not keep its locks until the kernel's two hours are over.
+            "SET LOCAL tcp_keepalives_idle = 10", "SET LOCAL tcp_keepalives_interval = 5",
+            "SET LOCAL tcp_keepalives_count = 3",
+            "SET LOCAL idle_in_transaction_session_timeout = '\(database.statementTimeout.inMilliseconds)ms'",
+        ]
+        if connection.serverVersion >= 140_000 {
+            statements.append("SET LOCAL client_connection_check_interval = '10s'")
+        }
+        if !database.synchronousCommit { statements.append("SET LOCAL synchronous_commit = off") }
+        return statements.joined(separator: "; ")
+    }
+
+    private func rollBack() {
+        if connection.isOpen, connection.transactionStatus != .idle { _ = try? connection.execute("ROLLBACK") }
+    }
+
+    // MARK: Rows
+
+    /// A refusal, with the row that the server named, if it named one.
+    private struct Refusal: Error {
+        var error: PostgresError
+        /// In `RowSelection.rows`.
+        var row: RowReference?
+    }
+
+    /// Loads a part of a target's rows, all or nothing.
+    private func load(
+        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>, isLast: Bool
+    ) throws(TransactionFailure) {
+        do throws(Refusal) {
+            try attempt(selection, part, stages: &stages, isLast: isLast)
+        } catch {
+            throw .postgres(error.error, commitSent: false)
+        }
+    }
+
+    private func attempt(
+        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>, isLast: Bool
+    ) throws(Refusal) {
+        for step in selection.steps(part) {
+            // Deletions first: the rows that follow may take a unique value that a deleted row held.
+            let sections = Set(step.map(\.section)).sorted { left, right in
+                let isTombstone = batch.sections[Int(left)].kind == .tombstones
+                return isTombstone != (batch.sections[Int(right)].kind == .tombstones) ? isTombstone : left < right
+            }
+            for section in sections {
+                let rows = sections.count == 1 ? step : step.filter { $0.section == section }
+                try attempt(selection.target, rows, of: section, stages: &stages, isLast: isLast)
+            }
+        }
+    }
+
+    private func attempt(
+        _ target: Target, _ rows: [RowReference], of index: Int32, stages: inout Set<Int32>, isLast: Bool
+    ) throws(Refusal) {
+        let section = batch.sections[Int(index)]
+        let statements = TargetStatements(target, Int(index), section.kind)
+        func copy(_ statement: String) throws(Refusal) {
+            do throws(PostgresError) {
+                _ = try connection.copyIn(statement) { (stream: borrowing CopyInStream) throws(PostgresError) in
+                    try send(rows, of: section, target.format, to: stream)
+                }
+            } catch {
+                let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
+                throw Refusal(error: error, row: named)
+            }
+        }
+        func run(_ statement: String) throws(Refusal) {
+            do throws(PostgresError) { try connection.execute(statement) } catch { throw Refusal(error: error) }
+        }
+        if target.mode == .insert {
+            try copy(statements.copy)
+            return
+        }
+        if stages.insert(index).inserted { try run(statements.createStage) }
+        try copy(statements.copyStage)
+        try run(statements.merge)
+        if !isLast || target.hasOrdinal { try run(statements.emptyStage) }
+    }
+
+    /// Sends rows as they lie in the section's buffer: neighbours in one piece.
+    private func send(
+        _ rows: [RowReference], of section: Batch.Section, _ format: Target.Format, to stream: borrowing CopyInStream
+    ) throws(PostgresError) {
+        var scratch = CopyBuffer(capacity: 160 << 10)
+        if format == .binary { BinaryCopy.appendHeader(to: &scratch) }
+        let bytes = section.buffer.bytes
+        var position = 0
+        while position < rows.count {
+            let first = section.rows[Int(rows[position].row)]
+            var end = first.end
+            position += 1
+            while position < rows.count, section.rows[Int(rows[position].row)].start == end {
+                end = section.rows[Int(rows[position].row)].end
+                position += 1
+            }
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[first.start..<end])
+            if piece.count > 64 << 10 {
+                try stream.send(scratch.bytes)
+                scratch.removeAll()
+                try stream.send(piece)
+            } else {
+                scratch.append(piece)
+                if scratch.count > 128 << 10 {
+                    try stream.send(scratch.bytes)
+                    scratch.removeAll()
+                }
+            }
+        }
+        if format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
+        if scratch.count > 0 { try stream.send(scratch.bytes) }
+    }
+
+    /// Loads a target's rows chunk by chunk behind savepoints, and makes dead letters of those that the server refuses.
+    ///
+    /// The row that COPY names is taken as a hint: what stands before it is loaded, then it is tried by itself, and only
+    /// a row that fails alone is guilty. Without a hint the chunk is halved until one row is left.
+    private func loadCarefully(
+        _ selection: RowSelection, care: inout Care, stages: inout Set<Int32>, into loaded: inout Loaded
+    ) throws(TransactionFailure) {
+        let rows = selection.rows
+        // A foreign key that is checked at once, but need not be, may be waiting for a row further on.
+        var suspects: [(row: Int, error: PostgresError)] = []
+        var start = 0
+        var hinted: Int?
+        var size = care.chunk
+        while start < rows.count {
+            if let guilty = hinted, guilty < start { hinted = nil }
+            var end = min(start + size, rows.count)
+            if let guilty = hinted { end = guilty == start ? start + 1 : min(end, guilty) }
+            // The stages are made outside of the savepoint, so that rolling back to it leaves them.
+            try prepareStages(selection, start..<end, stages: &stages)
+            if let refusal = try tryPart(selection, start..<end, stages: &stages) {
+                care.refused()
+                guard FailureClass(refusal.error) == .data else { throw .postgres(refusal.error, commitSent: false) }
+                if end - start == 1 {
+                    if refusal.error.sqlState == .foreignKeyViolation, selection.target.table.hasDeferredConstraints {
+                        suspects.append((start, refusal.error))
+                    } else {
+                        loaded.deadLetters.append(deadLetter(rows[start], selection.target, refusal.error))
+                    }
+                    start += 1
+                    hinted = nil
+                    size = care.chunk
+                } else if let named = refusal.row,
+                    let at = rows[start..<end].firstIndex(where: { $0.message == named.message }), at != hinted
+                {
+                    hinted = at
+                } else {
+                    hinted = nil
+                    size = max(1, (end - start) / 2)
+                }
+            } else {
+                loaded.rows += end - start
+                start = end
+                if size < care.chunk { size = min(size * 2, care.chunk) } else { care.chunkLoaded() }
+            }
+        }
+        var isProgressing = true
+        while isProgressing, !suspects.isEmpty {
+            isProgressing = false
+            var remaining: [(row: Int, error: PostgresError)] = []
+            for suspect in suspects {
+                if let refusal = try tryPart(selection, suspect.row..<suspect.row + 1, stages: &stages) {
+                    remaining.append((suspect.row, refusal.error))
+                } else {
+                    loaded.rows += 1
+                    isProgressing = true
+                }
+            }
+            suspects = remaining
+        }
+        for suspect in suspects {
+            loaded.deadLetters.append(deadLetter(rows[suspect.row], selection.target, suspect.error))
+        }
+    }
+
+    private func prepareStages(
+        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>
+    ) throws(TransactionFailure) {
+        guard selection.target.mode != .insert else { return }
+        for section in Set(selection.rows[part].map(\.section)) where stages.insert(section).inserted {
+            try execute(
+                TargetStatements(selection.target, Int(section), batch.sections[Int(section)].kind).createStage)
+        }
+    }
+
+    /// - Returns: nil if the part is in; the refusal if the server took none of it.
+    private func tryPart(
+        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>
+    ) throws(TransactionFailure) -> Refusal? {
+        try execute("SAVEPOINT loader_chunk")
+        do throws(Refusal) {
+            try attempt(selection, part, stages: &stages, isLast: false)
+        } catch {
+            guard FailureClass(error.error) == .data, connection.isOpen else {
+                throw .postgres(error.error, commitSent: false)
+            }
+            try execute("ROLLBACK TO SAVEPOINT loader_chunk; RELEASE SAVEPOINT loader_chunk")
+            return error
+        }
+        try execute("RELEASE SAVEPOINT loader_chunk")
+        return nil
+    }
+
+    private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {
+        DeadLetter(
+            message: Int(row.message), target: target.index, reason: .refused, column: error.column,
+            explanation: "\(target.name): \(error)", sqlState: error.sqlState)
+    }
+
+    // MARK: Statements
+
+    private func execute(_ statement: String) throws(TransactionFailure) {
+        try sql { () throws(PostgresError) in try connection.execute(statement) }
+    }
+
+    @discardableResult
+    private func sql<Result>(_ body: () throws(PostgresError) -> Result) throws(TransactionFailure) -> Result {
+        do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, at least 1, as PostgreSQL's settings want them.
+    var inMilliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    }
+}

@@ -1,0 +1,13 @@
+import Kafka
+import Postgres
+
+/// Why a batch's transaction did not commit, as far as is known.
+enum TransactionFailure: Error {
+    /// - Parameter commitSent: COMMIT was on its way, so only the ledger knows whether the batch is in.
+    case postgres(PostgresError, commitSent: Bool)
+    /// Another member has taken one of the partitions over.
+    case fenced
+    case tooManyDeadLetters(share: Double)
+    /// The dead-letter topic did not acknowledge.
+    case deadLetterTopic(KafkaError)
+}

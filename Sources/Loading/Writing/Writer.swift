@@ -1,0 +1,362 @@
+import Foundation
+import Kafka
+import Logging
+import Postgres
+
+/// A thread with a connection, that carries out one batch at a time and reports what became of it.
+///
+/// It decides nothing about positions, rebalances or the group: it tries the same batch until it is in, until somebody
+/// else has taken a partition over, or until it is told to give up.
+final class Writer: @unchecked Sendable {
+    // Unchecked: everything that two threads touch is in `state`, under `condition`. The connection and what belongs to
+    // it are local to the thread in `run()`.
+
+    struct Job: Sendable {
+        var batch: Batch
+        var targets: [Target]
+    }
+
+    enum Outcome: Sendable {
+        case loaded(Batch, BatchTransaction.Loaded)
+        /// Another member has taken a partition over: nothing of the batch is in.
+        case fenced(Batch)
+        /// Given up as told. Whether the batch is in, the ledger knows.
+        case abandoned(Batch)
+        /// The table is not what the rows were built for: read the catalog again, build them again.
+        case setup(Batch, PostgresError)
+        case failed(Batch, LoadingError)
+
+        var batch: Batch {
+            switch self {
+            case .loaded(let batch, _), .fenced(let batch), .abandoned(let batch), .setup(let batch, _),
+                .failed(let batch, _):
+                batch
+            }
+        }
+    }
+
+    private struct State {
+        var job: Job?
+        var outcome: Outcome?
+        var isAbandoned = false
+        var isStopped = false
+        var hasEnded = false
+        var isAway = false
+        var canceller: Canceller?
+    }
+
+    private let index: Int
+    private let options: LoadingOptions
+    private let wakeup: Wakeup
+    private let logger: Logger
+    private let statistics: LoadingStatistics
+    private let producer: Producer?
+    private let condition = NSCondition()
+    private var state = State()
+
+    init(
+        index: Int, options: LoadingOptions, producer: Producer?, wakeup: Wakeup, statistics: LoadingStatistics,
+        logger: Logger
+    ) {
+        self.index = index
+        self.options = options
+        self.producer = producer
+        self.wakeup = wakeup
+        self.statistics = statistics
+        self.logger = logger
+        let thread = Thread { [self] in run() }
+        thread.name = "writer-\(index)"
+        thread.start()
+    }
+
+    // MARK: The consumer's side
+
+    /// Hands a batch over. Only while no other is under way.
+    func load(_ job: Job) {
+        condition.withLock {
+            precondition(state.job == nil && state.outcome == nil, "a writer takes one batch at a time")
+            state.job = job
+            state.isAbandoned = false
+            condition.broadcast()
+        }
+    }
+
+    func takeOutcome() -> Outcome? {
+        condition.withLock {
+            defer { state.outcome = nil }
+            return state.outcome
+        }
+    }
+
+    /// Waits for the outcome of the batch under way.
+    ///
+    /// - Parameter giveUpWhenAway: return as soon as the database is known not to answer.
+    /// - Returns: nil if there is none in time.
+    func awaitOutcome(until deadline: Date, giveUpWhenAway: Bool) -> Outcome? {
+        condition.withLock {
+            while state.outcome == nil, !(giveUpWhenAway && state.isAway) {
+                guard condition.wait(until: deadline) else { break }
+            }
+            defer { state.outcome = nil }
+            return state.outcome
+        }
+    }
+
+    /// Tells the writer to give the batch under way up, wherever it stands. The outcome follows at once.
+    func abandon() {
+        let canceller: Canceller? = condition.withLock {
+            state.isAbandoned = true
+            condition.broadcast()
+            return state.canceller
+        }
+        // Breaks the connection rather than asking the server to cancel: the server may be what does not answer.
+        canceller?.breakConnection()
+    }
+
+    /// Ends the thread and waits until it has. Nothing may be under way.
+    func stop() {
+        abandon()
+        condition.withLock {
+            state.isStopped = true
+            condition.broadcast()
+            while !state.hasEnded { condition.wait() }
+        }
+    }
+
+    // MARK: The writer's own thread
+
+    private func run() {
+        var session = Session()
+        while let job = nextJob() {
+            let outcome = carryOut(job, &session)
+            condition.withLock {
+                state.job = nil
+                state.outcome = outcome
+                condition.broadcast()
+            }
+            wakeup.ring()
+        }
+        session.connection?.close()
+        condition.withLock {
+            state.hasEnded = true
+            condition.broadcast()
+        }
+    }
+
+    private func nextJob() -> Job? {
+        condition.withLock {
+            while state.job == nil, !state.isStopped { condition.wait() }
+            return state.isStopped ? nil : state.job
+        }
+    }
+
+    /// What the thread keeps from batch to batch.
+    private struct Session {
+        var connection: Connection?
+        var care: Care?
+        var window = RejectionWindow()
+    }
+
+    private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
+        let batch = job.batch
+        let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
+        let sink = DeadLetterSink(group: options.group, options: options.deadLetters, producer: producer)
+        var backoff = Backoff()
+        var awaySince: Date?
+        var isOutcomeUnknown = false
+        while true {
+            if condition.withLock({ state.isAbandoned }) {
+                session.connection?.close()
+                session.connection = nil
+                return .abandoned(batch)
+            }
+            do throws(TransactionFailure) {
+                let connection = try connected(&session)
+                if isOutcomeUnknown, let ledger {
+                    // The connection died with COMMIT on its way. The ledger tells; trying again blindly would not be
+                    // wrong either, because the fence would not let it through.
+                    switch try known({ () throws(PostgresError) in
+                        try ledger.outcome(of: batch.partitions, on: connection)
+                    })
+                    {
+                    case .committed:
+                        cameBack(since: &awaySince)
+                        return .loaded(
+                            batch, BatchTransaction.Loaded(rows: rowCount(job), deadLetters: batch.deadLetters))
+                    case .takenOver: return .fenced(batch)
+                    case .notCommitted: isOutcomeUnknown = false
+                    }
+                }
+                let window = session.window
+                let maxShare = options.deadLetters.maxShare
+                let transaction = BatchTransaction(
+                    batch: batch, targets: job.targets, connection: connection, ledger: ledger,
+                    database: options.database, deadLetters: sink,
+                    mayReject: { messages, bad in
+                        window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
+                    })
+                let loaded = try transaction.run(care: &session.care)
+                cameBack(since: &awaySince)
+                session.window.add(batch.messages.count, bad: loaded.deadLetters.count)
+                let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
+                if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
+                return .loaded(batch, loaded)
+            } catch {
+                switch error {
+                case .fenced:
+                    cameBack(since: &awaySince)
+                    return .fenced(batch)
+                case .tooManyDeadLetters(let share):
+                    return .failed(batch, .tooManyDeadLetters(share: share, batch, job.targets, options))
+                case .deadLetterTopic(let error):
+                    guard error.isRetriable else {
+                        return .failed(
+                            batch,
+                            LoadingError(
+                                .kafka, "a dead letter could not be written to the topic: \(error)",
+                                mend: "mend dead_letters.topic or its rights; nothing was committed"))
+                    }
+                    if let failure = away("the dead-letter topic", "\(error)", .deadLetterTopic, &awaySince) {
+                        return .failed(batch, failure)
+                    }
+                    pause(backoff.next())
+                case .postgres(let error, let commitSent):
+                    isOutcomeUnknown = isOutcomeUnknown || commitSent
+                    if session.connection?.isOpen != true { disconnect(&session) }
+                    switch FailureClass(error) {
+                    case .data:
+                        statistics.retried(.data)
+                        if session.care == nil {
+                            session.care = Care()
+                        } else {
+                            // Something outside of the chunks was refused, the dead letters themselves perhaps.
+                            return .failed(batch, .database(error, batch))
+                        }
+                    case .conflict:
+                        statistics.retried(.conflict)
+                        if backoff.attempts > 0 { pause(backoff.next()) } else { _ = backoff.next(random: 0) }
+                    case .setup:
+                        return .setup(batch, error)
+                    case .away:
+                        disconnect(&session)
+                        if let failure = away("the database", "\(error)", .database, &awaySince) {
+                            return .failed(batch, failure)
+                        }
+                        pause(backoff.next())
+                    }
+                }
+            }
+        }
+    }
+
+    private func connected(_ session: inout Session) throws(TransactionFailure) -> Connection {
+        if let connection = session.connection { return connection }
+        let connection = try known { () throws(PostgresError) in
+            try Connection(options.connectionOptions("writer \(index)"))
+        }
+        session.connection = connection
+        let canceller = connection.makeCanceller()
+        condition.withLock { state.canceller = canceller }
+        return connection
+    }
+
+    private func disconnect(_ session: inout Session) {
+        session.connection?.close()
+        session.connection = nil
+        condition.withLock { state.canceller = nil }
+    }
+
+    private func known<Result>(_ body: () throws(PostgresError) -> Result) throws(TransactionFailure) -> Result {
+        do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
+    }
+
+    /// Says once that something is away.
+    ///
+    /// - Returns: the error to stop with, once `outage_timeout` has passed.
+    private func away(
+        _ what: String, _ reason: String, _ place: LoadingStatistics.Outage, _ since: inout Date?
+    ) -> LoadingError? {
+        statistics.retried(.away)
+        guard let began = since else {
+            since = Date()
+            condition.withLock {
+                state.isAway = true
+                condition.broadcast()
+            }
+            statistics.outage(place, isOver: false)
+            logger.warning(
+                "\(what) is away; the batch is kept and tried again until it answers",
+                metadata: ["error": "\(reason)", "writer": "\(index)"])
+            return nil
+        }
+        if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+            return LoadingError(
+                .unavailable, "\(what) was away for longer than outage_timeout: \(reason)",
+                mend: "bring it back and start again; nothing is lost")
+        }
+        return nil
+    }
+
+    private func cameBack(since: inout Date?) {
+        guard let began = since else { return }
+        since = nil
+        condition.withLock { state.isAway = false }
+        statistics.outage(.database, isOver: true)
+        statistics.outage(.deadLetterTopic, isOver: true)
+        logger.notice(
+            "back again", metadata: ["away_seconds": "\(Int(Date().timeIntervalSince(began)))", "writer": "\(index)"])
+    }
+
+    /// Waits, unless the batch is abandoned in the meantime.
+    private func pause(_ duration: Duration) {
+        let deadline = Date(timeIntervalSinceNow: duration.inSeconds)
+        condition.withLock {
+            while !state.isAbandoned, condition.wait(until: deadline) {}
+        }
+    }
+
+    private func rowCount(_ job: Job) -> Int { job.batch.sections.reduce(0) { $0 + $1.rows.count } }
+}
+
+extension Duration {
+    /// With its fraction.
+    public var inSeconds: Double {
+        let (seconds, attoseconds) = components
+        return Double(seconds) + Double(attoseconds) / 1e18
+    }
+}
+
+extension LoadingOptions {
+    /// How this process introduces itself to the server.
+    public func connectionOptions(_ role: String) -> ConnectionOptions {
+        ConnectionOptions(
+            url: database.url, applicationName: "loader \(group) \(role)", connectTimeout: database.connectTimeout)
+    }
+}
+
+extension LoadingError {
+    fileprivate static func tooManyDeadLetters(
+        share: Double, _ batch: Batch, _ targets: [Target], _ options: LoadingOptions
+    ) -> LoadingError {
+        var counts: [String: Int] = [:]
+        for letter in batch.deadLetters {
+            let column = letter.column.map { ".\($0)" } ?? ""
+            counts["\(letter.reason.rawValue) for \(targets[letter.target].name)\(column)", default: 0] += 1
+        }
+        let most = counts.max { $0.value < $1.value }?.key ?? "refused by the server"
+        let limit = Int((options.deadLetters.maxShare * 100).rounded())
+        return LoadingError(
+            .tooManyDeadLetters,
+            "\(Int((share * 100).rounded())) % of the last \(RejectionWindow.length) messages are bad, "
+                + "more than dead_letters.max_share allows (\(limit) %); most often: \(most)",
+            mend:
+                "mend the route (`loader check` shows how fields land in columns); nothing of this batch was committed")
+    }
+
+    static func database(_ error: PostgresError, _ batch: Batch) -> LoadingError {
+        let place = batch.partitions.first.map { " at \($0.partition)@\($0.expected)" } ?? ""
+        return LoadingError(
+            .database, "the database refuses the batch\(place): \(error)",
+            mend: "mend what it names and start again; nothing was lost or skipped")
+    }
+}
