@@ -4,6 +4,8 @@ import Records
 /// Lets the encoders of SQL arrays and composites look into JSON arrays and objects.
 final class JSONContainers: ContainerReader {
     private let container = JSONContainer()
+    /// Holds the text of `scalar`, because what the container hands out points into it.
+    private var scalarText = CopyBuffer(capacity: 256)
 
     /// Begins a row: what was opened for the one before is forgotten.
     func reset() { container.reset() }
@@ -30,13 +32,14 @@ final class JSONContainers: ContainerReader {
         }
     }
 
-    /// A JSON text that is not nested, as a value; nil if it is no JSON.
+    /// A JSON text that is not nested, as a value that is good until the next call; nil if it is no JSON.
     func scalar(_ text: UnsafeRawBufferPointer) -> InputValue? {
-        var array = [UInt8(ascii: "[")]
-        array.append(contentsOf: text)
-        array.append(UInt8(ascii: "]"))
-        let fields = array.withUnsafeBytes { bytes in try? container.elements(of: bytes) }
-        guard let fields, fields.count == 1 else { return nil }
+        scalarText.removeAll(keepingAtMost: 64 << 10)
+        scalarText.append(byte: UInt8(ascii: "["))
+        scalarText.append(text)
+        scalarText.append(byte: UInt8(ascii: "]"))
+        _ = scalarText.reserve(JSONRecordDecoder.padding)
+        guard let fields = try? container.elements(of: scalarText.bytes), fields.count == 1 else { return nil }
         return InputValue(fields[0])
     }
 }

@@ -53,9 +53,9 @@ struct DeadLetterSink: Sendable {
             """
             INSERT INTO \(table.quoted) AS d (consumer_group, topic, partition, "offset", "timestamp", key, value,
               header_names, header_values, target, reason, sqlstate, column_name, message)
-            VALUES ($1, $2, $3, $4, coalesce(to_timestamp($5::bigint / 1000) + $5::bigint % 1000 * interval '1 ms',
-              '-infinity'), $6, $7, $8, $9, $10, $11, $12, $13, $14)
-            ON CONFLICT (consumer_group, topic, partition, "offset", target, "timestamp") DO UPDATE SET
+            VALUES ($1, $2, $3, $4, to_timestamp($5::bigint / 1000) + $5::bigint % 1000 * interval '1 ms', $6, $7, $8, $9, $10, $11, $12, $13, $14)
+            ON CONFLICT (consumer_group, topic, partition, "offset", target, (coalesce("timestamp", '-infinity')))
+            DO UPDATE SET
               reason = EXCLUDED.reason, sqlstate = EXCLUDED.sqlstate, column_name = EXCLUDED.column_name,
               message = EXCLUDED.message, failed_at = now(), attempts = d.attempts + 1
             """,
