@@ -17,7 +17,7 @@ struct AppendTests {
             try await broker.withTopic(partitions: 3) { topic in
                 try await broker.withGroup { group in
                     let messages = (0..<1000).map { id in
-                        TestMessage(partition: Int32(id % 3), key: nil, value: Array(#"{"id": \#(id), "name": "n\#(id)"}"#.utf8))
+                        TestMessage(partition: Int32(id % 3), key: nil, value: #"{"id": \#(id), "name": "n\#(id)"}"#)
                     }
                     try broker.produce(messages, to: topic)
                     let options = LoadingOptions(
