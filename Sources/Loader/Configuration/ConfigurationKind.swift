@@ -108,9 +108,7 @@ extension ConfigurationKind where Value == String {
 
     static var zone: ConfigurationKind {
         .scalar("text", domain: "an IANA name or an offset such as `+02:00`") { text throws(ValueMistake) in
-            if text.wholeMatch(of: /[+-](0\d|1[0-5])(:?[0-5]\d)?/) != nil || TimeZone(identifier: text) != nil {
-                return text
-            }
+            if EncodingOptions.isKnownTimeZone(text) { return text }
             throw ValueMistake(
                 .invalidValue, "\(text) is no time zone",
                 "Give a name such as Europe/Berlin, or an offset such as +02:00.")

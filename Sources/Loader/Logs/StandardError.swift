@@ -7,12 +7,14 @@ final class StandardError: Sendable {
 
     let descriptor: Int32
     let isTerminal: Bool
+    private let canRedraw: Bool
     /// What stands on the terminal's last line now.
     private let progress = Mutex("")
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
         isTerminal = isatty(descriptor) == 1
+        canRedraw = isTerminal && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     }
 
     /// The terminal's width in columns.
@@ -30,7 +32,7 @@ final class StandardError: Sendable {
 
     /// Shows the progress line, or takes it away; elsewhere than on a terminal it is never shown.
     func show(progress line: String) {
-        guard isTerminal else { return }
+        guard canRedraw else { return }
         progress.withLock { progress in
             guard line != progress else { return }
             put(TerminalCode.clearLine + line)

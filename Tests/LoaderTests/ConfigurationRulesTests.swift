@@ -1,0 +1,84 @@
+import Testing
+
+@testable import Loader
+
+@Suite struct ConfigurationRulesTests {
+    @Test(
+        "settings that contradict each other are refused, at the key that has to change",
+        arguments: [
+            (["routes.0.on_tombstone=delete"], "routes[0].on_tombstone"),
+            (["routes.0.on_tombstone=delete", "routes.0.mode=ignore"], "routes[0].on_tombstone"),
+            (["dead_letters.table=null"], "dead_letters.table"),
+            (["dead_letters.topic=orders"], "dead_letters.topic"),
+            (["dead_letters.topic=orders-dead", "routes.0.topic=^orders"], "dead_letters.topic"),
+            (["delivery=at_least_once", "postgres.synchronous_commit=off"], "postgres.synchronous_commit"),
+            (["postgres.statement_timeout=5m"], "postgres.statement_timeout"),
+            (
+                [
+                    "postgres.lock_timeout=30s", "kafka.properties.max.poll.interval.ms=20000",
+                    "postgres.statement_timeout=10s",
+                ],
+                "postgres.lock_timeout"
+            ),
+            (["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x"], "routes[0].key"),
+            (["routes.0.topic=a,b,a"], "routes[0].topic"),
+            (["routes.1.topic=orders", "routes.1.table=t"], "routes[1].topic"),
+        ])
+    func contradictions(assignments: [String], path: String) throws {
+        let found = try mistakes(set: assignments)
+        #expect(found.map(\.path) == [path])
+        #expect(found.map(\.code) == [.contradiction])
+        #expect(found.map(\.origin) != [.builtIn])
+    }
+
+    @Test(
+        "settings that only look alike are accepted",
+        arguments: [
+            ["routes.0.on_tombstone=delete", "routes.0.mode=upsert"], ["routes.0.key=id"],
+            ["dead_letters.table=null", "dead_letters.topic=dead"], ["postgres.synchronous_commit=off"],
+            ["postgres.statement_timeout=6m", "kafka.properties.max.poll.interval.ms=600000"],
+            ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.id=x"],
+        ])
+    func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
+
+    @Test("a contradiction with a value that was refused already is not reported on top of it")
+    func noConsequences() throws {
+        #expect(
+            try mistakes(set: ["routes.0.on_tombstone=delete", "routes.0.mode=upser"]).map(\.path) == ["routes[0].mode"]
+        )
+    }
+
+    @Test(
+        "properties that would break the promise are refused with the reason",
+        arguments: [
+            ("enable.auto.commit", "true"), ("enable.auto.commit", "false"), ("enable.auto.offset.store", "true"),
+            ("auto.offset.reset", "latest"), ("group.id", "g"), ("bootstrap.servers", "b:1"),
+            ("metadata.broker.list", "b:1"), ("partition.assignment.strategy", "cooperative-sticky"),
+        ])
+    func refused(name: String, value: String) {
+        let found = PropertyRules.refused([name: value], libraryVersion: 0x0200_02ff)
+        #expect(found.map(\.property) == [name])
+        #expect(found.allSatisfy { $0.severity == .error && !$0.message.isEmpty && !$0.mend.isEmpty })
+    }
+
+    @Test("cooperative assignment is allowed where librdkafka no longer hangs in it")
+    func cooperative() {
+        let properties = ["partition.assignment.strategy": "cooperative-sticky"]
+        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_00ff).count == 1)
+        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_01ff).isEmpty)
+        #expect(PropertyRules.refused(["partition.assignment.strategy": "range"], libraryVersion: 0x0200_02ff).isEmpty)
+    }
+
+    @Test("reading uncommitted messages is a warning, not a mistake")
+    func uncommitted() throws {
+        let configuration = try read(set: ["kafka.properties.isolation.level=read_uncommitted"])
+        #expect(configuration.warnings.map(\.path) == ["kafka.properties.isolation.level"])
+    }
+
+    @Test("librdkafka itself judges the properties, before anything starts")
+    func judgedByLibrary() throws {
+        let found = try mistakes(set: ["kafka.properties.no.such=1", "kafka.properties.fetch.min.bytes=many"])
+        #expect(found.map(\.path) == ["kafka.properties.fetch.min.bytes", "kafka.properties.no.such"])
+        #expect(found.allSatisfy { $0.code == .invalidValue })
+    }
+}
