@@ -67,7 +67,10 @@ extension ConfigurationReport.Line {
             switch bare {
             case "true", "yes", "on": return "true"
             case "false", "no", "off": return "false"
-            default: return Double(bare) == nil || bare.hasPrefix(".") || bare.hasPrefix("+") ? jsonString(text) : bare
+            default:
+                // As numbers are written in JSON: without leading zeros or a plus.
+                if let number = Int(bare) { return String(number) }
+                return Double(bare).map { String($0) } ?? jsonString(text)
             }
         }
     }

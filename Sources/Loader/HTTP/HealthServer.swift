@@ -30,8 +30,22 @@ final class HealthServer: Sendable {
                     HTTPServer(
                         address: try .inet6(ip6: host, port: listen.port), logger: .disabled, handler: handler)
                 }
-            let task = Task { try await server.run() }
-            try await Self.waitUntilListening(server, task)
+            let listening = Task { try await server.waitUntilListening() }
+            let task = Task {
+                do {
+                    try await server.run()
+                } catch {
+                    listening.cancel()
+                    throw error
+                }
+            }
+            do {
+                try await listening.value
+            } catch {
+                task.cancel()
+                try await task.value  // its error says why it does not listen
+                throw error
+            }
             self.server = server
             self.task = task
         } catch {
@@ -52,16 +66,6 @@ final class HealthServer: Sendable {
     func stop() async {
         await server.stop()
         _ = await task.result
-    }
-
-    /// Ends as soon as the server listens or has failed to.
-    private static func waitUntilListening(_ server: HTTPServer, _ task: Task<Void, any Error>) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.waitUntilListening() }
-            group.addTask { try await task.value }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
     }
 
     private static func problem(

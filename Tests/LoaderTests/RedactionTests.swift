@@ -1,0 +1,54 @@
+import Testing
+
+@testable import Loader
+
+@Suite struct RedactionTests {
+    @Test(
+        "a connection string is shown without its passwords",
+        arguments: [
+            ("postgresql://u:s3cret@h:5432/d", "postgresql://u:******@h:5432/d"),
+            ("postgres://u@h/d", "postgres://u@h/d"),
+            ("postgres://h/d", "postgres://h/d"), ("postgres://u:a@s3cret/?@h/d", "postgres://u:******@h/d"),
+            (
+                "postgres://h/d?user=u&password=s3cret&sslmode=require",
+                "postgres://h/d?user=u&password=******&sslmode=require"
+            ),
+            ("postgres://u:s3cret@h/d?sslpassword=s3cret", "postgres://u:******@h/d?sslpassword=******"),
+            ("host=h password=s3cret dbname=d", "host=h password=****** dbname=d"),
+            ("host=h password = 's3 cr\\'et' dbname=d", "host=h password=****** dbname=d"),
+            ("password='s3cret", "password=******"),
+            ("host=h s3cret", "******"), ("jdbc:postgresql://u:s3cret@h/d", "******"), ("", ""),
+        ])
+    func connections(text: String, shown: String) { #expect(Redaction.connection(text) == shown) }
+
+    @Test(
+        "librdkafka's secrets are known by their names",
+        arguments: [
+            ("sasl.password", true), ("ssl.key.password", true), ("ssl.keystore.password", true), ("ssl.key.pem", true),
+            ("sasl.oauthbearer.client.secret", true), ("sasl.oauthbearer.config", true), ("sasl.username", false),
+            ("sasl.oauthbearer.token.endpoint.url", false), ("ssl.ca.location", false), ("bootstrap.servers", false),
+        ])
+    func properties(name: String, isSecret: Bool) { #expect(Redaction.isSecret(property: name) == isSecret) }
+
+    @Test("nothing that is printed holds a secret: neither what is in force nor any complaint")
+    func nothingLeaks() throws {
+        let files = ["/s": "s3cret"]
+        let secrets = [
+            "kafka.properties.sasl.password=s3cret", "kafka.properties.ssl.key.password=s3cret",
+            "postgres.url=postgresql://u:s3cret@h/d",
+        ]
+        let yaml = completeYAML + "\nlog: { level: info }\nx-s: s3cret\n"
+        let report = ConfigurationReport(try read(yaml, set: secrets, files: files))
+        #expect(!report.text.contains("s3cret"))
+        #expect(!report.json.contains("s3cret"))
+        #expect(report.text.contains("postgresql://u:******@h/d"))
+
+        let wrong = completeYAML.replacing(
+            "orders-loader", with: "g\n  properties: { ssl.key.pem: s3cret }\nwriters: \"${file:/s}\"")
+        let complaints = try mistakes(
+            wrong, set: ["postgres.url=s3cret", "kafka.properties.sasl.oauthbearer.config=s3cret"], files: files)
+        #expect(complaints.contains { $0.path == "writers" })
+        #expect(complaints.contains { $0.path == "postgres.url" })
+        #expect(!complaints.map(\.description).joined().contains("s3cret"))
+    }
+}
