@@ -87,11 +87,11 @@ final class HealthServer: Sendable {
         let status: @Sendable () -> ServiceStatus
 
         func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
-            let answer = HealthAnswer(path: request.path, status: status)
             guard request.method == .GET || request.method == .HEAD else {
                 return HTTPResponse(
                     statusCode: .methodNotAllowed, headers: HTTPHeaders([HTTPHeader("Allow"): "GET, HEAD"]))
             }
+            let answer = HealthAnswer(path: request.path, status: status)
             return HTTPResponse(
                 statusCode: HTTPStatusCode(answer.code, phrase: answer.phrase),
                 headers: [.contentType: answer.contentType], body: Data(answer.body.utf8))
