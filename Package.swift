@@ -47,7 +47,8 @@ let package = Package(
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: strict),
-        .testTarget(name: "LoadingTests", dependencies: ["Loading"], swiftSettings: strict),
+        .testTarget(
+            name: "LoadingTests", dependencies: ["Loading", "Kafka", "Postgres", "Records"], swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["Loader", "Loading", "Kafka", "Postgres", "Records", "TestSupport"],

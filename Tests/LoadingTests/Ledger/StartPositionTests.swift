@@ -1,0 +1,190 @@
+import Kafka
+import Testing
+
+@testable import Loading
+
+@Suite("Start position")
+struct StartPositionTests {
+    private static let ours = LedgerMark(ledger: "11111111-1111-4111-8111-111111111111")
+    private static let theirs = LedgerMark(ledger: "22222222-2222-4222-8222-222222222222")
+    private static let partition = TopicPartition(topic: "orders", partition: 3)
+
+    /// Decides with a partition that holds 10…100.
+    private func decide(
+        ledger: Int64? = nil, group: (offset: Int64, metadata: String)? = nil, isNew: Bool = false,
+        reset: LoadingOptions.OffsetReset = .error, lost: LoadingOptions.OnLostOffsets = .stop, doubles: Bool = false
+    ) throws(LoadingError) -> StartPosition {
+        let facts = StartPosition.Facts(
+            partition: Self.partition, ledger: ledger,
+            group: group.map { CommittedOffset(partition: Self.partition, offset: $0.offset, metadata: $0.metadata) },
+            watermarks: Watermarks(low: 10, high: 100), isNewPartition: isNew)
+        let rules = StartPosition.Rules(
+            mark: Self.ours, offsetReset: reset, onLostOffsets: lost, replayDoubles: doubles)
+        return try StartPosition.decide(facts, rules)
+    }
+
+    private func code(_ body: () throws -> StartPosition) -> LoadingError.Code? {
+        #expect(throws: LoadingError.self) { try body() }?.code
+    }
+
+    // MARK: – | –
+
+    @Test(
+        "without any position `auto_offset_reset` decides",
+        arguments: [(LoadingOptions.OffsetReset.earliest, Int64(10)), (.latest, 100)])
+    func fresh(reset: LoadingOptions.OffsetReset, offset: Int64) throws {
+        #expect(
+            try decide(reset: reset) == StartPosition(offset: offset, step: .insert, needsMark: false))
+    }
+
+    @Test("without any position `auto_offset_reset: error` stops")
+    func freshRefused() { #expect(code { try decide(reset: .error) } == .noPosition) }
+
+    @Test(
+        "a new partition of a known topic begins at its beginning, whatever `auto_offset_reset` says",
+        arguments: LoadingOptions.OffsetReset.allCases)
+    func newPartition(reset: LoadingOptions.OffsetReset) throws {
+        #expect(
+            try decide(isNew: true, reset: reset) == StartPosition(offset: 10, step: .insert, needsMark: false))
+    }
+
+    // MARK: – | C without a mark
+
+    @Test(
+        "an older consumer's offset is adopted, and gets our mark",
+        arguments: ["", "whatever a consumer wrote", "loader/1", "loader/1 a b"])
+    func adoption(metadata: String) throws {
+        #expect(
+            try decide(group: (42, metadata)) == StartPosition(offset: 42, step: .insert, needsMark: true))
+    }
+
+    @Test("an older consumer's offset is adopted for a new partition and an append-only route too")
+    func adoptionOfNewPartition() throws {
+        #expect(
+            try decide(group: (42, ""), isNew: true, doubles: true)
+                == StartPosition(offset: 42, step: .insert, needsMark: true))
+    }
+
+    // MARK: P | –
+
+    @Test("the ledger alone is enough: the group may expire or be deleted")
+    func groupGone() throws {
+        #expect(
+            try decide(ledger: 42, reset: .latest, doubles: true)
+                == StartPosition(offset: 42, step: .none, needsMark: false))
+    }
+
+    // MARK: P | C with our mark
+
+    @Test(
+        "against our own mark the ledger always wins", arguments: [Int64(10), 41, 42, 43, 100, 1000],
+        [true, false])
+    func ownMark(group: Int64, doubles: Bool) throws {
+        #expect(
+            try decide(ledger: 42, group: (group, Self.ours.metadata), doubles: doubles)
+                == StartPosition(offset: 42, step: .none, needsMark: false))
+    }
+
+    // MARK: P | C without a mark
+
+    @Test("a reset of the group moves the ledger, back and forth", arguments: [Int64(10), 30, 42, 60, 100])
+    func reset(group: Int64) throws {
+        #expect(
+            try decide(ledger: 42, group: (group, ""))
+                == StartPosition(offset: group, step: .reset(from: 42), needsMark: true))
+    }
+
+    @Test("a reset backwards is refused where it would append rows twice, and names both positions")
+    func unsafeReset() throws {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(ledger: 42, group: (30, ""), doubles: true)
+        }
+        #expect(error?.code == .unsafeReplay)
+        #expect(error?.description.contains("orders[3]@42") == true)
+        #expect(error?.description.contains("@30") == true)
+        #expect(error?.description.contains("12 messages") == true)
+        #expect(error?.mend.contains("--allow-duplicates") == true)
+    }
+
+    @Test("a reset forwards doubles nothing, so append-only routes take it; so is its repetition", arguments: [42, 60])
+    func safeReset(group: Int64) throws {
+        #expect(
+            try decide(ledger: 42, group: (group, ""), doubles: true)
+                == StartPosition(offset: group, step: .reset(from: 42), needsMark: true))
+    }
+
+    // MARK: any | C with another mark; – | C with our mark
+
+    @Test("the mark of another ledger stops, with or without a position of our own", arguments: [nil, Int64(42)])
+    func otherLedger(ledger: Int64?) {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(ledger: ledger, group: (42, Self.theirs.metadata), reset: .earliest)
+        }
+        #expect(error?.code == .otherLedger)
+        #expect(error?.description.contains(Self.ours.ledger) == true)
+        #expect(error?.description.contains(Self.theirs.ledger) == true)
+        #expect(error?.mend.contains("kafka.group") == true)
+        #expect(error?.mend.contains("loader backfill") == true)
+    }
+
+    @Test("our own mark without a position stops, even where the partition looks new", arguments: [true, false])
+    func lostPosition(isNew: Bool) {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(group: (42, Self.ours.metadata), isNew: isNew, reset: .earliest, lost: .earliest)
+        }
+        #expect(error?.code == .lostPosition)
+        #expect(error?.description.contains("orders[3]@42") == true)
+        #expect(error?.mend.contains("loader backfill --topic orders") == true)
+    }
+
+    // MARK: Gone offsets
+
+    @Test("positions at the watermarks themselves are not lost", arguments: [Int64(10), 100])
+    func atTheWatermarks(ledger: Int64) throws {
+        #expect(try decide(ledger: ledger) == StartPosition(offset: ledger, step: .none, needsMark: false))
+    }
+
+    struct Lost: Sendable, CustomTestStringConvertible {
+        var ledger: Int64?
+        var group: Int64?
+        var mark = ""
+        var name: String
+        var testDescription: String { name }
+        /// What the position is written over.
+        var isInsert: Bool { ledger == nil }
+    }
+
+    static let lost = [
+        Lost(ledger: 9, name: "the ledger's, deleted by retention"),
+        Lost(ledger: 101, name: "the ledger's, beyond the end"),
+        Lost(ledger: 9, group: 9, mark: ours.metadata, name: "both, deleted by retention"),
+        Lost(ledger: 101, group: 101, mark: ours.metadata, name: "both, beyond the end"),
+        Lost(ledger: 42, group: 9, name: "a reset to what is deleted"),
+        Lost(ledger: 42, group: 101, name: "a reset beyond the end"),
+        Lost(group: 9, name: "an older consumer's, deleted by retention"),
+        Lost(group: 101, name: "an older consumer's, beyond the end"),
+    ]
+
+    @Test("a position outside the partition stops by default, with the figures and both ways on", arguments: lost)
+    func lostStops(_ lost: Lost) throws {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(ledger: lost.ledger, group: lost.group.map { ($0, lost.mark) })
+        }
+        #expect(error?.code == .lostOffsets)
+        #expect(error?.message.contains("10…100") == true)
+        let offset = lost.group ?? lost.ledger ?? 0
+        #expect(error?.message.contains("orders[3]@\(offset)") == true)
+        #expect(error?.message.contains(offset < 10 ? "1 unread messages are gone" : "ends before it") == true)
+        #expect(error?.mend.contains("--to-earliest") == true)
+        #expect(error?.mend.contains("--to-latest") == true)
+    }
+
+    @Test(
+        "a position outside the partition goes on where `on_lost_offsets` says, and the ledger follows",
+        arguments: lost, [(LoadingOptions.OnLostOffsets.earliest, Int64(10)), (.latest, 100)])
+    func lostGoesOn(_ lost: Lost, _ goOn: (at: LoadingOptions.OnLostOffsets, offset: Int64)) throws {
+        let start = try decide(ledger: lost.ledger, group: lost.group.map { ($0, lost.mark) }, lost: goOn.at)
+        let step: StartPosition.Step = lost.ledger.map { .skip(from: $0) } ?? .insert
+        #expect(start == StartPosition(offset: goOn.offset, step: step, needsMark: true))
+    }
+}

@@ -1,0 +1,207 @@
+import Postgres
+import Records
+import Testing
+
+@testable import Loading
+
+@Suite("Target")
+struct TargetTests {
+    private func problems(_ route: Route, _ table: Table) -> [SetupProblem] {
+        switch Target.compile(route, index: 0, table: table) {
+        case .success: []
+        case .failure(let found): found.problems
+        }
+    }
+
+    private func column(_ name: String, _ field: String? = nil) -> Route.Column {
+        Route.Column(name: name, source: .field(FieldPath([field ?? name])))
+    }
+
+    // MARK: What comes of a right route
+
+    @Test("by default each column takes the field of its own name, but for those the server fills itself")
+    func defaultColumns() throws {
+        let target = try Target.made(
+            .made(),
+            .made([
+                .made("id", .int8, identity: .always), .made("name"), .made("twice", .int8, isGenerated: true),
+                .made("serial", .int8, identity: .byDefault),
+            ]))
+        #expect(target.columns.map(\.name) == ["name", "serial"])
+        #expect(target.columns.map(\.source) == [.field(FieldPath(["name"])), .field(FieldPath(["serial"]))])
+    }
+
+    @Test("the key's columns lead, in the key's order")
+    func keyLeads() throws {
+        let table = Table.made([.made("c"), .made("b", .int8), .made("a"), .made("d")], key: ["a", "b"])
+        let target = try Target.made(.made(mode: .upsert), table)
+        #expect(target.columns.map(\.name) == ["a", "b", "c", "d"])
+        #expect(target.keyColumns.map(\.name) == ["a", "b"])
+        #expect(try Target.made(.made(mode: .insert), table).keyCount == 0)
+    }
+
+    @Test("one column without a binary encoder makes the whole table's COPY text")
+    func format() throws {
+        #expect(try Target.made(.made(), .made([.made("a", .int8), .made("b", .jsonb)])).format == .binary)
+        #expect(try Target.made(.made(), .made([.made("a", .int8), .made("b", .inet)])).format == .text)
+    }
+
+    @Test("a column with a default may be left out of a message, unless it is required or of the key")
+    func omission() throws {
+        let table = Table.made(
+            [
+                .made("id", .int8, isNotNull: true, default: "nextval('s')"), .made("a", default: "'x'"), .made("b"),
+                .made("c", .int8, identity: .byDefault), .made("d", default: "'y'"),
+            ], key: ["id"])
+        let target = try Target.made(
+            .made(
+                mode: .upsert,
+                columns: [
+                    column("id"), column("a"), column("b"), column("c"),
+                    Route.Column(name: "d", source: .field(FieldPath(["d"])), isRequired: true),
+                ]), table)
+        #expect(target.columns.map(\.omissionBit) == [nil, 0, nil, 1, nil])
+    }
+
+    @Test("keys of types that are equal in more than one spelling are left to the server")
+    func ordinal() throws {
+        let numeric = try Target.made(.made(mode: .upsert), .made([.made("id", .numeric), .made("a")], key: ["id"]))
+        #expect(!numeric.isKeyBytewise && numeric.hasOrdinal)
+        let citext = PostgresType(oid: 90_000, name: "citext", formatted: "citext")
+        #expect(try Target.made(.made(mode: .ignore), .made([.made("id", citext)], key: ["id"])).hasOrdinal)
+        let bytewise = try Target.made(.made(mode: .upsert), .made([.made("id"), .made("a", .numeric)], key: ["id"]))
+        #expect(bytewise.isKeyBytewise && !bytewise.hasOrdinal)
+        let domain = PostgresType(oid: 90_001, name: "sku", formatted: "sku", shape: .domain(over: .text))
+        #expect(try Target.made(.made(mode: .upsert), .made([.made("id", domain)], key: ["id"])).isKeyBytewise)
+    }
+
+    @Test("tombstones delete in mode upsert and are dead letters elsewhere, unless the route says otherwise")
+    func tombstones() throws {
+        let table = Table.made([.made("id", .int8)], key: ["id"])
+        #expect(try Target.made(.made(mode: .upsert), table).onTombstone == .delete)
+        #expect(try Target.made(.made(mode: .ignore), table).onTombstone == .deadLetter)
+        #expect(try Target.made(.made(), table).onTombstone == .deadLetter)
+        #expect(try Target.made(.made(mode: .upsert, onTombstone: .skip), table).onTombstone == .skip)
+    }
+
+    // MARK: Mistakes
+
+    @Test("a column that is not there names the nearest that is")
+    func missingColumn() {
+        let found = problems(.made(columns: [column("custmer")]), .made([.made("customer"), .made("id")]))
+        #expect(found.map(\.code) == [.missingColumn])
+        #expect(found.first?.mend == "did you mean customer?")
+        let far = problems(.made(columns: [column("zzzzzz")]), .made([.made("customer")]))
+        #expect(far.first?.mend == "add the column or take it out of `columns`")
+    }
+
+    @Test("a column routed twice")
+    func routedTwice() {
+        #expect(
+            problems(.made(columns: [column("a", "x"), column("a", "y")]), .made([.made("a")])).map(\.code)
+                == [.badOption])
+    }
+
+    @Test("a column that the server writes itself")
+    func unwritable() {
+        let table = Table.made([.made("a", isGenerated: true), .made("b", identity: .always)])
+        #expect(
+            problems(.made(columns: [column("a"), column("b")]), table).map(\.code)
+                == [.unwritableColumn, .unwritableColumn])
+    }
+
+    @Test("a NOT NULL column that nothing fills")
+    func unrouted() {
+        let table = Table.made([
+            .made("a"), .made("b", isNotNull: true), .made("c", isNotNull: true, default: "now()"),
+            .made("d", isNotNull: true, identity: .always),
+        ])
+        let found = problems(.made(columns: [column("a")]), table)
+        #expect(found.map(\.code) == [.unroutedColumn])
+        #expect(found.first?.problem.contains("public.orders.b") == true)
+    }
+
+    @Test("rights: INSERT for all, UPDATE and SELECT and DELETE for what upsert does")
+    func rights() {
+        let table = Table.made(
+            [.made("id", .int8, mayInsert: false, mayUpdate: false), .made("a", mayUpdate: false)], key: ["id"],
+            maySelect: false, mayDelete: false)
+        #expect(problems(.made(), table).map(\.code) == [.missingRight])
+        #expect(problems(.made(mode: .ignore), table).count == 2)
+        // INSERT on id, UPDATE on a (id is the key), SELECT, DELETE.
+        let upsert = problems(.made(mode: .upsert), table)
+        #expect(upsert.map(\.code) == [.missingRight, .missingRight, .missingRight, .missingRight])
+        #expect(upsert.allSatisfy { $0.mend.contains("GRANT") })
+        #expect(problems(.made(mode: .upsert, onTombstone: .skip), table).count == 3)
+    }
+
+    @Test("upsert without a key, and a key without its index, with the DDL")
+    func keys() {
+        let keyless = Table.made([.made("id", .int8), .made("a")])
+        #expect(problems(.made(mode: .upsert), keyless).map(\.code) == [.missingKey])
+        #expect(problems(.made(mode: .ignore), keyless).isEmpty)
+        let indexless = problems(.made(mode: .upsert, key: ["id", "a"]), keyless)
+        #expect(indexless.map(\.code) == [.missingIndex])
+        #expect(indexless.first?.mend == #"CREATE UNIQUE INDEX ON "public"."orders" ("id", "a");"#)
+    }
+
+    @Test("an index that ON CONFLICT cannot name is none; the columns' order does not matter")
+    func arbiters() {
+        let columns: [Table.Column] = [.made("id", .int8), .made("a")]
+        let partial = Table.UniqueIndex(name: "i", columns: ["id"], isPrimary: false, isArbiter: false)
+        #expect(
+            problems(.made(mode: .upsert, key: ["id"]), .made(columns, uniqueIndexes: [partial])).map(\.code)
+                == [.missingIndex])
+        let both = Table.UniqueIndex(name: "i", columns: ["a", "id"], isPrimary: false)
+        #expect(problems(.made(mode: .upsert, key: ["id", "a"]), .made(columns, uniqueIndexes: [both])).isEmpty)
+    }
+
+    @Test("a key column that no field fills")
+    func unroutedKey() {
+        let found = problems(
+            .made(mode: .upsert, columns: [column("a")]),
+            .made([.made("id", .int8, isNotNull: true, default: "0"), .made("a")], key: ["id"]))
+        #expect(found.map(\.code) == [.missingColumn])
+        #expect(found.first?.problem.contains("key column") == true)
+    }
+
+    @Test("a zone that nobody knows, on the column or on the route")
+    func zone() {
+        let stamp = PostgresType(oid: 1184, name: "timestamptz", formatted: "timestamp with time zone")
+        #expect(problems(.made(timeZone: "Mars/Olympus"), .made([.made("at", stamp)])).map(\.code) == [.badOption])
+        #expect(problems(.made(timeZone: "+02:00"), .made([.made("at", stamp)])).isEmpty)
+        let route = Route.made(columns: [
+            Route.Column(name: "at", source: .field(FieldPath(["at"])), timeZone: "Europe/Nowhere")
+        ])
+        #expect(problems(route, .made([.made("at", stamp)])).map(\.code) == [.badOption])
+    }
+
+    @Test("deleting by tombstones needs mode upsert")
+    func deletion() {
+        let table = Table.made([.made("id", .int8)], key: ["id"])
+        #expect(problems(.made(onTombstone: .delete), table).map(\.code) == [.badOption])
+        #expect(problems(.made(mode: .ignore, onTombstone: .delete), table).map(\.code) == [.badOption])
+    }
+
+    @Test("a table without a column to load")
+    func nothingToLoad() {
+        #expect(problems(.made(), .made([])).map(\.code) == [.missingColumn])
+        #expect(problems(.made(), .made([.made("id", identity: .always)])).map(\.code) == [.missingColumn])
+    }
+
+    @Test("all mistakes of a route come at once, each at the route's place")
+    func allAtOnce() {
+        let found = problems(
+            .made(mode: .upsert, key: ["nr"], onTombstone: .delete, columns: [column("naem"), column("gen")]),
+            .made(
+                [
+                    .made("nr", .int8, isNotNull: true), .made("name", mayInsert: false),
+                    .made("gen", isGenerated: true), .made("needed", isNotNull: true),
+                ], maySelect: false, mayDelete: false))
+        #expect(
+            Set(found.map(\.code))
+                == [.missingIndex, .missingColumn, .unwritableColumn, .unroutedColumn, .missingRight])
+        #expect(found.count >= 7)
+        #expect(found.allSatisfy { $0.place == "routes[0]" && !$0.mend.isEmpty && !$0.isWarning })
+    }
+}

@@ -1,0 +1,83 @@
+import Kafka
+import Postgres
+import Records
+
+@testable import Loading
+
+extension PostgresType {
+    static let int4 = PostgresType(oid: 23, name: "int4", formatted: "integer")
+    static let int8 = PostgresType(oid: 20, name: "int8", formatted: "bigint")
+    static let text = PostgresType(oid: 25, name: "text", formatted: "text")
+    static let numeric = PostgresType(oid: 1700, name: "numeric", formatted: "numeric")
+    /// Has no binary encoder, so its table is copied as text.
+    static let inet = PostgresType(oid: 869, name: "inet", formatted: "inet")
+    static let jsonb = PostgresType(oid: 3802, name: "jsonb", formatted: "jsonb")
+}
+
+extension Table {
+    /// A table whose columns are numbered in order; `key` is its primary key.
+    static func made(
+        _ columns: [Column], key: [String] = [], uniqueIndexes: [UniqueIndex] = [], maySelect: Bool = true,
+        mayDelete: Bool = true
+    ) -> Table {
+        let primary = key.isEmpty ? [] : [UniqueIndex(name: "orders_pkey", columns: key, isPrimary: true)]
+        return Table(
+            oid: 1, name: TableName(schema: "public", name: "orders"), columns: columns,
+            uniqueIndexes: primary + uniqueIndexes, maySelect: maySelect, mayDelete: mayDelete)
+    }
+}
+
+extension Table.Column {
+    static func made(
+        _ name: String, _ type: PostgresType = .text, isNotNull: Bool = false, default expression: String? = nil,
+        identity: Identity = .none, isGenerated: Bool = false, mayInsert: Bool = true, mayUpdate: Bool = true
+    ) -> Table.Column {
+        Table.Column(
+            name: name, number: 1, type: type, isNotNull: isNotNull, defaultExpression: expression, identity: identity,
+            isGenerated: isGenerated, mayInsert: mayInsert, mayUpdate: mayUpdate)
+    }
+}
+
+extension Route {
+    static func made(
+        mode: Mode = .insert, key: [String]? = nil, onTombstone: OnTombstone? = nil, columns: [Column]? = nil,
+        timeZone: String? = nil
+    ) -> Route {
+        Route(
+            topics: [.name("orders")], table: TableName(schema: "public", name: "orders"), mode: mode, key: key,
+            onTombstone: onTombstone, columns: columns, timeZone: timeZone)
+    }
+}
+
+extension Target {
+    /// Compiles a route that has no mistakes.
+    static func made(_ route: Route, _ table: Table) throws -> Target {
+        try Target.compile(route, index: 0, table: table).get()
+    }
+}
+
+extension Batch {
+    /// A batch of one partition, filled as the consumer's thread fills it, with messages from offset 0 on.
+    static func filled(_ messages: [(key: String?, value: String?)], for target: Target) -> Batch {
+        let batch = Batch()
+        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
+        let range = batch.range(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+        for (offset, message) in messages.enumerated() {
+            let start = batch.arena.count
+            func append(_ text: String?) -> Int32 {
+                guard var text else { return -1 }
+                text.withUTF8 { batch.arena.append(UnsafeRawBufferPointer($0)) }
+                return Int32(text.utf8.count)
+            }
+            let valueCount = append(message.value)
+            let keyCount = append(message.key)
+            let index = batch.append(
+                MessageRecord(
+                    partition: range, offset: Int64(offset), timestamp: 0, start: start, valueCount: valueCount,
+                    keyCount: keyCount, headersCount: 0))
+            batch.advance(range, past: Int64(offset))
+            builder.build(index, in: batch)
+        }
+        return batch
+    }
+}

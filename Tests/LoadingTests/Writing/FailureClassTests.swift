@@ -1,0 +1,37 @@
+import Postgres
+import Testing
+
+@testable import Loading
+
+@Suite("Failure class")
+struct FailureClassTests {
+    /// One condition of every class in appendix A of PostgreSQL's documentation that a COPY, an INSERT, an UPDATE, a
+    /// COMMIT or a connection can meet, and those whose code differs from the rest of its class.
+    static let table: [(String, FailureClass)] = [
+        ("08000", .away), ("08003", .away), ("08006", .away), ("08001", .away), ("08004", .away), ("08P01", .away),
+        ("0A000", .setup), ("21000", .data), ("22001", .data), ("22003", .data), ("22007", .data), ("22021", .data),
+        ("22P02", .data), ("22P05", .data), ("23502", .data), ("23503", .data), ("23505", .data), ("23514", .data),
+        ("23P01", .data), ("25006", .away), ("25P02", .setup), ("27000", .data), ("28000", .setup), ("28P01", .setup),
+        ("38000", .data), ("39000", .data), ("3D000", .setup), ("3F000", .setup), ("40001", .conflict),
+        ("40P01", .conflict), ("40002", .conflict), ("40003", .conflict), ("42501", .setup), ("42601", .setup),
+        ("42703", .setup), ("42P01", .setup), ("42P10", .setup), ("44000", .data), ("53100", .away), ("53200", .away),
+        ("53300", .away), ("54000", .data), ("55000", .setup), ("55P03", .away), ("55P04", .away), ("57014", .away),
+        ("57P01", .away), ("57P03", .away), ("58030", .away), ("P0001", .data), ("XX000", .away), ("XX001", .away),
+        ("F0000", .setup), ("HV000", .setup), ("00000", .setup),
+    ]
+
+    @Test("every SQLSTATE has its class", arguments: table)
+    func sqlState(_ state: String, _ expected: FailureClass) {
+        #expect(FailureClass(SQLState(rawValue: state)) == expected)
+    }
+
+    @Test(
+        "an error that no server answered is an outage",
+        arguments: [PostgresError.Code.connectionFailed, .connectionLost])
+    func nobodyAnswered(code: PostgresError.Code) {
+        #expect(FailureClass(PostgresError(code, message: "no answer")) == .away)
+    }
+
+    @Test("a URL that libpq cannot read does not get better by waiting")
+    func badURL() { #expect(FailureClass(PostgresError(.invalidOptions, message: "no URL")) == .setup) }
+}
