@@ -13,6 +13,11 @@ public final class LoadingStatistics: Sendable {
         /// The high watermark as last heard.
         public var end: Int64
         public var lag: Int64 { max(0, end - position) }
+
+        public init(position: Int64, end: Int64) {
+            self.position = position
+            self.end = end
+        }
     }
 
     public struct Snapshot: Sendable {
@@ -33,6 +38,8 @@ public final class LoadingStatistics: Sendable {
         public var isAssigned = false
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
+
+        public init() {}
 
         public var lag: Int64 { partitions.values.reduce(0) { $0 + $1.lag } }
         public var deadLetterCount: Int { deadLetters.values.reduce(0, +) }

@@ -131,6 +131,7 @@ import Testing
         #expect(try mistakes(set: ["routes.0.zone=America/New_York"]).isEmpty)
         #expect(try mistakes(set: ["routes.0.columns.a=$valu"]).map(\.code) == [.invalidValue])
         #expect(try mistakes(set: ["routes.0.topic=^("]).map(\.code) == [.invalidValue])
+        #expect(try mistakes(set: ["routes.0.topic=a,b,a"]).map(\.code) == [.invalidValue])
         #expect(try mistakes(set: ["http.listen=example.com:80"]).map(\.code) == [.invalidValue])
         #expect(try mistakes(set: ["postgres.url=jdbc:postgresql://h/d"]).map(\.code) == [.invalidValue])
     }

@@ -21,8 +21,6 @@ import Testing
                 "postgres.lock_timeout"
             ),
             (["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x"], "routes[0].key"),
-            (["routes.0.topic=a,b,a"], "routes[0].topic"),
-            (["routes.1.topic=orders", "routes.1.table=t"], "routes[1].topic"),
         ])
     func contradictions(assignments: [String], path: String) throws {
         let found = try mistakes(set: assignments)
@@ -35,6 +33,7 @@ import Testing
         "settings that only look alike are accepted",
         arguments: [
             ["routes.0.on_tombstone=delete", "routes.0.mode=upsert"], ["routes.0.key=id"],
+            ["routes.1.topic=orders", "routes.1.table=a_second_table_of_the_same_topic"],
             ["dead_letters.table=null", "dead_letters.topic=dead"], ["postgres.synchronous_commit=off"],
             ["postgres.statement_timeout=6m", "kafka.properties.max.poll.interval.ms=600000"],
             ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.id=x"],

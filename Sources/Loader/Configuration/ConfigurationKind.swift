@@ -232,17 +232,17 @@ extension ConfigurationKind where Value == [Route.TopicPattern] {
             value throws(ValueMistake) in
             var topics: [Route.TopicPattern] = []
             for item in try value.items(what: "a topic or a list of them") {
-                if item.hasPrefix("^") {
-                    guard PosixExpression(item) != nil else {
-                        throw ValueMistake(
-                            .invalidValue, "\(item) is no regular expression",
-                            "Write a POSIX extended one, such as ^orders-.*")
-                    }
-                    topics.append(.expression(item))
-                } else {
-                    try checkTopicName(item)
-                    topics.append(.name(item))
+                let pattern = item.hasPrefix("^") ? Route.TopicPattern.expression(item) : .name(item)
+                if case .name = pattern { try checkTopicName(item) }
+                guard pattern.isValid else {
+                    throw ValueMistake(
+                        .invalidValue, "\(item) is no regular expression",
+                        "Write a POSIX extended one, such as ^orders-.*")
                 }
+                guard !topics.contains(pattern) else {
+                    throw ValueMistake(.invalidValue, "\(item) is in it twice", "Name each topic once.")
+                }
+                topics.append(pattern)
             }
             return topics
         }

@@ -8,7 +8,6 @@ enum ConfigurationRules {
     {
         var check = Check(configuration: configuration, bad: bad)
         for index in configuration.loading.routes.indices { check.route(index) }
-        check.topics()
         check.deadLetters()
         check.timeouts()
         check.properties(libraryVersion: KafkaLibrary.version)
@@ -60,19 +59,6 @@ private struct Check {
         }
     }
 
-    /// One message belongs to one route.
-    mutating func topics() {
-        var takers: [String: Int] = [:]
-        for (index, route) in loading.routes.enumerated() {
-            for case .name(let topic) in route.topics {
-                if let other = takers.updateValue(index, forKey: topic) {
-                    let place = other == index ? "in this list already" : "taken by routes[\(other)] already"
-                    report(path("routes[].topic", index), "\(topic) is \(place)", "Name each topic once.")
-                }
-            }
-        }
-    }
-
     mutating func deadLetters() {
         let deadLetters = loading.deadLetters
         if deadLetters.table == nil, deadLetters.topic == nil {
@@ -83,13 +69,7 @@ private struct Check {
         }
         guard let target = deadLetters.topic else { return }
         for route in loading.routes {
-            let isTaken = route.topics.contains { pattern in
-                switch pattern {
-                case .name(let name): name == target
-                case .expression(let expression): PosixExpression(expression)?.matches(target) == true
-                }
-            }
-            guard isTaken else { continue }
+            guard route.topics.contains(where: { $0.matches(target) }) else { continue }
             report(
                 path("dead_letters.topic"), "\(route.label) loads \(target), so a bad message would go round for ever",
                 "Send dead letters to a topic that no route takes.")

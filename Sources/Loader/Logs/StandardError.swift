@@ -3,7 +3,8 @@ import Synchronization
 
 /// The process's stderr: whole lines, each in one write, and at most one progress line that stays below them.
 final class StandardError: Sendable {
-    static let shared = StandardError(descriptor: STDERR_FILENO)
+    static let shared = StandardError(
+        descriptor: STDERR_FILENO, canRedraw: ProcessInfo.processInfo.environment["TERM"] != "dumb")
 
     let descriptor: Int32
     let isTerminal: Bool
@@ -11,10 +12,11 @@ final class StandardError: Sendable {
     /// What stands on the terminal's last line now.
     private let progress = Mutex("")
 
-    init(descriptor: Int32) {
+    /// - Parameter canRedraw: false for a terminal that cannot clear a line.
+    init(descriptor: Int32, canRedraw: Bool = true) {
         self.descriptor = descriptor
         isTerminal = isatty(descriptor) == 1
-        canRedraw = isTerminal && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+        self.canRedraw = isTerminal && canRedraw
     }
 
     /// The terminal's width in columns.

@@ -13,7 +13,7 @@ extension Route.TopicPattern {
     }
 
     /// Whether librdkafka gives this topic to the subscription: POSIX extended expressions, as it uses itself.
-    func matches(_ topic: String) -> Bool {
+    public func matches(_ topic: String) -> Bool {
         switch self {
         case .name(let name): return name == topic
         case .expression(let expression):
@@ -25,7 +25,7 @@ extension Route.TopicPattern {
     }
 
     /// False for an expression that cannot be compiled.
-    var isValid: Bool {
+    public var isValid: Bool {
         guard case .expression(let expression) = self else { return true }
         var compiled = regex_t()
         guard regcomp(&compiled, expression, REG_EXTENDED | REG_NOSUB) == 0 else { return false }
