@@ -42,4 +42,15 @@ import Testing
             #expect(key.isRequired || key.defaultText != nil || !key.otherwise.isEmpty)
         }
     }
+
+    @Test("the examples of the page are configurations without a mistake")
+    func examples() throws {
+        let yaml = try #require(ConfigurationReference.page.firstMatch(of: /```yaml\n([\s\S]*?)```/)).1
+        #expect(try read(String(yaml)).loading.routes.count == 1)
+
+        let shell = try #require(ConfigurationReference.page.firstMatch(of: /```sh\n([\s\S]*?)```/)).1
+        let pairs = shell.matches(of: /([A-Z_]+)=(\S+)/).map { (String($0.1), String($0.2)) }
+        let environment = Dictionary(uniqueKeysWithValues: pairs)
+        #expect(try read(nil, environment: environment).loading.routes.first?.mode == .upsert)
+    }
 }
