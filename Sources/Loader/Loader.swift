@@ -13,5 +13,5 @@ struct Loader: ParsableCommand {
               loader config --reference
             """,
         version: Version.all,
-        subcommands: [RunCommand.self, CheckCommand.self, ConfigCommand.self, VersionCommand.self])
+        subcommands: [RunCommand.self, MigrateCommand.self, CheckCommand.self, ConfigCommand.self, VersionCommand.self])
 }

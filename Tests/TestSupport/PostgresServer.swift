@@ -123,6 +123,43 @@ public final class PostgresServer: Sendable {
         return try result.get()
     }
 
+    /// Creates a database with a random name and drops it afterwards: for what cannot share one, such as the ledger.
+    ///
+    /// - Parameter body: gets the new database's URL.
+    public func withDatabase<T>(_ body: (_ url: String) throws -> T) throws -> T {
+        let (name, url) = try createDatabase()
+        let result = Result { try body(url) }
+        try dropDatabase(name)
+        return try result.get()
+    }
+
+    public func withDatabase<T>(
+        isolation: isolated (any Actor)? = #isolation, _ body: (_ url: String) async throws -> T
+    ) async throws -> T {
+        let (name, url) = try createDatabase()
+        let result: Result<T, any Error>
+        do { result = .success(try await body(url)) } catch { result = .failure(error) }
+        try dropDatabase(name)
+        return try result.get()
+    }
+
+    private func createDatabase() throws -> (name: String, url: String) {
+        let name = "test_" + String(UInt64.random(in: 0 ... .max), radix: 36)
+        try connect().execute("CREATE DATABASE \(quoteIdentifier(name)) TEMPLATE template0 ENCODING 'UTF8'")
+        guard var components = URLComponents(string: url), components.scheme != nil else {
+            return (name, self.url(adding: ["dbname": name]))
+        }
+        // In the path, where tools that are not libpq look for it too.
+        components.path = "/" + name
+        components.queryItems = components.queryItems?.filter { $0.name != "dbname" }
+        guard let url = components.string else { throw SetupError("DATABASE_URL cannot take another database") }
+        return (name, url)
+    }
+
+    private func dropDatabase(_ name: String) throws {
+        try connect().execute("DROP DATABASE IF EXISTS \(quoteIdentifier(name)) WITH (FORCE)")
+    }
+
     private func createSchema() throws -> Schema {
         let name = "test_" + String(UInt64.random(in: 0 ... .max), radix: 36)
         try connect().execute("CREATE SCHEMA \(quoteIdentifier(name))")

@@ -14,9 +14,11 @@ struct ConfigurationArguments: ParsableArguments {
     var assignments: [String] = []
 
     /// Reads the configuration, or prints every mistake on stderr and ends with status 78.
-    func load() throws -> Configuration {
+    ///
+    /// - Parameter section: for a command that needs no more than the keys below this one.
+    func load(only section: String? = nil) throws -> Configuration {
         do throws(ConfigurationProblems) {
-            let configuration = try Configuration(.found(config: config, assignments: assignments))
+            let configuration = try Configuration(.found(config: config, assignments: assignments), only: section)
             for warning in configuration.warnings { StandardError.shared.write(line: warning.description) }
             return configuration
         } catch {

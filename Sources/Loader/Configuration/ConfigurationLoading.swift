@@ -53,7 +53,9 @@ extension Configuration {
     /// Reads everything, or reports every mistake there is.
     ///
     /// The command line goes over the environment, the environment over the file, the file over the defaults.
-    init(_ sources: ConfigurationSources) throws(ConfigurationProblems) {
+    ///
+    /// - Parameter section: the first part of the paths whose mistakes matter; nil: all. What is about no key always does.
+    init(_ sources: ConfigurationSources, only section: String? = nil) throws(ConfigurationProblems) {
         var problems: [ConfigurationProblem] = []
         var unread: Set<ConfigurationPath> = []
         if let (name, text) = sources.file {
@@ -97,6 +99,7 @@ extension Configuration {
         }
         problems += ConfigurationRules.problems(of: self, except: bad.union(unread))
 
+        if let section { problems.removeAll { $0.path.map { !$0.hasPrefix(section + ".") } ?? false } }
         warnings = problems.filter { $0.severity == .warning }.sorted(by: ConfigurationProblem.stands)
         let errors = problems.filter { $0.severity == .error }.sorted(by: ConfigurationProblem.stands)
         guard errors.isEmpty else { throw ConfigurationProblems(problems: errors) }

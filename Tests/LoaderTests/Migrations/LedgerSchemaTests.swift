@@ -1,0 +1,141 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Loader
+
+@Suite struct LedgerSchemaTests {
+    let server: PostgresServer
+
+    init() throws { server = try PostgresServer.shared() }
+
+    private func migrator(_ url: String) throws -> Migrator {
+        Migrator(
+            migrations: try .builtIn(), options: ConnectionOptions(url: url), lockTimeout: .seconds(10),
+            turnTimeout: .seconds(30))
+    }
+
+    private func withLedger(_ body: (String, Connection) throws -> Void) throws {
+        try server.withDatabase { url in
+            try migrator(url).up { _ in }
+            try body(url, try Connection(ConnectionOptions(url: url)))
+        }
+    }
+
+    @Test("a database is refused until it is migrated, and when its ledger is of another version")
+    func check() throws {
+        try server.withDatabase { url in
+            let connection = try Connection(ConnectionOptions(url: url))
+            let missing = #expect(throws: MigrationError.self) { try LedgerSchema.check(on: connection) }
+            #expect(missing?.code == .ledgerBehind)
+            #expect(missing?.mend.contains("loader migrate up") == true)
+
+            try migrator(url).up { _ in }
+            try LedgerSchema.check(on: connection)
+            #expect(
+                try connection.query("SELECT schema_version FROM loader.ledger").int(0, 0)
+                    == Int64(LedgerSchema.version))
+
+            for (change, code) in [
+                ("UPDATE loader.ledger SET schema_version = 0", MigrationError.Code.ledgerBehind),
+                ("UPDATE loader.ledger SET schema_version = 99", .ledgerAhead),
+                ("DELETE FROM loader.ledger", .ledgerBehind),
+            ] {
+                try connection.execute(change)
+                let error = #expect(throws: MigrationError.self) { try LedgerSchema.check(on: connection) }
+                #expect(error?.code == code)
+            }
+        }
+    }
+
+    @Test("down removes everything that up made, and up makes another ledger")
+    func downAndUp() throws {
+        try withLedger { url, connection in
+            let first = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
+            try migrator(url).down { _ in }
+            #expect(try connection.query("SELECT to_regnamespace('loader')").isNull(0, 0))
+            try migrator(url).up { _ in }
+            let second = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
+            #expect(first != nil && second != nil && first != second)
+        }
+    }
+
+    @Test("the ledger has one row and no second")
+    func singleton() throws {
+        try withLedger { _, connection in
+            for row in ["DEFAULT", "false"] {
+                #expect(throws: PostgresError.self) {
+                    try connection.execute("INSERT INTO loader.ledger (singleton, schema_version) VALUES (\(row), 1)")
+                }
+            }
+            let rows = try connection.query("SELECT count(*) FROM loader.ledger").int(0, 0)
+            #expect(rows == 1)
+        }
+    }
+
+    @Test("a message that fails again is the same dead letter, with and without a timestamp")
+    func deadLetterConflict() throws {
+        try withLedger { _, connection in
+            for (timestamp, attempts) in [("now()", 1), ("NULL", 1), ("NULL", 2), ("NULL", 3)] {
+                let result = try connection.query(
+                    """
+                    INSERT INTO loader.dead_letters AS d (consumer_group, topic, partition, "offset", "timestamp", reason)
+                    VALUES ('g', 't', 0, 7, \(timestamp), 'invalid_json')
+                    ON CONFLICT (consumer_group, topic, partition, "offset", target, (coalesce("timestamp", '-infinity')))
+                    DO UPDATE SET attempts = d.attempts + 1, failed_at = now(), reason = excluded.reason
+                    RETURNING attempts
+                    """)
+                #expect(result.int(0, 0) == Int64(attempts))
+            }
+            #expect(try connection.query("SELECT count(*) FROM loader.dead_letters").int(0, 0) == 2)
+        }
+    }
+
+    @Test("the rights that the file's head lists are enough to load, and to migrate into a schema made beforehand")
+    func leastPrivileges() throws {
+        guard server.isPrivate else { return }
+        let suffix = String(UInt32.random(in: 0 ... .max), radix: 36)
+        let (owner, loader) = ("owner_" + suffix, "loader_" + suffix)
+        let admin = try server.connect()
+        try admin.execute("CREATE ROLE \(owner) LOGIN; CREATE ROLE \(loader) LOGIN")
+        defer { _ = try? admin.execute("DROP ROLE \(owner), \(loader)") }
+        try server.withDatabase { url in
+            let superuser = try Connection(ConnectionOptions(url: url))
+            try superuser.execute(
+                """
+                CREATE SCHEMA loader AUTHORIZATION \(owner);
+                CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
+                GRANT SELECT, INSERT, DELETE ON schema_migrations TO \(owner)
+                """)
+            try migrator(url + "?user=\(owner)").up { _ in }
+
+            let head = BuiltInMigrations.loader.split(separator: "\n").prefix {
+                $0 != "-- migrate:up"
+            }
+            let statements = head.compactMap { line in
+                line.firstRange(of: "GRANT ").map { line[$0.lowerBound...].replacing("...", with: loader) }
+            }
+            #expect(statements.count == 4)
+            try superuser.execute(statements.joined(separator: "\n"))
+
+            let connection = try Connection(ConnectionOptions(url: url + "?user=\(loader)"))
+            try LedgerSchema.check(on: connection)
+            try connection.execute(
+                """
+                INSERT INTO loader.positions VALUES ('g', 't', 0, 5);
+                UPDATE loader.positions SET next_offset = 9 WHERE next_offset = 5;
+                INSERT INTO loader.dead_letters (consumer_group, topic, partition, "offset", reason)
+                VALUES ('g', 't', 0, 7, 'x')
+                ON CONFLICT (consumer_group, topic, partition, "offset", target, (coalesce("timestamp", '-infinity')))
+                DO UPDATE SET attempts = 2;
+                DELETE FROM loader.dead_letters
+                """)
+            #expect(throws: PostgresError.self) {
+                try connection.execute("UPDATE loader.ledger SET schema_version = 2")
+            }
+            connection.close()
+            superuser.close()
+        }
+    }
+}
