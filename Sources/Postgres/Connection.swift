@@ -150,8 +150,10 @@ public final class Connection {
             .connectionLost, message: handle == nil ? "the connection is closed" : Self.connectionMessage(handle))
     }
 
+    /// What libpq says, without the lines of advice that it indents.
     private static func connectionMessage(_ handle: OpaquePointer?) -> String {
-        String(cString: PQerrorMessage(handle)).split(separator: "\n").joined(separator: " ")
+        String(cString: PQerrorMessage(handle)).split(separator: "\n").filter { !$0.hasPrefix("\t") }
+            .joined(separator: "; ")
     }
 
     @discardableResult

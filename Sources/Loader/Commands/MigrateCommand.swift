@@ -112,7 +112,8 @@ extension MigrateCommand {
                     count += 1
                     MigrateCommand.report(event)
                 }
-                if count == 0 { print("Nothing to do: \(migrator.migrations.origin) holds no pending migration") }
+                if count == 0 { print("Nothing to do: all of \(migrator.migrations.origin) is applied") }
+                if try migrator.migrations == .builtIn() { try migrator.checkLedger() }
             }
         }
     }
@@ -185,7 +186,9 @@ extension MigrateCommand {
             do {
                 try FileManager.default.createDirectory(atPath: dir, withIntermediateDirectories: true)
                 let names = try FileManager.default.contentsOfDirectory(atPath: dir)
-                let file = dir + "/" + (try MigrationSet.nextName(after: names, called: name, now: Date()))
+                // Also after the loader's own: they are recorded in the same table, and may be applied already.
+                let taken = names + (try MigrationSet.builtIn().files.map(\.name))
+                let file = dir + "/" + (try MigrationSet.nextName(after: taken, called: name, now: Date()))
                 try Data(MigrationSet.template.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
                 print(file)
             } catch let error as MigrationError {

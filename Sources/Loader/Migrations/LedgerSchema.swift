@@ -15,8 +15,8 @@ enum LedgerSchema {
             found = try connection.query("SELECT schema_version FROM loader.ledger").intOrNil
         } catch  where error.sqlState == .undefinedTable || error.sqlState == .undefinedColumn {
             throw MigrationError(
-                .ledgerBehind, message: "the database has no loader.ledger", mend: "Run `loader migrate up`.",
-                cause: error)
+                .ledgerBehind, message: "the database has no loader.ledger",
+                mend: "Run `loader migrate up`, with --built-in where ./migrations holds only your own.", cause: error)
         } catch  where error.sqlState == .insufficientPrivilege {
             throw MigrationError(
                 .refused, message: "the role may not read loader.ledger: \(error)",

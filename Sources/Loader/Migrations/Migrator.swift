@@ -45,6 +45,18 @@ struct Migrator {
         }
     }
 
+    /// Finds out whether the loader's own migrations were only taken for applied, because others have their versions.
+    func checkLedger() throws(MigrationError) {
+        do throws(MigrationError) {
+            try LedgerSchema.check(on: try connect())
+        } catch  where error.code == .ledgerBehind {
+            throw MigrationError(
+                .duplicateVersion,
+                message: "\(error.message), although schema_migrations has the version of its file: another file's",
+                mend: "Copy the loader's migrations/0001_loader.sql to yours under a free number, and apply it there.")
+        }
+    }
+
     /// Only reads; a database that was never migrated stays as it is.
     func status() throws(MigrationError) -> Status {
         let connection = try connect()

@@ -61,6 +61,20 @@ import Testing
         }
     }
 
+    @Test("a foreign migration with the number of the loader's own is found out, not taken for it")
+    func foreignVersion() throws {
+        try server.withDatabase { url in
+            let connection = try Connection(ConnectionOptions(url: url))
+            try connection.execute(
+                "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('0001')"
+            )
+            let migrator = try migrator(url)
+            try migrator.up { _ in Issue.record("the version is recorded") }
+            let error = #expect(throws: MigrationError.self) { try migrator.checkLedger() }
+            #expect(error?.code == .duplicateVersion)
+        }
+    }
+
     @Test("the ledger has one row and no second")
     func singleton() throws {
         try withLedger { _, connection in
