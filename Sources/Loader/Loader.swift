@@ -13,5 +13,8 @@ struct Loader: ParsableCommand {
               loader config --reference
             """,
         version: Version.all,
-        subcommands: [RunCommand.self, MigrateCommand.self, CheckCommand.self, ConfigCommand.self, VersionCommand.self])
+        subcommands: [
+            RunCommand.self, MigrateCommand.self, CheckCommand.self, ConfigCommand.self, DemoCommand.self,
+            VersionCommand.self,
+        ])
 }

@@ -1,0 +1,144 @@
+import ArgumentParser
+import Foundation
+import Kafka
+import Loading
+import Postgres
+
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Orders to try the loader with; scripts/demo puts it all together.",
+        subcommands: [DemoProduceCommand.self, DemoReportCommand.self])
+}
+
+/// Writes the demo's order events to a topic.
+struct DemoProduceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "produce",
+        abstract: "Write made-up order events to a topic: orders, updates, tombstones and some broken messages.",
+        discussion: """
+            EXAMPLES:
+              loader demo produce --brokers localhost:9092 --topic orders
+              loader demo produce --topic orders --count 1000 --malformed 0 --seed 7
+            """)
+
+    @Option(help: "The brokers, host:port separated by commas.")
+    var brokers = ProcessInfo.processInfo.environment["KAFKA_BROKERS"] ?? "localhost:9092"
+
+    @Option(help: "The topic; it is created if it is not there.")
+    var topic = "orders"
+
+    @Option(help: "The number of partitions of a topic that is created.")
+    var partitions = 12
+
+    @Option(help: "How many messages.")
+    var count = 200_000
+
+    @Option(help: "How many of them are broken.")
+    var malformed = 50
+
+    @Option(help: "The same seed gives the same messages.")
+    var seed: UInt64 = 1
+
+    func validate() throws {
+        guard count > 0, malformed >= 0, partitions > 0 else {
+            throw ValidationError("--count and --partitions are at least 1, --malformed is at least 0.")
+        }
+    }
+
+    func run() throws {
+        let connection = [("bootstrap.servers", brokers)]
+        let admin = try Admin(properties: connection)
+        let partitionCount = try findOrCreateTopic(admin)
+        let before = try watermarks(admin, partitionCount)
+
+        let producer = try Producer(properties: connection + [("compression.type", "lz4"), ("linger.ms", "20")])
+        var events = OrderEvents(count: count, malformed: malformed, seed: seed)
+        var (orders, tombstones, broken) = (0, 0, 0)
+        let start = ContinuousClock.now
+        while let event = events.next() {
+            switch event.kind {
+            case .order: orders += 1
+            case .tombstone: tombstones += 1
+            case .malformed: broken += 1
+            }
+            try producer.produce(
+                topic: topic, key: Array(event.key.utf8), value: event.value,
+                headers: [Header("source", "loader demo")], timestamp: event.timestamp)
+        }
+        try producer.flush(timeout: .seconds(120))
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+
+        // The mock broker drops old messages of a full partition without a word.
+        let after = try watermarks(admin, partitionCount)
+        let arrived = zip(before, after).reduce(0) { $0 + $1.1.high - $1.0.high }
+        let isComplete = zip(before, after).allSatisfy { $1.low <= $0.high }
+        guard arrived == count, isComplete else {
+            throw IncompleteTopic(topic: topic, written: count, held: arrived)
+        }
+        print(
+            """
+            \(count) messages in \(partitionCount) partitions of \(topic), in \(String(format: "%.1f", seconds)) s: \(orders) \
+            orders and updates, \(tombstones) tombstones, \(broken) broken; they leave \(events.liveOrders) orders
+            """)
+    }
+
+    /// The topic does not hold what was written to it.
+    private struct IncompleteTopic: Error, CustomStringConvertible {
+        let topic: String
+        let written: Int
+        let held: Int64
+
+        var description: String {
+            "\(written) messages were written to \(topic), but it does not hold them all (offsets went up by \(held)); "
+                + "take a topic with more partitions, or more retention"
+        }
+    }
+
+    private func findOrCreateTopic(_ admin: Admin) throws -> Int {
+        if let count = try admin.partitionCounts(timeout: .seconds(30))[topic] { return count }
+        try admin.createTopic(topic, partitions: partitions, timeout: .seconds(30))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        while ContinuousClock.now < deadline {
+            if let count = try admin.partitionCounts(timeout: .seconds(30))[topic], count == partitions { return count }
+            usleep(50_000)
+        }
+        throw KafkaError(code: .timedOut, operation: "create topic", topic: topic)
+    }
+
+    private func watermarks(_ admin: Admin, _ partitionCount: Int) throws -> [Watermarks] {
+        try (0..<Int32(partitionCount)).map { partition in
+            try admin.watermarks(of: TopicPartition(topic: topic, partition: partition), timeout: .seconds(30))
+        }
+    }
+}
+
+/// Tells what the demo has loaded.
+struct DemoReportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "report",
+        abstract: "Show what the demo has loaded, and what it has not and why.",
+        discussion: """
+            EXAMPLES:
+              loader demo report --config deploy/demo/loader.yaml
+              loader demo report --config deploy/demo/loader.yaml --seconds 4.2
+            """)
+
+    @OptionGroup var arguments: ConfigurationArguments
+
+    @Option(help: "How long the loading took.")
+    var seconds: Double?
+
+    func run() throws {
+        let options = try arguments.load().loading
+        let database = try Connection(ConnectionOptions(url: options.database.url, applicationName: "loader demo"))
+        let admin = try Admin(properties: [("bootstrap.servers", options.brokers)])
+        let report = try DemoReport(admin, database, group: options.group, topics: topics(of: options.routes))
+        print(report.text(seconds: seconds))
+        guard report.lag == 0 else { throw ExitCode.failure }
+    }
+
+    private func topics(of routes: [Route]) -> [String] {
+        routes.flatMap(\.topics).compactMap { if case .name(let name) = $0 { name } else { nil } }
+    }
+}
