@@ -8,6 +8,11 @@ struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Orders to try the loader with; scripts/demo puts it all together.",
+        discussion: """
+            EXAMPLES:
+              loader demo produce --brokers localhost:9092 --topic orders
+              loader demo report --config deploy/demo/loader.yaml
+            """,
         subcommands: [DemoProduceCommand.self, DemoReportCommand.self])
 }
 
