@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Bytes on their way to `COPY … FROM STDIN`, in a buffer that grows and is used again, so a row allocates nothing.
 ///
 /// Integers are appended in network byte order, as PostgreSQL's binary formats want them.
@@ -8,11 +14,17 @@ public struct CopyBuffer: ~Copyable {
 
     public init(capacity: Int = 4096) {
         self.capacity = max(capacity, 64)
-        base = .allocate(byteCount: self.capacity, alignment: 16)
+        base = Self.allocate(self.capacity)
         count = 0
     }
 
-    deinit { base.deallocate() }
+    deinit { free(base) }
+
+    /// A batch that has no room cannot be loaded, and no message may be skipped: there is nothing left to do.
+    private static func allocate(_ size: Int) -> UnsafeMutableRawPointer {
+        guard let block = malloc(size) else { fatalError("out of memory for \(size) bytes") }
+        return block
+    }
 
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
@@ -32,9 +44,8 @@ public struct CopyBuffer: ~Copyable {
     @usableFromInline @inline(never)
     mutating func grow(by size: Int) {
         let wanted = max(capacity + capacity / 2, count + size)
-        let larger = UnsafeMutableRawPointer.allocate(byteCount: wanted, alignment: 16)
-        larger.copyMemory(from: base, byteCount: count)
-        base.deallocate()
+        // Not allocate and copy: the system moves a large block's pages, and none is resident twice or before its use.
+        guard let larger = realloc(base, wanted) else { fatalError("out of memory for \(wanted) bytes") }
         base = larger
         capacity = wanted
     }
@@ -86,9 +97,9 @@ public struct CopyBuffer: ~Copyable {
     public mutating func removeAll(keepingAtMost limit: Int = .max) {
         count = 0
         if capacity > limit {
-            base.deallocate()
+            free(base)
             capacity = max(limit, 64)
-            base = .allocate(byteCount: capacity, alignment: 16)
+            base = Self.allocate(capacity)
         }
     }
 }

@@ -6,8 +6,10 @@ import Records
 ///
 /// Belongs to the consumer's thread.
 final class RowBuilder {
-    private let targets: [Target]
     private let plan: MessagePlan
+    /// For each of the plan's targets.
+    private let rows: [RowPlan]
+    private let tombstones: [RowPlan]
     private let decoder: JSONRecordDecoder?
     private let keyDecoder: JSONRecordDecoder?
     private let containers = JSONContainers()
@@ -16,7 +18,8 @@ final class RowBuilder {
 
     init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
-        self.targets = targets
+        rows = zip(plan.targets, plan.inputs).map { RowPlan(targets[$0], inputs: $1) }
+        tombstones = zip(plan.targets, plan.tombstoneInputs).map { RowPlan(targets[$0], inputs: $1) }
         decoder = plan.valuePaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.valuePaths)
         keyDecoder = plan.keyPaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.keyPaths)
     }
@@ -53,32 +56,30 @@ final class RowBuilder {
         do {
             let fields = try decoder?.decode(held)
             let keyFields = try keyFields(of: message, in: batch)
-            for (position, target) in plan.targets.enumerated() {
-                appendRow(
-                    message, targets[target], inputs: plan.inputs[position], fields: fields, keyFields: keyFields,
-                    to: batch)
-            }
+            for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
         } catch {
             for target in plan.targets { refuse(message, target, decoding: error, in: batch) }
         }
     }
 
     private func buildTombstone(_ message: Int, in batch: Batch) {
-        for (position, index) in plan.targets.enumerated() {
-            let target = targets[index]
+        for plan in tombstones {
+            let target = plan.target
             switch target.onTombstone {
             case .skip: break
             case .deadLetter:
                 batch.deadLetters.append(
                     DeadLetter(
-                        message: message, target: index, reason: .tombstone,
+                        message: message, target: target.index, reason: .tombstone,
                         explanation: "a message without a value, and on_tombstone is dead_letter"))
             case .delete:
                 do {
                     let keyFields = try keyFields(of: message, in: batch)
-                    appendKey(message, target, inputs: plan.tombstoneInputs[position], keyFields: keyFields, to: batch)
+                    append(
+                        message, plan, to: batch.section(target.index, .tombstones), omitting: 0, fields: nil,
+                        keyFields: keyFields, in: batch)
                 } catch {
-                    refuse(message, index, decoding: error, in: batch)
+                    refuse(message, target.index, decoding: error, in: batch)
                 }
             }
         }
@@ -97,76 +98,74 @@ final class RowBuilder {
     // MARK: Rows
 
     private func appendRow(
-        _ message: Int, _ target: Target, inputs: [MessagePlan.Input], fields: UnsafeBufferPointer<Field>?,
-        keyFields: UnsafeBufferPointer<Field>?, to batch: Batch
-    ) {
-        var omitted: Omission = 0
-        for column in target.omissible {
-            let isAbsent =
-                switch inputs[column] {
-                case .field(let index): fields?[index].kind == .absent
-                case .keyField(let index): keyFields.map { $0[index].kind == .absent } ?? true
-                default: false
-                }
-            if isAbsent, let bit = target.columns[column].omissionBit { omitted |= 1 << Omission(bit) }
-        }
-        let section = batch.section(target.index, .rows(omitting: omitted))
-        let start = section.buffer.count
-        containers.reset()
-        var keyEnd = start
-        var column = 0
-        do {
-            if target.format == .binary {
-                section.buffer.append(
-                    Int16(target.columns.count - omitted.nonzeroBitCount + (target.hasOrdinal ? 1 : 0)))
-                keyEnd = section.buffer.count
-            }
-            var isFirst = true
-            while column < target.columns.count {
-                if let bit = target.columns[column].omissionBit, omitted & (1 << Omission(bit)) != 0 {
-                    column += 1
-                    continue
-                }
-                if target.format == .text, !isFirst { section.buffer.append(byte: UInt8(ascii: "\t")) }
-                isFirst = false
-                try encode(
-                    message, target.columns[column], inputs[column], fields, keyFields, in: batch,
-                    into: &section.buffer)
-                column += 1
-                if column == target.keyCount { keyEnd = section.buffer.count }
-            }
-        } catch {
-            section.buffer.truncate(to: start)
-            refuse(message, target, column: target.columns[column], failure: error, in: batch)
-            return
-        }
-        finishRow(message, target, section, start: start, keyEnd: keyEnd)
-    }
-
-    private func appendKey(
-        _ message: Int, _ target: Target, inputs: [MessagePlan.Input], keyFields: UnsafeBufferPointer<Field>?,
+        _ message: Int, _ plan: RowPlan, fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?,
         to batch: Batch
     ) {
-        let section = batch.section(target.index, .tombstones)
+        var omitted: Omission = 0
+        for index in plan.omissible {
+            let column = plan.columns[index]
+            let isAbsent =
+                switch column.input {
+                case .field: fields?[column.field].kind == .absent
+                case .keyField: keyFields.map { $0[column.field].kind == .absent } ?? true
+                case .other: false
+                }
+            if isAbsent { omitted |= column.omission }
+        }
+        append(
+            message, plan, to: batch.section(plan.target.index, .rows(omitting: omitted)), omitting: omitted,
+            fields: fields, keyFields: keyFields, in: batch)
+    }
+
+    /// Appends a row, or a dead letter if one of its values does not fit.
+    private func append(
+        _ message: Int, _ plan: RowPlan, to section: Batch.Section, omitting omitted: Omission,
+        fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) {
         let start = section.buffer.count
+        let isBinary = plan.target.format == .binary
+        let columns = plan.columns
+        let keyCount = plan.target.keyCount
         containers.reset()
-        var column = 0
-        do {
-            if target.format == .binary {
-                section.buffer.append(Int16(target.keyCount + (target.hasOrdinal ? 1 : 0)))
-            }
-            while column < target.keyCount {
-                if target.format == .text, column > 0 { section.buffer.append(byte: UInt8(ascii: "\t")) }
-                try encode(
-                    message, target.columns[column], inputs[column], nil, keyFields, in: batch, into: &section.buffer)
-                column += 1
+        if isBinary {
+            let count = columns.count - omitted.nonzeroBitCount + (plan.target.hasOrdinal ? 1 : 0)
+            section.buffer.append(Int16(truncatingIfNeeded: count))
+        }
+        var keyEnd = section.buffer.count
+        var index = 0
+        do throws(EncodingFailure) {
+            var isFirst = true
+            while index < columns.count {
+                guard columns[index].omission & omitted == 0 else {
+                    index += 1
+                    continue
+                }
+                if !isBinary, !isFirst { section.buffer.append(byte: UInt8(ascii: "\t")) }
+                isFirst = false
+                let value: InputValue
+                switch columns[index].input {
+                case .field:
+                    // No field without a value: tombstones take theirs from the key.
+                    value = fields.map { InputValue($0[columns[index].field]) } ?? InputValue(.null)
+                case .keyField:
+                    value = keyFields.map { InputValue($0[columns[index].field]) } ?? InputValue(.null)
+                case .other:
+                    try encodeOther(message, plan, index, keyFields, in: batch, into: &section.buffer)
+                    index += 1
+                    if index == keyCount { keyEnd = section.buffer.count }
+                    continue
+                }
+                if value.kind == .null, columns[index].refusesNull { throw EncodingFailure(.null, found: .null) }
+                try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
+                index += 1
+                if index == keyCount { keyEnd = section.buffer.count }
             }
         } catch {
             section.buffer.truncate(to: start)
-            refuse(message, target, column: target.columns[column], failure: error, in: batch)
+            refuse(message, plan.target, column: plan.target.columns[index], failure: error, in: batch)
             return
         }
-        finishRow(message, target, section, start: start, keyEnd: section.buffer.count)
+        finishRow(message, plan.target, section, start: start, keyEnd: keyEnd)
     }
 
     private func finishRow(_ message: Int, _ target: Target, _ section: Batch.Section, start: Int, keyEnd: Int) {
@@ -188,25 +187,23 @@ final class RowBuilder {
                 end: section.buffer.count))
     }
 
-    @inline(__always)
-    private func encode(
-        _ message: Int, _ column: Target.Column, _ input: MessagePlan.Input, _ fields: UnsafeBufferPointer<Field>?,
-        _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
+    /// A value that is no field of the message: its coordinates, its raw bytes, a header.
+    private func encodeOther(
+        _ message: Int, _ plan: RowPlan, _ index: Int, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch,
+        into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {
-        switch input {
-        case .field(let index):
-            guard let fields else { return try append(InputValue(.null), column, into: &buffer) }
-            try append(InputValue(fields[index]), column, into: &buffer)
-        case .keyField(let index):
-            try append(keyFields.map { InputValue($0[index]) } ?? InputValue(.null), column, into: &buffer)
-        case .keyFieldOrKey(let index):
+        let column = plan.target.columns[index]
+        switch plan.inputs[index] {
+        case .keyFieldOrKey(let field):
             if let keyFields {
-                try append(InputValue(keyFields[index]), column, into: &buffer)
+                try append(InputValue(keyFields[field]), column, into: &buffer)
             } else {
                 try append(wholeKey(of: message, in: batch, column), column, into: &buffer)
             }
         case .source(let source):
             try encode(message, source, column, in: batch, into: &buffer)
+        case .field, .keyField:
+            try append(InputValue(.null), column, into: &buffer)
         }
     }
 
@@ -270,7 +267,6 @@ final class RowBuilder {
         return InputValue(column.isJSON ? .object : .string, key)
     }
 
-    @inline(__always)
     private func append(
         _ value: InputValue, _ column: Target.Column, into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {
