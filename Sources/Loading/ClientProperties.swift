@@ -10,7 +10,7 @@ extension LoadingOptions {
             ("isolation.level", "read_committed"),
             ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true"),
             // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
-            ("queued.max.messages.kbytes", "16384"), ("fetch.max.bytes", "16777216"),
+            ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"),
             // So that a new topic of a regular expression, or a new partition, is found within a minute.
             ("topic.metadata.refresh.interval.ms", "60000"),
         ]

@@ -49,9 +49,11 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         self.problems = problems
     }
 
+    /// What happened and what to do, in one line.
+    public var summary: String { "\(message); \(mend)" }
+
     public var description: String {
-        problems.isEmpty
-            ? "\(message); \(mend)" : ([message + ":"] + problems.map { "  - \($0)" }).joined(separator: "\n")
+        problems.isEmpty ? summary : ([message + ":"] + problems.map { "  - \($0)" }).joined(separator: "\n")
     }
 
     static func otherLedger(_ partition: TopicPartition, ours: String, theirs: String) -> LoadingError {

@@ -208,3 +208,39 @@ public struct Preflight: Sendable {
         ]
     }
 }
+
+/// How a route lands in its table, for whoever looks before loading.
+public struct RouteSummary: Sendable, Equatable {
+    public struct Column: Sendable, Equatable {
+        public var name: String
+        /// As the configuration writes it: `customer.name`, `$offset`.
+        public var source: String
+        public var type: String
+        public var isKey: Bool
+    }
+
+    public var label: String
+    public var topics: [String]
+    public var table: String
+    public var mode: Route.Mode
+    public var isBinary: Bool
+    public var columns: [Column]
+    /// Whether messages may be loaded again without doubling rows.
+    public var isReplaySafe: Bool
+}
+
+extension Preflight {
+    public var routes: [RouteSummary] {
+        targets.map { target in
+            RouteSummary(
+                label: target.route.label, topics: target.route.topics.map(\.subscription),
+                table: target.name.description, mode: target.mode, isBinary: target.format == .binary,
+                columns: target.columns.enumerated().map { index, column in
+                    RouteSummary.Column(
+                        name: column.name, source: column.source.description, type: column.type.formatted,
+                        isKey: index < target.keyCount)
+                },
+                isReplaySafe: target.mode == .upsert || target.mode == .ignore && target.keyCount > 0)
+        }
+    }
+}

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Loading
-import Logging
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,38 +25,12 @@ struct RunCommand: ParsableCommand {
         var configuration = try arguments.load()
         configuration.loading.untilEnd = untilEnd
         configuration.loading.allowDuplicates = allowDuplicates
-        throw try load(configuration).code
-    }
-
-    /// Loads until the end or a signal.
-    private func load(_ configuration: Configuration) throws -> ExitStatus {
-        SignalListener.block()
-        let options = configuration.loading
-        var logger = Logger(label: "loader") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = configuration.log.level
+        let status: ExitStatus
         do {
-            let stop = try StopRequest()
-            SignalListener.listen(stop)
-            guard let preflight = try Startup.preflight(options, stop: stop, logger: logger) else { return .done }
-            for warning in preflight.warnings { logger.warning("\(warning)") }
-            let pipeline = try Pipeline(
-                options: options, preflight: preflight, statistics: LoadingStatistics(), stop: stop, logger: logger)
-            try pipeline.run()
-            return .done
-        } catch let error as LoadingError {
-            logger.critical("\(error)", metadata: ["code": "\(error.code.rawValue)"])
-            return ExitStatus(error.code)
+            status = try Service(configuration: configuration).run()
+        } catch let problems as ConfigurationProblems {
+            throw arguments.report(problems)
         }
-    }
-}
-
-extension ExitStatus {
-    init(_ code: LoadingError.Code) {
-        self =
-            switch code {
-            case .unavailable, .shutdownTimeout: .unavailable
-            case .internal: .internal
-            default: .configuration
-            }
+        guard status == .done else { throw status.code }
     }
 }

@@ -42,6 +42,16 @@ enum Startup {
     static func check(_ options: LoadingOptions) throws -> Preflight {
         let connection = try Connection(options.connectionOptions("check"))
         defer { connection.close() }
-        return try Preflight.check(options, on: connection)
+        let preflight = try Preflight.check(options, on: connection)
+        if options.delivery == .exactlyOnce {
+            do {
+                try LedgerSchema.check(on: connection)
+            } catch {
+                throw LoadingError(problems: [
+                    SetupProblem(.ledger, at: "loader.ledger", error.message, mend: error.mend)
+                ])
+            }
+        }
+        return preflight
     }
 }

@@ -78,3 +78,21 @@ extension FieldPath {
         self.init(components)
     }
 }
+
+extension ColumnSource: CustomStringConvertible {
+    /// As the configuration writes it.
+    public var description: String {
+        switch self {
+        case .field(let path): path.description
+        case .value: "$value"
+        case .key(nil): "$key"
+        case .key(let path?): "$key.\(path)"
+        case .header(let name): "$headers.\(name)"
+        case .topic: "$topic"
+        case .partition: "$partition"
+        case .offset: "$offset"
+        case .timestamp: "$timestamp"
+        case .now: "$now"
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Kafka
+import Loading
+import Logging
+
+/// One `loader run`: signals, probes and the progress line around a pipeline.
+struct Service {
+    let configuration: Configuration
+
+    /// Loads until the end or a signal, on the calling thread.
+    ///
+    /// - Throws: `ConfigurationProblems` where `http.listen` cannot be listened on.
+    func run() throws -> ExitStatus {
+        // Before any thread exists: threads inherit which signals are blocked.
+        SignalListener.block()
+        let logger = configuration.log.makeLogger()
+        for warning in configuration.warnings { logger.warning("\(warning)") }
+        let statistics = LoadingStatistics()
+        let server = try listen(statistics, logger)
+        defer { server.map(Self.stop) }
+        do {
+            let stop = try StopRequest()
+            SignalListener.listen(stop)
+            guard let preflight = try Startup.preflight(configuration.loading, stop: stop, logger: logger) else {
+                return .done
+            }
+            for warning in preflight.warnings { logger.warning("\(warning)") }
+            let pipeline = try Pipeline(
+                options: configuration.loading, preflight: preflight, statistics: statistics, stop: stop,
+                logger: logger)
+            let display = ProgressDisplay(statistics)
+            defer { display?.end() }
+            try pipeline.run()
+            return .done
+        } catch let error as LoadingError {
+            for problem in error.problems {
+                logger.error("\(problem)", metadata: ["code": "\(problem.code.rawValue)", "at": "\(problem.place)"])
+            }
+            logger.critical("\(error.summary)", metadata: ["code": "\(error.code.rawValue)"])
+            return ExitStatus(error.code)
+        } catch let error as KafkaError {
+            logger.critical("\(error)", metadata: ["code": "\(error.code.name)"])
+            return .internal
+        }
+    }
+
+    // MARK: Probes
+
+    private func listen(_ statistics: LoadingStatistics, _ logger: Logger) throws -> HealthServer? {
+        guard let address = configuration.http.listen else { return nil }
+        let origin = configuration.origin(of: ConfigurationPath([.name("http"), .name("listen")]))
+        do {
+            return try Self.wait {
+                try await HealthServer(listen: address, origin: origin) { ServiceStatus(statistics.snapshot) }
+            }
+        } catch let problem as ConfigurationProblem {
+            // Nobody asked for this port, so a second loader on the same machine need not be told to choose one.
+            guard origin == .builtIn else { throw ConfigurationProblems(problems: [problem]) }
+            logger.warning("no probes and metrics: \(problem.message)", metadata: ["key": "http.listen"])
+            return nil
+        }
+    }
+
+    private static func stop(_ server: HealthServer) {
+        try? wait { await server.stop() }
+    }
+
+    /// Waits on this thread, which is none of Swift's cooperative pool, for what runs there.
+    private static func wait<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) throws -> Result {
+        let done = DispatchSemaphore(value: 0)
+        let box = ResultBox<Result>()
+        Task.detached {
+            do { box.result = .success(try await body()) } catch { box.result = .failure(error) }
+            done.signal()
+        }
+        done.wait()
+        guard let result = box.result else { throw CancellationError() }
+        return try result.get()
+    }
+
+    /// Unchecked: written before the semaphore is signalled, read after it was waited for.
+    private final class ResultBox<Result: Sendable>: @unchecked Sendable {
+        var result: Swift.Result<Result, any Error>?
+    }
+}
+
+/// The live line on a terminal: redrawn four times a second by a thread of its own.
+final class ProgressDisplay {
+    private let thread: Thread
+
+    /// Nil where standard error is no terminal.
+    init?(_ statistics: LoadingStatistics) {
+        let output = StandardError.shared
+        guard output.isTerminal else { return nil }
+        let isColored = ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
+        thread = Thread {
+            var meter = ProgressMeter()
+            while !Thread.current.isCancelled {
+                let progress = meter.progress(statistics.snapshot)
+                output.show(progress: ProgressLine.text(progress, width: output.width, isColored: isColored))
+                Thread.sleep(forTimeInterval: 0.25)
+            }
+        }
+        thread.name = "progress"
+        thread.start()
+    }
+
+    /// Takes the line away.
+    func end() {
+        thread.cancel()
+        StandardError.shared.show(progress: "")
+    }
+}
+
+extension ExitStatus {
+    init(_ code: LoadingError.Code) {
+        self =
+            switch code {
+            case .unavailable, .shutdownTimeout: .unavailable
+            case .internal: .internal
+            default: .configuration
+            }
+    }
+}
