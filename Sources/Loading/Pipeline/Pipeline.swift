@@ -134,8 +134,8 @@ public final class Pipeline {
     private func end() {
         for lane in lanes where lane.isLoading { lane.writer.abandon() }
         for lane in lanes { lane.writer.stop() }
-        consumer.close()
         report(.now, isLast: true)
+        consumer.close()
     }
 
     // MARK: Messages
@@ -257,7 +257,9 @@ public final class Pipeline {
             statistics.update { $0.fences += 1 }
             logger.warning(
                 "another member has taken over what this one was loading; the batch is dropped, the position read again",
-                metadata: ["partitions": "\(names(batch.partitions))", "messages": "\(batch.messages.count)"])
+                metadata: [
+                    "partitions": "\(names(batch.partitions))", "messages": .stringConvertible(batch.messages.count),
+                ])
             lane.takeBack(batch, keepingAtMost: memoryLimit)
             reposition(lane)
         case .abandoned:
@@ -359,7 +361,7 @@ public final class Pipeline {
         reposition(lane)
         logger.warning(
             "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
-            metadata: ["messages": "\(dropped)"])
+            metadata: ["messages": .stringConvertible(dropped)])
     }
 
     // MARK: The group's offsets
@@ -414,7 +416,8 @@ public final class Pipeline {
                 resolutionFailedSince = nil
                 statistics.outage(.database, isOver: true)
                 logger.notice(
-                    "back again", metadata: ["away_seconds": "\(Int((ContinuousClock.now - since).inSeconds))"])
+                    "back again",
+                    metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
             }
         } catch let error as LoadingError {
             failure = error
@@ -476,7 +479,8 @@ public final class Pipeline {
         logger.info(
             "loading",
             metadata: [
-                "partitions": "\(partitions.count)", "lag": "\(partitions.reduce(0) { $0 + max(0, $1.end - $1.next) })",
+                "partitions": .stringConvertible(partitions.count),
+                "lag": .stringConvertible(partitions.reduce(0) { $0 + max(0, $1.end - $1.next) }),
             ])
         publish()
     }
@@ -520,7 +524,7 @@ public final class Pipeline {
             logger.warning(
                 "dead letters",
                 metadata: [
-                    "count": "\(loaded.deadLetters.count)", "first": "\(partition)@\(offset)",
+                    "count": .stringConvertible(loaded.deadLetters.count), "first": "\(partition)@\(offset)",
                     "reason": "\(first.reason.rawValue)", "explanation": "\(first.explanation)",
                 ])
         }
@@ -555,10 +559,11 @@ public final class Pipeline {
         logger.info(
             isLast ? "finished" : "progress",
             metadata: [
-                "messages": "\(snapshot.messages)", "rows": "\(snapshot.rows)",
-                "dead_letters": "\(snapshot.deadLetterCount)", "batches": "\(snapshot.batches)",
-                "lag": "\(snapshot.lag)",
-                "messages_per_second": "\(Int(Double(snapshot.messages - summary.messages) / seconds))",
+                "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
+                "dead_letters": .stringConvertible(snapshot.deadLetterCount),
+                "batches": .stringConvertible(snapshot.batches),
+                "lag": .stringConvertible(snapshot.lag),
+                "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - summary.messages) / seconds)),
             ])
         summary = Summary(messages: snapshot.messages)
     }
@@ -580,7 +585,7 @@ public final class Pipeline {
 extension Pipeline: Consumer.Delegate {
     public func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) {
         statistics.update { $0.rebalances += 1 }
-        logger.info("the group has given partitions", metadata: ["count": "\(partitions.count)"])
+        logger.info("the group has given partitions", metadata: ["count": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
         if !consumer.isCooperative {
             self.partitions.removeAll()
@@ -595,10 +600,11 @@ extension Pipeline: Consumer.Delegate {
     public func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {
         statistics.update { $0.rebalances += 1 }
         if lost {
-            logger.warning("the group has taken partitions away", metadata: ["count": "\(partitions.count)"])
+            logger.warning(
+                "the group has taken partitions away", metadata: ["count": .stringConvertible(partitions.count)])
             for lane in lanes where !lane.isDrained { giveUp(lane) }
         } else if !isStopping {
-            logger.info("the group asks for partitions", metadata: ["count": "\(partitions.count)"])
+            logger.info("the group asks for partitions", metadata: ["count": .stringConvertible(partitions.count)])
             flush(until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.8))
         }
         remove(partitions)
@@ -627,7 +633,7 @@ extension Pipeline: Consumer.Delegate {
                 statistics.outage(.brokers, isOver: true)
                 logger.notice(
                     "the brokers are back",
-                    metadata: ["away_seconds": "\(Int((ContinuousClock.now - since).inSeconds))"])
+                    metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
             }
             return
         }

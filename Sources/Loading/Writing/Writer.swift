@@ -286,7 +286,7 @@ final class Writer: @unchecked Sendable {
             statistics.outage(place, isOver: false)
             logger.warning(
                 "\(what) is away; the batch is kept and tried again until it answers",
-                metadata: ["error": "\(reason)", "writer": "\(index)"])
+                metadata: ["error": "\(reason)", "writer": .stringConvertible(index)])
             return nil
         }
         if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
@@ -304,7 +304,11 @@ final class Writer: @unchecked Sendable {
         statistics.outage(.database, isOver: true)
         statistics.outage(.deadLetterTopic, isOver: true)
         logger.notice(
-            "back again", metadata: ["away_seconds": "\(Int(Date().timeIntervalSince(began)))", "writer": "\(index)"])
+            "back again",
+            metadata: [
+                "away_seconds": .stringConvertible(Int(Date().timeIntervalSince(began))),
+                "writer": .stringConvertible(index),
+            ])
     }
 
     /// Waits, unless the batch is abandoned in the meantime.
