@@ -36,7 +36,7 @@ struct DemoReport {
         deadLetters = (0..<letters.rowCount).map { (letters.string($0, 0) ?? "", letters.int($0, 1) ?? 0) }
         let orders = try database.query(
             """
-            SELECT order_id, status, customer_name, country, total_price, currency, item_count AS items, created_at
+            SELECT order_id, status, total_price, currency, item_count AS items, created_at, country, customer_name
             FROM public.orders ORDER BY updated_at DESC, order_id LIMIT 3
             """)
         samples =
@@ -61,13 +61,15 @@ struct DemoReport {
         if let seconds {
             let rate = grouped(Int64(Double(messages) / seconds))
             lines.append(
-                "  time          \(String(format: "%.1f", seconds)) s   \(rate) messages/s, from start to exit")
+                "  time          \(String(format: "%.1f", seconds)) s   \(rate) messages/s, from start to exit, joining the group included"
+            )
         }
         lines.append("")
         let widths = (samples.first ?? []).indices.map { column in samples.map { $0[column].count }.max() ?? 0 }
         for row in samples {
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            lines.append("  " + cells.joined(separator: "  "))
+            // The last one, which may be of any script and so of any width, stays as it is.
+            let cells = zip(row, widths).dropLast().map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            lines.append("  " + (cells + row.suffix(1)).joined(separator: "  "))
         }
         return lines.joined(separator: "\n")
     }
