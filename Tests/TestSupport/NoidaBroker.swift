@@ -95,6 +95,7 @@ public final class NoidaBroker: Sendable {
     private static let supervisorScript = """
         # A test process that has gone reads no more answers, and the rest here must still be done.
         trap "" PIPE
+        exec 2>/dev/null  # the shell would report that it has killed the broker
         directory=$1; shift
         server=
         while read -r command signal; do
