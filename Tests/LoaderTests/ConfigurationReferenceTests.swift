@@ -12,6 +12,14 @@ import Testing
         #expect(page == ConfigurationReference.page, "run: loader config --reference > docs/configuration.md")
     }
 
+    @Test("the README's table of keys is the one in docs/configuration.md")
+    func readme() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        #expect(readme.contains(ConfigurationReference.table))
+    }
+
     @Test("no two keys share a path or a variable")
     func unique() {
         let keys = ConfigurationKey.all
