@@ -61,6 +61,8 @@ final class Batch: @unchecked Sendable {
     var arena = CopyBuffer(capacity: 256 << 10)
     private(set) var sections: [Section] = []
     var deadLetters: [DeadLetter] = []
+    /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
+    var began: Int64 = 0
 
     var isEmpty: Bool { messages.isEmpty }
 
@@ -103,6 +105,8 @@ final class Batch: @unchecked Sendable {
         partitions.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
         arena.removeAll(keepingAtMost: limit)
+        // Sections come with the columns that messages leave out; what many of them have grown to is not kept.
+        if sections.reduce(0, { $0 + $1.buffer.capacity }) > 2 * limit { sections.removeAll() }
         for section in sections {
             section.buffer.removeAll(keepingAtMost: limit)
             section.rows.removeAll(keepingCapacity: true)

@@ -13,8 +13,6 @@ final class RowBuilder {
     private let decoder: JSONRecordDecoder?
     private let keyDecoder: JSONRecordDecoder?
     private let containers = JSONContainers()
-    /// Microseconds since 1970 for `$now`; set when a batch begins.
-    var now: Int64 = 0
 
     init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
@@ -247,7 +245,7 @@ final class RowBuilder {
             guard time != .min else { return try append(InputValue(.null), column, into: &buffer) }
             try column.encoder.encode(microsecondsSinceUnixEpoch: time &* 1000, into: &buffer)
         case .now:
-            try column.encoder.encode(microsecondsSinceUnixEpoch: now, into: &buffer)
+            try column.encoder.encode(microsecondsSinceUnixEpoch: batch.began, into: &buffer)
         case .field:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)

@@ -172,7 +172,7 @@ public final class Pipeline {
         let builder = partitions[index].builder
         if lane.deadline == nil {
             lane.deadline = .now + options.batch.maxDelay
-            builder.now = Int64(Date().timeIntervalSince1970 * 1_000_000)
+            lane.filling.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
             statistics.update { $0.lastTurn = .now }
         }
         let range: Int32

@@ -165,6 +165,7 @@ final class Writer: @unchecked Sendable {
         var awaySince: Date?
         var isOutcomeUnknown = false
         while true {
+            let isReused = session.connection != nil
             if condition.withLock({ state.isAbandoned }) {
                 session.connection?.close()
                 session.connection = nil
@@ -239,6 +240,8 @@ final class Writer: @unchecked Sendable {
                         return .setup(batch, error)
                     case .away:
                         disconnect(&session)
+                        // A connection that was cut while nothing happened says nothing about the server.
+                        if isReused, error.isConnectionLoss, !commitSent, awaySince == nil { continue }
                         if let failure = away("the database", "\(error)", .database, &awaySince) {
                             return .failed(batch, failure)
                         }

@@ -14,13 +14,15 @@
 /// - An offset in the text is ignored by `timestamp`, `date` and `time`; `timestamptz` needs one, or the options' zone.
 /// - Null is NULL; whether the column takes it is the caller's to check.
 public struct BinaryEncoder: Sendable {
-    private let form: ColumnForm
+    /// Shared, so that an encoder is one pointer however it is passed about.
+    private let shared: SharedColumnForm
+    private var form: ColumnForm { _read { yield shared.form } }
 
     /// Nil where the type has no binary encoder, so that the whole table goes by text COPY.
     ///
     /// - Parameter options: an unknown `timeZone` counts as none; see `EncodingOptions.isKnownTimeZone(_:)`.
     public init?(_ type: PostgresType, options: EncodingOptions) {
-        form = ColumnForm(type, options: options)
+        shared = SharedColumnForm(ColumnForm(type, options: options))
         guard form.isBinary else { return nil }
     }
 

@@ -425,3 +425,10 @@ extension EncodingOptions {
     /// Whether `name` can be a `timeZone`: `Z`, `UTC`, `±HH[[:]MM[:SS]]` or a zone of the IANA database.
     public static func isKnownTimeZone(_ name: String) -> Bool { LocalZone(name) != nil }
 }
+
+/// A column's form where encoders share it.
+final class SharedColumnForm: Sendable {
+    let form: ColumnForm
+
+    init(_ form: ColumnForm) { self.form = form }
+}

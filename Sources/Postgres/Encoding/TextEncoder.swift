@@ -6,11 +6,13 @@
 /// values are passed as they are; a JSON array becomes an array's literal, a JSON object a composite type's, its
 /// attributes found by name, those missing being NULL.
 public struct TextEncoder: Sendable {
-    private let form: ColumnForm
+    /// Shared, so that an encoder is one pointer however it is passed about.
+    private let shared: SharedColumnForm
+    private var form: ColumnForm { _read { yield shared.form } }
 
     /// - Parameter options: an unknown `timeZone` counts as none; see `EncodingOptions.isKnownTimeZone(_:)`.
     public init(_ type: PostgresType, options: EncodingOptions) {
-        form = ColumnForm(type, options: options)
+        shared = SharedColumnForm(ColumnForm(type, options: options))
     }
 
     /// Appends the field.
