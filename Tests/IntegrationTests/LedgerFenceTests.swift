@@ -1,0 +1,84 @@
+import Kafka
+import Loading
+import Postgres
+import TestSupport
+import Testing
+
+/// Two writers that both believe that a partition is theirs.
+@Suite("Ledger: the fence")
+struct LedgerFenceTests {
+    @Test("a batch whose partition somebody else has moved meanwhile is dropped whole, and nothing is doubled or lost")
+    func overtaken() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 2) { scenario in
+            try scenario.produce(10)
+            try scenario.produce(5, to: 1)
+            try scenario.setPosition(0)
+            try scenario.setPosition(0, partition: 1)
+            // The other writer is in the midst of its transaction when the loader reads where it stands.
+            try scenario.connection.execute("BEGIN")
+            try scenario.setPosition(4)
+            try scenario.connection.execute("INSERT INTO events SELECT i, 0, i FROM generate_series(0, 3) AS i")
+            let loader = try scenario.start()
+            try await scenario.waitUntilBlocked()
+            try scenario.connection.execute("COMMIT")
+            try await eventuallyAsync("the rest is loaded") {
+                let (first, second) = (try scenario.position(), try scenario.position(1))
+                return first == 10 && second == 5
+            }
+            try await onThread { try loader.finish() }
+            #expect(loader.statistics.snapshot.fences == 1)
+            // Only what the other had not: a dropped batch is not counted.
+            #expect(loader.statistics.snapshot.rows == 11)
+            #expect(try scenario.ids() == Array(0..<15))
+            #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    @Test("a position that was taken away while its batch was loading is a fence too, not a new beginning")
+    func positionDeleted() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
+            try scenario.produce(5)
+            try scenario.setPosition(0)
+            try scenario.setGroup(0, metadata: scenario.mark)
+            try scenario.connection.execute("BEGIN")
+            try scenario.setPosition(nil)
+            let loader = try scenario.start()
+            try await scenario.waitUntilBlocked()
+            try scenario.connection.execute("COMMIT")
+            let failure = await #expect(throws: LoadingError.self) { try await onThread { try loader.waitForEnd() } }
+            #expect(failure?.code == .lostPosition)
+            #expect(loader.statistics.snapshot.fences == 1)
+            #expect(try scenario.ids().isEmpty)
+        }
+    }
+
+    /// Two clusters that hold the same messages under the same names: neither knows of the other's group, so both give the
+    /// same partitions to their loader, for as long as both run.
+    @Test("two loaders that both have all partitions load every message once")
+    func twoOwners() async throws {
+        let other = try Broker(mockBrokers: 1)
+        try await LedgerScenario.with(try Broker.sharedMock(), partitions: 3) { scenario in
+            try other.createTopic(scenario.topic, partitions: 3)
+            let messages = (0..<3000).map {
+                TestMessage(partition: Int32($0 % 3), value: #"{"id": \#($0)}"#)
+            }
+            try scenario.broker.produce(messages, to: scenario.topic)
+            try other.produce(messages, to: scenario.topic)
+            scenario.options.untilEnd = true
+            scenario.options.batch.maxRows = 50
+            var otherOptions = scenario.options
+            otherOptions.brokers = other.bootstrapServers
+            // Both read the same positions and begin the same batch before either gets through.
+            try scenario.connection.execute("BEGIN; LOCK TABLE events IN SHARE MODE")
+            let loaders = [try LoaderRun(scenario.options), try LoaderRun(otherOptions)]
+            try await scenario.waitUntilBlocked(loaders: 2)
+            try scenario.connection.execute("COMMIT")
+            for loader in loaders { try await onThread { try loader.waitForEnd() } }
+            #expect(try scenario.ids() == Array(0..<3000))
+            #expect(try (0..<3).map { try scenario.position($0) } == [1000, 1000, 1000])
+            let statistics = loaders.map(\.statistics.snapshot)
+            #expect(statistics.reduce(0) { $0 + $1.fences } >= 1)
+            #expect(statistics.reduce(0) { $0 + $1.rows } == 3000)
+        }
+    }
+}

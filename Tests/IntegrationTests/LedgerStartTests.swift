@@ -1,0 +1,198 @@
+import Kafka
+import Loading
+import TestSupport
+import Testing
+
+/// Where a loader begins, for each state that the ledger and the group can be in: the table of `docs/delivery.md`.
+@Suite("Ledger: where to begin")
+struct LedgerStartTests {
+    private let broker: Broker
+
+    init() throws { broker = try Broker.sharedReal() }
+
+    // MARK: Neither knows the partition
+
+    @Test("a fresh group begins at the beginning with `earliest`")
+    func freshEarliest() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(5)
+            #expect(try await scenario.load().messages == 5)
+            #expect(try scenario.ids() == Array(0..<5))
+            #expect(try scenario.position() == 5)
+            #expect(try scenario.group() == scenario.marked(5))
+        }
+    }
+
+    @Test("a fresh group begins at the end with `latest`, and the next start loads what came in between")
+    func freshLatest() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            scenario.options.autoOffsetReset = .latest
+            try scenario.produce(5)
+            #expect(try await scenario.load().messages == 0)
+            #expect(try scenario.position() == 5)
+            try scenario.produce(3)
+            #expect(try await scenario.load().messages == 3)
+            #expect(try scenario.ids() == [5, 6, 7])
+        }
+    }
+
+    @Test("a fresh group with `error` stops before the first message")
+    func freshError() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            scenario.options.autoOffsetReset = .error
+            try scenario.produce(1)
+            #expect(try await scenario.failure()?.code == .noPosition)
+            #expect(try scenario.position() == nil)
+        }
+    }
+
+    // MARK: Only the group knows it
+
+    @Test("an older consumer's offsets are adopted, and carry the mark before the first message is taken")
+    func adoption() async throws {
+        try await LedgerScenario.with(broker, partitions: 2) { scenario in
+            try scenario.produce(10)
+            try scenario.produce(2, to: 1)
+            try broker.commitAsPlainConsumer(4, of: scenario.place(0), group: scenario.options.group)
+            #expect(try scenario.group()?.metadata == "")
+            #expect(try await scenario.load().messages == 8)
+            // The partition that the older consumer never committed begins as a fresh one.
+            #expect(try scenario.ids() == Array(4..<12))
+            #expect(try scenario.position() == 10)
+            #expect(try scenario.group() == scenario.marked(10))
+            #expect(try await scenario.load().messages == 0)
+        }
+    }
+
+    @Test("a crash between the adoption's ledger row and its mark adopts again, even with an append-only table")
+    func adoptionAfterCrash() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(10)
+            try broker.commitAsPlainConsumer(4, of: scenario.place(0), group: scenario.options.group)
+            try scenario.setPosition(4)
+            let run = try await scenario.load()
+            #expect(run.messages == 6)
+            #expect(run.positionResets == 0)
+            #expect(try scenario.ids() == Array(4..<10))
+            #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    @Test("a crash between the first batch and its commit to the group loads nothing twice after an adoption")
+    func crashAfterAdoption() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(10)
+            try scenario.setGroup(4, metadata: scenario.mark)
+            try scenario.setPosition(10)
+            #expect(try await scenario.load().messages == 0)
+            #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    // MARK: Only the ledger knows it
+
+    @Test("a group that was deleted or has expired goes on where the ledger stands")
+    func groupDeleted() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(5)
+            try await scenario.load()
+            try scenario.deleteGroup()
+            #expect(try scenario.group() == nil)
+            try scenario.produce(2)
+            #expect(try await scenario.load().messages == 2)
+            #expect(try scenario.ids() == Array(0..<7))
+            #expect(try scenario.group() == scenario.marked(7))
+        }
+    }
+
+    // MARK: Both know it
+
+    @Test("a crash between the database's commit and the group's loads nothing twice")
+    func crashBetweenCommits() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(10)
+            try await scenario.load()
+            // What such a crash leaves: the rows and the position are in, the group has not heard of it.
+            try scenario.setGroup(3, metadata: scenario.mark)
+            #expect(try await scenario.load().messages == 0)
+            #expect(try scenario.ids() == Array(0..<10))
+            #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    @Test("a database restored from a backup loads again what the backup had not")
+    func databaseRestored() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(10)
+            try await scenario.load()
+            // What a backup of the time after four messages holds: rows and position go back together.
+            try scenario.connection.execute("DELETE FROM events WHERE id >= 4")
+            try scenario.setPosition(4)
+            #expect(try await scenario.load().messages == 6)
+            #expect(try scenario.ids() == Array(0..<10))
+            #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    // MARK: Somebody else's mark
+
+    @Test("a group that loads another database stops the start, and the message names both ledgers")
+    func otherLedger() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(5)
+            let other = "loader/1 4d3f0c1e-0000-4000-8000-00000000beef"
+            try scenario.setGroup(3, metadata: other)
+            for position in [nil, Int64(3)] {
+                try scenario.setPosition(position)
+                let failure = try await scenario.failure()
+                #expect(failure?.code == .otherLedger)
+                for part in [scenario.mark, other].map({ $0.dropFirst("loader/1 ".count) }) {
+                    #expect(failure?.description.contains(part) == true)
+                }
+                #expect(try scenario.position() == position)
+                #expect(try scenario.group()?.metadata == other)
+            }
+            #expect(try scenario.ids().isEmpty)
+        }
+    }
+
+    @Test("a ledger that lost its position stops, rather than load everything again or nothing")
+    func lostPosition() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(5)
+            try await scenario.load()
+            try scenario.setPosition(nil)
+            let failure = try await scenario.failure()
+            #expect(failure?.code == .lostPosition)
+            #expect(failure?.description.contains("\(scenario.place(0))@5") == true)
+            #expect(try scenario.position() == nil)
+            #expect(try scenario.ids() == Array(0..<5))
+        }
+    }
+
+    // MARK: New partitions
+
+    @Test("a partition that was added to the topic begins at its beginning, also with `latest`")
+    func newPartition() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            scenario.options.autoOffsetReset = .latest
+            try scenario.produce(5)
+            try await scenario.load()
+            try broker.addPartitions(to: scenario.topic, upTo: 3)
+            try scenario.produce(4, to: 1)
+            try scenario.produce(4, to: 2)
+            #expect(try await scenario.load().messages == 8)
+            #expect(try scenario.ids() == Array(5..<13))
+        }
+    }
+
+    @Test("`latest` means the end of all partitions when the group first saw the topic, whoever gets them later")
+    func latestOfAllPartitions() async throws {
+        try await LedgerScenario.with(broker, partitions: 3) { scenario in
+            scenario.options.autoOffsetReset = .latest
+            for partition in 0..<Int32(3) { try scenario.produce(2, to: partition) }
+            try await scenario.load()
+            #expect(try (0..<3).map { try scenario.position($0) } == [2, 2, 2])
+        }
+    }
+}
