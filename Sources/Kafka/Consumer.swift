@@ -122,28 +122,31 @@ public final class Consumer {
     public func assign(
         _ positions: [(partition: TopicPartition, offset: Int64, lane: Int)], restarting: Set<TopicPartition>
     ) throws(KafkaError) {
-        for position in positions { forward(position.partition, to: position.lane) }
         let wanted = Set(positions.map(\.partition))
-        if isCooperative {
-            let ending = assigned.intersection(restarting).union(assigned.subtracting(wanted))
-            if !ending.isEmpty {
+        let isCooperative = isCooperative
+        let ending =
+            isCooperative ? assigned.intersection(restarting).union(assigned.subtracting(wanted)) : assigned
+        if !ending.isEmpty {
+            let error: KafkaError?
+            if isCooperative {
                 let list = PartitionList(ending.map { ($0, RD_KAFKA_OFFSET_INVALID_) })
-                if let error = KafkaError(
-                    taking: rd_kafka_incremental_unassign(client, list.pointer), operation: "unassign")
-                {
-                    throw error
-                }
-                assigned.subtract(ending)
+                error = KafkaError(taking: rd_kafka_incremental_unassign(client, list.pointer), operation: "unassign")
+            } else {
+                let none = PartitionList(capacity: 0)
+                error = KafkaError(rd_kafka_assign(client, none.pointer), operation: "unassign")
             }
-            let beginning = positions.filter { !assigned.contains($0.partition) }
-            let list = PartitionList(beginning.map { ($0.partition, $0.offset) })
-            if let error = KafkaError(taking: rd_kafka_incremental_assign(client, list.pointer), operation: "assign") {
-                throw error
-            }
-        } else {
-            let list = PartitionList(positions.map { ($0.partition, $0.offset) })
-            if let error = KafkaError(rd_kafka_assign(client, list.pointer), operation: "assign") { throw error }
+            if let error { throw error }
+            assigned.subtract(ending)
+            waitForStops()
         }
+        let beginning = positions.filter { !assigned.contains($0.partition) }
+        for position in beginning { forward(position.partition, to: position.lane) }
+        let list = PartitionList(beginning.map { ($0.partition, $0.offset) })
+        let error =
+            isCooperative
+            ? KafkaError(taking: rd_kafka_incremental_assign(client, list.pointer), operation: "assign")
+            : KafkaError(rd_kafka_assign(client, list.pointer), operation: "assign")
+        if let error { throw error }
         assigned = wanted
         fetchWaker?.partitions = Array(assigned)
     }
@@ -160,6 +163,19 @@ public final class Consumer {
             fetchWaker?.partitions = Array(assigned)
         }
         if let fetchWaker, fetchWaker.isActive != isBehind { fetchWaker.isActive = isBehind }
+    }
+
+    /// Waits until librdkafka has stopped what was unassigned. It takes a partition's forwarding away when it stops, which
+    /// is after `assign` has returned; a forwarding that was set before is lost, and no message ever comes.
+    private func waitForStops() {
+        // Its main thread answers in the order of its queue: the first answer comes when the stops are in that queue,
+        // the second when they are through.
+        for _ in 0..<2 {
+            var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+            if rd_kafka_assignment(client, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list {
+                rd_kafka_topic_partition_list_destroy(list)
+            }
+        }
     }
 
     private func forward(_ partition: TopicPartition, to lane: Int) {
