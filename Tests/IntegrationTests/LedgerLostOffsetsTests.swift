@@ -49,6 +49,28 @@ struct LedgerLostOffsetsTests {
         }
     }
 
+    @Test("unread messages that are deleted under a running loader stop it")
+    func deletedWhileRunning() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(10)
+            // One fetch brings all there is, and the next comes only when nearly all of it is taken.
+            scenario.options.properties["queued.min.messages"] = "1"
+            scenario.options.batch.maxRows = 1
+            try scenario.connection.execute("BEGIN; LOCK TABLE events IN SHARE MODE")
+            let loader = try scenario.start()
+            try await scenario.waitUntilBlocked()
+            try scenario.produce(10)
+            try broker.withAdmin { admin in
+                _ = try admin.deleteRecords(before: [scenario.place(0): 15], timeout: .seconds(30))
+            }
+            try scenario.connection.execute("COMMIT")
+            let failure = await #expect(throws: LoadingError.self) { try await onThread { try loader.waitForEnd() } }
+            #expect(failure?.code == .lostOffsets)
+            #expect(failure?.message.contains("\(scenario.place(0))@10") == true)
+            #expect(try scenario.position() == 10)
+        }
+    }
+
     @Test("a position beyond the end stops the loader")
     func beyondTheEnd() async throws {
         try await LedgerScenario.with(broker) { scenario in

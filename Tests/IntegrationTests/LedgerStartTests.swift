@@ -195,4 +195,24 @@ struct LedgerStartTests {
             #expect(try (0..<3).map { try scenario.position($0) } == [2, 2, 2])
         }
     }
+
+    // MARK: Bounded runs
+
+    @Test("a bounded run leaves what comes after its end to the next run, and loses none of it")
+    func boundedRun() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            scenario.options.batch.maxDelay = .seconds(2)
+            scenario.options.untilEnd = true
+            try scenario.produce(5)
+            let loader = try scenario.start()
+            try await eventuallyAsync("it knows where to end") { loader.statistics.snapshot.isAssigned }
+            // They arrive while its only batch is still filling.
+            try scenario.produce(3)
+            try await onThread { try loader.waitForEnd() }
+            #expect(loader.statistics.snapshot.messages == 5)
+            #expect(try scenario.position() == 5)
+            #expect(try await scenario.load().messages == 3)
+            #expect(try scenario.ids() == Array(0..<8))
+        }
+    }
 }

@@ -108,7 +108,7 @@ public final class Pipeline {
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         var isBusy = false
-        for lane in lanes.indices where fill(lane) { isBusy = true }
+        for lane in lanes.indices where !isHeld(lane) && fill(lane) { isBusy = true }
         let now = ContinuousClock.now
         for lane in lanes where lane.deadline.map({ $0 <= now }) ?? false { handOver(lane) }
         report(now)
@@ -139,6 +139,12 @@ public final class Pipeline {
     }
 
     // MARK: Messages
+
+    /// Whether a lane takes nothing until it is known where its partitions stand. Else one that is busy would never be
+    /// drained, and what it took behind a batch that was dropped would be taken in vain.
+    private func isHeld(_ lane: Int) -> Bool {
+        !pending.isEmpty && partitions.contains { $0.lane == lane && pending.contains($0.partition) }
+    }
 
     /// Takes messages of a lane into its batch.
     ///
@@ -192,7 +198,14 @@ public final class Pipeline {
         case .endOfPartition:
             if let index = index(of: message) {
                 partitions[index].end = max(partitions[index].end, message.offset)
-                // Control records and compacted messages at the end never come: the end itself says that it is reached.
+                // Control records and compacted messages at the end never come: the end itself says that it is reached. A
+                // batch that ends there takes them into its position; a position before them would be a lost one as
+                // soon as retention deletes them.
+                let end = min(message.offset, partitions[index].target ?? .max)
+                if let range = partitions[index].range, end > partitions[index].next {
+                    lanes[partitions[index].lane].filling.advance(range, past: end - 1)
+                    partitions[index].next = end
+                }
                 if let target = partitions[index].target, message.offset >= target {
                     partitions[index].next = max(partitions[index].next, target)
                 }
