@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 FROM swift:6.3-bookworm AS build
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends librdkafka-dev libpq-dev libsimdjson-dev \
+    && apt-get install -y -qq --no-install-recommends libcurl4-openssl-dev librdkafka-dev libpq-dev libsimdjson-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -12,7 +12,7 @@ RUN --mount=type=cache,target=/src/.build \
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends ca-certificates librdkafka1 libpq5 libsimdjson14 tzdata \
+    && apt-get install -y -qq --no-install-recommends ca-certificates libcurl4 libpq5 librdkafka1 libsimdjson14 tzdata \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home loader
 COPY --from=build /out/loader /usr/local/bin/loader
