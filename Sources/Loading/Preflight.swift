@@ -240,7 +240,7 @@ extension Preflight {
                         name: column.name, source: column.source.description, type: column.type.formatted,
                         isKey: index < target.keyCount)
                 },
-                isReplaySafe: target.mode == .upsert || target.mode == .ignore && target.keyCount > 0)
+                isReplaySafe: target.isReplaySafe)
         }
     }
 }

@@ -281,9 +281,10 @@ final class RowBuilder {
         let place = "\(target.name).\(column.name)"
         let explanation =
             switch failure.reason {
-            case .null:
-                isMissing
-                    ? "\(place) is required, and the message has no such field" : "\(place) is NOT NULL, found null"
+            case .null where isMissing: "\(place) is required, and the message has no such field"
+            case .null where target.keyColumns.contains { $0.name == column.name }:
+                "\(place) is part of the key, found null"
+            case .null: "\(place) is NOT NULL, found null"
             case .wrongType: "\(place) expects \(column.type.formatted), found \(failure.found.name)"
             case .outOfRange: "\(place): the \(failure.found.name) is beyond \(column.type.formatted)"
             case .tooLong: "\(place): the text is longer than \(column.type.formatted)"

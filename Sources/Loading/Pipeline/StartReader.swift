@@ -98,10 +98,10 @@ struct StartReader {
         return Result(mark: mark, offsets: offsets, watermarks: watermarks, resets: resets)
     }
 
-    /// Whether loading messages of this topic once more would append their rows once more.
+    /// Whether loading messages of this topic once more would leave their rows once more.
     private func replayDoubles(_ topic: String) -> Bool {
         !options.allowDuplicates
-            && targets.contains { $0.mode == .insert && $0.route.topics.contains { $0.matches(topic) } }
+            && targets.contains { !$0.isReplaySafe && $0.route.topics.contains { $0.matches(topic) } }
     }
 
     /// Without a ledger only the group's offsets count.

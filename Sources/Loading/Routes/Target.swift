@@ -39,6 +39,19 @@ struct Target: Sendable {
     var omissible: [Int] { columns.indices.filter { columns[$0].omissionBit != nil } }
     /// Rows get their place in the batch as a last column, for the server to tell which came last.
     var hasOrdinal: Bool { keyCount > 0 && !isKeyBytewise }
+    /// Whether messages that are loaded once more leave no more rows than before. Without a key, mode `ignore` rests on
+    /// any unique index, and one with a column that the server fills anew each time tells nothing.
+    var isReplaySafe: Bool {
+        switch mode {
+        case .upsert: true
+        case .insert: false
+        case .ignore:
+            keyCount > 0
+                || table.uniqueIndexes.contains { index in
+                    index.isArbiter && index.columns.allSatisfy { name in columns.contains { $0.name == name } }
+                }
+        }
+    }
 }
 
 /// Which columns a row leaves to their default: one bit for each column that has one.
@@ -161,7 +174,9 @@ extension Target {
             columns.append(
                 Column(
                     name: column.name, source: column.source, encoder: encoder, type: found.type,
-                    isRequired: column.isRequired, isNotNull: found.isNotNull, isJSON: found.type.isJSON,
+                    isRequired: column.isRequired,
+                    // Nulls are no key: each would be a row of its own for the server, all of them one row for a batch.
+                    isNotNull: found.isNotNull || key.contains(column.name), isJSON: found.type.isJSON,
                     omissionBit: bit))
         }
         return .success(

@@ -84,6 +84,21 @@ struct TargetTests {
         #expect(try Target.made(.made(mode: .upsert, onTombstone: .skip), table).onTombstone == .skip)
     }
 
+    @Test("loading twice doubles rows unless a unique index of the loaded columns tells that they are the same")
+    func replay() throws {
+        let keyed = Table.made([.made("id", .int8), .made("a")], key: ["id"])
+        #expect(try !Target.made(.made(), keyed).isReplaySafe)
+
+        #expect(try Target.made(.made(mode: .ignore), keyed).isReplaySafe)
+        #expect(try Target.made(.made(mode: .upsert), keyed).isReplaySafe)
+        #expect(try !Target.made(.made(mode: .ignore), .made([.made("a")])).isReplaySafe)
+        let serial = Table.UniqueIndex(name: "j", columns: ["id"], isPrimary: false)
+        let numbered = Table.made([.made("id", .int8, identity: .always), .made("a")], uniqueIndexes: [serial])
+        #expect(try !Target.made(.made(mode: .ignore), numbered).isReplaySafe)
+        let partial = Table.UniqueIndex(name: "i", columns: ["a"], isPrimary: false, isArbiter: false)
+        #expect(try !Target.made(.made(mode: .ignore), .made([.made("a")], uniqueIndexes: [partial])).isReplaySafe)
+    }
+
     // MARK: Mistakes
 
     @Test("a column that is not there names the nearest that is")

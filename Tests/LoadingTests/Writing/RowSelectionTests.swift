@@ -141,4 +141,23 @@ struct RowSelectionTests {
         #expect(steps(messages, target, part: 2..<3) == [["+2"]])
         #expect(steps(messages, target, part: 1..<4) == [["+2", "+3"]])
     }
+
+    @Test("a key with a null is a dead letter, a row's and a tombstone's alike: no two nulls are the same row")
+    func nullKeys() throws {
+        let target = try Target.made(
+            .made(mode: .upsert, key: ["id", "a"]),
+            .made(
+                [.made("id", .int8), .made("a")],
+                uniqueIndexes: [.init(name: "i", columns: ["id", "a"], isPrimary: false)]))
+        let batch = Batch.filled(
+            [
+                (nil, #"{"id": 1, "a": null}"#), (nil, #"{"id": 1}"#), (#"{"id": 1}"#, nil),
+                (nil, #"{"id": 1, "a": "x"}"#),
+            ], for: target)
+        #expect(batch.deadLetters.map(\.message) == [0, 1, 2])
+        #expect(batch.deadLetters.allSatisfy { $0.column == "a" })
+        #expect(batch.deadLetters.first?.reason == .null)
+        #expect(batch.deadLetters.first?.explanation == "public.orders.a is part of the key, found null")
+        #expect(RowSelection(batch: batch, target: target).rows.map(\.message) == [3])
+    }
 }
