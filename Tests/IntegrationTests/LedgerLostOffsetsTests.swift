@@ -31,6 +31,10 @@ struct LedgerLostOffsetsTests {
             #expect(failure?.mend.contains("--to-earliest") == true && failure?.mend.contains("--to-latest") == true)
             #expect(try scenario.ids() == [0, 1])
             #expect(try scenario.position() == 2)
+            // The way on with Kafka's own tool: `--reset-offsets --to-earliest`.
+            try scenario.setGroup(5)
+            #expect(try await scenario.load().messages == 5)
+            #expect(try scenario.ids() == [0, 1, 5, 6, 7, 8, 9])
         }
     }
 

@@ -153,6 +153,10 @@ struct LedgerStartTests {
                 #expect(try scenario.group()?.metadata == other)
             }
             #expect(try scenario.ids().isEmpty)
+            // The way on with Kafka's own tool: `--reset-offsets --to-current`.
+            try scenario.setGroup(3)
+            #expect(try await scenario.load().messages == 2)
+            #expect(try scenario.group() == scenario.marked(5))
         }
     }
 
@@ -166,7 +170,10 @@ struct LedgerStartTests {
             #expect(failure?.code == .lostPosition)
             #expect(failure?.description.contains("\(scenario.place(0))@5") == true)
             #expect(try scenario.position() == nil)
-            #expect(try scenario.ids() == Array(0..<5))
+            try scenario.setGroup(5)
+            try scenario.produce(2)
+            #expect(try await scenario.load().messages == 2)
+            #expect(try scenario.ids() == Array(0..<7))
         }
     }
 
