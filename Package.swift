@@ -55,8 +55,8 @@ let package = Package(
             name: "LoadingTests", dependencies: ["Loading", "Kafka", "Postgres", "Records"], swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["Loader", "Loading", "Kafka", "Postgres", "Records", "TestSupport"],
-            swiftSettings: strict),
+            name: "IntegrationTests",
+            dependencies: ["Loader", "Loading", "Kafka", "Postgres", "Records", "TestSupport"], swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20
 )

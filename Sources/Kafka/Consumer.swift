@@ -129,7 +129,7 @@ public final class Consumer {
         if !ending.isEmpty {
             let error: KafkaError?
             if isCooperative {
-                let list = PartitionList(ending.map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+                let list = PartitionList(ending.map { ($0, SpecialOffset.invalid) })
                 error = KafkaError(taking: rd_kafka_incremental_unassign(client, list.pointer), operation: "unassign")
             } else {
                 let none = PartitionList(capacity: 0)
@@ -137,8 +137,8 @@ public final class Consumer {
             }
             if let error { throw error }
             assigned.subtract(ending)
-            waitForStops()
         }
+        waitForStops()
         let beginning = positions.filter { !assigned.contains($0.partition) }
         for position in beginning { forward(position.partition, to: position.lane) }
         let list = PartitionList(beginning.map { ($0.partition, $0.offset) })
@@ -195,7 +195,7 @@ public final class Consumer {
     public func committed(
         _ partitions: [TopicPartition], timeout: Duration
     ) throws(KafkaError) -> [TopicPartition: CommittedOffset] {
-        let list = PartitionList(partitions.map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+        let list = PartitionList(partitions.map { ($0, SpecialOffset.invalid) })
         if let error = KafkaError(
             rd_kafka_committed(client, list.pointer, timeout.milliseconds), operation: "reading the group's offsets")
         {
@@ -225,10 +225,10 @@ public final class Consumer {
         }
         guard !partitions.isEmpty else { return [:] }
         var result: [TopicPartition: Watermarks] = [:]
-        for low in try ask(RD_KAFKA_OFFSET_BEGINNING_) {
+        for low in try ask(SpecialOffset.beginning) {
             result[low.partition] = Watermarks(low: low.offset, high: low.offset)
         }
-        for high in try ask(RD_KAFKA_OFFSET_END_) { result[high.partition]?.high = high.offset }
+        for high in try ask(SpecialOffset.end) { result[high.partition]?.high = high.offset }
         return result
     }
 
@@ -354,7 +354,7 @@ public final class Consumer {
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
             delegate?.consumer(self, mustGive: partitions, lost: rd_kafka_assignment_lost(client) != 0)
             if isCooperative {
-                let going = PartitionList(assigned.intersection(partitions).map { ($0, RD_KAFKA_OFFSET_INVALID_) })
+                let going = PartitionList(assigned.intersection(partitions).map { ($0, SpecialOffset.invalid) })
                 _ = KafkaError(taking: rd_kafka_incremental_unassign(client, going.pointer), operation: "unassign")
                 assigned.subtract(partitions)
             } else {

@@ -6,10 +6,12 @@ import CRdKafka
     import Darwin
 #endif
 
-// C macros that Swift does not import.
-let RD_KAFKA_OFFSET_BEGINNING_: Int64 = -2
-let RD_KAFKA_OFFSET_END_: Int64 = -1
-let RD_KAFKA_OFFSET_INVALID_: Int64 = -1001
+/// librdkafka's logical offsets: macros in its header, which Swift does not import.
+enum SpecialOffset {
+    static let beginning: Int64 = -2
+    static let end: Int64 = -1
+    static let invalid: Int64 = -1001
+}
 
 /// An offset of a consumer group, with the text that was committed along with it.
 public struct CommittedOffset: Sendable, Hashable {

@@ -22,7 +22,11 @@ public func quoteIdentifier(_ name: String) -> String {
 
 /// What the loader must know of a table to load it, read from the catalog once at start.
 public struct Table: Sendable, Hashable {
-    public enum Kind: Sendable, Hashable { case table, partitioned, view, foreign, other(String) }
+    public enum Kind: Sendable, Hashable {
+        case table, partitioned, view, foreign
+        /// Another `pg_class.relkind`.
+        case other(String)
+    }
 
     public struct Column: Sendable, Hashable {
         public enum Identity: Sendable, Hashable { case none, always, byDefault }
