@@ -107,6 +107,7 @@ public final class Pipeline {
         if let stray = consumer.serve() { accept(stray) }
         for lane in lanes.indices { collect(lane) }
         resolvePending()
+        guard failure == nil else { return }
         var isBusy = false
         for lane in lanes.indices where !isHeld(lane) && fill(lane) { isBusy = true }
         let now = ContinuousClock.now
@@ -247,6 +248,17 @@ public final class Pipeline {
     private func handOver(_ lane: Lane) {
         guard !lane.isLoading, !lane.filling.isEmpty else { return }
         lane.handOver(targets)
+        forgetRanges(of: lane)
+    }
+
+    /// Forgets what a lane has taken but not handed over.
+    private func drop(_ lane: Lane) {
+        lane.drop(keepingAtMost: memoryLimit)
+        forgetRanges(of: lane)
+    }
+
+    /// Behind a change of the filling batch: no partition has a place in the new one yet.
+    private func forgetRanges(of lane: Lane) {
         for index in partitions.indices where lanes[partitions[index].lane] === lane { partitions[index].range = nil }
     }
 
@@ -282,14 +294,14 @@ public final class Pipeline {
             guard failure == nil, !isStopping, !lane.hasRebuilt, rebuild(batch, after: error) else {
                 failure = failure ?? .database(error, batch)
                 lane.takeBack(batch, keepingAtMost: memoryLimit)
-                lane.drop(keepingAtMost: memoryLimit)
+                drop(lane)
                 return
             }
             lane.handOverAgain(batch, targets)
         case .failed(_, let error):
             failure = failure ?? error
             lane.takeBack(batch, keepingAtMost: memoryLimit)
-            lane.drop(keepingAtMost: memoryLimit)
+            drop(lane)
         }
     }
 
@@ -403,10 +415,8 @@ public final class Pipeline {
 
     /// Drops what a lane was filling and begins again where the ledger stands.
     private func reposition(_ lane: Lane) {
-        lane.drop(keepingAtMost: memoryLimit)
-        let affected = partitions.filter { lanes[$0.lane] === lane }.map(\.partition)
-        for partition in affected { if let index = indices[partition] { partitions[index].range = nil } }
-        reposition(affected)
+        drop(lane)
+        reposition(partitions.filter { lanes[$0.lane] === lane }.map(\.partition))
     }
 
     private func reposition(_ affected: [TopicPartition]) {
