@@ -17,7 +17,7 @@ final class RowBuilder {
     init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
         rows = zip(plan.targets, plan.inputs).map { RowPlan(targets[$0], inputs: $1) }
-        tombstones = zip(plan.targets, plan.tombstoneInputs).map { RowPlan(targets[$0], inputs: $1) }
+        tombstones = zip(plan.targets, plan.tombstoneInputs).map { RowPlan(targets[$0].requiringKey, inputs: $1) }
         decoder = plan.valuePaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.valuePaths)
         keyDecoder = plan.keyPaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.keyPaths)
     }
@@ -53,7 +53,7 @@ final class RowBuilder {
         let held = batch.value(of: message) ?? value
         do {
             let fields = try decoder?.decode(held)
-            let keyFields = try keyFields(of: message, in: batch)
+            let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
             for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
         } catch {
             for target in plan.targets { refuse(message, target, decoding: error, in: batch) }
@@ -313,6 +313,15 @@ final class RowBuilder {
             DeadLetter(
                 message: message, target: target, reason: DeadLetter.Reason(failure.reason),
                 explanation: what + (failure.offset.map { ", at byte \($0)" } ?? "")))
+    }
+}
+
+extension Target {
+    /// For tombstones: null is equal to nothing, so it would delete nothing, even where the key may be null.
+    fileprivate var requiringKey: Target {
+        var target = self
+        for index in 0..<keyCount { target.columns[index].isRequired = true }
+        return target
     }
 }
 

@@ -20,6 +20,8 @@ struct MessagePlan: Sendable {
     var tombstoneInputs: [[Input]]
     var valuePaths: [FieldPath]
     var keyPaths: [FieldPath]
+    /// Whether messages with a value need a field of the key, too.
+    var rowsNeedKey: Bool
 
     init(targets indices: [Int], of targets: [Target]) {
         self.targets = indices
@@ -56,5 +58,6 @@ struct MessagePlan: Sendable {
         }
         self.valuePaths = valuePaths
         self.keyPaths = keyPaths
+        rowsNeedKey = inputs.joined().contains { if case .keyField = $0 { true } else { false } }
     }
 }

@@ -183,7 +183,7 @@ extension Target {
             Target(
                 route: route, table: table, index: index, format: format, columns: columns, keyCount: key.count,
                 onTombstone: onTombstone,
-                isKeyBytewise: columns[..<key.count].allSatisfy { $0.type.isBytewiseEqual }))
+                isKeyBytewise: columns[..<key.count].allSatisfy { $0.type.isBytewiseEqual(in: format) }))
     }
 
     /// The columns whose equality makes two messages the same row; empty where the mode needs none.
@@ -218,15 +218,16 @@ struct SetupProblems: Error {
 
 extension PostgresType {
     /// Whether two values are equal for a unique index exactly when the loader encodes them to the same bytes.
-    fileprivate var isBytewiseEqual: Bool {
+    fileprivate func isBytewiseEqual(in format: Target.Format) -> Bool {
         switch shape {
-        case .domain(let base): base.isBytewiseEqual
+        case .domain(let base): base.isBytewiseEqual(in: format)
         case .enumeration: true
         case .base:
             switch name {
-            case "bool", "int2", "int4", "int8", "text", "varchar", "uuid", "bytea", "date", "time", "timestamp",
-                "timestamptz":
+            case "bool", "int2", "int4", "int8", "text", "varchar", "bytea", "date", "time", "timestamp", "timestamptz":
                 true
+            // As text it stays as it was written, in either case of letters, with or without hyphens.
+            case "uuid": format == .binary
             default: false
             }
         case .composite, .array: false

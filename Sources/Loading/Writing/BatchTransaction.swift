@@ -117,7 +117,10 @@ struct BatchTransaction {
     private func attempt(
         _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>, isLast: Bool
     ) throws(Refusal) {
-        for step in selection.steps(part) {
+        let steps = selection.steps(part)
+        for (position, step) in steps.enumerated() {
+            // A stage may serve several steps, and each must find it empty.
+            let isLast = isLast && position == steps.count - 1
             // Deletions first: the rows that follow may take a unique value that a deleted row held.
             let sections = Set(step.map(\.section)).sorted { left, right in
                 let isTombstone = batch.sections[Int(left)].kind == .tombstones
@@ -155,7 +158,7 @@ struct BatchTransaction {
         if stages.insert(index).inserted { try run(statements.createStage) }
         try copy(statements.copyStage)
         try run(statements.merge)
-        if !isLast || target.hasOrdinal { try run(statements.emptyStage) }
+        if !isLast { try run(statements.emptyStage) }
     }
 
     /// Sends rows as they lie in the section's buffer: neighbours in one piece.
