@@ -25,6 +25,24 @@ enum CopyErrorContext {
         return nil
     }
 
+    /// The column that the context names behind the row's number: `…, line 2, column total: "abc"`. The value that may
+    /// follow it is not looked at.
+    static func column(in context: String, line: Int, among columns: [String]) -> String? {
+        for text in context.split(separator: "\n") {
+            guard let number = text.firstRange(of: String(line)) else { continue }
+            let rest = text[number.upperBound...]
+            let found = columns.compactMap { column -> (String, String.Index)? in
+                // The name stands behind a blank, and a colon or nothing behind the name.
+                if rest.hasSuffix(" " + column) { return (column, rest.index(rest.endIndex, offsetBy: -column.count)) }
+                // French has a blank before its colon.
+                let range = rest.firstRange(of: " \(column):") ?? rest.firstRange(of: " \(column) :")
+                return range.map { (column, $0.lowerBound) }
+            }
+            if let first = found.min(by: { $0.1 < $1.1 }) { return first.0 }
+        }
+        return nil
+    }
+
     /// More characters than any translation has between the name and the number.
     private static let longestGap = 16
 

@@ -64,6 +64,12 @@ public struct PostgresError: Error, Sendable, Equatable {
         self.isRaisedByFunction = isRaisedByFunction
     }
 
+    /// The column whose value COPY could not read; nil where the server names none of `columns`.
+    public func copyColumn(among columns: [String]) -> String? {
+        guard let context, let copyLine else { return nil }
+        return CopyErrorContext.column(in: context, line: copyLine, among: columns)
+    }
+
     /// The socket is gone, so the outcome of what was under way is unknown.
     public var isConnectionLoss: Bool { code == .connectionLost }
 

@@ -35,6 +35,19 @@ import Testing
         #expect(CopyErrorContext.line(in: "COPY 2024, line 3, column a", relation: "2024") == 3)
     }
 
+    @Test("the column is the one that stands before the value, of those that there are")
+    func columns() {
+        func column(_ context: String) -> String? {
+            CopyErrorContext.column(in: context, line: 42, among: ["b", "a", "the a"])
+        }
+        #expect(column("COPY t, line 42, column a: \"7, column b: 8\"") == "a")
+        #expect(column("COPY t, line 42, column a") == "a")
+        #expect(column("COPY t, ligne 42, colonne a : « 7 »") == "a")
+        #expect(column("SQL function \"f\"\nCOPY t, line 42, column b: \"7\"") == "b")
+        #expect(column("COPY t, line 42: \"7 a\"") == nil)
+        #expect(column("COPY t, line 42, column c: \"7\"") == nil)
+    }
+
     @Test(
         "the table is read from the COPY statement",
         arguments: [

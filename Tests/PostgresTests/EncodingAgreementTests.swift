@@ -286,8 +286,8 @@ import Testing
                 ]))
             let short = try type("short", .domain(over: .varchar(3)))
             let subjects = [
-                Subject(type: mood, samples: Self.strings("sad", "hap\"py", "SAD", "")),
-                Subject(type: try type("feeling", .domain(over: mood)), samples: Self.strings("ok", "glad")),
+                Subject(type: mood, samples: Self.strings("sad", "hap\"py", "ok")),
+                Subject(type: try type("feeling", .domain(over: mood)), samples: Self.strings("ok")),
                 Subject(type: short, samples: Self.strings("abc", "ab ", "äöü  ")),
                 Subject(type: try type("grade", .domain(over: .int4)), samples: Self.bare("1", "2147483647")),
                 Subject(

@@ -50,15 +50,14 @@ struct BatchTransaction {
         var loaded = Loaded(deadLetters: batch.deadLetters)
         let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
         if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
-        for target in targets {
-            let selection = RowSelection(batch: batch, target: target)
-            guard !selection.rows.isEmpty else { continue }
-            var stages: Set<Int32> = []
-            if var careful = care {
-                try loadCarefully(selection, care: &careful, stages: &stages, into: &loaded)
-                care = careful
-            } else {
-                try load(selection, selection.rows.indices, stages: &stages, isLast: true)
+        var stages: Set<Int32> = []
+        let selections = targets.map { RowSelection(batch: batch, target: $0) }.filter { !$0.rows.isEmpty }
+        if var careful = care {
+            try loadCarefully(selections, care: &careful, stages: &stages, into: &loaded)
+            care = careful
+        } else {
+            for selection in selections {
+                try load(selection, stages: &stages)
                 loaded.rows += selection.rows.count
             }
         }
@@ -103,19 +102,17 @@ struct BatchTransaction {
         var row: RowReference?
     }
 
-    /// Loads a part of a target's rows, all or nothing.
-    private func load(
-        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>, isLast: Bool
-    ) throws(TransactionFailure) {
+    /// Loads a target's rows, all or nothing.
+    private func load(_ selection: RowSelection, stages: inout Set<Int32>) throws(TransactionFailure) {
         do throws(Refusal) {
-            try attempt(selection, part, stages: &stages, isLast: isLast)
+            try attempt(selection, selection.rows.indices, stages: &stages, isLast: true)
         } catch {
             throw .postgres(error.error, commitSent: false)
         }
     }
 
     private func attempt(
-        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>, isLast: Bool
+        _ selection: RowSelection, _ part: some Collection<Int>, stages: inout Set<Int32>, isLast: Bool
     ) throws(Refusal) {
         let steps = selection.steps(part)
         for (position, step) in steps.enumerated() {
@@ -194,75 +191,129 @@ struct BatchTransaction {
         if scratch.count > 0 { try stream.send(scratch.bytes) }
     }
 
-    /// Loads a target's rows chunk by chunk behind savepoints, and makes dead letters of those that the server refuses.
+    /// A target's rows on their way in.
+    private struct Progress {
+        let selection: RowSelection
+        /// What stands before is in, or refused.
+        var position = 0
+        /// Rows whose foreign key found nothing, though what they refer to may yet come.
+        var orphans: [(row: Int, error: PostgresError)] = []
+        var refused: Set<Int> = []
+
+        var isDone: Bool { position == selection.rows.count }
+    }
+
+    /// Loads all targets' rows behind savepoints, and makes dead letters of those that the server refuses.
     ///
-    /// The row that COPY names is taken as a hint: what stands before it is loaded, then it is tried by itself, and only
-    /// a row that fails alone is guilty. Without a hint the chunk is halved until one row is left.
+    /// A target whose foreign keys wait for rows of another one stops there, and goes on when that one has got further.
+    /// Only when nothing moves any more are the rows found that refer to nothing.
     private func loadCarefully(
-        _ selection: RowSelection, care: inout Care, stages: inout Set<Int32>, into loaded: inout Loaded
+        _ selections: [RowSelection], care: inout Care, stages: inout Set<Int32>, into loaded: inout Loaded
     ) throws(TransactionFailure) {
-        let rows = selection.rows
-        // A foreign key that is checked at once, but need not be, may be waiting for a row further on.
-        var suspects: [(row: Int, error: PostgresError)] = []
-        var start = 0
-        var hinted: Int?
-        var size = care.chunk
-        while start < rows.count {
-            if let guilty = hinted, guilty < start { hinted = nil }
-            var end = min(start + size, rows.count)
-            if let guilty = hinted { end = guilty == start ? start + 1 : min(end, guilty) }
-            // The stages are made outside of the savepoint, so that rolling back to it leaves them.
-            try prepareStages(selection, start..<end, stages: &stages)
-            if let refusal = try tryPart(selection, start..<end, stages: &stages) {
-                care.refused()
-                guard FailureClass(refusal.error) == .data else { throw .postgres(refusal.error, commitSent: false) }
-                if end - start == 1 {
-                    if refusal.error.sqlState == .foreignKeyViolation, selection.target.table.hasDeferredConstraints {
-                        suspects.append((start, refusal.error))
-                    } else {
-                        loaded.deadLetters.append(deadLetter(rows[start], selection.target, refusal.error))
-                    }
-                    start += 1
-                    hinted = nil
-                    size = care.chunk
-                } else if let named = refusal.row,
-                    let at = rows[start..<end].firstIndex(where: { $0.message == named.message }), at != hinted
-                {
-                    hinted = at
-                } else {
-                    hinted = nil
-                    size = max(1, (end - start) / 2)
-                }
-            } else {
-                loaded.rows += end - start
-                start = end
-                if size < care.chunk { size = min(size * 2, care.chunk) } else { care.chunkLoaded() }
+        var all = selections.map { Progress(selection: $0) }
+        var isMoving = true
+        while isMoving {
+            isMoving = false
+            for index in all.indices where !all[index].isDone {
+                let before = all[index].position
+                try advance(&all[index], waitsForParents: all.count > 1, care: &care, stages: &stages, into: &loaded)
+                if all[index].position > before { isMoving = true }
             }
         }
-        var isProgressing = true
-        while isProgressing, !suspects.isEmpty {
-            isProgressing = false
-            var remaining: [(row: Int, error: PostgresError)] = []
-            for suspect in suspects {
-                if let refusal = try tryPart(selection, suspect.row..<suspect.row + 1, stages: &stages) {
-                    remaining.append((suspect.row, refusal.error))
-                } else {
-                    loaded.rows += 1
-                    isProgressing = true
-                }
-            }
-            suspects = remaining
+        for index in all.indices {
+            try advance(&all[index], waitsForParents: false, care: &care, stages: &stages, into: &loaded)
         }
-        for suspect in suspects {
-            loaded.deadLetters.append(deadLetter(rows[suspect.row], selection.target, suspect.error))
+        isMoving = true
+        while isMoving {
+            isMoving = false
+            for index in all.indices {
+                if try retryOrphans(&all[index], stages: &stages, into: &loaded) { isMoving = true }
+            }
+        }
+        for progress in all {
+            for orphan in progress.orphans {
+                loaded.deadLetters.append(
+                    deadLetter(progress.selection.rows[orphan.row], progress.selection.target, orphan.error))
+            }
         }
     }
 
+    /// Loads a target's rows chunk by chunk.
+    ///
+    /// The row that COPY names is taken as a hint: what stands before it is loaded, then it is tried by itself, and only
+    /// a row that fails alone is guilty. Without a hint the chunk is halved until one row is left.
+    private func advance(
+        _ progress: inout Progress, waitsForParents: Bool, care: inout Care, stages: inout Set<Int32>,
+        into loaded: inout Loaded
+    ) throws(TransactionFailure) {
+        let selection = progress.selection
+        let rows = selection.rows
+        var hinted: Int?
+        var size = care.chunk
+        while progress.position < rows.count {
+            let start = progress.position
+            if let guilty = hinted, guilty < start { hinted = nil }
+            var end = min(start + size, rows.count)
+            if let guilty = hinted { end = guilty == start ? start + 1 : min(end, guilty) }
+            guard let refusal = try tryPart(selection, start..<end, stages: &stages) else {
+                loaded.rows += end - start
+                progress.position = end
+                if size < care.chunk { size = min(size * 2, care.chunk) } else { care.chunkLoaded() }
+                continue
+            }
+            let isOrphan = refusal.error.sqlState == .foreignKeyViolation
+            if isOrphan, waitsForParents { return }
+            care.refused()
+            if end - start == 1 {
+                if isOrphan {
+                    progress.orphans.append((start, refusal.error))
+                } else {
+                    loaded.deadLetters.append(deadLetter(rows[start], selection.target, refusal.error))
+                }
+                progress.refused.insert(start)
+                progress.position = end
+                hinted = nil
+                size = care.chunk
+            } else if let named = refusal.row,
+                let at = rows[start..<end].firstIndex(where: { $0.message == named.message }), at != hinted
+            {
+                hinted = at
+            } else {
+                hinted = nil
+                size = max(1, (end - start) / 2)
+            }
+        }
+    }
+
+    /// Tries the rows again that referred to nothing, each with the later rows of its key behind it, so that the last
+    /// one still wins.
+    ///
+    /// - Returns: whether one went in.
+    private func retryOrphans(
+        _ progress: inout Progress, stages: inout Set<Int32>, into loaded: inout Loaded
+    ) throws(TransactionFailure) -> Bool {
+        guard !progress.orphans.isEmpty else { return false }
+        let selection = progress.selection
+        let followers = selection.followers(of: progress.orphans.map(\.row))
+        var remaining: [(row: Int, error: PostgresError)] = []
+        for (orphan, later) in zip(progress.orphans, followers) {
+            let part = [orphan.row] + later.filter { !progress.refused.contains($0) }
+            if let refusal = try tryPart(selection, part, stages: &stages) {
+                remaining.append((orphan.row, refusal.error))
+            } else {
+                progress.refused.remove(orphan.row)
+                loaded.rows += 1
+            }
+        }
+        defer { progress.orphans = remaining }
+        return remaining.count < progress.orphans.count
+    }
+
     private func prepareStages(
-        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>
+        _ selection: RowSelection, _ part: some Collection<Int>, stages: inout Set<Int32>
     ) throws(TransactionFailure) {
         guard selection.target.mode != .insert else { return }
-        for section in Set(selection.rows[part].map(\.section)) where stages.insert(section).inserted {
+        for section in Set(part.map { selection.rows[$0].section }) where stages.insert(section).inserted {
             try execute(
                 TargetStatements(selection.target, Int(section), batch.sections[Int(section)].kind).createStage)
         }
@@ -270,8 +321,10 @@ struct BatchTransaction {
 
     /// - Returns: nil if the part is in; the refusal if the server took none of it.
     private func tryPart(
-        _ selection: RowSelection, _ part: Range<Int>, stages: inout Set<Int32>
+        _ selection: RowSelection, _ part: some Collection<Int>, stages: inout Set<Int32>
     ) throws(TransactionFailure) -> Refusal? {
+        // The stages are made outside of the savepoint, so that rolling back to it leaves them.
+        try prepareStages(selection, part, stages: &stages)
         try execute("SAVEPOINT loader_chunk")
         do throws(Refusal) {
             try attempt(selection, part, stages: &stages, isLast: false)
@@ -288,7 +341,8 @@ struct BatchTransaction {
 
     private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {
         DeadLetter(
-            message: Int(row.message), target: target.index, reason: .refused, column: error.column,
+            message: Int(row.message), target: target.index, reason: .refused,
+            column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
             explanation: "\(target.name): \(error)", sqlState: error.sqlState)
     }
 

@@ -19,7 +19,9 @@ public enum FailureClass: String, Sendable {
             self = error.code == .invalidOptions ? .setup : .away
             return
         }
-        self.init(state)
+        let known = FailureClass(state)
+        // A trigger may RAISE what code it likes to refuse a row.
+        self = known == .setup && error.isRaisedByFunction ? .data : known
     }
 
     public init(_ state: SQLState) {

@@ -42,8 +42,8 @@ struct RowSelection {
     /// Within a step a key appears once, and the rows are in the order of their keys, so that two loaders that meet
     /// take their locks in the same order. More than one step comes only of a deletion that is followed by a row, or of
     /// rows of the same key that name different columns.
-    func steps(_ part: Range<Int>) -> [[RowReference]] {
-        guard target.keyCount > 0 else { return [Array(rows[part])] }
+    func steps(_ part: some Collection<Int>) -> [[RowReference]] {
+        guard target.keyCount > 0 else { return [part.map { rows[$0] }] }
         guard target.isKeyBytewise else { return runs(part) }
         var entries = [KeyEntry]()
         entries.reserveCapacity(part.count)
@@ -94,9 +94,9 @@ struct RowSelection {
 
     /// Where equal keys cannot be told by their bytes: stretches of one section, in the order of arrival. The server
     /// finds each key's last row within a stretch.
-    private func runs(_ part: Range<Int>) -> [[RowReference]] {
+    private func runs(_ part: some Collection<Int>) -> [[RowReference]] {
         var runs: [[RowReference]] = []
-        for reference in rows[part] {
+        for reference in part.lazy.map({ rows[$0] }) {
             if let last = runs.last?.last, last.section == reference.section {
                 runs[runs.count - 1].append(reference)
             } else {
@@ -104,6 +104,16 @@ struct RowSelection {
             }
         }
         return runs
+    }
+
+    /// For each of these rows, in order, the later ones that may be of the same key, where an upsert makes that count.
+    func followers(of indices: [Int]) -> [[Int]] {
+        guard target.mode == .upsert else { return indices.map { _ in [] } }
+        guard target.isKeyBytewise else { return indices.map { Array(rows.indices[($0 + 1)...]) } }
+        func bytes(_ index: Int) -> [UInt8] { Array(key(of: rows[index])) }
+        var later = Dictionary(indices.map { (bytes($0), [Int]()) }) { first, _ in first }
+        for index in (indices.first ?? rows.count)..<rows.count { later[bytes(index)]?.append(index) }
+        return indices.map { index in (later[bytes(index)] ?? []).filter { $0 > index } }
     }
 
     private func key(of reference: RowReference) -> UnsafeRawBufferPointer {

@@ -16,7 +16,6 @@ struct ColumnForm: Sendable {
     /// Code points that `varchar(n)` or `char(n)` holds.
     private(set) var characterLimit = Int.max
     private(set) var numericLimits: NumericLimits?
-    private(set) var labels: [[UInt8]] = []
     private(set) var zone: LocalZone?
     /// The element's form of an array, the attributes' of a composite type.
     private(set) var parts: [ColumnForm] = []
@@ -30,9 +29,8 @@ struct ColumnForm: Sendable {
         var type = type
         while case .domain(let base) = type.shape { type = base }
         switch type.shape {
-        case .enumeration(let labels):
+        case .enumeration:
             kind = .enumeration
-            self.labels = labels.map { Array($0.utf8) }
         case .composite(let attributes):
             kind = .composite
             attributeNames = attributes.map(\.name)
@@ -228,13 +226,12 @@ struct ColumnForm: Sendable {
         return halves
     }
 
-    /// The label's own bytes.
+    /// The label's own bytes. Whether there is such a label the server says: one may have been added a moment ago.
     func label(_ value: InputValue) throws(EncodingFailure) -> UnsafeRawBufferPointer {
         guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
-        for label in labels where label.count == value.bytes.count && label.elementsEqual(value.bytes) {
-            return value.bytes
-        }
-        throw EncodingFailure(.badSyntax, found: value.kind)
+        if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: .string) }
+        if value.bytes.contains(0) { throw EncodingFailure(.nul, found: .string) }
+        return value.bytes
     }
 
     // MARK: Dates and times
