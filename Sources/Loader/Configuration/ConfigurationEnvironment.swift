@@ -1,3 +1,5 @@
+import Loading
+
 /// Reads settings from the environment and from `--set`.
 enum ConfigurationEnvironment {
     struct Result {

@@ -1,3 +1,4 @@
+import Loading
 import Yams
 
 /// Reads the YAML file into settings: every scalar gets the path of its key, and what fits no key is reported.

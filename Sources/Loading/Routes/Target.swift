@@ -244,21 +244,3 @@ extension PostgresType {
         }
     }
 }
-
-/// The candidate that a typing mistake most likely meant; nil if none is near.
-func nearest(to name: String, in candidates: [String]) -> String? {
-    let wanted = Array(name.lowercased())
-    func distance(_ other: String) -> Int {
-        let other = Array(other.lowercased())
-        var row = Array(0...other.count)
-        for (i, a) in wanted.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in other.enumerated() {
-                (diagonal, row[j + 1]) = (row[j + 1], min(row[j + 1] + 1, row[j] + 1, diagonal + (a == b ? 0 : 1)))
-            }
-        }
-        return row[other.count]
-    }
-    return candidates.map { ($0, distance($0)) }.filter { $0.1 <= max(2, wanted.count / 3) }.min { $0.1 < $1.1 }?.0
-}

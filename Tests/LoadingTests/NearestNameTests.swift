@@ -1,8 +1,8 @@
 import Testing
 
-@testable import Loader
+@testable import Loading
 
-@Suite struct EditDistanceTests {
+@Suite struct NearestNameTests {
     @Test(
         "each insertion, deletion, change and swap is one step",
         arguments: [

@@ -1,5 +1,5 @@
 /// The one of `names` that a mistyped name was most likely meant to be; nil if none is near.
-func nearest(to name: String, in names: some Sequence<String>) -> String? {
+public func nearest(to name: String, in names: some Sequence<String>) -> String? {
     let mistyped = Array(name.lowercased().utf8)
     var best: (name: String, distance: Int)?
     for candidate in names {
