@@ -1,7 +1,9 @@
 import Kafka
-import Loading
+import Logging
 import TestSupport
 import Testing
+
+@testable import Loading
 
 /// Where a loader begins, for each state that the ledger and the group can be in: the table of `docs/delivery.md`.
 @Suite("Ledger: where to begin")
@@ -193,13 +195,26 @@ struct LedgerStartTests {
         }
     }
 
-    @Test("`latest` means the end of all partitions when the group first saw the topic, whoever gets them later")
+    @Test("the first member to see a topic writes where all its partitions begin, also those that others are given")
     func latestOfAllPartitions() async throws {
         try await LedgerScenario.with(broker, partitions: 3) { scenario in
             scenario.options.autoOffsetReset = .latest
             for partition in 0..<Int32(3) { try scenario.produce(2, to: partition) }
-            try await scenario.load()
+            let options = scenario.options
+            let given = scenario.place(0)
+            let read = try await onThread {
+                let consumer = try Consumer(properties: options.consumerProperties, lanes: 1, wakeup: Wakeup())
+                defer { consumer.close() }
+                return try StartReader(
+                    ledger: Ledger(group: options.group), options: options, consumer: consumer, targets: [],
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                ).read([given]).offsets
+            }
+            #expect(read == [given: 2])
             #expect(try (0..<3).map { try scenario.position($0) } == [2, 2, 2])
+            // So `latest` is the same moment for all of them, however late another member comes to its own.
+            try scenario.produce(3, to: 1)
+            #expect(try await scenario.load().messages == 3)
         }
     }
 
