@@ -120,7 +120,10 @@ public final class Pipeline {
     private func timeToSleep(_ now: ContinuousClock.Instant) -> Duration {
         // A lane that cannot hand over waits for its writer, which rings.
         var until = lanes.compactMap { $0.isLoading ? nil : $0.deadline }.min()
-        if !pending.isEmpty { until = min(until ?? nextResolution, nextResolution) }
+        // Nor is a position asked for while its lane waits.
+        if !pending.isEmpty, !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) }) {
+            until = min(until ?? nextResolution, nextResolution)
+        }
         if summary.isDirty { until = min(until ?? summary.due, summary.due) }
         // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
         return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
