@@ -58,6 +58,19 @@ public final class Admin: Sendable {
         return Watermarks(low: low, high: high)
     }
 
+    /// Of each partition the first message at or after a time, in milliseconds since 1970; partitions without one are
+    /// left out.
+    public func offsets(
+        at times: [TopicPartition: Int64], timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Int64] {
+        let operation = "reading offsets by time"
+        let list = PartitionList(times.map { ($0.key, $0.value) })
+        let code = rd_kafka_offsets_for_times(client, list.pointer, timeout.milliseconds)
+        if let error = KafkaError(code, operation: operation) { throw error }
+        let found = try list.offsets(operation: operation).filter { $0.offset >= 0 }
+        return Dictionary(found.map { ($0.partition, $0.offset) }, uniquingKeysWith: { $1 })
+    }
+
     /// - Parameters:
     ///   - replicas: -1 for the brokers' default.
     ///   - configuration: the topic's, e.g. `retention.ms`.

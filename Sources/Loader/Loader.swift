@@ -14,7 +14,8 @@ struct Loader: ParsableCommand {
             """,
         version: Version.all,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, CheckCommand.self, ConfigCommand.self, DemoCommand.self,
+            RunCommand.self, MigrateCommand.self, CheckCommand.self, BackfillCommand.self, ConfigCommand.self,
+            DemoCommand.self,
             VersionCommand.self,
         ])
 }

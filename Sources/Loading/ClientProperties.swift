@@ -20,7 +20,7 @@ extension LoadingOptions {
         return defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
     }
 
-    /// For the producer of dead letters: how to reach the brokers, and nothing of what a consumer alone knows.
+    /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
     var producerProperties: [(String, String)] {
         let shared = properties.filter { name, _ in
             [

@@ -71,6 +71,23 @@ struct Ledger: Sendable {
         }
     }
 
+    /// Sets positions whatever they were, for an operator who says so while no member of the group runs. One that runs
+    /// after all is fenced off by its next batch.
+    func set(_ positions: [(partition: TopicPartition, offset: Int64)], on connection: Connection) throws(PostgresError)
+    {
+        _ = try connection.query(
+            """
+            INSERT INTO loader.positions AS p (consumer_group, topic, partition, next_offset)
+            SELECT $1, v.* FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v
+            ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
+              next_offset = EXCLUDED.next_offset, updated_at = now()
+            """,
+            [
+                .text(group), .array(positions.map(\.partition.topic)), .array(positions.map(\.partition.partition)),
+                .array(positions.map(\.offset)),
+            ])
+    }
+
     /// The fence: moves each position from where this member believes it to be.
     ///
     /// - Returns: false if any was elsewhere, which means that another member has taken the partition over. The caller

@@ -1,0 +1,149 @@
+import ArgumentParser
+import Foundation
+import Kafka
+import Loading
+import Postgres
+
+struct BackfillCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backfill",
+        abstract: "Load messages again, or skip some: move a topic's positions in the ledger and the group.",
+        discussion: """
+            It shows what is loaded again and what is skipped, and refuses while a member of the group runs. Resetting the \
+            group with any Kafka tool has the same effect at the next start. A group that loads another database is taken \
+            over by it.
+
+            EXAMPLES:
+              loader backfill --topic orders --to-datetime 2026-01-31T00:00:00Z --dry-run
+              loader backfill --topic orders --to-offset 1200 --partitions 0,3
+            """)
+
+    @OptionGroup var arguments: ConfigurationArguments
+
+    @Option(help: "The topic.")
+    var topic: String
+
+    @Flag(help: "To the first message there is.")
+    var toEarliest = false
+
+    @Flag(help: "To the end: everything there is now is skipped.")
+    var toLatest = false
+
+    @Option(help: ArgumentHelp("To this offset of each partition.", valueName: "offset"))
+    var toOffset: Int64?
+
+    @Option(
+        help: ArgumentHelp("To the first message at or after a time, such as 2026-01-31T00:00:00Z.", valueName: "time"))
+    var toDatetime: String?
+
+    @Option(help: ArgumentHelp("To the first message not older than this, such as 36h.", valueName: "duration"))
+    var byDuration: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "By so many messages from where each partition stands; negative is back.", valueName: "count"))
+    var shiftBy: Int64?
+
+    @Option(help: ArgumentHelp("Only these, such as 0,3. Default: all.", valueName: "numbers"))
+    var partitions: String?
+
+    @Flag(help: "Show what would happen, and change nothing.")
+    var dryRun = false
+
+    @Flag(help: "Load again even where it doubles the rows of a route in mode insert.")
+    var allowDuplicates = false
+
+    func validate() throws {
+        let given = [
+            toEarliest, toLatest, toOffset != nil, toDatetime != nil, byDuration != nil, shiftBy != nil,
+        ].count { $0 }
+        guard given == 1 else {
+            throw ValidationError(
+                "Say where to, once: --to-earliest, --to-latest, --to-offset, --to-datetime, --by-duration or --shift-by."
+            )
+        }
+        _ = try destination()
+        _ = try numbers()
+    }
+
+    func run() throws {
+        var configuration = try arguments.load()
+        configuration.loading.allowDuplicates = allowDuplicates
+        let options = configuration.loading
+        do {
+            let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: try destination())
+            let connection = try Connection(options.connectionOptions("backfill"))
+            defer { connection.close() }
+            let moves = try backfill.plan(on: connection)
+            for line in Self.table(moves) { print(line) }
+            try backfill.check(moves)
+            if dryRun {
+                print("Nothing was changed (--dry-run).")
+            } else {
+                try backfill.carryOut(moves, on: connection)
+                print("The positions of \(options.group) are moved. Start the loader to go on from there.")
+            }
+        } catch let refusal as Backfill.Refusal {
+            StandardError.shared.write(line: "\(refusal)")
+            throw ExitStatus.configuration.code
+        } catch let error as PostgresError {
+            StandardError.shared.write(line: "the database cannot be asked: \(error)")
+            throw (FailureClass(error) == .away ? ExitStatus.unavailable : .configuration).code
+        } catch let error as KafkaError {
+            StandardError.shared.write(line: "the brokers cannot be asked: \(error)")
+            throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code
+        }
+    }
+
+    private func destination() throws -> Backfill.Destination {
+        if toEarliest { return .earliest }
+        if toLatest { return .latest }
+        if let toOffset {
+            guard toOffset >= 0 else { throw ValidationError("--to-offset is 0 or more.") }
+            return .offset(toOffset)
+        }
+        if let shiftBy { return .shift(shiftBy) }
+        if let toDatetime {
+            guard let time = try? Date(toDatetime, strategy: .iso8601) else {
+                throw ValidationError("--to-datetime is a time with its offset, such as 2026-01-31T00:00:00Z.")
+            }
+            return .time(Int64(time.timeIntervalSince1970 * 1000))
+        }
+        guard let byDuration, let duration = parseDuration(byDuration) else {
+            throw ValidationError("--by-duration is a number with a unit, such as 36h or 7d.")
+        }
+        return .time(Int64((Date().timeIntervalSince1970 - duration.inSeconds) * 1000))
+    }
+
+    private func numbers() throws -> [Int32]? {
+        guard let partitions else { return nil }
+        return try partitions.split(separator: ",").map { part in
+            guard let number = Int32(part.trimmingCharacters(in: .whitespaces)), number >= 0 else {
+                throw ValidationError("--partitions are numbers, such as 0,3.")
+            }
+            return number
+        }
+    }
+
+    /// The moves as columns, and their sum.
+    static func table(_ moves: [Backfill.Move]) -> [String] {
+        var rows = [["partition", "from", "to", "loaded again", "skipped"]]
+        rows += moves.map { move in
+            [
+                "\(move.partition)", move.from.map(String.init) ?? "-", "\(move.to)", "\(move.repeated)",
+                "\(move.skipped)",
+            ]
+        }
+        rows.append([
+            "all", "", "", "\(moves.reduce(0) { $0 + $1.repeated })", "\(moves.reduce(0) { $0 + $1.skipped })",
+        ])
+        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            zip(row, widths).enumerated().map { index, cell in
+                let padding = String(repeating: " ", count: cell.1 - cell.0.count)
+                return index == 0 ? cell.0 + padding : padding + cell.0
+            }.joined(separator: "  ")
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import Kafka
+import Postgres
+
+/// Moves a group's positions of a topic, in the ledger and in the group, so that messages are loaded again or skipped.
+public struct Backfill: Sendable {
+    public enum Destination: Sendable, Equatable {
+        case earliest, latest
+        case offset(Int64)
+        /// By so many messages from where each partition stands; negative is back.
+        case shift(Int64)
+        /// The first message at or after a time, in milliseconds since 1970.
+        case time(Int64)
+    }
+
+    /// What happens to one partition.
+    public struct Move: Sendable, Equatable {
+        public var partition: TopicPartition
+        /// Where it stands: by the ledger, or by the group without one. Nil: nowhere.
+        public var from: Int64?
+        public var to: Int64
+        public var watermarks: Watermarks
+
+        /// Messages that will be loaded a second time.
+        public var repeated: Int64 { from.map { max(0, min($0, watermarks.high) - to) } ?? 0 }
+        /// Messages that will never be loaded.
+        public var skipped: Int64 { from.map { max(0, to - max($0, watermarks.low)) } ?? 0 }
+    }
+
+    /// Why it was refused, with the next step.
+    public struct Refusal: Error, Sendable, CustomStringConvertible {
+        public enum Code: String, Sendable {
+            case unknownTopic = "unknown_topic"
+            case unknownPartition = "unknown_partition"
+            case noRoute = "no_route"
+            case activeGroup = "active_group"
+            case unsafeReplay = "unsafe_replay"
+            case noPosition = "no_position"
+            case noLedger = "no_ledger"
+        }
+
+        public var code: Code
+        public var message: String
+        public var mend: String
+        public var description: String { "\(message); \(mend)" }
+    }
+
+    private let options: LoadingOptions
+    private let topic: String
+    private let partitions: [Int32]?
+    private let destination: Destination
+    private let admin: Admin
+    private static let timeout: Duration = .seconds(15)
+
+    /// - Parameter partitions: nil for all of the topic.
+    /// - Throws: for properties that librdkafka refuses.
+    public init(
+        _ options: LoadingOptions, topic: String, partitions: [Int32]?, to destination: Destination
+    ) throws(KafkaError) {
+        self.options = options
+        self.topic = topic
+        self.partitions = partitions
+        self.destination = destination
+        admin = try Admin(properties: options.producerProperties)
+    }
+
+    /// What would happen, partition by partition. Changes nothing.
+    public func plan(on connection: Connection) throws -> [Move] {
+        guard options.routes.contains(where: { $0.topics.contains { $0.matches(topic) } }) else {
+            throw Refusal(
+                code: .noRoute, message: "no route takes the topic \(topic)", mend: "name one of the routes' topics")
+        }
+        guard let count = try admin.partitionCounts(timeout: Self.timeout)[topic] else {
+            throw Refusal(
+                code: .unknownTopic, message: "the brokers know no topic \(topic)",
+                mend: "check its name and the rights to it")
+        }
+        let numbers = partitions ?? Array(0..<Int32(count))
+        if let stranger = numbers.first(where: { !(0..<Int32(count)).contains($0) }) {
+            throw Refusal(
+                code: .unknownPartition, message: "\(topic) has no partition \(stranger)",
+                mend: "its partitions are 0 to \(count - 1)")
+        }
+        let places = numbers.map { TopicPartition(topic: topic, partition: $0) }
+        let group = try admin.committedOffsets(ofGroup: options.group, partitions: places, timeout: Self.timeout)
+        let offsets = Dictionary(group.map { ($0.partition, $0.offset) }, uniquingKeysWith: { $1 })
+        let known = try ledger?.positions(of: [topic], on: connection) ?? [:]
+        var times: [TopicPartition: Int64] = [:]
+        if case .time(let time) = destination {
+            times = try admin.offsets(
+                at: Dictionary(uniqueKeysWithValues: places.map { ($0, time) }), timeout: Self.timeout)
+        }
+        return try places.map { place in
+            let marks = try admin.watermarks(of: place, timeout: Self.timeout)
+            let from = known[place] ?? (ledger == nil ? offsets[place] : nil)
+            let wanted: Int64
+            switch destination {
+            case .earliest: wanted = marks.low
+            case .latest: wanted = marks.high
+            case .offset(let offset): wanted = offset
+            case .time: wanted = times[place] ?? marks.high
+            case .shift(let count):
+                guard let from else {
+                    throw Refusal(
+                        code: .noPosition, message: "\(place) has no position that could be shifted",
+                        mend: "use --to-earliest, --to-latest or --to-offset")
+                }
+                wanted = from + count
+            }
+            return Move(partition: place, from: from, to: min(max(wanted, marks.low), marks.high), watermarks: marks)
+        }
+    }
+
+    /// Refuses what would do harm: a group that is running, rows that would double.
+    public func check(_ moves: [Move]) throws {
+        let members = try admin.group(options.group, timeout: Self.timeout).members
+        if !members.isEmpty {
+            let names = members.map { "\($0.clientID) at \($0.host)" }.joined(separator: ", ")
+            throw Refusal(
+                code: .activeGroup, message: "the group \(options.group) is running: \(names)",
+                mend: "stop its members, then try again")
+        }
+        let appends = options.routes.filter { $0.mode == .insert && $0.topics.contains { $0.matches(topic) } }
+        let repeated = moves.reduce(0) { $0 + $1.repeated }
+        if repeated > 0, let route = appends.first, !options.allowDuplicates {
+            throw Refusal(
+                code: .unsafeReplay,
+                message: "\(route.label) only appends to \(route.table): the rows of \(repeated) messages would double",
+                mend: "use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
+        }
+    }
+
+    /// Moves the positions: the ledger first, then the group. A crash in between leaves what the ledger says, which is
+    /// where a loader begins.
+    public func carryOut(_ moves: [Move], on connection: Connection) throws {
+        var metadata = ""
+        if let ledger {
+            guard let mark = try Ledger.mark(on: connection) else {
+                throw Refusal(
+                    code: .noLedger, message: "this database has no ledger", mend: "run `loader migrate up`")
+            }
+            metadata = mark.metadata
+            try ledger.set(moves.map { ($0.partition, $0.to) }, on: connection)
+        }
+        try admin.alterOffsets(
+            ofGroup: options.group,
+            to: moves.map { CommittedOffset(partition: $0.partition, offset: $0.to, metadata: metadata) },
+            timeout: Self.timeout)
+    }
+
+    private var ledger: Ledger? { options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil }
+}
