@@ -14,6 +14,7 @@ let package = Package(
     products: [
         .executable(name: "loader", targets: ["Loader"]),
         .executable(name: "kafka-mock", targets: ["KafkaMock"]),
+        .executable(name: "hot-path", targets: ["HotPath"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -45,6 +46,10 @@ let package = Package(
             name: "KafkaMock",
             dependencies: ["Kafka", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
+        .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
+        .executableTarget(
+            name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records"],
+            path: "Benchmarks/HotPath", swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["CRdKafka", "Kafka", "Postgres"], path: "Tests/TestSupport",
             swiftSettings: strict),

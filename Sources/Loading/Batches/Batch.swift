@@ -5,7 +5,9 @@ import Postgres
 ///
 /// Unchecked: a batch has one owner at a time. The consumer's thread fills it and gives it away whole; the writer's
 /// thread loads it and gives it back with the outcome. The lock of the mailbox between them orders the two.
-final class Batch: @unchecked Sendable {
+package final class Batch: @unchecked Sendable {
+    package init() {}
+
     /// One message: where it came from, and its key, value and headers within `arena`.
     struct MessageRecord {
         var partition: Int32
@@ -67,10 +69,10 @@ final class Batch: @unchecked Sendable {
     var isEmpty: Bool { messages.isEmpty }
 
     /// Bytes held for this batch's messages.
-    var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count } }
+    package var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count } }
 
     /// The place of a partition in this batch, for as long as the batch is being filled.
-    func range(of partition: TopicPartition, expected: Int64) -> Int32 {
+    package func range(of partition: TopicPartition, expected: Int64) -> Int32 {
         partitions.append(PartitionRange(partition: partition, expected: expected, next: expected))
         return Int32(partitions.count - 1)
     }
@@ -101,7 +103,7 @@ final class Batch: @unchecked Sendable {
     }
 
     /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
-    func removeAll(keepingAtMost limit: Int) {
+    package func removeAll(keepingAtMost limit: Int) {
         partitions.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
         arena.removeAll(keepingAtMost: limit)

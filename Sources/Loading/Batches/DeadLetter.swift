@@ -2,7 +2,7 @@ import Postgres
 import Records
 
 /// A message that could not be loaded into one table, and why. It goes into the same transaction as its neighbours.
-struct DeadLetter: Sendable {
+package struct DeadLetter: Sendable {
     /// The message's place in its batch.
     var message: Int
     /// The route's position in the configuration.

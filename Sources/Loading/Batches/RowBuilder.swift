@@ -5,7 +5,7 @@ import Records
 /// Turns messages into rows, straight into the batch's COPY buffers: no message becomes a dictionary, no row an array.
 ///
 /// Belongs to the consumer's thread.
-final class RowBuilder {
+package final class RowBuilder {
     private let plan: MessagePlan
     /// For each of the plan's targets.
     private let rows: [RowPlan]
@@ -14,7 +14,7 @@ final class RowBuilder {
     private let keyDecoder: JSONRecordDecoder?
     private let containers = JSONContainers()
 
-    init(plan: MessagePlan, targets: [Target]) {
+    package init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
         rows = zip(plan.targets, plan.inputs).map { RowPlan(targets[$0], inputs: $1) }
         tombstones = zip(plan.targets, plan.tombstoneInputs).map { RowPlan(targets[$0].requiringKey, inputs: $1) }
@@ -42,6 +42,21 @@ final class RowBuilder {
                 valueCount: Int32(value?.count ?? -1), keyCount: Int32(key?.count ?? -1),
                 headersCount: Int32(batch.arena.count - beforeHeaders)))
         batch.advance(range, past: message.offset)
+        build(index, in: batch)
+    }
+
+    /// Takes a message that no consumer brought: how the benchmarks feed the hot path.
+    package func add(
+        value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, offset: Int64, range: Int32, to batch: Batch
+    ) {
+        let start = batch.arena.count
+        batch.arena.append(value)
+        batch.arena.append(key)
+        let index = batch.append(
+            Batch.MessageRecord(
+                partition: range, offset: offset, timestamp: .min, start: start, valueCount: Int32(value.count),
+                keyCount: Int32(key.count), headersCount: 0))
+        batch.advance(range, past: offset)
         build(index, in: batch)
     }
 

@@ -1,7 +1,7 @@
 import Records
 
 /// What is done with each message of the topics that share the same routes: decoded once, then a row for each route.
-struct MessagePlan: Sendable {
+package struct MessagePlan: Sendable {
     /// Where a column finds its value.
     enum Input: Sendable {
         /// The position among the decoder's paths.
@@ -18,12 +18,12 @@ struct MessagePlan: Sendable {
     var inputs: [[Input]]
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
     var tombstoneInputs: [[Input]]
-    var valuePaths: [FieldPath]
+    package private(set) var valuePaths: [FieldPath]
     var keyPaths: [FieldPath]
     /// Whether messages with a value need a field of the key, too.
     var rowsNeedKey: Bool
 
-    init(targets indices: [Int], of targets: [Target]) {
+    package init(targets indices: [Int], of targets: [Target]) {
         self.targets = indices
         inputs = []
         tombstoneInputs = []

@@ -2,7 +2,7 @@ import Postgres
 import Records
 
 /// A route compiled against its table's catalog: what is copied, in which order and format, and what a key does.
-struct Target: Sendable {
+package struct Target: Sendable {
     struct Column: Sendable {
         var name: String
         var source: ColumnSource
@@ -59,7 +59,7 @@ typealias Omission = UInt64
 
 extension Target {
     /// Compiles a route, or says everything that is wrong with it.
-    static func compile(_ route: Route, index: Int, table: Table) -> Result<Target, SetupProblems> {
+    package static func compile(_ route: Route, index: Int, table: Table) -> Result<Target, SetupProblems> {
         var problems: [SetupProblem] = []
         let place = route.label
         func problem(_ code: SetupProblem.Code, _ text: String, mend: String) {
@@ -210,7 +210,7 @@ extension Target {
 }
 
 /// Everything that is wrong with a route.
-struct SetupProblems: Error {
+package struct SetupProblems: Error {
     var problems: [SetupProblem]
 
     init(_ problems: [SetupProblem]) { self.problems = problems }

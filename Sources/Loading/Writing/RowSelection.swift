@@ -7,7 +7,7 @@ import Postgres
 #endif
 
 /// One row of a batch, in the section that holds its bytes.
-struct RowReference {
+package struct RowReference {
     var section: Int32
     var row: Int32
     /// The message's place in the batch: the order of arrival.
@@ -15,13 +15,13 @@ struct RowReference {
 }
 
 /// The rows of one target in the order of arrival, and what is left of them once only each key's last state counts.
-struct RowSelection {
+package struct RowSelection {
     let batch: Batch
     let target: Target
     /// In the order of arrival.
-    let rows: [RowReference]
+    package let rows: [RowReference]
 
-    init(batch: Batch, target: Target) {
+    package init(batch: Batch, target: Target) {
         self.batch = batch
         self.target = target
         let sections = batch.sections.indices.filter { batch.sections[$0].target == target.index }
@@ -42,7 +42,7 @@ struct RowSelection {
     /// Within a step a key appears once, and the rows are in the order of their keys, so that two loaders that meet
     /// take their locks in the same order. More than one step comes only of a deletion that is followed by a row, or of
     /// rows of the same key that name different columns.
-    func steps(_ part: some Collection<Int>) -> [[RowReference]] {
+    package func steps(_ part: some Collection<Int>) -> [[RowReference]] {
         guard target.keyCount > 0 else { return [part.map { rows[$0] }] }
         guard target.isKeyBytewise else { return runs(part) }
         var entries = [KeyEntry]()
