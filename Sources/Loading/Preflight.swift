@@ -45,9 +45,11 @@ public struct Preflight: Sendable {
                     .badEncoding, at: "postgres.url", "the database's encoding is \(encoding)",
                     mend: "create a database with ENCODING 'UTF8'"))
         }
+        // Read before the tables: a change in between then shows as one.
+        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(
             Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
-        let (targets, found) = compile(options, tables)
+        let (targets, found) = compile(options, tables, versions)
         problems += found
         problems += try ledgerProblems(options, tables, on: connection)
         problems += deadLetterProblems(options, tables)
@@ -88,14 +90,15 @@ public struct Preflight: Sendable {
     ///
     /// - Throws: `LoadingError` with all mistakes, or `PostgresError`.
     static func targets(_ options: LoadingOptions, on connection: Connection) throws -> [Target] {
+        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(Array(Set(options.routes.map(\.table))), on: connection)
-        let (targets, problems) = compile(options, tables)
+        let (targets, problems) = compile(options, tables, versions)
         guard problems.isEmpty else { throw LoadingError(problems: problems) }
         return targets
     }
 
     private static func compile(
-        _ options: LoadingOptions, _ tables: [TableName: Table]
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [String]
     ) -> ([Target], [SetupProblem]) {
         var targets: [Target] = []
         var problems: [SetupProblem] = []
@@ -119,7 +122,9 @@ public struct Preflight: Sendable {
                 continue
             }
             switch Target.compile(route, index: index, table: table) {
-            case .success(let target): targets.append(target)
+            case .success(var target):
+                target.version = versions[index]
+                targets.append(target)
             case .failure(let found): problems += found.problems
             }
         }

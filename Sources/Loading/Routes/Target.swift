@@ -31,6 +31,8 @@ package struct Target: Sendable {
     /// Whether keys are equal exactly when their encoded bytes are. Where they are not (`citext`, `numeric`, …) the
     /// server tells which rows share a key.
     var isKeyBytewise: Bool
+    /// What the columns of the table were when the route was compiled; see `Catalog.versions`.
+    var version = ""
 
     var mode: Route.Mode { route.mode }
     var name: TableName { table.name }

@@ -17,6 +17,9 @@ struct BatchTransaction {
     struct Loaded: Sendable {
         var rows = 0
         var deadLetters: [DeadLetter] = []
+
+        /// A message counts once, however many tables it was meant for.
+        var badMessages: Int { Set(deadLetters.map(\.message)).count }
     }
 
     /// - Parameter care: if set, rows go in chunk by chunk behind savepoints, and those that the server refuses become
@@ -50,6 +53,8 @@ struct BatchTransaction {
         var loaded = Loaded(deadLetters: batch.deadLetters)
         let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
         if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
+        // What the server refuses may be the fault of a change, not of the row.
+        if care != nil { try checkTables() }
         var stages: Set<Int32> = []
         let selections = targets.map { RowSelection(batch: batch, target: $0) }.filter { !$0.rows.isEmpty }
         if var careful = care {
@@ -61,13 +66,23 @@ struct BatchTransaction {
                 loaded.rows += selection.rows.count
             }
         }
-        if let share = mayReject(batch.messages.count, loaded.deadLetters.count) {
+        try checkTables()
+        if let share = mayReject(batch.messages.count, loaded.badMessages) {
             throw .tooManyDeadLetters(share: share)
         }
         try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, on: connection)
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
         if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
         return loaded
+    }
+
+    /// Makes sure that the rows were built for the tables as they are: binary COPY would take eight bytes of a number for
+    /// a time. Behind the rows their locks are held, so what holds here holds until COMMIT.
+    private func checkTables() throws(TransactionFailure) {
+        let versions = try sql { () throws(PostgresError) in
+            try Catalog.versions(of: targets.map(\.table.name), on: connection)
+        }
+        guard versions == targets.map(\.version) else { throw .tableChanged }
     }
 
     /// All settings are local to the transaction, because behind a pooler the session is somebody else's a moment later.

@@ -8,6 +8,8 @@ enum TransactionFailure: Error {
     /// Another member has taken one of the partitions over.
     case fenced
     case tooManyDeadLetters(share: Double)
+    /// A table's columns are not those that the rows were built for.
+    case tableChanged
     /// The dead-letter topic did not acknowledge.
     case deadLetterTopic(KafkaError)
 }

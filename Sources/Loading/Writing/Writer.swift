@@ -198,7 +198,7 @@ final class Writer: @unchecked Sendable {
                     })
                 let loaded = try transaction.run(care: &session.care)
                 cameBack(since: &awaySince)
-                session.window.add(batch.messages.count, bad: loaded.deadLetters.count)
+                session.window.add(batch.messages.count, bad: loaded.badMessages)
                 let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
                 if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
                 return .loaded(batch, loaded)
@@ -207,6 +207,10 @@ final class Writer: @unchecked Sendable {
                 case .fenced:
                     cameBack(since: &awaySince)
                     return .fenced(batch)
+                case .tableChanged:
+                    return .setup(
+                        batch,
+                        PostgresError(.server, message: "a table's columns are not those that the rows were built for"))
                 case .tooManyDeadLetters(let share):
                     return .failed(batch, .tooManyDeadLetters(share: share, batch, job.targets, options))
                 case .deadLetterTopic(let error):

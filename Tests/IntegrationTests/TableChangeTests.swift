@@ -1,0 +1,65 @@
+import Foundation
+import Kafka
+import Loading
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("A table that changes while it is loaded")
+struct TableChangeTests {
+    @Test("the catalog is read again, the rows are built again, and none is lost, doubled or garbled")
+    func changes() throws {
+        let tables = """
+            CREATE TYPE mood AS ENUM ('calm');
+            CREATE TABLE t (id int, at bigint, code int, short varchar(2), must text NOT NULL, unused int, mood mood);
+            CREATE TABLE u (id int PRIMARY KEY, at bigint);
+            """
+        try Scenario.with(tables) { scenario in
+            let topic = try scenario.topic()
+            let run = try LoaderRun(
+                scenario.options([
+                    Route(topic, "t", columns: nil),
+                    Route(
+                        topic, "u", mode: .upsert, columns: [.init("id", "id"), .init("at", "at", unit: .milliseconds)]),
+                ]))
+            var id = 0
+            func load(_ members: String) throws {
+                id += 1
+                try scenario.produce([TestMessage(key: nil, value: #"{"id": \#(id), \#(members)}"#)], to: topic)
+                let position = id
+                try eventually("message \(id) is loaded") {
+                    if run.hasEnded { try run.waitForEnd() }
+                    return try scenario.connection.query(
+                        "SELECT FROM loader.positions WHERE consumer_group = $1 AND next_offset = $2",
+                        [.text(scenario.group), .int64(Int64(position))]
+                    ).rowCount == 1
+                }
+            }
+            try load(#""at": 1700000000000, "code": 65, "must": "m""#)
+            // Eight bytes for eight bytes: nothing but the catalog can tell a number from a time.
+            try scenario.connection.execute(
+                """
+                ALTER TABLE u ALTER at TYPE timestamptz USING to_timestamp(at / 1000);
+                ALTER TABLE t ALTER code TYPE text, ALTER short TYPE varchar(10), ALTER must DROP NOT NULL,
+                  DROP unused, ADD added text;
+                ALTER TYPE mood ADD VALUE 'glad';
+                """)
+            try load(
+                #""at": 1700000000000, "code": 1094861636, "short": "longer", "must": null, "added": "x", "mood": "glad""#
+            )
+            #expect(
+                try scenario.rows("SELECT id, at, code, short, must, added, mood FROM t ORDER BY id")
+                    == ["1|1700000000000|65|∅|m|∅|∅", "2|1700000000000|1094861636|longer|∅|x|glad"])
+            #expect(
+                try scenario.rows("SELECT * FROM u ORDER BY id")
+                    == ["1|2023-11-14 22:13:20+00", "2|2023-11-14 22:13:20+00"])
+            #expect(try scenario.deadLetters().map(\.message) == [])
+            // What a route names must be there: this stops the loader, which says what to mend.
+            try scenario.connection.execute("ALTER TABLE u DROP at")
+            let error = #expect(throws: LoadingError.self) { try load(#""at": 1"#) }
+            #expect(error?.code == .setup)
+            #expect(error?.problems.map(\.code) == [.missingColumn])
+            #expect(try scenario.rows("SELECT count(*) FROM t") == ["2"])
+        }
+    }
+}
