@@ -89,7 +89,7 @@ public final class Consumer {
         box.consumer = self
     }
 
-    deinit { close() }
+    deinit { close(until: .now + .seconds(5)) }
 
     // MARK: Taking messages
 
@@ -309,17 +309,28 @@ public final class Consumer {
     // MARK: The end
 
     /// Leaves the group, after a last `mustGive`, and frees the client. Nothing may be called after it.
-    public func close() {
-        guard !isClosed else { return }
+    ///
+    /// - Returns: false if the brokers did not let it end in time; then the client is left to the end of the process, and
+    ///   the group notices by itself.
+    @discardableResult
+    public func close(until deadline: ContinuousClock.Instant) -> Bool {
+        guard !isClosed else { return true }
         isClosed = true
         fetchWaker?.stop()
         rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
         for lane in lanes { rd_kafka_queue_io_event_enable(lane, -1, nil, 0) }
         // librdkafka hangs in its close while the application still holds the consumer's queue.
         rd_kafka_queue_destroy(groupQueue)
-        rd_kafka_consumer_close(client)
+        guard let farewell = rd_kafka_queue_new(client) else { return false }
+        if let error = rd_kafka_consumer_close_queue(client, farewell) { rd_kafka_error_destroy(error) }
+        while rd_kafka_consumer_closed(client) == 0 {
+            rd_kafka_queue_poll_callback(farewell, 20)
+            guard ContinuousClock.now < deadline || rd_kafka_consumer_closed(client) != 0 else { return false }
+        }
+        rd_kafka_queue_destroy(farewell)
         for lane in lanes { rd_kafka_queue_destroy(lane) }
-        rd_kafka_destroy(client)
+        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        return true
     }
 
     // MARK: Callbacks, all on the consumer's thread

@@ -37,6 +37,9 @@ public final class Pipeline {
     private var failure: LoadingError?
     private var isStopping = false
     private var brokersAwaySince: ContinuousClock.Instant?
+    /// When to tell the group again what it did not take.
+    private var nextCommit: ContinuousClock.Instant?
+    private var commitBackoff = Backoff()
     private var summary = Summary()
 
     private struct MessageOrigin: Hashable {
@@ -88,17 +91,18 @@ public final class Pipeline {
             let topics = options.routes.flatMap { $0.topics.map(\.subscription) }
             try consumer.subscribe(to: Array(Set(topics)).sorted())
         } catch {
-            end()
+            end(since: Date())
             throw LoadingError(.kafka, "the topics cannot be subscribed to: \(error)", mend: "mend routes[].topic")
         }
         logger.info("joining the group", metadata: ["group": "\(options.group)", "brokers": "\(options.brokers)"])
         while failure == nil, !stop.isRequested, !isDone { turn() }
         isStopping = true
+        let began = Date()
         if failure == nil {
             logger.info(stop.isRequested ? "stopping: the batches under way are finished" : "the end is reached")
-            flush(until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.8))
+            flush(until: began + flushTime)
         }
-        end()
+        end(since: began)
         if let failure { throw failure }
     }
 
@@ -108,6 +112,7 @@ public final class Pipeline {
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         guard failure == nil else { return }
+        if let due = nextCommit, due <= .now { commitAgain() }
         var isBusy = false
         for lane in lanes.indices where !isHeld(lane) && fill(lane) { isBusy = true }
         let now = ContinuousClock.now
@@ -124,6 +129,7 @@ public final class Pipeline {
         if !pending.isEmpty, !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) }) {
             until = min(until ?? nextResolution, nextResolution)
         }
+        if let nextCommit { until = min(until ?? nextCommit, nextCommit) }
         if summary.isDirty { until = min(until ?? summary.due, summary.due) }
         // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
         return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
@@ -135,12 +141,22 @@ public final class Pipeline {
             && lanes.allSatisfy(\.isDrained)
     }
 
-    private func end() {
+    /// Ends the writers and leaves the group, all within `shutdown_timeout`, whoever does not answer.
+    private func end(since began: Date) {
+        let timeout = options.shutdownTimeout.inSeconds
         for lane in lanes where lane.isLoading { lane.writer.abandon() }
-        for lane in lanes { lane.writer.stop() }
+        for lane in lanes { lane.writer.stop(until: began + timeout * 0.9) }
         report(.now, isLast: true)
-        consumer.close()
+        // Brokers that are away take no farewell, and librdkafka would wait for the answers to its last commits.
+        let left = brokersAwaySince == nil ? max(1, began.timeIntervalSinceNow + timeout) : 1
+        if !consumer.close(until: .now + .seconds(left)) {
+            logger.notice("the group could not be left; it notices after session.timeout.ms")
+        }
     }
+
+    /// How long a stop or a handover may take to load what was taken: the rest of `shutdown_timeout` is for giving up and for
+    /// leaving the group. In seconds.
+    private var flushTime: Double { options.shutdownTimeout.inSeconds * 0.8 }
 
     // MARK: Messages
 
@@ -357,6 +373,7 @@ public final class Pipeline {
     /// Loads everything that was taken, as far as that is possible in time; what is not is dropped, not committed, and
     /// loaded by whoever has the partition next.
     private func flush(until deadline: Date) {
+        for lane in lanes { handOver(lane) }
         for lane in lanes {
             // The batch under way first, then the one that was filling.
             for _ in 0..<4 where !lane.isDrained {
@@ -380,9 +397,9 @@ public final class Pipeline {
         let dropped = lane.filling.messages.count
         if lane.isLoading {
             lane.writer.abandon()
-            if let outcome = lane.writer.awaitOutcome(
-                until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds), giveUpWhenAway: false)
-            {
+            // It comes at once, unless the writer is trying to reach a server that is silent.
+            let deadline = Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.05)
+            if let outcome = lane.writer.awaitOutcome(until: deadline, giveUpWhenAway: false) {
                 settle(outcome, lane)
             }
         }
@@ -407,11 +424,27 @@ public final class Pipeline {
         guard !offsets.isEmpty else { return }
         guard waits else { return consumer.commit(offsets) }
         do throws(KafkaError) {
-            try consumer.commit(offsets, timeout: .seconds(5))
+            try consumer.commit(offsets, timeout: brokersAwaySince == nil ? .seconds(5) : .seconds(1))
         } catch {
             // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
             logger.notice("the group did not take the last offsets", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Tells the group once more what it has not taken, and asks by that whether the brokers are back.
+    private func commitAgain() {
+        nextCommit = nil
+        if brokersAwaySince != nil { for index in partitions.indices { partitions[index].reported = nil } }
+        commitLoaded(partitions.map { .init(partition: $0.partition, expected: $0.loaded, next: $0.loaded) })
+    }
+
+    private func brokersAnswered() {
+        guard let since = brokersAwaySince else { return }
+        brokersAwaySince = nil
+        statistics.outage(.brokers, isOver: true)
+        logger.notice(
+            "the brokers are back",
+            metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
     }
 
     // MARK: Positions
@@ -508,6 +541,8 @@ public final class Pipeline {
                 "partitions": .stringConvertible(partitions.count),
                 "lag": .stringConvertible(partitions.reduce(0) { $0 + max(0, $1.end - $1.next) }),
             ])
+        // After a crash between the two commits the group is behind, and a partition where nothing happens stays so.
+        commitLoaded(wanted.map { .init(partition: $0, expected: 0, next: 0) })
         publish()
     }
 
@@ -613,6 +648,7 @@ extension Pipeline: Consumer.Delegate {
         statistics.update { $0.rebalances += 1 }
         logger.info("the group has given partitions", metadata: ["count": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
+        brokersAnswered()
         if !consumer.isCooperative {
             self.partitions.removeAll()
             indices.removeAll()
@@ -631,7 +667,7 @@ extension Pipeline: Consumer.Delegate {
             for lane in lanes where !lane.isDrained { giveUp(lane) }
         } else if !isStopping {
             logger.info("the group asks for partitions", metadata: ["count": .stringConvertible(partitions.count)])
-            flush(until: Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.8))
+            flush(until: Date() + flushTime)
         }
         remove(partitions)
     }
@@ -645,6 +681,7 @@ extension Pipeline: Consumer.Delegate {
         } else if error.code == .allBrokersDown {
             guard brokersAwaySince == nil else { return }
             brokersAwaySince = .now
+            if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
             statistics.outage(.brokers, isOver: false)
             logger.warning("all brokers are away; they are tried until they answer", metadata: ["error": "\(error)"])
         } else {
@@ -654,17 +691,12 @@ extension Pipeline: Consumer.Delegate {
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
         guard let error else {
-            if let since = brokersAwaySince {
-                brokersAwaySince = nil
-                statistics.outage(.brokers, isOver: true)
-                logger.notice(
-                    "the brokers are back",
-                    metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
-            }
-            return
+            commitBackoff.reset()
+            return brokersAnswered()
         }
-        // The rows are in and the ledger knows it. The group hears of it with the next commit.
+        // The rows are in and the ledger knows it. The group is told again, by itself if no batch does it before.
         for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
+        if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
         logger.debug("the group did not take a commit", metadata: ["error": "\(error)"])
     }
 }

@@ -77,6 +77,7 @@ final class Writer: @unchecked Sendable {
             precondition(state.job == nil && state.outcome == nil, "a writer takes one batch at a time")
             state.job = job
             state.isAbandoned = false
+            state.isAway = false
             condition.broadcast()
         }
     }
@@ -105,6 +106,7 @@ final class Writer: @unchecked Sendable {
     /// Tells the writer to give the batch under way up, wherever it stands. The outcome follows at once.
     func abandon() {
         let canceller: Canceller? = condition.withLock {
+            guard state.job != nil else { return nil }
             state.isAbandoned = true
             condition.broadcast()
             return state.canceller
@@ -113,13 +115,14 @@ final class Writer: @unchecked Sendable {
         canceller?.breakConnection()
     }
 
-    /// Ends the thread and waits until it has. Nothing may be under way.
-    func stop() {
+    /// Gives up what is under way, ends the thread and waits until it has. One that does not end in time is left to the end
+    /// of the process: it is waiting for a server that neither refuses a connection nor accepts it.
+    func stop(until deadline: Date) {
         abandon()
         condition.withLock {
             state.isStopped = true
             condition.broadcast()
-            while !state.hasEnded { condition.wait() }
+            while !state.hasEnded, condition.wait(until: deadline) {}
         }
     }
 
@@ -155,6 +158,8 @@ final class Writer: @unchecked Sendable {
         var connection: Connection?
         var care: Care?
         var window = RejectionWindow()
+        /// Outlives a batch that was given up, so that one outage is said once.
+        var awaySince: Date?
     }
 
     private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
@@ -162,11 +167,11 @@ final class Writer: @unchecked Sendable {
         let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         let sink = DeadLetterSink(group: options.group, options: options.deadLetters, producer: producer)
         var backoff = Backoff()
-        var awaySince: Date?
+        var waitingSince: Date?
         var isOutcomeUnknown = false
         while true {
             let isReused = session.connection != nil
-            if condition.withLock({ state.isAbandoned }) {
+            if isAbandoned {
                 session.connection?.close()
                 session.connection = nil
                 return .abandoned(batch)
@@ -181,7 +186,7 @@ final class Writer: @unchecked Sendable {
                     })
                     {
                     case .committed:
-                        cameBack(since: &awaySince)
+                        cameBack(since: &session.awaySince)
                         return .loaded(
                             batch, BatchTransaction.Loaded(rows: rowCount(job), deadLetters: batch.deadLetters))
                     case .takenOver: return .fenced(batch)
@@ -197,7 +202,7 @@ final class Writer: @unchecked Sendable {
                         window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
                     })
                 let loaded = try transaction.run(care: &session.care)
-                cameBack(since: &awaySince)
+                cameBack(since: &session.awaySince)
                 session.window.add(batch.messages.count, bad: loaded.badMessages)
                 let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
                 if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
@@ -205,7 +210,7 @@ final class Writer: @unchecked Sendable {
             } catch {
                 switch error {
                 case .fenced:
-                    cameBack(since: &awaySince)
+                    cameBack(since: &session.awaySince)
                     return .fenced(batch)
                 case .tableChanged:
                     return .setup(
@@ -221,13 +226,18 @@ final class Writer: @unchecked Sendable {
                                 .kafka, "a dead letter could not be written to the topic: \(error)",
                                 mend: "mend dead_letters.topic or its rights; nothing was committed"))
                     }
-                    if let failure = away("the dead-letter topic", "\(error)", .deadLetterTopic, &awaySince) {
+                    if isAbandoned { continue }
+                    if let failure = away(
+                        "the dead-letter topic", "\(error)", .deadLetterTopic, &session.awaySince, &waitingSince)
+                    {
                         return .failed(batch, failure)
                     }
                     pause(backoff.next())
                 case .postgres(let error, let commitSent):
                     isOutcomeUnknown = isOutcomeUnknown || commitSent
                     if session.connection?.isOpen != true { disconnect(&session) }
+                    // The connection was broken by `abandon()`, and says nothing about the server.
+                    if isAbandoned { continue }
                     switch FailureClass(error) {
                     case .data:
                         statistics.retried(.data)
@@ -245,8 +255,10 @@ final class Writer: @unchecked Sendable {
                     case .away:
                         disconnect(&session)
                         // A connection that was cut while nothing happened says nothing about the server.
-                        if isReused, error.isConnectionLoss, !commitSent, awaySince == nil { continue }
-                        if let failure = away("the database", "\(error)", .database, &awaySince) {
+                        if isReused, error.isConnectionLoss, !commitSent, session.awaySince == nil { continue }
+                        if let failure = away(
+                            "the database", "\(error)", .database, &session.awaySince, &waitingSince)
+                        {
                             return .failed(batch, failure)
                         }
                         pause(backoff.next())
@@ -263,7 +275,12 @@ final class Writer: @unchecked Sendable {
         }
         session.connection = connection
         let canceller = connection.makeCanceller()
-        condition.withLock { state.canceller = canceller }
+        let isAbandoned = condition.withLock {
+            state.canceller = canceller
+            return state.isAbandoned
+        }
+        // Abandoned while it was connecting, when there was nothing to break yet.
+        if isAbandoned { canceller.breakConnection() }
         return connection
     }
 
@@ -277,25 +294,32 @@ final class Writer: @unchecked Sendable {
         do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
     }
 
+    private var isAbandoned: Bool { condition.withLock { state.isAbandoned } }
+
     /// Says once that something is away.
     ///
+    /// - Parameters:
+    ///   - since: when the outage was noticed, this batch's or one before.
+    ///   - waitingSince: since when this batch waits.
     /// - Returns: the error to stop with, once `outage_timeout` has passed.
     private func away(
-        _ what: String, _ reason: String, _ place: LoadingStatistics.Outage, _ since: inout Date?
+        _ what: String, _ reason: String, _ place: LoadingStatistics.Outage, _ since: inout Date?,
+        _ waitingSince: inout Date?
     ) -> LoadingError? {
         statistics.retried(.away)
-        guard let began = since else {
+        condition.withLock {
+            state.isAway = true
+            condition.broadcast()
+        }
+        if since == nil {
             since = Date()
-            condition.withLock {
-                state.isAway = true
-                condition.broadcast()
-            }
             statistics.outage(place, isOver: false)
             logger.warning(
                 "\(what) is away; the batch is kept and tried again until it answers",
                 metadata: ["error": "\(reason)", "writer": .stringConvertible(index)])
-            return nil
         }
+        let began = waitingSince ?? Date()
+        waitingSince = began
         if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
             return LoadingError(
                 .unavailable, "\(what) was away for longer than outage_timeout: \(reason)",
