@@ -49,7 +49,10 @@ public final class Broker: Sendable {
             case .noida(let broker): broker.bootstrapServers
             case .external: brokers
             }
-        admin = try Admin(properties: [("bootstrap.servers", bootstrapServers)])
+        // The mock takes connections while it is down and leaves them without an answer, for half a minute by default.
+        admin = try Admin(properties: [
+            ("bootstrap.servers", bootstrapServers), ("socket.connection.setup.timeout.ms", "2000"),
+        ])
     }
 
     /// The cluster to break; nil if this is no mock.

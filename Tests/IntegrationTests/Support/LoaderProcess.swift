@@ -1,0 +1,150 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// The built `loader run` in a process of its own, to be killed and signalled.
+///
+/// It is started through a shell that leaves a watchdog behind and becomes the loader. The watchdog reads from a pipe whose
+/// other end only the test process holds, so when that process is gone, however it went, the loader is killed.
+///
+/// Not with Foundation's `Process`: that one learns of the end from a descriptor that the watchdog would inherit.
+final class LoaderProcess: Sendable {
+    enum End: Equatable {
+        case exit(Int32)
+        case signal(Int32)
+    }
+
+    private let id: pid_t
+    private let leash: Int32
+    private let log: URL
+    private let end = Mutex<End?>(nil)
+
+    /// Starts a loader.
+    ///
+    /// - Parameter environment: all of its settings.
+    init(_ environment: [String: String], arguments: [String] = []) throws {
+        log = FileManager.default.temporaryDirectory.appending(
+            path: "loader-\(getpid())-\(UInt64.random(in: 0 ... .max)).log")
+        // The watchdog may have ended when it is told to.
+        signal(SIGPIPE, SIG_IGN)
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw POSIXError(.EMFILE) }
+        // A child of another test must not hold on to it.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        leash = ends[1]
+        defer { close(ends[0]) }
+        let command = ["/bin/sh", "-c", Self.script, "sh", try builtProgram("loader").path(), "run"] + arguments
+        var environment = environment
+        environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+        id = try Self.spawn(
+            command, environment.map { "\($0.key)=\($0.value)" }, input: ends[0], output: log.path())
+    }
+
+    deinit {
+        kill(SIGKILL)
+        while isRunning { usleep(1000) }
+        // The watchdog goes without killing: the process id may be somebody else's by now.
+        _ = "done\n".withCString { write(leash, $0, 5) }
+        close(leash)
+        try? FileManager.default.removeItem(at: log)
+    }
+
+    /// In a directory without a `loader.yaml`.
+    private static let script = """
+        cd /
+        exec 3<&0 </dev/null
+        { read -r line <&3 || kill -KILL $$; } >/dev/null 2>&1 &
+        exec "$@" 3<&-
+        """
+
+    private static func spawn(
+        _ command: [String], _ environment: [String], input: Int32, output: String
+    ) throws -> pid_t {
+        #if canImport(Darwin)
+            var actions: posix_spawn_file_actions_t?
+            var attributes: posix_spawnattr_t?
+        #else
+            var actions = posix_spawn_file_actions_t()
+            var attributes = posix_spawnattr_t()
+        #endif
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        posix_spawn_file_actions_adddup2(&actions, input, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 2, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        // The threads of Swift's pool block nearly all signals, and a child inherits that.
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let arguments = command.map { strdup($0) } + [nil]
+        let variables = environment.map { strdup($0) } + [nil]
+        defer { for string in arguments + variables { free(string) } }
+        var id: pid_t = 0
+        let code = posix_spawn(&id, command[0], &actions, &attributes, arguments, variables)
+        guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EAGAIN) }
+        return id
+    }
+
+    func kill(_ signal: Int32) {
+        // Not once it is reaped: the number may be another's.
+        end.withLock { end in
+            if end == nil { _ = Foundation.kill(id, signal) }
+        }
+    }
+
+    var isRunning: Bool { poll() == nil }
+
+    /// How it ended; nil while it runs.
+    private func poll() -> End? {
+        end.withLock { end in
+            guard end == nil else { return end }
+            var status: Int32 = 0
+            let reaped = waitpid(id, &status, WNOHANG)
+            if reaped == 0 { return nil }
+            let signal = status & 0x7f
+            end = signal == 0 ? .exit((status >> 8) & 0xff) : .signal(signal)
+            return end
+        }
+    }
+
+    /// Everything it has logged so far.
+    var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    func waitForLog(_ text: String, within timeout: Duration = .seconds(60)) throws {
+        try wait(for: "the log says: \(text)", within: timeout) { output.contains(text) }
+    }
+
+    /// Waits for the end of the process.
+    ///
+    /// - Returns: its exit status.
+    /// - Throws: when it does not end in time, or when a signal has ended it.
+    func waitForExit(within timeout: Duration = .seconds(60)) throws -> Int32 {
+        try wait(for: "the end", within: timeout) { poll() != nil }
+        guard case .exit(let status) = poll() else { throw Unexpected(what: "ended by a signal", output: output) }
+        return status
+    }
+
+    /// Ends it without a chance to put anything in order.
+    func killAndWait() throws {
+        kill(SIGKILL)
+        try wait(for: "the end", within: .seconds(60)) { poll() != nil }
+        guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
+    }
+
+    private func wait(for what: String, within timeout: Duration, _ condition: () throws -> Bool) throws {
+        do { try eventually(what, within: timeout, condition) } catch {
+            throw Unexpected(what: "\(error)", output: output)
+        }
+    }
+
+    struct Unexpected: Error, CustomStringConvertible {
+        var what: String
+        var output: String
+        var description: String { "\(what); its log:\n\(output.suffix(4000))" }
+    }
+}

@@ -1,0 +1,23 @@
+import Foundation
+import Kafka
+import Loading
+import TestSupport
+import Testing
+
+@Suite("Writers", .serialized)
+struct WritersTests {
+    @Test("four writers load everything, keep each partition's order, and leave the positions right")
+    func fourWriters() async throws {
+        try await Landing.with(broker: .sharedMock(), server: TestDatabase.shared(), partitions: 16) { landing in
+            try landing.produce(0..<40_000)
+            var options = landing.options()
+            options.writers = 4
+            let loaded = try LoaderRun.toTheEnd(options)
+            #expect(loaded.rows == 40_000)
+            try landing.expectExactlyOnce()
+            try landing.expectGroupFollowsLedger()
+            #expect(try landing.positions() == Dictionary(uniqueKeysWithValues: (0..<16).map { ($0, 2500) }))
+            #expect(try LoaderRun.toTheEnd(options).messages == 0)
+        }
+    }
+}

@@ -1,0 +1,206 @@
+import Foundation
+import Synchronization
+
+/// Stands between a PostgreSQL client and its server, forwards both ways, and breaks connections at chosen moments.
+///
+/// Two threads a connection copy bytes. What the client sends is searched for COMMIT, sent as a simple query, which is how
+/// the loader sends it.
+public final class TCPProxy: Sendable {
+    /// What happens to the next COMMITs, one each; afterwards they pass.
+    public enum Fault: Sendable, CaseIterable {
+        /// The server never hears of it, and both connections are cut.
+        case swallowCommit
+        /// The server carries it out, and both connections are cut before the client has the answer.
+        case swallowAnswer
+    }
+
+    public let port: UInt16
+    private let target: UInt16
+    private let listener: Int32
+    private let state = Mutex(State())
+
+    private struct State {
+        var faults: [Fault] = []
+        var fired = 0
+        var isStalled = false
+        var isClosed = false
+        var connections: [Connection] = []
+    }
+
+    /// A pair of sockets, closed when both of its threads are done with it.
+    private final class Connection: Sendable {
+        let client: Int32
+        let server: Int32
+        let swallowsAnswer = Atomic<Bool>(false)
+        private let isCut = Atomic<Bool>(false)
+
+        init(client: Int32, server: Int32) {
+            self.client = client
+            self.server = server
+        }
+
+        deinit {
+            close(client)
+            close(server)
+        }
+
+        /// Ends both sockets; the descriptors stay until nobody uses them.
+        func cut() {
+            guard !isCut.exchange(true, ordering: .acquiringAndReleasing) else { return }
+            shutdown(client, Int32(SHUT_RDWR))
+            shutdown(server, Int32(SHUT_RDWR))
+        }
+    }
+
+    /// - Parameter server: a private one.
+    public init(to server: PostgresServer) throws {
+        guard let target = URLComponents(string: server.url)?.port.flatMap({ UInt16(exactly: $0) }) else {
+            throw POSIXError(.EADDRNOTAVAIL)
+        }
+        self.target = target
+        (listener, port) = try Self.listen()
+        let listener = listener
+        Thread { [weak self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                guard client >= 0 else { break }
+                guard let self else {
+                    close(client)
+                    break
+                }
+                self.forward(client)
+            }
+            close(listener)
+        }.start()
+    }
+
+    deinit {
+        shutdown(listener, Int32(SHUT_RDWR))
+        for connection in state.withLock({ $0.connections }) { connection.cut() }
+    }
+
+    /// The same URL, by way of the proxy.
+    public func url(_ url: String) -> String { url.replacing(":\(target)/", with: ":\(port)/") }
+
+    /// The faults of the COMMITs to come.
+    public func breakCommits(with faults: [Fault]) { state.withLock { $0.faults += faults } }
+
+    /// How many faults have happened.
+    public var firedCount: Int { state.withLock { $0.fired } }
+
+    /// While true, connections stay open but nothing passes: a server that does not answer, rather than one that is gone.
+    public var isStalled: Bool {
+        get { state.withLock { $0.isStalled } }
+        set { state.withLock { $0.isStalled = newValue } }
+    }
+
+    private func forward(_ client: Int32) {
+        guard let server = try? Self.connect(to: target) else {
+            close(client)
+            return
+        }
+        let connection = Connection(client: client, server: server)
+        state.withLock { $0.connections.append(connection) }
+        let stall: @Sendable () -> Void = { [weak self] in
+            while self?.isStalled == true { usleep(5000) }
+        }
+        // The threads keep only the connection, so that the proxy can go away before they have ended.
+        Thread { [weak self] in
+            Self.copy(from: client, to: server) { bytes in
+                stall()
+                guard bytes.isCommit, let fault = self?.takeFault() else { return true }
+                if fault == .swallowCommit { return false }
+                connection.swallowsAnswer.store(true, ordering: .releasing)
+                return true
+            }
+            connection.cut()
+        }.start()
+        Thread {
+            Self.copy(from: server, to: client) { _ in
+                stall()
+                return !connection.swallowsAnswer.load(ordering: .acquiring)
+            }
+            connection.cut()
+        }.start()
+    }
+
+    private func takeFault() -> Fault? {
+        state.withLock { state in
+            guard !state.faults.isEmpty else { return nil }
+            state.fired += 1
+            return state.faults.removeFirst()
+        }
+    }
+
+    /// Copies until an end, an error, or until `mayPass` says no.
+    private static func copy(from: Int32, to: Int32, mayPass: (UnsafeRawBufferPointer) -> Bool) {
+        withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
+            while true {
+                let count = recv(from, buffer.baseAddress, buffer.count, 0)
+                guard count > 0, mayPass(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
+                var start = 0
+                while start < count {
+                    let sent = send(
+                        to, UnsafeRawBufferPointer(rebasing: buffer[start..<count]).baseAddress, count - start,
+                        Int32(MSG_NOSIGNAL))
+                    guard sent > 0 else { return }
+                    start += sent
+                }
+            }
+        }
+    }
+
+    // MARK: Sockets
+
+    #if canImport(Darwin)
+        private static let stream = SOCK_STREAM
+    #else
+        private static let stream = Int32(SOCK_STREAM.rawValue)
+    #endif
+
+    private static func listen() throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, stream, 0)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var address = loopback(0)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isListening = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                bind(descriptor, pointer, length) == 0 && Foundation.listen(descriptor, 64) == 0
+                    && getsockname(descriptor, pointer, &length) == 0
+            }
+        }
+        guard isListening else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EADDRINUSE) }
+        return (descriptor, UInt16(bigEndian: address.sin_port))
+    }
+
+    private static func connect(to port: UInt16) throws -> Int32 {
+        let descriptor = socket(AF_INET, stream, 0)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var address = loopback(port)
+        let isConnected = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                Foundation.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
+        }
+        guard isConnected else {
+            close(descriptor)
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .ECONNREFUSED)
+        }
+        return descriptor
+    }
+
+    private static func loopback(_ port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        address.sin_port = port.bigEndian
+        return address
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether this is a simple query that says COMMIT: a `Q`, a length of 11, the text and its NUL.
+    ///
+    /// The client waits for the answer to what it sent before, so COMMIT is always a piece of its own.
+    fileprivate var isCommit: Bool { elementsEqual([0x51, 0, 0, 0, 11] + Array("COMMIT".utf8) + [0]) }
+}
