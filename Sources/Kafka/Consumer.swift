@@ -89,7 +89,7 @@ public final class Consumer {
         box.consumer = self
     }
 
-    deinit { close(until: .now + .seconds(5)) }
+    deinit { close() }
 
     // MARK: Taking messages
 
@@ -313,7 +313,7 @@ public final class Consumer {
     /// - Returns: false if the brokers did not let it end in time; then the client is left to the end of the process, and
     ///   the group notices by itself.
     @discardableResult
-    public func close(until deadline: ContinuousClock.Instant) -> Bool {
+    public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
         guard !isClosed else { return true }
         isClosed = true
         fetchWaker?.stop()
