@@ -49,9 +49,9 @@ public final class Broker: Sendable {
             case .noida(let broker): broker.bootstrapServers
             case .external: brokers
             }
-        // The mock takes connections while it is down and leaves them without an answer, for half a minute by default.
+        // The mock takes connections while it is down and leaves them without an answer, for a minute by default.
         admin = try Admin(properties: [
-            ("bootstrap.servers", bootstrapServers), ("socket.connection.setup.timeout.ms", "2000"),
+            ("bootstrap.servers", bootstrapServers), ("socket.timeout.ms", "5000"),
         ])
     }
 
