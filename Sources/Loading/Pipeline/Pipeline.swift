@@ -670,6 +670,8 @@ extension Pipeline: Consumer.Delegate {
             flush(until: Date() + flushTime)
         }
         remove(partitions)
+        // To have nothing in between two assignments is not to be done: a bounded run waits for what it is given next.
+        if self.partitions.isEmpty, pending.isEmpty { hasBeenAssigned = false }
     }
 
     public func consumer(_ consumer: Consumer, reports error: KafkaError) {

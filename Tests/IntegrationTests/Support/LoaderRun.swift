@@ -17,10 +17,13 @@ final class LoaderRun: Sendable {
 
     /// Starts loading.
     init(_ options: LoadingOptions) throws {
+        var options = options
+        // The mock lets a group that has lost a member wait for nearly the whole session before the next may begin.
+        options.properties.merge(["session.timeout.ms": "10000", "heartbeat.interval.ms": "1000"]) { own, _ in own }
         let stop = try StopRequest()
         self.stop = stop
         let log = log
-        let thread = Thread { [self] in
+        let thread = Thread { [self, options] in
             let logger = Logger(label: "loader") { _ in log.handler }
             let result = Result {
                 guard let preflight = try Startup.preflight(options, stop: stop, logger: logger) else { return }
