@@ -91,6 +91,8 @@ struct BatchTransaction {
             "BEGIN",
             "SET LOCAL lock_timeout = '\(database.lockTimeout.inMilliseconds)ms'",
             "SET LOCAL statement_timeout = '\(database.statementTimeout.inMilliseconds)ms'",
+            // Compiling a statement takes longer than it saves: each runs once a batch.
+            "SET LOCAL jit = off",
             "SET LOCAL TimeZone = 'UTC'", "SET LOCAL DateStyle = 'ISO, MDY'", "SET LOCAL IntervalStyle = 'postgres'",
             // A loader whose host vanished must not keep its locks until the kernel's two hours are over.
             "SET LOCAL tcp_keepalives_idle = 10", "SET LOCAL tcp_keepalives_interval = 5",
@@ -150,7 +152,7 @@ struct BatchTransaction {
     ) throws(Refusal) {
         let section = batch.sections[Int(index)]
         let statements = TargetStatements(target, Int(index), section.kind)
-        func copy(_ statement: String) throws(Refusal) {
+        func copy(_ rows: [RowReference], _ statement: String) throws(Refusal) {
             do throws(PostgresError) {
                 _ = try connection.copyIn(statement) { (stream: borrowing CopyInStream) throws(PostgresError) in
                     try send(rows, of: section, target.format, to: stream)
@@ -164,13 +166,43 @@ struct BatchTransaction {
             do throws(PostgresError) { try connection.execute(statement) } catch { throw Refusal(error: error) }
         }
         if target.mode == .insert {
-            try copy(statements.copy)
+            try copy(rows, statements.copy)
             return
         }
+        var rows = rows
+        // With care, and where a key has a row more, ON CONFLICT does all of it.
+        if isLast, let lookup = KeyLookup(target, section, statements, rows: rows.count, on: connection) {
+            rows = try copyNew(rows, lookup, run) { new throws(Refusal) in try copy(new, statements.copy) }
+            if rows.isEmpty { return }
+        }
         if stages.insert(index).inserted { try run(statements.createStage) }
-        try copy(statements.copyStage)
+        try copy(rows, statements.copyStage)
         try run(statements.merge)
         if !isLast { try run(statements.emptyStage) }
+    }
+
+    /// Copies the rows whose keys are new straight into the table.
+    ///
+    /// - Returns: the rows that are left for ON CONFLICT.
+    private func copyNew(
+        _ rows: [RowReference], _ lookup: KeyLookup, _ run: (String) throws(Refusal) -> Void,
+        _ copy: ([RowReference]) throws(Refusal) -> Void
+    ) throws(Refusal) -> [RowReference] {
+        let found: [Bool]?
+        do throws(PostgresError) { found = try lookup.found(rows) } catch { throw Refusal(error: error) }
+        guard let found, found.contains(false) else { return rows }
+        try run("SAVEPOINT loader_new")
+        do throws(Refusal) {
+            try copy(zip(rows, found).filter { !$1 }.map(\.0))
+        } catch {
+            // Somebody else was faster with a key, or COPY is not for this table: row-level security refuses it.
+            let isSettledByConflict = [.uniqueViolation, .featureNotSupported].contains(error.error.sqlState)
+            guard isSettledByConflict, connection.isOpen else { throw error }
+            try run("ROLLBACK TO SAVEPOINT loader_new; RELEASE SAVEPOINT loader_new")
+            return rows
+        }
+        try run("RELEASE SAVEPOINT loader_new")
+        return zip(rows, found).filter { $1 }.map(\.0)
     }
 
     /// Sends rows as they lie in the section's buffer: neighbours in one piece.

@@ -7,6 +7,7 @@ struct TargetStatements {
     private let columns: [Target.Column]
     private let kind: Batch.Section.Kind
     let stage: String
+    private let keys: String
 
     private static let ordinal = quoteIdentifier("loader ordinal")
 
@@ -14,6 +15,7 @@ struct TargetStatements {
         self.target = target
         self.kind = kind
         stage = quoteIdentifier("loader_stage_\(section)")
+        keys = quoteIdentifier("loader_keys_\(section)")
         switch kind {
         case .tombstones: columns = Array(target.keyColumns)
         case .rows(let omitted):
@@ -41,14 +43,31 @@ struct TargetStatements {
 
     var emptyStage: String { "TRUNCATE pg_temp.\(stage)" }
 
+    /// For the keys of rows that may be new, each with its place among the rows.
+    var createKeys: String {
+        "CREATE TEMP TABLE \(keys) ON COMMIT DROP AS SELECT \(key), 0::int4 AS \(Self.ordinal) "
+            + "FROM \(target.name.quoted) WITH NO DATA"
+    }
+
+    var copyKeys: String { "COPY pg_temp.\(keys) FROM STDIN WITH (FORMAT binary)" }
+
+    /// The places of the keys that the table has. A subquery, because it goes by the index whatever the planner thinks of
+    /// a table without statistics; LIMIT, because a table that inherits may have a key twice.
+    var foundKeys: String {
+        "SELECT s.\(Self.ordinal) FROM pg_temp.\(keys) AS s "
+            + "WHERE (SELECT true FROM \(target.name.quoted) AS t WHERE \(hasSameKey) LIMIT 1)"
+    }
+
+    private var hasSameKey: String {
+        target.keyColumns.map { "t.\(quoteIdentifier($0.name)) = s.\(quoteIdentifier($0.name))" }
+            .joined(separator: " AND ")
+    }
+
     /// From the stage into the table: rows by their mode, tombstones as deletions.
     var merge: String {
         switch kind {
         case .tombstones:
-            let equal = target.keyColumns.map {
-                "t.\(quoteIdentifier($0.name)) = s.\(quoteIdentifier($0.name))"
-            }.joined(separator: " AND ")
-            return "DELETE FROM \(target.name.quoted) AS t USING pg_temp.\(stage) AS s WHERE \(equal)"
+            return "DELETE FROM \(target.name.quoted) AS t USING pg_temp.\(stage) AS s WHERE \(hasSameKey)"
         case .rows:
             var select = "SELECT \(names) FROM pg_temp.\(stage)"
             if target.hasOrdinal {
