@@ -173,6 +173,59 @@ struct ModesTests {
         }
     }
 
+    @Test(
+        "large batches end the same whether few, most or none of their keys are there, or one turns up only by a trigger"
+    )
+    func largeBatches() throws {
+        // `every`: a key in so many is there already.
+        let tables = [(name: "new", every: 5000), (name: "few", every: 3), (name: "known", every: 1)]
+        var sql = """
+            CREATE TABLE folded (id text, part int DEFAULT 1, v text, PRIMARY KEY (id, part));
+            INSERT INTO folded VALUES ('k7', 1, 'old'), ('k9', 2, 'old');
+            CREATE FUNCTION fold() RETURNS trigger LANGUAGE plpgsql
+              AS 'BEGIN NEW.id := lower(NEW.id); RETURN NEW; END';
+            CREATE TRIGGER fold BEFORE INSERT ON folded FOR EACH ROW EXECUTE FUNCTION fold();
+            """
+        for (name, every) in tables {
+            for table in [name, name + "_kept"] {
+                sql += "CREATE TABLE \(table) (id int PRIMARY KEY, v text, n int DEFAULT 7);"
+                sql += "INSERT INTO \(table) SELECT id, 'old', 1 FROM generate_series(0, 3999, \(every)) AS id;"
+            }
+        }
+        try Scenario.with(sql) { scenario in
+            let topic = try scenario.topic(
+                (0..<4000).map { TestMessage(key: "\($0)", value: #"{"id": \#($0), "v": "v\#($0)"}"#) }
+                    + [TestMessage(key: "1", value: #"{"id": 1, "v": "last"}"#)])
+            let upper = try scenario.topic(
+                (0..<4000).map { TestMessage(key: nil, value: #"{"id": "K\#($0)", "part": 1, "v": "v\#($0)"}"#) })
+            let result = try scenario.load(
+                tables.flatMap {
+                    [Route(topic, $0.name, mode: .upsert), Route(topic, $0.name + "_kept", mode: .ignore)]
+                }
+                    + [Route(upper, "folded", mode: .upsert)])
+            #expect(result.deadLetterCount == 0)
+            for (name, every) in tables {
+                let upserted = try scenario.rows(
+                    """
+                    SELECT count(*), count(*) FILTER (WHERE v = CASE id WHEN 1 THEN 'last' ELSE 'v' || id END),
+                      count(*) FILTER (WHERE n = CASE id % \(every) WHEN 0 THEN 1 ELSE 7 END) FROM \(name)
+                    """)
+                #expect(upserted == ["4000|4000|4000"], "\(name)")
+                let kept = try scenario.rows(
+                    """
+                    SELECT count(*), count(*) FILTER (WHERE v = CASE id % \(every) WHEN 0 THEN 'old' ELSE 'v' || id END)
+                    FROM \(name)_kept
+                    """)
+                #expect(kept == ["4000|4000"], "\(name)")
+            }
+            #expect(
+                try scenario.rows(
+                    "SELECT count(*), count(*) FILTER (WHERE v = 'v' || substr(id, 2)), min(id COLLATE \"C\") FROM folded"
+                )
+                    == ["4001|4000|k0"])
+        }
+    }
+
     @Test("a key that the table does not need cannot spoil a message, and a tombstone without one is a dead letter")
     func keysThatDoNotFit() throws {
         try Scenario.with(
