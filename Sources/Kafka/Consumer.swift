@@ -310,8 +310,10 @@ public final class Consumer {
 
     /// Leaves the group, after a last `mustGive`, and frees the client. Nothing may be called after it.
     ///
-    /// - Returns: false if the brokers did not let it end in time; then the client is left to the end of the process, and
-    ///   the group notices by itself.
+    /// Brokers that do not answer can make both take longer than the deadline; then the client is left to the end of the
+    /// process.
+    ///
+    /// - Returns: whether the group was left; if not, it notices by itself.
     @discardableResult
     public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
         guard !isClosed else { return true }
@@ -328,6 +330,7 @@ public final class Consumer {
             guard ContinuousClock.now < deadline || rd_kafka_consumer_closed(client) != 0 else { return false }
         }
         rd_kafka_queue_destroy(farewell)
+        guard fetchWaker?.waitForEnd(until: deadline) ?? true else { return true }
         for lane in lanes { rd_kafka_queue_destroy(lane) }
         rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         return true

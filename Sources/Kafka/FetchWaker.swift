@@ -8,7 +8,7 @@ import Foundation
 /// 20 ms while there is a backlog, and sleeps without a timer when there is none.
 final class FetchWaker: @unchecked Sendable {
     // Unchecked: `state` is touched only under `condition`, and the client's handle is thread-safe by librdkafka's
-    // contract and outlives the thread, because `stop()` joins it before the client is destroyed.
+    // contract and outlives the thread: the client is destroyed only after `waitForEnd` has said that the thread has ended.
     private struct State {
         var partitions: [TopicPartition] = []
         var isActive = false
@@ -38,11 +38,18 @@ final class FetchWaker: @unchecked Sendable {
         set { change { $0.isActive = newValue } }
     }
 
-    /// Ends the thread and waits until it has.
-    func stop() {
-        change { $0.isStopped = true }
-        condition.withLock {
-            while !state.hasEnded { condition.wait() }
+    /// Asks the thread to end.
+    func stop() { change { $0.isStopped = true } }
+
+    /// Waits until the thread has ended after `stop()`.
+    ///
+    /// - Returns: false if it has not in time: with the brokers away its question goes without an answer for a minute,
+    ///   whatever its own timeout says. Then the client must not be destroyed.
+    func waitForEnd(until deadline: ContinuousClock.Instant) -> Bool {
+        let deadline = Date(timeIntervalSinceNow: Double((deadline - .now).milliseconds) / 1000)
+        return condition.withLock {
+            while !state.hasEnded, condition.wait(until: deadline) {}
+            return state.hasEnded
         }
     }
 
