@@ -99,8 +99,33 @@ struct SignalTests {
         }
     }
 
-    @Test("a second signal ends at once, with 128 and the signal's number", arguments: [SIGTERM, SIGINT])
-    func secondSignal(signal: Int32) async throws {
+    @Test("with a backlog, neither the brokers nor the database answering, a signal still ends within shutdown_timeout")
+    func backlogAndNobodyThere() async throws {
+        let broker = try Broker(mockBrokers: 1)
+        let mock = try #require(broker.mock)
+        try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 1) { landing in
+            try landing.produce(0..<100_000)
+            let blocker = try landing.schema.connect()
+            try blocker.execute("BEGIN; LOCK TABLE landed")
+            var environment = landing.environment
+            environment["LOADER_SHUTDOWN_TIMEOUT"] = "5s"
+            environment["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
+            let loader = try LoaderProcess(environment)
+            try loader.waitForLog(#""message":"loading""#)
+            try mock.setDown()
+            try loader.waitForLog("all brokers are away")
+            loader.kill(SIGTERM)
+            #expect(try loader.waitForExit(within: .seconds(15)) == 0)
+            try blocker.execute("ROLLBACK")
+            try mock.setUp()
+            let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
+            #expect(try next.waitForExit(within: .seconds(120)) == 0)
+            try landing.expectExactlyOnce()
+        }
+    }
+
+    @Test("a second signal ends at once, with 128 and the signal's number")
+    func secondSignal() async throws {
         try await Landing.with(broker: .sharedMock(), server: TestDatabase.shared(), partitions: 1) { landing in
             try landing.produce(0..<130)
             var environment = Self.patient(landing)
@@ -110,11 +135,11 @@ struct SignalTests {
             // The orderly end has to wait for the table.
             let blocker = try landing.schema.connect()
             try blocker.execute("BEGIN; LOCK TABLE landed")
-            loader.kill(signal)
+            loader.kill(SIGTERM)
             try loader.waitForLog("stopping")
             #expect(loader.isRunning)
-            loader.kill(signal)
-            #expect(try loader.waitForExit(within: .seconds(10)) == 128 + signal)
+            loader.kill(SIGTERM)
+            #expect(try loader.waitForExit(within: .seconds(10)) == 128 + SIGTERM)
             try blocker.execute("ROLLBACK")
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
             #expect(try next.waitForExit() == 0)
