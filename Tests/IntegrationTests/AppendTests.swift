@@ -26,10 +26,10 @@ struct AppendTests {
                         routes: [
                             Route(topics: [.name(topic)], table: TableName(schema: nil, name: "events"))
                         ])
-                    let first = try LoaderRun.toTheEnd(options)
+                    let first = try await LoaderRun.toTheEnd(options)
                     #expect(first.messages == 1000)
                     #expect(first.rows == 1000)
-                    let again = try LoaderRun.toTheEnd(options)
+                    let again = try await LoaderRun.toTheEnd(options)
                     #expect(again.messages == 0)
                     let counted = try connection.query("SELECT count(*), count(DISTINCT id), sum(id) FROM events")
                     #expect(counted.int(0, 0) == 1000)

@@ -27,14 +27,14 @@ struct AtLeastOnceTests {
                     delivery: .atLeastOnce, deadLetters: .init(table: nil))
                 let messages = (0..<10).map { TestMessage(partition: 0, value: #"{"id": \#($0)}"#) }
                 try broker.produce(messages, to: topic)
-                #expect(try await onThread { try LoaderRun.toTheEnd(options).messages } == 10)
-                #expect(try await onThread { try LoaderRun.toTheEnd(options).messages } == 0)
+                #expect(try await LoaderRun.toTheEnd(options).messages == 10)
+                #expect(try await LoaderRun.toTheEnd(options).messages == 0)
                 let place = TopicPartition(topic: topic, partition: 0)
                 #expect(
                     try broker.committedOffsets(ofGroup: group, topic: topic)
                         == [CommittedOffset(partition: place, offset: 10, metadata: "")])
                 try broker.commitAsPlainConsumer(7, of: place, group: group)
-                #expect(try await onThread { try LoaderRun.toTheEnd(options).messages } == 3)
+                #expect(try await LoaderRun.toTheEnd(options).messages == 3)
                 #expect(try connection.query("SELECT count(*) FROM events").int(0, 0) == 13)
                 #expect(try connection.query("SELECT to_regnamespace('loader') IS NULL").bool(0, 0) == true)
             }

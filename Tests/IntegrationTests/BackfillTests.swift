@@ -78,11 +78,11 @@ struct BackfillTests {
         try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in
             try scenario.produce(1)
             let loader = try scenario.start()
-            try await eventuallyAsync("the first message is loaded") { try scenario.position() == 1 }
+            try await eventually("the first message is loaded") { try scenario.position() == 1 }
             let refusal = #expect(throws: Backfill.Refusal.self) { try move(scenario, .earliest) }
             #expect(refusal?.code == .activeGroup)
             #expect(refusal?.message.contains("loader") == true)
-            try await onThread { try loader.finish() }
+            try await loader.finish()
         }
     }
 }

@@ -116,9 +116,9 @@ struct BadDataTests {
         ].map { Route.Column($0, $0) } + [Route.Column("must", "must", required: true)]
 
     @Test("each kind of bad message lands in the dead letters alone, byte for byte, in every mode")
-    func eachKindAlone() throws {
+    func eachKindAlone() async throws {
         let tables = ["inserted", "ignored", "upserted"]
-        try Scenario.with(Self.schema + tables.map(Self.table).joined()) { scenario in
+        try await Scenario.with(Self.schema + tables.map(Self.table).joined()) { scenario in
             let headers = [
                 Header(name: "h", value: Array("1".utf8)), Header(name: "h", value: nil),
                 Header(name: "bin", value: [0, 0xFF]), Header(name: "empty", value: []),
@@ -143,7 +143,7 @@ struct BadDataTests {
             let routes = zip(tables, modes).map { table, mode in
                 Route(topic, table, mode: mode, key: mode == .insert ? nil : ["id"], columns: Self.columns)
             }
-            let result = try scenario.load(routes)
+            let result = try await scenario.load(routes)
             #expect(result.messages == messages.count)
             let good = Self.bad.indices.map { String($0 * 10) } + ["1000", "1001"]
             let letters = try scenario.deadLetters()
@@ -172,14 +172,14 @@ struct BadDataTests {
     }
 
     @Test("hundreds of bad rows in one batch are found one by one, and rows that wait for one further on still load")
-    func hundredsOfBadRows() throws {
+    func hundredsOfBadRows() async throws {
         let tables = """
             CREATE TABLE parents (id int PRIMARY KEY, v int CHECK (v <> 3));
             CREATE TABLE inserted (id int PRIMARY KEY, v int CHECK (v <> 3), parent int REFERENCES parents);
             CREATE TABLE upserted (id int PRIMARY KEY, v int CHECK (v <> 3),
                                    parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);
             """
-        try Scenario.with(tables) { scenario in
+        try await Scenario.with(tables) { scenario in
             let count = 3000
             let children = try scenario.topic(
                 (0..<count).map { id in
@@ -194,7 +194,7 @@ struct BadDataTests {
                 (0..<count / 100).map { TestMessage(key: nil, value: #"{"id": \#($0), "v": 1}"#) }
                     + [TestMessage(key: nil, value: #"{"id": 999, "v": 3}"#)])
             // The children's routes stand first, so their parents come later in the transaction.
-            let result = try scenario.load([
+            let result = try await scenario.load([
                 Route(children, "inserted"), Route(children, "upserted", mode: .upsert), Route(parents, "parents"),
             ])
             #expect(result.messages == count + 1 + count / 100 + 1)
@@ -215,7 +215,7 @@ struct BadDataTests {
     }
 
     @Test("a row without a partition is a dead letter, and its neighbours find theirs")
-    func noPartitionForRow() throws {
+    func noPartitionForRow() async throws {
         let tables = """
             CREATE TABLE parted (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
             CREATE TABLE parted_2024 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
@@ -226,11 +226,11 @@ struct BadDataTests {
             CREATE TABLE parted_upserted_2025 PARTITION OF parted_upserted
               FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
             """
-        try Scenario.with(tables) { scenario in
+        try await Scenario.with(tables) { scenario in
             let days = ["2024-05-05", "1999-01-01", "2025-06-06", "2024-07-07"]
             let topic = try scenario.topic(
                 days.enumerated().map { TestMessage(key: nil, value: #"{"id": \#($0), "day": "\#($1)"}"#) })
-            try scenario.load([Route(topic, "parted"), Route(topic, "parted_upserted", mode: .upsert)])
+            try await scenario.load([Route(topic, "parted"), Route(topic, "parted_upserted", mode: .upsert)])
             for table in ["parted", "parted_upserted"] {
                 #expect(try scenario.rows("SELECT id FROM \(table)_2024 ORDER BY id") == ["0", "3"])
                 #expect(try scenario.rows("SELECT id FROM \(table)_2025") == ["2"])
@@ -244,8 +244,8 @@ struct BadDataTests {
     }
 
     @Test("a message of 50 MB loads, or is a dead letter of 50 MB, and its neighbours load", .timeLimit(.minutes(2)))
-    func fiftyMegabytes() throws {
-        try Scenario.with("CREATE TABLE large (id int PRIMARY KEY, v text)") { scenario in
+    func fiftyMegabytes() async throws {
+        try await Scenario.with("CREATE TABLE large (id int PRIMARY KEY, v text)") { scenario in
             let text = String(repeating: "0123456789", count: 5_000_000)
             let values = [
                 #"{"id": 1}"#, #"{"id": 2, "v": "\#(text)"}"#, #"{"id": "x", "v": "\#(text)"}"#, #"{"id": 4}"#,
@@ -259,7 +259,7 @@ struct BadDataTests {
                 try producer.produce(topic: topic, partition: 0, key: nil, value: Array(value.utf8))
             }
             try producer.flush(timeout: .seconds(60))
-            let result = try scenario.load([Route(topic, "large")])
+            let result = try await scenario.load([Route(topic, "large")])
             #expect(result.messages == 4)
             #expect(
                 try scenario.rows("SELECT id, length(v) FROM large ORDER BY id") == ["1|∅", "2|50000000", "4|∅"])

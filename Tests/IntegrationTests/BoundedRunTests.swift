@@ -8,8 +8,8 @@ import Testing
 @Suite("Bounded runs")
 struct BoundedRunTests {
     @Test("a bounded run that loses its partitions on the way waits for the next, and ends only with all loaded")
-    func losesItsPartitions() throws {
-        try TestDatabase.shared().withSchema { schema in
+    func losesItsPartitions() async throws {
+        try await TestDatabase.shared().withSchema { schema in
             let connection = try schema.connect()
             try connection.execute("CREATE TABLE t (id int)")
             let broker = try Broker(mockBrokers: 1)
@@ -21,12 +21,14 @@ struct BoundedRunTests {
                 brokers: broker.bootstrapServers, group: Broker.randomName("group"), database: .init(url: schema.url),
                 routes: [Route("t", "t")])
             options.untilEnd = true
-            // So long that the group speaks first, as a rule; if it does not, all is loaded before anything can go wrong.
-            options.batch.maxDelay = .seconds(8)
+            // The batch waits for this lock, and so is still under way when the group speaks.
+            try connection.execute("BEGIN; LOCK TABLE t")
             let run = try LoaderRun(options)
-            try eventually("partitions are assigned") { run.statistics.snapshot.isAssigned }
+            try await eventually("partitions are assigned") { run.statistics.snapshot.isAssigned }
             mock.fail(.heartbeat, with: [.unknownMember])
-            try run.waitForEnd()
+            try await eventually("the partitions are lost") { run.statistics.snapshot.rebalances >= 2 }
+            try connection.execute("COMMIT")
+            try await run.waitForEnd()
             #expect(try connection.query("SELECT count(*), count(DISTINCT id) FROM t").int(0, 1) == 100)
             #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 100)
             #expect(run.statistics.snapshot.rebalances >= 3)

@@ -24,17 +24,17 @@ struct CrashTests {
                 try landing.produce(written..<written + 4000)
                 written += 4000
                 let loader = try LoaderProcess(environment)
-                try loader.waitForLog(#""message":"loading""#)
+                try await loader.waitForLog(#""message":"loading""#)
                 usleep(UInt32.random(in: 0..<400_000, using: &generator))
-                try loader.killAndWait()
+                try await loader.killAndWait()
                 if try landing.rowCount() < written { midway += 1 }
             }
             print("\(midway) of \(Self.count) crashes met rows still to load")
             #expect(midway > 0)
             let last = try LoaderProcess(environment, arguments: ["--until-end"])
-            #expect(try last.waitForExit() == 0)
+            #expect(try await last.waitForExit() == 0)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 }

@@ -8,8 +8,8 @@ import Testing
 @Suite("Dead letters")
 struct DeadLettersTests {
     @Test("a dead letter to a topic keeps key, value and headers, and says in Kafka Connect's headers what was wrong")
-    func toATopic() throws {
-        try Scenario.with("CREATE TABLE t (id int, v int CHECK (v > 0))") { scenario in
+    func toATopic() async throws {
+        try await Scenario.with("CREATE TABLE t (id int, v int CHECK (v > 0))") { scenario in
             let headers = [Header("h", "1"), Header(name: "h", value: nil), Header(name: "bin", value: [0xFF])]
             let topic = try scenario.topic([
                 TestMessage(key: "a", value: #"{"id": 1, "v": 1}"#),
@@ -17,7 +17,7 @@ struct DeadLettersTests {
                 TestMessage(key: nil, value: #"{"id": 2, "v": -1}"#), TestMessage(key: "d", value: nil),
             ])
             let letters = try scenario.topic()
-            try scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
+            try await scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
             #expect(try scenario.rows("SELECT * FROM t") == ["1|1"])
             let found = try scenario.broker.readAll(letters)
             let own = try scenario.deadLetters()
@@ -50,15 +50,15 @@ struct DeadLettersTests {
     }
 
     @Test("when the topic does not take a dead letter, nothing of the batch is committed")
-    func topicThatRefuses() throws {
-        try Scenario.with("CREATE TABLE t (id int)") { scenario in
+    func topicThatRefuses() async throws {
+        try await Scenario.with("CREATE TABLE t (id int)") { scenario in
             let topic = try scenario.topic([
                 TestMessage(key: nil, value: #"{"id": 1}"#),
                 TestMessage(key: nil, value: #"{"id": "\#(String(repeating: "x", count: 2000))"}"#),
             ])
             let letters = try scenario.topic()
-            let error = #expect(throws: LoadingError.self) {
-                try scenario.load([Route(topic, "t")]) {
+            let error = await #expect(throws: LoadingError.self) {
+                try await scenario.load([Route(topic, "t")]) {
                     $0.deadLetters.topic = letters
                     // Smaller than the letter.
                     $0.properties["message.max.bytes"] = "1000"
@@ -68,22 +68,22 @@ struct DeadLettersTests {
             #expect(try scenario.rows("SELECT * FROM t") == [])
             #expect(try scenario.deadLetters().isEmpty)
             // With the mistake mended it goes on where it stood.
-            try scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
+            try await scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
             #expect(try scenario.rows("SELECT * FROM t") == ["1"])
             #expect(try scenario.deadLetters().count == 1)
         }
     }
 
     @Test("more bad messages than max_share stop the loader, with the worst column named and nothing of the batch in")
-    func tooMany() throws {
-        try Scenario.with("CREATE TABLE t (id int, v text)") { scenario in
+    func tooMany() async throws {
+        try await Scenario.with("CREATE TABLE t (id int, v text)") { scenario in
             let topic = try scenario.topic(
                 (0..<10_000).map { id in
                     TestMessage(key: nil, value: id % 10 < 4 ? #"{"id": \#(id)}"# : #"{"id": "no\#(id)"}"#)
                 })
             let whole = BatchPolicy(maxRows: 10_000, maxBytes: 32 << 20, maxDelay: .seconds(600))
-            let error = #expect(throws: LoadingError.self) {
-                try scenario.load([Route(topic, "t")]) { $0.batch = whole }
+            let error = await #expect(throws: LoadingError.self) {
+                try await scenario.load([Route(topic, "t")]) { $0.batch = whole }
             }
             #expect(error?.code == .tooManyDeadLetters)
             #expect(error?.message.contains("60 %") == true, "\(error?.message ?? "")")
@@ -92,7 +92,7 @@ struct DeadLettersTests {
             #expect(try scenario.deadLetters().isEmpty)
             // Told that this is to be expected, it goes on where it stood. A message counts once, however many tables it
             // was meant for.
-            let result = try scenario.load([Route(topic, "t"), Route(topic, "t", columns: [.init("id", "id")])]) {
+            let result = try await scenario.load([Route(topic, "t"), Route(topic, "t", columns: [.init("id", "id")])]) {
                 $0.batch = whole
                 $0.deadLetters.maxShare = 0.6
             }
@@ -102,17 +102,17 @@ struct DeadLettersTests {
     }
 
     @Test("a message that is loaded again and still bad is the same dead letter with one attempt more")
-    func replay() throws {
-        try Scenario.with("CREATE TABLE t (id int PRIMARY KEY)") { scenario in
+    func replay() async throws {
+        try await Scenario.with("CREATE TABLE t (id int PRIMARY KEY)") { scenario in
             let topic = try scenario.topic([
                 TestMessage(key: nil, value: #"{"id": 1}"#), TestMessage(key: nil, value: "{"),
                 TestMessage(key: nil, value: #"{"id": "x"}"#),
             ])
             let route = Route(topic, "t", mode: .ignore)
-            try scenario.load([route])
+            try await scenario.load([route])
             _ = try scenario.connection.query(
                 "UPDATE loader.positions SET next_offset = 0 WHERE consumer_group = $1", [.text(scenario.group)])
-            try scenario.load([route])
+            try await scenario.load([route])
             #expect(try scenario.rows("SELECT * FROM t") == ["1"])
             #expect(
                 try scenario.deadLetters().map { "\($0.offset) \($0.reason) \($0.attempts)" } == [

@@ -21,11 +21,11 @@ struct LedgerFenceTests {
             let loader = try scenario.start()
             try await scenario.waitUntilBlocked()
             try scenario.connection.execute("COMMIT")
-            try await eventuallyAsync("the rest is loaded") {
+            try await eventually("the rest is loaded") {
                 let (first, second) = (try scenario.position(), try scenario.position(1))
                 return first == 10 && second == 5
             }
-            try await onThread { try loader.finish() }
+            try await loader.finish()
             #expect(loader.statistics.snapshot.fences == 1)
             // Only what the other had not: a dropped batch is not counted.
             #expect(loader.statistics.snapshot.rows == 11)
@@ -45,7 +45,7 @@ struct LedgerFenceTests {
             let loader = try scenario.start()
             try await scenario.waitUntilBlocked()
             try scenario.connection.execute("COMMIT")
-            let failure = await #expect(throws: LoadingError.self) { try await onThread { try loader.waitForEnd() } }
+            let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
             #expect(failure?.code == .lostPosition)
             #expect(loader.statistics.snapshot.fences == 1)
             #expect(try scenario.ids().isEmpty)
@@ -73,7 +73,7 @@ struct LedgerFenceTests {
             let loaders = [try LoaderRun(scenario.options), try LoaderRun(otherOptions)]
             try await scenario.waitUntilBlocked(loaders: 2)
             try scenario.connection.execute("COMMIT")
-            for loader in loaders { try await onThread { try loader.waitForEnd() } }
+            for loader in loaders { try await loader.waitForEnd() }
             #expect(try scenario.ids() == Array(0..<3000))
             #expect(try (0..<3).map { try scenario.position($0) } == [1000, 1000, 1000])
             let statistics = loaders.map(\.statistics.snapshot)

@@ -68,7 +68,7 @@ struct LedgerLostOffsetsTests {
                 _ = try admin.deleteRecords(before: [scenario.place(0): 15], timeout: .seconds(30))
             }
             try scenario.connection.execute("COMMIT")
-            let failure = await #expect(throws: LoadingError.self) { try await onThread { try loader.waitForEnd() } }
+            let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
             #expect(failure?.code == .lostOffsets)
             #expect(failure?.message.contains("\(scenario.place(0))@10") == true)
             #expect(try scenario.position() == 10)

@@ -105,8 +105,8 @@ struct LedgerResetTests {
             #expect(try scenario.group() == scenario.marked(3))
             #expect(loader.statistics.snapshot.rows == 0)
             try scenario.connection.execute("COMMIT")
-            try await eventuallyAsync("all is loaded again") { loader.statistics.snapshot.rows == 7 }
-            try await onThread { try loader.finish() }
+            try await eventually("all is loaded again") { loader.statistics.snapshot.rows == 7 }
+            try await loader.finish()
             #expect(try scenario.ids() == Array(0..<10))
         }
     }

@@ -227,10 +227,10 @@ struct LedgerStartTests {
             scenario.options.untilEnd = true
             try scenario.produce(5)
             let loader = try scenario.start()
-            try await eventuallyAsync("it knows where to end") { loader.statistics.snapshot.isAssigned }
+            try await eventually("it knows where to end") { loader.statistics.snapshot.isAssigned }
             // They arrive while its only batch is still filling.
             try scenario.produce(3)
-            try await onThread { try loader.waitForEnd() }
+            try await loader.waitForEnd()
             #expect(loader.statistics.snapshot.messages == 5)
             #expect(try scenario.position() == 5)
             #expect(try await scenario.load().messages == 3)

@@ -50,10 +50,10 @@ struct LedgerTransactionTests {
             try producer.begin()
             try producer.produce(scenario.nextValues(2), to: scenario.place(0))
             let loader = try scenario.start()
-            try await eventuallyAsync("what lies before it is loaded") { loader.statistics.snapshot.rows == 3 }
+            try await eventually("what lies before it is loaded") { loader.statistics.snapshot.rows == 3 }
             try producer.commit()
-            try await eventuallyAsync("it is loaded") { loader.statistics.snapshot.rows == 5 }
-            try await onThread { try loader.finish() }
+            try await eventually("it is loaded") { loader.statistics.snapshot.rows == 5 }
+            try await loader.finish()
             #expect(try scenario.ids() == Array(0..<5))
         }
     }

@@ -52,13 +52,13 @@ struct ModesTests {
     @Test(
         "whatever comes of a key, rows, partial rows and tombstones, the table ends as if they had come one by one",
         arguments: [100_000, 23])
-    func upsertEndsInTheLastState(batchRows: Int) throws {
+    func upsertEndsInTheLastState(batchRows: Int) async throws {
         let seed = UInt64.random(in: 0 ... .max)
         var random = SeededGenerator(seed: seed)
         let citext = (try? TestDatabase.shared().connect().execute("CREATE EXTENSION IF NOT EXISTS citext")) != nil
         let kinds = Self.kinds.filter { citext || !$0.definition.contains("citext") }
         let tables = kinds.map { "CREATE TABLE \($0.table) (\($0.definition))" }.joined(separator: ";")
-        try Scenario.with(tables) { scenario in
+        try await Scenario.with(tables) { scenario in
             var expected: [String: [String]] = [:]
             var routes: [Route] = []
             for kind in kinds {
@@ -96,7 +96,7 @@ struct ModesTests {
                     "\(key)|\(row.v.map(String.init) ?? "∅")|\(row.n.map(String.init) ?? "∅")"
                 }
             }
-            let result = try scenario.load(routes) { $0.batch.maxRows = batchRows }
+            let result = try await scenario.load(routes) { $0.batch.maxRows = batchRows }
             #expect(result.messages == 400 * kinds.count)
             #expect(result.deadLetterCount == 0)
             for kind in kinds {
@@ -107,7 +107,7 @@ struct ModesTests {
     }
 
     @Test("insert appends, ignore keeps the first row of a key, upsert the last; tombstones do what the route says")
-    func modesAndTombstones() throws {
+    func modesAndTombstones() async throws {
         let tables = """
             CREATE TABLE appended (id int, v text);
             CREATE TABLE kept (id int PRIMARY KEY, v text);
@@ -123,7 +123,7 @@ struct ModesTests {
             INSERT INTO replaced VALUES (3, 'old'), (4, 'old');
             INSERT INTO serials (id, v, number, at, tag) VALUES (3, 'old', 1000, '2000-01-01', 'old');
             """
-        try Scenario.with(tables) { scenario in
+        try await Scenario.with(tables) { scenario in
             func message(_ id: Int, _ v: String?) -> TestMessage {
                 TestMessage(key: String(id), value: v.map { #"{"id": \#(id), "v": "\#($0)"}"# })
             }
@@ -148,7 +148,7 @@ struct ModesTests {
                 Route(topic, "serials", mode: .upsert, onTombstone: .deadLetter),
             ]
             routes[2].onTombstone = .skip
-            let result = try scenario.load(routes)
+            let result = try await scenario.load(routes)
             #expect(result.messages == 15)
             #expect(try scenario.rows("SELECT * FROM appended") == ["1|a", "1|b", "2|c", "3|d"])
             #expect(try scenario.rows("SELECT * FROM kept ORDER BY 1") == ["1|a", "2|c", "3|old"])
@@ -176,7 +176,7 @@ struct ModesTests {
     @Test(
         "large batches end the same whether few, most or none of their keys are there, or one turns up only by a trigger"
     )
-    func largeBatches() throws {
+    func largeBatches() async throws {
         // `every`: a key in so many is there already.
         let tables = [(name: "new", every: 5000), (name: "few", every: 3), (name: "known", every: 1)]
         var sql = """
@@ -192,13 +192,13 @@ struct ModesTests {
                 sql += "INSERT INTO \(table) SELECT id, 'old', 1 FROM generate_series(0, 3999, \(every)) AS id;"
             }
         }
-        try Scenario.with(sql) { scenario in
+        try await Scenario.with(sql) { scenario in
             let topic = try scenario.topic(
                 (0..<4000).map { TestMessage(key: "\($0)", value: #"{"id": \#($0), "v": "v\#($0)"}"#) }
                     + [TestMessage(key: "1", value: #"{"id": 1, "v": "last"}"#)])
             let upper = try scenario.topic(
                 (0..<4000).map { TestMessage(key: nil, value: #"{"id": "K\#($0)", "part": 1, "v": "v\#($0)"}"#) })
-            let result = try scenario.load(
+            let result = try await scenario.load(
                 tables.flatMap {
                     [Route(topic, $0.name, mode: .upsert), Route(topic, $0.name + "_kept", mode: .ignore)]
                 }
@@ -227,8 +227,8 @@ struct ModesTests {
     }
 
     @Test("a key that the table does not need cannot spoil a message, and a tombstone without one is a dead letter")
-    func keysThatDoNotFit() throws {
-        try Scenario.with(
+    func keysThatDoNotFit() async throws {
+        try await Scenario.with(
             "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE loose (id int UNIQUE, v text)"
         ) { scenario in
             let topic = try scenario.topic([
@@ -239,7 +239,7 @@ struct ModesTests {
                 TestMessage(key: #"{"other": 1}"#, value: nil),
                 TestMessage(key: nil, value: #"{"id": 2, "v": "b"}"#),
             ])
-            try scenario.load([
+            try await scenario.load([
                 Route(topic, "t", mode: .upsert), Route(topic, "loose", mode: .upsert, key: ["id"]),
             ])
             #expect(try scenario.rows("SELECT * FROM t ORDER BY 1") == ["1|a", "2|b"])

@@ -15,23 +15,23 @@ struct OutageTests {
             let traffic = try Traffic(landing, rate: 2000, generator: .random(for: "database outage traffic"))
             // The outage is longer than a member may go without a poll: it is the consumer's thread that goes on serving.
             let run = try LoaderRun(landing.options(["max.poll.interval.ms": "6000"]))
-            try eventually("rows go in") { try landing.rowCount() > 1000 }
+            try await eventually("rows go in") { try landing.rowCount() > 1000 }
             for seconds: UInt32 in [8, 1] {
                 try server.stop(.immediate)
-                try eventually("the loader notices") { run.statistics.snapshot.outages == [.database] }
+                try await eventually("the loader notices") { run.statistics.snapshot.outages == [.database] }
                 sleep(seconds)
                 let before = run.statistics.snapshot
                 try server.start()
-                try eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
+                try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
                 #expect(run.statistics.snapshot.outages.isEmpty)
                 #expect(run.statistics.snapshot.rebalances == before.rebalances)
             }
-            try landing.waitForRows(try traffic.stop())
-            try run.finish()
+            try await landing.waitForRows(try await traffic.stop())
+            try await run.finish()
             #expect(run.log.lines.count < 25, "\(run.log.lines.map(\.message))")
             #expect(run.log.count(of: "back again") == 2)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -45,13 +45,13 @@ struct OutageTests {
             var options = landing.options()
             options.untilEnd = true
             let run = try LoaderRun(options)
-            try eventually("the loader waits") {
+            try await eventually("the loader waits") {
                 run.log.count(of: "the database is away; it is tried until it answers") == 1
             }
             try server.start()
-            try run.waitForEnd()
+            try await run.waitForEnd()
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -63,7 +63,7 @@ struct OutageTests {
             var options = landing.options()
             options.writers = 4
             let run = try LoaderRun(options)
-            try eventually("rows go in") { try landing.rowCount() > 0 }
+            try await eventually("rows go in") { try landing.rowCount() > 0 }
             let administrator = try landing.server.connect()
             var terminated: Int64 = 0
             for _ in 0..<25 {
@@ -75,11 +75,11 @@ struct OutageTests {
                 usleep(UInt32.random(in: 0..<150_000, using: &generator))
             }
             #expect(terminated > 10)
-            try landing.waitForRows(try traffic.stop())
-            try run.finish()
+            try await landing.waitForRows(try await traffic.stop())
+            try await run.finish()
             #expect(run.statistics.snapshot.retries["away"] ?? 0 > 0)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -93,18 +93,18 @@ struct OutageTests {
             options.database.url = proxy.url(options.database.url)
             options.batch.maxRows = 250
             let run = try LoaderRun(options)
-            try eventually("rows go in") { run.statistics.snapshot.rows > 0 }
+            try await eventually("rows go in") { run.statistics.snapshot.rows > 0 }
             proxy.breakCommits(with: Array(repeating: fault, count: 5))
             try landing.produce(5000..<10_000)
-            try landing.waitForRows(10_000)
-            try eventually("all is counted") { run.statistics.snapshot.messages == 10_000 }
+            try await landing.waitForRows(10_000)
+            try await eventually("all is counted") { run.statistics.snapshot.messages == 10_000 }
             #expect(proxy.firedCount == 5)
-            try run.finish()
+            try await run.finish()
             // A batch whose answer was lost is in: it is not loaded again, so the fence has nothing to refuse.
             #expect(run.statistics.snapshot.fences == 0)
             #expect(run.statistics.snapshot.rows == 10_000)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -115,20 +115,20 @@ struct OutageTests {
         try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 8) { landing in
             let traffic = try Traffic(landing, rate: 2000, generator: .random(for: "broker outage traffic"))
             let run = try LoaderRun(landing.options())
-            try eventually("rows go in") { try landing.rowCount() > 1000 }
+            try await eventually("rows go in") { try landing.rowCount() > 1000 }
             // While messages are fetched, batches fill, and offsets are committed.
             try mock.setDown()
-            try eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
+            try await eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
             sleep(3)
             let before = run.statistics.snapshot
             try mock.setUp()
-            try eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
-            try eventually("the outage is over") { run.statistics.snapshot.outages.isEmpty }
-            try landing.waitForRows(try traffic.stop())
-            try run.finish()
+            try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
+            try await eventually("the outage is over") { run.statistics.snapshot.outages.isEmpty }
+            try await landing.waitForRows(try await traffic.stop())
+            try await run.finish()
             #expect(run.log.lines.count < 25, "\(run.log.lines.map(\.message))")
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -141,20 +141,20 @@ struct OutageTests {
             // Loaded during the outage, so that the commit to the group meets it.
             options.batch.maxDelay = .seconds(3)
             let run = try LoaderRun(options)
-            try eventually("loading") { run.statistics.snapshot.isAssigned }
+            try await eventually("loading") { run.statistics.snapshot.isAssigned }
             try landing.produce(0..<10)
-            try eventually("the messages are taken") {
+            try await eventually("the messages are taken") {
                 run.statistics.snapshot.partitions.values.contains { $0.end > 0 }
             }
             try mock.setDown()
-            try landing.waitForRows(10)
-            try eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
+            try await landing.waitForRows(10)
+            try await eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
             try mock.setUp()
-            try eventually("the outage is over") { run.statistics.snapshot.outages.isEmpty }
-            try eventually("the group has heard", within: .seconds(90)) {
+            try await eventually("the outage is over") { run.statistics.snapshot.outages.isEmpty }
+            try await eventually("the group has heard", within: .seconds(90)) {
                 try broker.committedOffsets(ofGroup: landing.group, topic: landing.topic).map(\.offset) == [5, 5]
             }
-            try run.finish()
+            try await run.finish()
             try landing.expectExactlyOnce()
         }
     }
@@ -168,14 +168,15 @@ struct OutageTests {
             let codes: [KafkaErrorCode] = [.notCoordinator, .transport, .timedOut, .unknownMember]
             mock.fail(.offsetCommit, with: codes)
             let run = try LoaderRun(landing.options())
-            try landing.waitForRows(4000)
-            try eventually("the group has heard") {
+            try await landing.waitForRows(4000)
+            try await eventually("the group has heard") {
                 try broker.committedOffsets(ofGroup: landing.group, topic: landing.topic).map(\.offset)
                     == [1000, 1000, 1000, 1000]
             }
-            try run.finish()
+            try await run.finish()
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            // librdkafka may send a commit that failed once more behind a later one; the next start puts that right.
+            try await landing.expectNothingLeft()
         }
     }
 
@@ -186,15 +187,15 @@ struct OutageTests {
         try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 4) { landing in
             try landing.produce(0..<4000)
             let run = try LoaderRun(landing.options())
-            try eventually("rows go in") { try landing.rowCount() > 0 }
+            try await eventually("rows go in") { try landing.rowCount() > 0 }
             try process.stop()
-            try eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
+            try await eventually("the loader notices") { run.statistics.snapshot.outages == [.brokers] }
             try process.start()
             try landing.produce(4000..<8000)
-            try landing.waitForRows(8000)
-            try run.finish()
+            try await landing.waitForRows(8000)
+            try await run.finish()
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 }

@@ -11,27 +11,27 @@ struct RebalanceTests {
         try await Landing.with(broker: .sharedMock(), server: TestDatabase.shared(), partitions: 8) { landing in
             let traffic = try Traffic(landing, rate: 2000, generator: .random(for: "rebalance traffic"))
             let first = try LoaderProcess(landing.environment)
-            try first.waitForLog(#""message":"loading""#)
+            try await first.waitForLog(#""message":"loading""#)
             let leaver = try LoaderProcess(landing.environment)
-            try leaver.waitForLog(#""message":"loading""#)
+            try await leaver.waitForLog(#""message":"loading""#)
             leaver.kill(SIGTERM)
-            #expect(try leaver.waitForExit() == 0)
+            #expect(try await leaver.waitForExit() == 0)
             var victims = 0
             for _ in 0..<2 {
                 let victim = try LoaderProcess(landing.environment)
-                try victim.waitForLog(#""message":"loading""#)
+                try await victim.waitForLog(#""message":"loading""#)
                 let before = try landing.rowCount()
-                try eventually("rows go in") { try landing.rowCount() > before }
-                try victim.killAndWait()
+                try await eventually("rows go in") { try landing.rowCount() > before }
+                try await victim.killAndWait()
                 victims += 1
             }
             #expect(victims == 2)
-            let written = try traffic.stop()
-            try landing.waitForRows(written)
+            let written = try await traffic.stop()
+            try await landing.waitForRows(written)
             first.kill(SIGTERM)
-            #expect(try first.waitForExit() == 0)
+            #expect(try await first.waitForExit() == 0)
             try landing.expectExactlyOnce()
-            try landing.expectNothingLeft()
+            try await landing.expectNothingLeft()
         }
     }
 
@@ -41,27 +41,27 @@ struct RebalanceTests {
             let traffic = try Traffic(landing, rate: 2000, generator: .random(for: "zombie traffic"))
             let zombie = try LoaderProcess(landing.environment)
             let heir = try LoaderProcess(landing.environment)
-            try zombie.waitForLog(#""message":"loading""#)
-            try heir.waitForLog(#""message":"loading""#)
+            try await zombie.waitForLog(#""message":"loading""#)
+            try await heir.waitForLog(#""message":"loading""#)
             zombie.kill(SIGSTOP)
             // All partitions are the heir's once each of them has moved after the zombie has gone to sleep.
             let asleep = try landing.positions()
-            try eventually("the heir loads every partition", within: .seconds(90)) {
+            try await eventually("the heir loads every partition", within: .seconds(90)) {
                 let now = try landing.positions()
                 return asleep.allSatisfy { now[$0.key] ?? 0 > $0.value + 200 }
             }
             zombie.kill(SIGCONT)
-            try eventually("the zombie notices") {
+            try await eventually("the zombie notices") {
                 zombie.output.contains("taken over") || zombie.output.contains("taken partitions away")
             }
-            let written = try traffic.stop()
-            try landing.waitForRows(written)
+            let written = try await traffic.stop()
+            try await landing.waitForRows(written)
             for loader in [zombie, heir] {
                 loader.kill(SIGTERM)
-                #expect(try loader.waitForExit() == 0)
+                #expect(try await loader.waitForExit() == 0)
             }
             try landing.expectExactlyOnce()
-            try landing.expectNothingLeft()
+            try await landing.expectNothingLeft()
         }
     }
 
@@ -73,17 +73,17 @@ struct RebalanceTests {
             options.batch = BatchPolicy(maxRows: 1_000_000, maxDelay: .seconds(600))
             try landing.produce(0..<4000)
             let giver = try LoaderRun(options)
-            try eventually("the first member loads") { giver.statistics.snapshot.isAssigned }
+            try await eventually("the first member loads") { giver.statistics.snapshot.isAssigned }
             // A second member's arrival takes seconds, by when the first has long taken the messages.
             let taker = try LoaderRun(options)
-            try eventually("the first member has given") { giver.statistics.snapshot.rebalances >= 2 }
-            try landing.waitForRows(4000)
-            try eventually("both are assigned") {
+            try await eventually("the first member has given") { giver.statistics.snapshot.rebalances >= 2 }
+            try await landing.waitForRows(4000)
+            try await eventually("both are assigned") {
                 giver.statistics.snapshot.isAssigned && taker.statistics.snapshot.isAssigned
             }
-            try landing.expectGroupFollowsLedger()
-            try giver.finish()
-            try taker.finish()
+            try await landing.expectGroupFollowsLedger()
+            try await giver.finish()
+            try await taker.finish()
             try landing.expectExactlyOnce()
             #expect(giver.statistics.snapshot.rows == 4000)
             #expect(taker.statistics.snapshot.rows == 0)
@@ -97,16 +97,16 @@ struct RebalanceTests {
         try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 8) { landing in
             let traffic = try Traffic(landing, rate: 2000, generator: .random(for: "lost partitions traffic"))
             let run = try LoaderRun(landing.options())
-            try eventually("rows go in") { try landing.rowCount() > 0 }
+            try await eventually("rows go in") { try landing.rowCount() > 0 }
             mock.fail(.heartbeat, with: [.unknownMember])
-            try eventually("the partitions are lost") {
+            try await eventually("the partitions are lost") {
                 run.log.count(of: "the group has taken partitions away") == 1
             }
-            let written = try traffic.stop()
-            try landing.waitForRows(written)
-            try run.finish()
+            let written = try await traffic.stop()
+            try await landing.waitForRows(written)
+            try await run.finish()
             try landing.expectExactlyOnce()
-            try landing.expectNothingLeft()
+            try await landing.expectNothingLeft()
         }
     }
 
@@ -122,21 +122,21 @@ struct RebalanceTests {
                     members.append(try LoaderRun(landing.options()))
                 } else {
                     let leaver = members.remove(at: Int.random(in: 0..<members.count, using: &generator))
-                    try leaver.finish()
+                    try await leaver.finish()
                     rebalances += leaver.statistics.snapshot.rebalances
                 }
                 usleep(UInt32.random(in: 0..<1_000_000, using: &generator))
             }
             if members.isEmpty { members.append(try LoaderRun(landing.options())) }
-            let written = try traffic.stop()
-            try landing.waitForRows(written)
+            let written = try await traffic.stop()
+            try await landing.waitForRows(written)
             for member in members {
-                try member.finish()
+                try await member.finish()
                 rebalances += member.statistics.snapshot.rebalances
             }
             #expect(rebalances > 2)
             try landing.expectExactlyOnce()
-            try landing.expectNothingLeft()
+            try await landing.expectNothingLeft()
         }
     }
 }

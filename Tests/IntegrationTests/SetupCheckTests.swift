@@ -21,7 +21,7 @@ struct SetupCheckTests {
     }
 
     @Test("every mistake of the target comes at once, each at its route, with its mend")
-    func everyMistakeOfTheTarget() throws {
+    func everyMistakeOfTheTarget() async throws {
         let tables = """
             CREATE TABLE fine (id int PRIMARY KEY, customer_name text);
             CREATE TABLE plain (id int, v text);
@@ -29,7 +29,7 @@ struct SetupCheckTests {
             CREATE VIEW seen AS SELECT * FROM fine;
             CREATE TABLE partial (id int, v text); CREATE UNIQUE INDEX ON partial (id) WHERE v IS NULL;
             """
-        try Scenario.with(tables) { scenario in
+        try await Scenario.with(tables) { scenario in
             var wrongZone = Route(
                 "t", "fine", columns: [.init("id", "id"), .init("customer_name", "v", zone: "Mars/Base")], label: "r8")
             wrongZone.onTombstone = .delete
@@ -68,8 +68,8 @@ struct SetupCheckTests {
     }
 
     @Test("the DDL that the check proposes is what makes it pass")
-    func theMendMends() throws {
-        try Scenario.with(#"CREATE TABLE "Odd t" ("Odd k" int, v text)"#) { scenario in
+    func theMendMends() async throws {
+        try await Scenario.with(#"CREATE TABLE "Odd t" ("Odd k" int, v text)"#) { scenario in
             let route = Route("t", "Odd t", mode: .upsert, key: ["Odd k"])
             let found = try problems(scenario.schema.url, [route])
             try #require(found.count == 1)
@@ -81,7 +81,7 @@ struct SetupCheckTests {
     @Test(
         "each right that is missing is named: of the tables, of the ledger, of temporary tables; and what is granted suffices"
     )
-    func rights() throws {
+    func rights() async throws {
         let server = try PostgresServer()
         try TestDatabase.migrate(server.url)
         let admin = try server.connect()
@@ -133,7 +133,7 @@ struct SetupCheckTests {
                 TestMessage(partition: 0, key: nil, value: #"{"id": 2}"#),
                 TestMessage(partition: 0, key: nil, value: "{"),
             ], to: topic)
-        try LoaderRun.toTheEnd(
+        try await LoaderRun.toTheEnd(
             LoadingOptions(
                 brokers: broker.bootstrapServers, group: Broker.randomName("group"), database: .init(url: url),
                 routes: [Route(topic, "t", mode: .upsert)]))

@@ -19,13 +19,13 @@ struct SignalTests {
             try landing.produce(0..<130)
             let loader = try LoaderProcess(Self.patient(landing))
             // The other 30 came with the same fetch.
-            try landing.waitForRows(100)
+            try await landing.waitForRows(100)
             #expect(try landing.rowCount() == 100)
             loader.kill(signal)
-            #expect(try loader.waitForExit() == 0)
+            #expect(try await loader.waitForExit() == 0)
             #expect(try landing.rowCount() == 130)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
             let group = try broker.withAdmin { try $0.group(landing.group, timeout: .seconds(10)) }
             #expect(group.members.isEmpty)
         }
@@ -38,17 +38,17 @@ struct SignalTests {
         try await Landing.with(broker: .sharedReal(), server: server, partitions: 1) { landing in
             try landing.produce(0..<130)
             let loader = try LoaderProcess(Self.patient(landing))
-            try landing.waitForRows(100)
+            try await landing.waitForRows(100)
             try server.stop(.immediate)
             loader.kill(SIGTERM)
-            #expect(try loader.waitForExit(within: .seconds(25)) == 0)
+            #expect(try await loader.waitForExit(within: .seconds(25)) == 0)
             #expect(loader.output.contains("dropped, not committed"))
             try server.start()
             #expect(try landing.rowCount() == 100)
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
-            #expect(try next.waitForExit() == 0)
+            #expect(try await next.waitForExit() == 0)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -66,14 +66,14 @@ struct SignalTests {
             environment["LOADER_POSTGRES_CONNECT_TIMEOUT"] = "60s"
             environment["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
             let loader = try LoaderProcess(environment)
-            try landing.waitForRows(100)
+            try await landing.waitForRows(100)
             proxy.isStalled = true
             loader.kill(SIGTERM)
-            #expect(try loader.waitForExit(within: .seconds(15)) == 0)
+            #expect(try await loader.waitForExit(within: .seconds(15)) == 0)
             proxy.isStalled = false
             #expect(try landing.rowCount() == 100)
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
-            #expect(try next.waitForExit() == 0)
+            #expect(try await next.waitForExit() == 0)
             try landing.expectExactlyOnce()
         }
     }
@@ -85,17 +85,17 @@ struct SignalTests {
         try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 1) { landing in
             try landing.produce(0..<130)
             let loader = try LoaderProcess(Self.patient(landing))
-            try landing.waitForRows(100)
+            try await landing.waitForRows(100)
             try mock.setDown()
-            try loader.waitForLog("all brokers are away")
+            try await loader.waitForLog("all brokers are away")
             loader.kill(SIGTERM)
-            #expect(try loader.waitForExit(within: .seconds(25)) == 0)
+            #expect(try await loader.waitForExit(within: .seconds(25)) == 0)
             #expect(try landing.rowCount() == 130)
             try mock.setUp()
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
-            #expect(try next.waitForExit() == 0)
+            #expect(try await next.waitForExit() == 0)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
         }
     }
 
@@ -111,15 +111,15 @@ struct SignalTests {
             environment["LOADER_SHUTDOWN_TIMEOUT"] = "5s"
             environment["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
             let loader = try LoaderProcess(environment)
-            try loader.waitForLog(#""message":"loading""#)
+            try await loader.waitForLog(#""message":"loading""#)
             try mock.setDown()
-            try loader.waitForLog("all brokers are away")
+            try await loader.waitForLog("all brokers are away")
             loader.kill(SIGTERM)
-            #expect(try loader.waitForExit(within: .seconds(15)) == 0)
+            #expect(try await loader.waitForExit(within: .seconds(15)) == 0)
             try blocker.execute("ROLLBACK")
             try mock.setUp()
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
-            #expect(try next.waitForExit(within: .seconds(120)) == 0)
+            #expect(try await next.waitForExit(within: .seconds(120)) == 0)
             try landing.expectExactlyOnce()
         }
     }
@@ -131,18 +131,18 @@ struct SignalTests {
             var environment = Self.patient(landing)
             environment["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
             let loader = try LoaderProcess(environment)
-            try landing.waitForRows(100)
+            try await landing.waitForRows(100)
             // The orderly end has to wait for the table.
             let blocker = try landing.schema.connect()
             try blocker.execute("BEGIN; LOCK TABLE landed")
             loader.kill(SIGTERM)
-            try loader.waitForLog("stopping")
+            try await loader.waitForLog("stopping")
             #expect(loader.isRunning)
             loader.kill(SIGTERM)
-            #expect(try loader.waitForExit(within: .seconds(10)) == 128 + SIGTERM)
+            #expect(try await loader.waitForExit(within: .seconds(10)) == 128 + SIGTERM)
             try blocker.execute("ROLLBACK")
             let next = try LoaderProcess(landing.environment, arguments: ["--until-end"])
-            #expect(try next.waitForExit() == 0)
+            #expect(try await next.waitForExit() == 0)
             try landing.expectExactlyOnce()
         }
     }

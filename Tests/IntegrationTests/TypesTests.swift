@@ -76,7 +76,7 @@ struct TypesTests {
     ]
 
     @Test("every type takes what the server itself reads: one table copied in binary, one as text, one staged")
-    func everyType() throws {
+    func everyType() async throws {
         let types = """
             CREATE TYPE mood AS ENUM ('calm', 'very glad');
             CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
@@ -93,13 +93,13 @@ struct TypesTests {
             "CREATE TABLE \(name) (id int PRIMARY KEY, "
                 + samples.enumerated().map { "c\($0) \($1.type)" }.joined(separator: ", ") + ")"
         }
-        try Scenario.with(types + definitions.joined(separator: ";")) { scenario in
+        try await Scenario.with(types + definitions.joined(separator: ";")) { scenario in
             let fields = (Self.binary + Self.other).enumerated().map { "\"c\($0)\": \($1.json)" }
             let topic = try scenario.topic([
                 TestMessage(key: nil, value: "{\"id\": 1, " + fields.joined(separator: ", ") + "}"),
                 TestMessage(key: nil, value: #"{"id": 2}"#),
             ])
-            try scenario.load(
+            try await scenario.load(
                 tables.map { name, _ in Route(topic, name, mode: name.hasPrefix("staged") ? .upsert : .insert) })
             #expect(try scenario.deadLetters().map(\.message) == [])
             for (name, samples) in tables {

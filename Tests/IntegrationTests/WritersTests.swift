@@ -12,12 +12,12 @@ struct WritersTests {
             try landing.produce(0..<40_000)
             var options = landing.options()
             options.writers = 4
-            let loaded = try LoaderRun.toTheEnd(options)
+            let loaded = try await LoaderRun.toTheEnd(options)
             #expect(loaded.rows == 40_000)
             try landing.expectExactlyOnce()
-            try landing.expectGroupFollowsLedger()
+            try await landing.expectGroupFollowsLedger()
             #expect(try landing.positions() == Dictionary(uniqueKeysWithValues: (0..<16).map { ($0, 2500) }))
-            #expect(try LoaderRun.toTheEnd(options).messages == 0)
+            #expect(try await LoaderRun.toTheEnd(options).messages == 0)
         }
     }
 }

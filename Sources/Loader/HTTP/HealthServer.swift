@@ -30,7 +30,7 @@ final class HealthServer: Sendable {
                     HTTPServer(
                         address: try .inet6(ip6: host, port: listen.port), logger: .disabled, handler: handler)
                 }
-            let listening = Task { try await server.waitUntilListening() }
+            let listening = Task { try await server.waitUntilListening(timeout: 60) }
             let task = Task {
                 do {
                     try await server.run()

@@ -116,7 +116,9 @@ public final class Pipeline {
         var isBusy = false
         for lane in lanes.indices where !isHeld(lane) && fill(lane) { isBusy = true }
         let now = ContinuousClock.now
-        for lane in lanes where lane.deadline.map({ $0 <= now }) ?? false { handOver(lane) }
+        // A bounded run that has taken all waits for no more messages to fill its last batches.
+        let hasTakenAll = options.untilEnd && pending.isEmpty && partitions.allSatisfy(\.isFinished)
+        for lane in lanes where hasTakenAll || lane.deadline.map({ $0 <= now }) ?? false { handOver(lane) }
         report(now)
         guard !isBusy, failure == nil, !stop.isRequested, !isDone else { return }
         consumer.wakeup.wait(for: timeToSleep(now))

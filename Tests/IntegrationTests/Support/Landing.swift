@@ -87,9 +87,9 @@ struct Landing: Sendable {
         try schema.connect().query("SELECT count(*) FROM landed").int(0, 0).map(Int.init) ?? 0
     }
 
-    func waitForRows(_ count: Int, within timeout: Duration = .seconds(60)) throws {
+    func waitForRows(_ count: Int, within timeout: Duration = .seconds(60)) async throws {
         let connection = try schema.connect()
-        try eventually("\(count) rows are in", within: timeout) {
+        try await eventually("\(count) rows are in", within: timeout) {
             try connection.query("SELECT count(*) FROM landed").int(0, 0) ?? 0 >= Int64(count)
         }
     }
@@ -126,16 +126,16 @@ struct Landing: Sendable {
 
     /// Checks that a loader which comes now finds nothing to load, and that the group has then been told what the ledger
     /// says. (What a member commits while it leaves may be refused, if others are joining.)
-    func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) throws {
-        #expect(try LoaderRun.toTheEnd(options()).messages == 0, sourceLocation: sourceLocation)
-        try expectGroupFollowsLedger(sourceLocation: sourceLocation)
+    func expectNothingLeft(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        #expect(try await LoaderRun.toTheEnd(options()).messages == 0, sourceLocation: sourceLocation)
+        try await expectGroupFollowsLedger(sourceLocation: sourceLocation)
     }
 
     /// Checks that the group is told what the ledger says, with the ledger's mark.
-    func expectGroupFollowsLedger(sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expectGroupFollowsLedger(sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let ledger = try positions()
         var group: [CommittedOffset] = []
-        try? eventually("the group has been told", within: .seconds(20)) {
+        try? await eventually("the group has been told", within: .seconds(20)) {
             group = try broker.committedOffsets(ofGroup: self.group, topic: topic)
             return group.allSatisfy { $0.offset == ledger[$0.partition.partition] } && group.count == ledger.count
         }
@@ -212,9 +212,9 @@ final class Traffic: Sendable {
     /// Ends the writing, and waits until everything is acknowledged.
     ///
     /// - Returns: how many messages were written.
-    func stop() throws -> Int {
+    func stop() async throws -> Int {
         state.withLock { $0.isStopped = true }
-        try eventually("what was written is acknowledged", within: .seconds(90)) {
+        try await eventually("what was written is acknowledged", within: .seconds(90)) {
             self.state.withLock { $0.result != nil }
         }
         return try state.withLock { $0.result }?.get() ?? 0

@@ -136,7 +136,7 @@ final class LedgerScenario {
     func load() async throws -> LoadingStatistics.Snapshot {
         var options = options
         options.untilEnd = true
-        return try await onThread { [options] in try LoaderRun.toTheEnd(options) }
+        return try await LoaderRun.toTheEnd(options)
     }
 
     /// Expects the loader to stop by itself.
@@ -153,7 +153,7 @@ final class LedgerScenario {
     /// Waits until transactions of this many loaders wait for a lock that somebody else holds.
     func waitUntilBlocked(loaders: Int = 1) async throws {
         let observer = try Connection(options.connectionOptions("observer"))
-        try await eventuallyAsync("the loader waits for a lock") {
+        try await eventually("the loader waits for a lock") {
             try observer.query(
                 """
                 SELECT 1 FROM pg_stat_activity WHERE application_name LIKE $1 AND wait_event_type = 'Lock'
@@ -167,19 +167,5 @@ final class LedgerScenario {
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
         Thread { continuation.resume(with: Swift.Result(catching: body)) }.start()
-    }
-}
-
-/// Waits for a condition without keeping one of the threads that Swift runs tests on.
-///
-/// - Throws: when it does not hold in time.
-func eventuallyAsync(
-    _ what: String, within timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
-    _ condition: () throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + timeout
-    while try !condition() {
-        guard ContinuousClock.now < deadline else { throw TimedOut(what: what) }
-        try await Task.sleep(for: .milliseconds(10))
     }
 }

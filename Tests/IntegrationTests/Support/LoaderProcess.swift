@@ -115,29 +115,29 @@ final class LoaderProcess: Sendable {
     /// Everything it has logged so far.
     var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
-    func waitForLog(_ text: String, within timeout: Duration = .seconds(60)) throws {
-        try wait(for: "the log says: \(text)", within: timeout) { output.contains(text) }
+    func waitForLog(_ text: String, within timeout: Duration = .seconds(60)) async throws {
+        try await wait(for: "the log says: \(text)", within: timeout) { output.contains(text) }
     }
 
     /// Waits for the end of the process.
     ///
     /// - Returns: its exit status.
     /// - Throws: when it does not end in time, or when a signal has ended it.
-    func waitForExit(within timeout: Duration = .seconds(60)) throws -> Int32 {
-        try wait(for: "the end", within: timeout) { poll() != nil }
+    func waitForExit(within timeout: Duration = .seconds(60)) async throws -> Int32 {
+        try await wait(for: "the end", within: timeout) { poll() != nil }
         guard case .exit(let status) = poll() else { throw Unexpected(what: "ended by a signal", output: output) }
         return status
     }
 
     /// Ends it without a chance to put anything in order.
-    func killAndWait() throws {
+    func killAndWait() async throws {
         kill(SIGKILL)
-        try wait(for: "the end", within: .seconds(60)) { poll() != nil }
+        try await wait(for: "the end", within: .seconds(60)) { poll() != nil }
         guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
     }
 
-    private func wait(for what: String, within timeout: Duration, _ condition: () throws -> Bool) throws {
-        do { try eventually(what, within: timeout, condition) } catch {
+    private func wait(for what: String, within timeout: Duration, _ condition: () throws -> Bool) async throws {
+        do { try await eventually(what, within: timeout, condition) } catch {
             throw Unexpected(what: "\(error)", output: output)
         }
     }

@@ -39,43 +39,44 @@ final class LoaderRun: Sendable {
 
     /// Loads everything that the topics hold now.
     @discardableResult
-    static func toTheEnd(_ options: LoadingOptions) throws -> LoadingStatistics.Snapshot {
+    static func toTheEnd(_ options: LoadingOptions) async throws -> LoadingStatistics.Snapshot {
         var options = options
         options.untilEnd = true
         let run = try LoaderRun(options)
-        try run.waitForEnd()
+        try await run.waitForEnd()
         return run.statistics.snapshot
     }
 
     /// Asks for an orderly end and waits for it.
     ///
     /// - Throws: what the loader stopped with.
-    func finish(within timeout: Duration = .seconds(60)) throws {
+    func finish(within timeout: Duration = .seconds(60)) async throws {
         stop.request()
-        try waitForEnd(within: timeout)
+        try await waitForEnd(within: timeout)
     }
 
     /// Waits until the loader has ended by itself.
     ///
     /// - Throws: what the loader stopped with.
-    func waitForEnd(within timeout: Duration = .seconds(120)) throws {
-        try eventually("the loader has ended", within: timeout) { self.hasEnded }
+    func waitForEnd(within timeout: Duration = .seconds(120)) async throws {
+        try await eventually("the loader has ended", within: timeout) { self.hasEnded }
         try result.withLock { $0 }?.get()
     }
 
     var hasEnded: Bool { result.withLock { $0 != nil } }
 }
 
-/// Waits for a condition.
+/// Waits for a condition without keeping one of the few threads that Swift runs tests on.
 ///
 /// - Throws: when it does not hold in time.
 func eventually(
-    _ what: String, within timeout: Duration = .seconds(60), _ condition: () throws -> Bool
-) throws {
+    _ what: String, within timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
+    _ condition: () throws -> Bool
+) async throws {
     let deadline = ContinuousClock.now + timeout
     while try !condition() {
         guard ContinuousClock.now < deadline else { throw TimedOut(what: what) }
-        usleep(10_000)
+        try await Task.sleep(for: .milliseconds(10))
     }
 }
 

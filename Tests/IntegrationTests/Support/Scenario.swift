@@ -12,12 +12,15 @@ struct Scenario {
     let group = Broker.randomName("group")
 
     /// Runs a test with tables made by `sql`.
-    static func with(_ sql: String, _ body: (Scenario) throws -> Void) throws {
-        try TestDatabase.shared().withSchema { schema in
+    static func with(
+        _ sql: String, isolation: isolated (any Actor)? = #isolation, _ body: (Scenario) async throws -> Void
+    ) async throws {
+        try await TestDatabase.shared().withSchema { schema in
             let scenario = Scenario(
                 broker: try Broker.sharedMock(), schema: schema, connection: try schema.connect())
             try scenario.connection.execute("SET client_min_messages = warning; SET TimeZone = 'UTC'; " + sql)
-            let result = Result { try body(scenario) }
+            let result: Result<Void, any Error>
+            do { result = .success(try await body(scenario)) } catch { result = .failure(error) }
             _ = try scenario.connection.query(
                 "DELETE FROM loader.dead_letters WHERE consumer_group = $1", [.text(scenario.group)])
             _ = try scenario.connection.query(
@@ -52,10 +55,10 @@ struct Scenario {
     @discardableResult
     func load(
         _ routes: [Route], _ configure: (inout LoadingOptions) -> Void = { _ in }
-    ) throws -> LoadingStatistics.Snapshot {
+    ) async throws -> LoadingStatistics.Snapshot {
         var options = options(routes)
         configure(&options)
-        return try LoaderRun.toTheEnd(options)
+        return try await LoaderRun.toTheEnd(options)
     }
 
     /// A query's rows, each value as the server writes it, null as `∅`, and the columns of a row joined by `|`.
