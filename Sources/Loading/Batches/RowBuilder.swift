@@ -169,7 +169,11 @@ package final class RowBuilder {
                     continue
                 }
                 if value.kind == .null, columns[index].refusesNull { throw EncodingFailure(.null, found: .null) }
-                try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
+                if let binary = columns[index].binary {
+                    try binary.encode(value, into: &section.buffer, containers: containers)
+                } else {
+                    try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
+                }
                 index += 1
                 if index == keyCount { keyEnd = section.buffer.count }
             }

@@ -16,6 +16,8 @@ final class RowPlan {
         /// Null is refused: the column is required, or NOT NULL.
         var refusesNull: Bool
         var encoder: ColumnEncoder
+        /// The same encoder where it is a binary one, for the hot path; `encoder` keeps it alive.
+        var binary: BinaryEncoder.Unretained?
         /// The position among the decoder's paths.
         var field: Int
         /// Zero for a column without a default.
@@ -45,6 +47,7 @@ final class RowPlan {
                 at: index,
                 to: Column(
                     input: place.0, refusesNull: column.isRequired || column.isNotNull, encoder: column.encoder,
+                    binary: column.encoder.unretained,
                     field: place.1, omission: column.omissionBit.map { 1 << Omission($0) } ?? 0))
         }
     }

@@ -5,6 +5,11 @@ enum ColumnEncoder: Sendable {
     case binary(BinaryEncoder)
     case text(TextEncoder)
 
+    /// Nil for a text encoder.
+    var unretained: BinaryEncoder.Unretained? {
+        if case .binary(let encoder) = self { BinaryEncoder.Unretained(encoder) } else { nil }
+    }
+
     @inline(__always)
     func encode(
         _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader

@@ -33,9 +33,40 @@ public struct BinaryEncoder: Sendable {
     public func encode(
         _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
     ) throws(EncodingFailure) {
+        try Self.encode(value, form, into: &buffer, containers: containers)
+    }
+
+    /// The encoder without a share in its form, so that taking it from memory that others may change retains nothing.
+    public struct Unretained: Sendable {
+        private let shared: Unmanaged<SharedColumnForm>
+
+        /// - Parameter encoder: must outlive this one.
+        public init(_ encoder: BinaryEncoder) { shared = .passUnretained(encoder.shared) }
+
+        /// As `BinaryEncoder.encode`.
+        public func encode(
+            _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
+        ) throws(EncodingFailure) {
+            // A typed error cannot be thrown through, so the failure is carried out by hand.
+            let failure: EncodingFailure? = shared._withUnsafeGuaranteedRef { shared in
+                do throws(EncodingFailure) {
+                    try BinaryEncoder.encode(value, shared.form, into: &buffer, containers: containers)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+
+    private static func encode(
+        _ value: InputValue, _ form: borrowing ColumnForm, into buffer: inout CopyBuffer,
+        containers: any ContainerReader
+    ) throws(EncodingFailure) {
         let start = buffer.count
         do {
-            try Self.append(value, form, to: &buffer, containers)
+            try append(value, form, to: &buffer, containers)
         } catch {
             buffer.truncate(to: start)
             throw error
