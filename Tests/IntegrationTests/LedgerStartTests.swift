@@ -207,7 +207,8 @@ struct LedgerStartTests {
                 defer { consumer.close() }
                 return try StartReader(
                     ledger: Ledger(group: options.group), options: options, consumer: consumer, targets: [],
-                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                    isStopping: { false }
                 ).read([given]).offsets
             }
             #expect(read == [given: 2])

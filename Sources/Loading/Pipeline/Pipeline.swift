@@ -482,6 +482,8 @@ public final class Pipeline {
             }
         } catch let error as LoadingError {
             failure = error
+        } catch is StartReader.Stopped {
+            return
         } catch {
             if let postgres = error as? PostgresError, FailureClass(postgres) == .setup {
                 failure = LoadingError(
@@ -509,7 +511,8 @@ public final class Pipeline {
         let starts: [TopicPartition: Int64]
         if let ledger {
             let reader = StartReader(
-                ledger: ledger, options: options, consumer: consumer, targets: targets, logger: logger)
+                ledger: ledger, options: options, consumer: consumer, targets: targets, logger: logger,
+                isStopping: { [stop] in stop.isRequested })
             let read = try reader.read(wanted)
             (starts, watermarks) = (read.offsets, read.watermarks)
             mark = read.mark

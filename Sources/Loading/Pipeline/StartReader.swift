@@ -9,6 +9,8 @@ struct StartReader {
     let consumer: Consumer
     let targets: [Target]
     let logger: Logger
+    /// Asked between the calls that may have to wait, so that a stop does not wait for all of them.
+    let isStopping: () -> Bool
 
     struct Result {
         var mark: LedgerMark
@@ -21,6 +23,13 @@ struct StartReader {
 
     /// Another member wrote a position while this one decided; to be read again.
     struct Overtaken: Error {}
+
+    /// A stop was requested; nothing begins any more.
+    struct Stopped: Error {}
+
+    private func goOn() throws {
+        if isStopping() { throw Stopped() }
+    }
 
     func read(_ wanted: [TopicPartition]) throws -> Result {
         let connection = try Connection(options.connectionOptions("ledger"))
@@ -39,6 +48,7 @@ struct StartReader {
         let unseen = topics.filter { !seenTopics.contains($0) }
         var all = Set(wanted)
         if !unseen.isEmpty {
+            try goOn()
             let counts = try consumer.topics(timeout: Self.timeout)
             for topic in unseen {
                 for partition in 0..<(counts[topic] ?? 0) {
@@ -47,7 +57,9 @@ struct StartReader {
             }
         }
         let asked = all.sorted()
+        try goOn()
         let groups = try consumer.committed(asked, timeout: Self.timeout)
+        try goOn()
         let watermarks = try consumer.watermarks(asked, timeout: Self.timeout)
 
         var starts: [TopicPartition: StartPosition] = [:]
@@ -67,6 +79,7 @@ struct StartReader {
                 if mine.contains(partition) { throw error }
             }
         }
+        try goOn()
         guard try ledger.write(starts, on: connection) else { throw Overtaken() }
         var offsets: [TopicPartition: Int64] = [:]
         var resets = 0
