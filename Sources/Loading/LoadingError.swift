@@ -24,9 +24,6 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         case kafka
         /// An outage outlasted `outage_timeout`.
         case unavailable
-        /// Stopping took longer than `shutdown_timeout`.
-        case shutdownTimeout = "shutdown_timeout"
-        case `internal`
     }
 
     public var code: Code

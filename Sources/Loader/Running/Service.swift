@@ -114,11 +114,6 @@ final class ProgressDisplay {
 
 extension ExitStatus {
     init(_ code: LoadingError.Code) {
-        self =
-            switch code {
-            case .unavailable, .shutdownTimeout: .unavailable
-            case .internal: .internal
-            default: .configuration
-            }
+        self = code == .unavailable ? .unavailable : .configuration
     }
 }

@@ -1,7 +1,7 @@
 /// One writer with the batch that fills for it. The consumer's thread owns it.
 final class Lane {
     let writer: Writer
-    /// The batch that takes messages; nil once everything of it has been handed over and no spare is back yet.
+    /// The batch that takes messages.
     private(set) var filling: Batch
     private var spare: Batch?
     /// A batch is with the writer.
