@@ -32,6 +32,7 @@ public final class Consumer {
 
     private let client: OpaquePointer
     private let groupQueue: OpaquePointer
+    private let commitQueue: OpaquePointer
     private var lanes: [OpaquePointer] = []
     private var fetchWaker: FetchWaker?
     private var assigned: Set<TopicPartition> = []
@@ -64,23 +65,21 @@ public final class Consumer {
             Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?
                 .report(rd_kafka_resp_err_t(rawValue: code), reason)
         }
-        rd_kafka_conf_set_offset_commit_cb(configuration.pointer) { _, code, offsets, opaque in
-            guard let opaque else { return }
-            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.answered(code, offsets)
-        }
         // What librdkafka would print comes as errors above; its lines on stderr would break the log's format.
         rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
         let client = try configuration.makeClient(RD_KAFKA_CONSUMER)
         self.client = client
         callbacks = box
         rd_kafka_poll_set_consumer(client)
-        guard let queue = rd_kafka_queue_get_consumer(client) else {
+        guard let queue = rd_kafka_queue_get_consumer(client), let commitQueue = rd_kafka_queue_new(client) else {
             rd_kafka_destroy(client)
             throw KafkaError(
                 code: .systemResource, operation: "start of the Kafka client", reason: "no group.id is set")
         }
         groupQueue = queue
+        self.commitQueue = commitQueue
         ring(for: queue)
+        ring(for: commitQueue)
         for _ in 0..<max(lanes, 1) {
             guard let lane = rd_kafka_queue_new(client) else { continue }
             ring(for: lane)
@@ -104,7 +103,9 @@ public final class Consumer {
     ///
     /// - Returns: a message or partition error that came here instead of to a lane, which is rare.
     public func serve() -> Message? {
-        rd_kafka_consumer_poll(client, 0).map { Message($0) }
+        rd_kafka_queue_poll_callback(commitQueue, 0)
+        sendNextCommit()
+        return rd_kafka_consumer_poll(client, 0).map { Message($0) }
     }
 
     /// The next message of a lane, or nil if none is there yet.
@@ -263,47 +264,75 @@ public final class Consumer {
         return result
     }
 
-    /// Commits to the group without waiting; the answer comes to the delegate through `serve()`.
+    // librdkafka sends a commit that failed once more by itself, behind those that came after it, and the group's offset
+    // would go back. So one is on its way at a time, and the next carries the newest offsets of all that waited.
+
+    /// A commit whose answer has not come.
+    private final class PendingCommit {
+        /// Somebody waits for the answer, and gets it instead of the delegate.
+        let isAwaited: Bool
+        var error: KafkaError?
+
+        init(isAwaited: Bool) { self.isAwaited = isAwaited }
+    }
+
+    private var pendingCommit: PendingCommit?
+    private var nextCommit: [TopicPartition: CommittedOffset] = [:]
+
+    /// Commits to the group without waiting; the answer comes to the delegate through `serve()`. Offsets that are not sent
+    /// yet give way to later ones of their partition.
     public func commit(_ offsets: [CommittedOffset]) {
-        let list = PartitionList(offsets)
-        if let error = KafkaError(rd_kafka_commit(client, list.pointer, 1), operation: "commit") {
+        for offset in offsets { nextCommit[offset.partition] = offset }
+        sendNextCommit()
+    }
+
+    /// Commits to the group and waits for the answer, and for that of a commit that is on its way already.
+    ///
+    /// - Throws: the group's refusal, or a timeout when no coordinator answers in time.
+    public func commit(_ offsets: [CommittedOffset], timeout: Duration) throws(KafkaError) {
+        guard !offsets.isEmpty else { return }
+        for offset in offsets { nextCommit[offset.partition] = nil }
+        let deadline = ContinuousClock.now + timeout
+        try awaitCommit(until: deadline)
+        let commit = PendingCommit(isAwaited: true)
+        try send(offsets, as: commit)
+        try awaitCommit(until: deadline)
+        if let error = commit.error { throw error }
+    }
+
+    private func sendNextCommit() {
+        guard pendingCommit == nil, !nextCommit.isEmpty else { return }
+        let offsets = nextCommit.values.sorted { $0.partition < $1.partition }
+        nextCommit.removeAll()
+        do throws(KafkaError) {
+            try send(offsets, as: PendingCommit(isAwaited: false))
+        } catch {
             delegate?.consumer(self, committed: offsets, error: error)
         }
     }
 
-    /// Commits to the group and waits for the answer.
-    ///
-    /// - Throws: the group's refusal, or a timeout when no coordinator answers in time.
-    public func commit(_ offsets: [CommittedOffset], timeout: Duration) throws(KafkaError) {
-        guard !offsets.isEmpty, let queue = rd_kafka_queue_new(client) else { return }
-        defer { rd_kafka_queue_destroy(queue) }
+    private func send(_ offsets: [CommittedOffset], as commit: PendingCommit) throws(KafkaError) {
         let list = PartitionList(offsets)
-        let answer = CommitAnswer()
-        // Retained by hand: an answer that comes after the timeout must still find its box. It is never freed then,
-        // which costs a few bytes for a coordinator that vanished.
-        let box = Unmanaged.passRetained(answer)
         let code = rd_kafka_commit_queue(
-            client, list.pointer, queue,
+            client, list.pointer, commitQueue,
             { _, code, offsets, opaque in
                 guard let opaque else { return }
-                let answer = Unmanaged<CommitAnswer>.fromOpaque(opaque).takeRetainedValue()
-                answer.error = CommitAnswer.error(code, offsets)
-                answer.hasCome = true
-            }, box.toOpaque())
-        if let error = KafkaError(code, operation: "commit") {
-            box.release()
-            throw error
-        }
-        let deadline = ContinuousClock.now + timeout
-        while !answer.hasCome {
+                Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.answered(code, offsets)
+            }, Unmanaged.passUnretained(callbacks).toOpaque())
+        if let error = KafkaError(code, operation: "commit") { throw error }
+        pendingCommit = commit
+    }
+
+    /// Waits until no commit is on its way.
+    private func awaitCommit(until deadline: ContinuousClock.Instant) throws(KafkaError) {
+        while pendingCommit != nil {
             let left = deadline - .now
             guard left > .zero else {
                 throw KafkaError(
                     code: .timedOut, operation: "commit", reason: "the group's coordinator does not answer")
             }
-            rd_kafka_queue_poll_callback(queue, max(left.milliseconds, 1))
+            rd_kafka_queue_poll_callback(commitQueue, max(left.milliseconds, 1))
         }
-        if let error = answer.error { throw error }
     }
 
     // MARK: The end
@@ -320,6 +349,7 @@ public final class Consumer {
         isClosed = true
         fetchWaker?.stop()
         rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
+        rd_kafka_queue_io_event_enable(commitQueue, -1, nil, 0)
         for lane in lanes { rd_kafka_queue_io_event_enable(lane, -1, nil, 0) }
         // librdkafka hangs in its close while the application still holds the consumer's queue.
         rd_kafka_queue_destroy(groupQueue)
@@ -332,6 +362,7 @@ public final class Consumer {
         rd_kafka_queue_destroy(farewell)
         guard fetchWaker?.waitForEnd(until: deadline) ?? true else { return true }
         for lane in lanes { rd_kafka_queue_destroy(lane) }
+        rd_kafka_queue_destroy(commitQueue)
         rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         return true
     }
@@ -367,6 +398,8 @@ public final class Consumer {
             delegate?.consumer(self, wasGiven: partitions)
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
             delegate?.consumer(self, mustGive: partitions, lost: rd_kafka_assignment_lost(client) != 0)
+            // Sent now, they could come behind those of the member that has the partitions next.
+            for partition in partitions { nextCommit[partition] = nil }
             if isCooperative {
                 let going = PartitionList(assigned.intersection(partitions).map { ($0, SpecialOffset.invalid) })
                 _ = KafkaError(taking: rd_kafka_incremental_unassign(client, going.pointer), operation: "unassign")
@@ -404,20 +437,19 @@ public final class Consumer {
     private func answered(
         _ code: rd_kafka_resp_err_t, _ offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
     ) {
+        guard let commit = pendingCommit else { return }
+        pendingCommit = nil
+        let error = Self.commitError(code, offsets)
+        commit.error = error
+        guard !commit.isAwaited else { return }
         let committed = offsets.map { list in
             (0..<Int(list.pointee.cnt)).map { CommittedOffset(list.pointee.elems[$0]) }
         }
-        delegate?.consumer(self, committed: committed ?? [], error: CommitAnswer.error(code, offsets))
+        delegate?.consumer(self, committed: committed ?? [], error: error)
     }
-}
-
-/// The answer to a commit that is waited for.
-private final class CommitAnswer {
-    var hasCome = false
-    var error: KafkaError?
 
     /// The error of the whole commit, or of its first partition that was refused.
-    static func error(
+    private static func commitError(
         _ code: rd_kafka_resp_err_t, _ offsets: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
     ) -> KafkaError? {
         // Nothing to commit is not an error.

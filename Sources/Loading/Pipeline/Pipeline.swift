@@ -430,6 +430,9 @@ public final class Pipeline {
         } catch {
             // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
             logger.notice("the group did not take the last offsets", metadata: ["error": "\(error)"])
+            // Of partitions that stay this loader says it again itself.
+            for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
+            if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
         }
     }
 
