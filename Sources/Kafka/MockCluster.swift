@@ -77,6 +77,21 @@ public final class MockCluster: Sendable {
         rd_kafka_mock_push_request_errors_array(cluster, request.rawValue, errors.count, errors)
     }
 
+    /// Answers a broker's next request of a kind with an error.
+    public func fail(_ request: KafkaRequest, of broker: Int32, with code: KafkaErrorCode) throws(KafkaError) {
+        try check(
+            loader_mock_broker_push_error(cluster, broker, request.rawValue, rd_kafka_resp_err_t(code.rawValue)),
+            "push error")
+    }
+
+    /// How many errors are still to come from a broker for requests of a kind, of those set for this broker.
+    public func failuresToCome(_ request: KafkaRequest, of broker: Int32) throws(KafkaError) -> Int {
+        var count = 0
+        try check(
+            rd_kafka_mock_broker_error_stack_cnt(cluster, broker, request.rawValue, &count), "count errors")
+        return count
+    }
+
     /// Takes back the errors that are still to come.
     public func stopFailing(_ request: KafkaRequest) {
         rd_kafka_mock_clear_request_errors(cluster, request.rawValue)

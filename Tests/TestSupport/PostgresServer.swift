@@ -54,6 +54,29 @@ public final class PostgresServer: Sendable {
         try cluster.start(url: url)
     }
 
+    /// Creates and starts a standby that follows a private server by streaming. It answers queries, and refuses whatever
+    /// writes with 25006, until `promote()`.
+    public init(standbyOf primary: PostgresServer) throws {
+        let cluster = try Cluster(settings: [:], standbyOf: primary.url)
+        self.cluster = cluster
+        url = "postgresql://postgres@127.0.0.1:\(cluster.port)/postgres"
+        try cluster.start(url: url)
+    }
+
+    /// Makes a primary of a standby, and waits until it is one.
+    public func promote() throws {
+        guard try connect().query("SELECT pg_promote()").string(0, 0) == "t" else {
+            throw SetupError("the standby was not promoted in time")
+        }
+    }
+
+    /// How often the server has answered one application with an error, by its own log.
+    ///
+    /// - Parameter application: what the `application_name` begins with.
+    public func errorCount(_ state: SQLState, of application: String) throws -> Int {
+        try ownCluster().log.split(separator: "\n").count { $0.hasPrefix("\(state.rawValue)|\(application)") }
+    }
+
     /// False where `DATABASE_URL` names the server: then it cannot be stopped, and its roles are not ours.
     public var isPrivate: Bool { cluster != nil }
 
@@ -173,7 +196,7 @@ public final class PostgresServer: Sendable {
 }
 
 /// The directory, the processes and the port of a private cluster.
-private final class Cluster: Sendable {
+final class Cluster: Sendable {
     let port: UInt16
     private let directory: URL
     private let supervisor: Mutex<Supervisor>
@@ -186,7 +209,8 @@ private final class Cluster: Sendable {
 
     private var dataDirectory: String { directory.appending(path: "data").path() }
 
-    init(settings: [String: String]) throws {
+    /// - Parameter primary: the URL of a server to copy and to follow; nil for a new cluster.
+    init(settings: [String: String], standbyOf primary: String? = nil) throws {
         let binaries = try Self.binaries()
         let port = try freeLoopbackPort()
         let directory = URL(filePath: NSTemporaryDirectory()).appending(
@@ -213,12 +237,22 @@ private final class Cluster: Sendable {
                 process: process, commands: commands.fileHandleForWriting, answers: answers.fileHandleForReading))
 
         if getuid() == 0 { try Self.run(["chown", "postgres", directory.path()]) }
-        try Self.run(
-            Self.unprivileged + [
-                binaries.appending(path: "initdb").path(), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                "--locale=C", "--no-sync",
-            ])
+        if let primary {
+            try Self.run(
+                Self.unprivileged + [
+                    binaries.appending(path: "pg_basebackup").path(), "-D", data, "-d", primary, "-R", "-X", "stream",
+                    "-c", "fast", "--no-sync",
+                ])
+        } else {
+            try Self.run(
+                Self.unprivileged + [
+                    binaries.appending(path: "initdb").path(), "-D", data, "-U", "postgres", "-A", "trust", "-E",
+                    "UTF8", "--locale=C", "--no-sync",
+                ])
+        }
         var settings = settings
+        // What `errorCount` reads.
+        settings["log_line_prefix"] = "'%e|%a|'"
         settings["listen_addresses"] = "'127.0.0.1'"
         settings["port"] = String(port)
         settings["unix_socket_directories"] = "''"
@@ -236,6 +270,11 @@ private final class Cluster: Sendable {
             try? supervisor.commands.close()
             supervisor.process.waitUntilExit()
         }
+    }
+
+    /// All that the server has logged.
+    var log: String {
+        (try? Data(contentsOf: directory.appending(path: "log"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     private static let supervisorScript = """
@@ -270,7 +309,6 @@ private final class Cluster: Sendable {
                 _ = try Connection(ConnectionOptions(url: url))
                 return
             } catch {
-                let log = (try? String(contentsOf: directory.appending(path: "log"), encoding: .utf8)) ?? ""
                 guard ContinuousClock.now < deadline, !log.contains("could not create any TCP/IP sockets") else {
                     throw PostgresServer.SetupError("no answer (\(error)); its log ends:\n\(log.suffix(2000))")
                 }
@@ -280,7 +318,7 @@ private final class Cluster: Sendable {
     }
 
     /// PostgreSQL refuses to run as root.
-    private static var unprivileged: [String] {
+    static var unprivileged: [String] {
         getuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] : []
     }
 

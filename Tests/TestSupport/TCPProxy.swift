@@ -15,17 +15,21 @@ public final class TCPProxy: Sendable {
     }
 
     public let port: UInt16
-    private let target: UInt16
     private let listener: Int32
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
+        var target: UInt16
+        var stallsAtFault = false
         var faults: [Fault] = []
         var fired = 0
         var isStalled = false
         var isClosed = false
-        var connections: [Connection] = []
+        var connections: [Weak] = []
     }
+
+    /// The threads of a connection own it: a closed one must not keep its descriptors.
+    private struct Weak { weak var value: Connection? }
 
     /// A pair of sockets, closed when both of its threads are done with it.
     private final class Connection: Sendable {
@@ -54,10 +58,7 @@ public final class TCPProxy: Sendable {
 
     /// - Parameter server: a private one.
     public init(to server: PostgresServer) throws {
-        guard let target = URLComponents(string: server.url)?.port.flatMap({ UInt16(exactly: $0) }) else {
-            throw POSIXError(.EADDRNOTAVAIL)
-        }
-        self.target = target
+        state = Mutex(State(target: try Self.port(of: server)))
         (listener, port) = try Self.listen()
         let listener = listener
         Thread { [weak self] in
@@ -76,14 +77,42 @@ public final class TCPProxy: Sendable {
 
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
-        for connection in state.withLock({ $0.connections }) { connection.cut() }
+        for connection in state.withLock({ $0.connections }) { connection.value?.cut() }
+    }
+
+    private static func port(of server: PostgresServer) throws -> UInt16 {
+        guard let port = URLComponents(string: server.url)?.port.flatMap({ UInt16(exactly: $0) }) else {
+            throw POSIXError(.EADDRNOTAVAIL)
+        }
+        return port
     }
 
     /// The same URL, by way of the proxy.
-    public func url(_ url: String) -> String { url.replacing(":\(target)/", with: ":\(port)/") }
+    public func url(_ url: String) -> String {
+        let target = state.withLock { $0.target }
+        return url.replacing(":\(target)/", with: ":\(port)/")
+    }
+
+    /// Cuts all connections, and leads those to come to another server, as a load balancer does at a failover.
+    public func lead(to server: PostgresServer) throws {
+        let target = try Self.port(of: server)
+        let connections = state.withLock { state in
+            state.target = target
+            return state.connections.compactMap(\.value)
+        }
+        for connection in connections { connection.cut() }
+    }
 
     /// The faults of the COMMITs to come.
-    public func breakCommits(with faults: [Fault]) { state.withLock { $0.faults += faults } }
+    ///
+    /// - Parameter stalls: whether nothing passes any more from the fault on, until `isStalled` is set to false: so the
+    ///   client cannot find out what became of its COMMIT.
+    public func breakCommits(with faults: [Fault], stalls: Bool = false) {
+        state.withLock { state in
+            state.faults += faults
+            state.stallsAtFault = stalls
+        }
+    }
 
     /// How many faults have happened.
     public var firedCount: Int { state.withLock { $0.fired } }
@@ -95,12 +124,15 @@ public final class TCPProxy: Sendable {
     }
 
     private func forward(_ client: Int32) {
-        guard let server = try? Self.connect(to: target) else {
+        guard let server = try? Self.connect(to: state.withLock({ $0.target })) else {
             close(client)
             return
         }
         let connection = Connection(client: client, server: server)
-        state.withLock { $0.connections.append(connection) }
+        state.withLock { state in
+            state.connections.removeAll { $0.value == nil }
+            state.connections.append(Weak(value: connection))
+        }
         let stall: @Sendable () -> Void = { [weak self] in
             while self?.isStalled == true { usleep(5000) }
         }
@@ -128,6 +160,7 @@ public final class TCPProxy: Sendable {
         state.withLock { state in
             guard !state.faults.isEmpty else { return nil }
             state.fired += 1
+            if state.stallsAtFault { state.isStalled = true }
             return state.faults.removeFirst()
         }
     }
