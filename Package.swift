@@ -15,6 +15,7 @@ let package = Package(
         .executable(name: "loader", targets: ["Loader"]),
         .executable(name: "kafka-mock", targets: ["KafkaMock"]),
         .executable(name: "hot-path", targets: ["HotPath"]),
+        .executable(name: "faults", targets: ["Faults"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -53,6 +54,13 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CRdKafka", "Kafka", "Postgres"], path: "Tests/TestSupport",
             swiftSettings: strict),
+        .executableTarget(
+            name: "Faults",
+            dependencies: [
+                "TestSupport", "Kafka", "Postgres",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Faults", swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: strict),

@@ -141,6 +141,7 @@ public struct Backfill: Sendable {
             metadata = mark.metadata
             try ledger.set(moves.map { ($0.partition, $0.to) }, on: connection)
         }
+        try Failpoint.backfill.passToBrokers()
         try admin.alterOffsets(
             ofGroup: options.group,
             to: moves.map { CommittedOffset(partition: $0.partition, offset: $0.to, metadata: metadata) },

@@ -26,20 +26,26 @@ final class TopicReader {
     }
 
     func readAll(_ place: TopicPartition) throws -> [TestMessage] {
+        var messages: [TestMessage] = []
+        try forEach(place) { messages.append(TestMessage($0)) }
+        return messages
+    }
+
+    /// Every message of a partition in turn, as librdkafka has it, good only inside of `body`.
+    func forEach(_ place: TopicPartition, _ body: (UnsafeMutablePointer<rd_kafka_message_t>) -> Void) throws {
         let list = rd_kafka_topic_partition_list_new(1)
         defer { rd_kafka_topic_partition_list_destroy(list) }
         // -2 is the beginning of the partition.
         rd_kafka_topic_partition_list_add(list, place.topic, place.partition).pointee.offset = -2
         rd_kafka_assign(client, list)
         defer { rd_kafka_assign(client, nil) }
-        var messages: [TestMessage] = []
         let deadline = ContinuousClock.now.advanced(by: .seconds(60))
         while ContinuousClock.now < deadline {
             guard let message = rd_kafka_consumer_poll(client, 100) else { continue }
             defer { rd_kafka_message_destroy(message) }
             switch message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: messages.append(TestMessage(message))
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF where message.pointee.partition == place.partition: return messages
+            case RD_KAFKA_RESP_ERR_NO_ERROR: body(message)
+            case RD_KAFKA_RESP_ERR__PARTITION_EOF where message.pointee.partition == place.partition: return
             default: continue  // What passes is tried again by librdkafka; what does not, ends at the deadline.
             }
         }

@@ -133,5 +133,5 @@ extension ConfigurationKey {
     ]
 
     /// `LOADER_` variables that are no keys.
-    static let reservedVariables: Set<String> = ["LOADER_CONFIG"]
+    static let reservedVariables: Set<String> = ["LOADER_CONFIG", "LOADER_FAILPOINTS"]
 }

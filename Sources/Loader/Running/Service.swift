@@ -15,6 +15,16 @@ struct Service {
         SignalListener.block()
         let logger = configuration.log.makeLogger()
         for warning in configuration.warnings { logger.warning("\(warning)") }
+        do throws(Failpoint.Mistake) {
+            for setting in try Failpoint.settings() {
+                logger.warning(
+                    "a failpoint is armed: this loader is meant to fail",
+                    metadata: ["point": "\(setting.point.rawValue)", "action": "\(setting.action.rawValue)"])
+            }
+        } catch {
+            logger.critical("\(error)")
+            return .usage
+        }
         let statistics = LoadingStatistics()
         let server = try listen(statistics, logger)
         defer { server.map(Self.stop) }

@@ -424,7 +424,12 @@ public final class Pipeline {
             offsets.append(CommittedOffset(partition: range.partition, offset: loaded, metadata: mark?.metadata ?? ""))
         }
         guard !offsets.isEmpty else { return }
-        guard waits else { return consumer.commit(offsets) }
+        guard waits else {
+            if Failpoint.beforeGroupCommit.fails {
+                return consumer(consumer, committed: offsets, error: Failpoint.brokersGone)
+            }
+            return consumer.commit(offsets)
+        }
         do throws(KafkaError) {
             try consumer.commit(offsets, timeout: brokersAwaySince == nil ? .seconds(5) : .seconds(1))
         } catch {
@@ -675,6 +680,7 @@ extension Pipeline: Consumer.Delegate {
             for lane in lanes where !lane.isDrained { giveUp(lane) }
         } else if !isStopping {
             logger.info("the group asks for partitions", metadata: ["count": .stringConvertible(partitions.count)])
+            if Failpoint.revoke.fails { for lane in lanes where !lane.isDrained { giveUp(lane) } }
             flush(until: Date() + flushTime)
         }
         remove(partitions)

@@ -107,6 +107,7 @@ struct StartReader {
             CommittedOffset(
                 partition: partition, offset: offsets[partition] ?? start.offset, metadata: mark.metadata)
         }
+        if resets > 0 { try Failpoint.adoptedReset.passToBrokers() }
         try consumer.commit(marks, timeout: Self.timeout)
         return Result(mark: mark, offsets: offsets, watermarks: watermarks, resets: resets)
     }

@@ -45,11 +45,13 @@ struct BatchTransaction {
     }
 
     private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
+        try Failpoint.beforeBegin.pass()
         try sql { () throws(PostgresError) in try connection.execute(opening) }
         if let ledger {
             let isOurs = try sql { () throws(PostgresError) in try ledger.advance(batch.partitions, on: connection) }
             guard isOurs else { throw .fenced }
         }
+        try Failpoint.afterFence.pass()
         var loaded = Loaded(deadLetters: batch.deadLetters)
         let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
         if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
@@ -73,6 +75,7 @@ struct BatchTransaction {
         try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, on: connection)
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
         if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
+        try Failpoint.beforeCommit.pass()
         return loaded
     }
 
@@ -234,6 +237,7 @@ struct BatchTransaction {
                 }
             }
         }
+        try Failpoint.midCopy.pass(stream, sending: &scratch)
         if format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
         if scratch.count > 0 { try stream.send(scratch.bytes) }
     }

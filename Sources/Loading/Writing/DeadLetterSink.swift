@@ -33,6 +33,7 @@ struct DeadLetterSink: Sendable {
                         value: batch.value(of: letter.message).map { Array($0) },
                         headers: headers(letter, of: batch, targets: targets))
                 }
+                try Failpoint.deadLetter.passToBrokers()
                 try producer.flush(timeout: Self.acknowledgement)
             } catch {
                 throw .deadLetterTopic(error)

@@ -66,25 +66,6 @@ final class LoaderRun: Sendable {
     var hasEnded: Bool { result.withLock { $0 != nil } }
 }
 
-/// Waits for a condition without keeping one of the few threads that Swift runs tests on.
-///
-/// - Throws: when it does not hold in time.
-func eventually(
-    _ what: String, within timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
-    _ condition: () throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + timeout
-    while try !condition() {
-        guard ContinuousClock.now < deadline else { throw TimedOut(what: what) }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}
-
-struct TimedOut: Error, CustomStringConvertible {
-    var what: String
-    var description: String { "not in time: \(what)" }
-}
-
 /// Keeps a loader's log lines for the test to look at.
 final class LogRecorder: Sendable {
     struct Line: Sendable {

@@ -1,30 +1,41 @@
 import Foundation
 import Synchronization
-import TestSupport
 
-/// The built `loader run` in a process of its own, to be killed and signalled.
+/// The built `loader` in a process of its own, to be killed and signalled.
 ///
 /// It is started through a shell that leaves a watchdog behind and becomes the loader. The watchdog reads from a pipe whose
 /// other end only the test process holds, so when that process is gone, however it went, the loader is killed.
 ///
 /// Not with Foundation's `Process`: that one learns of the end from a descriptor that the watchdog would inherit.
-final class LoaderProcess: Sendable {
-    enum End: Equatable {
+public final class LoaderProcess: Sendable {
+    public enum End: Equatable, Sendable {
         case exit(Int32)
         case signal(Int32)
     }
 
-    private let id: pid_t
+    public let id: pid_t
+    /// What it writes to its standard error.
+    public let log: URL
+    private let keepsLog: Bool
     private let leash: Int32
-    private let log: URL
     private let end = Mutex<End?>(nil)
 
     /// Starts a loader.
     ///
-    /// - Parameter environment: all of its settings.
-    init(_ environment: [String: String], arguments: [String] = []) throws {
-        log = FileManager.default.temporaryDirectory.appending(
-            path: "loader-\(getpid())-\(UInt64.random(in: 0 ... .max)).log")
+    /// - Parameters:
+    ///   - environment: all of its settings.
+    ///   - command: what it is to do.
+    ///   - program: the loader; nil for the one that was built along with this program.
+    ///   - log: where to keep its log; nil for a temporary file.
+    public init(
+        _ environment: [String: String], command: [String] = ["run"], arguments: [String] = [], program: URL? = nil,
+        log: URL? = nil
+    ) throws {
+        keepsLog = log != nil
+        self.log =
+            log
+            ?? FileManager.default.temporaryDirectory.appending(
+                path: "loader-\(getpid())-\(UInt64.random(in: 0 ... .max)).log")
         // The watchdog may have ended when it is told to.
         signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [-1, -1]
@@ -33,11 +44,12 @@ final class LoaderProcess: Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         leash = ends[1]
         defer { close(ends[0]) }
-        let command = ["/bin/sh", "-c", Self.script, "sh", try builtProgram("loader").path(), "run"] + arguments
+        let path = try (program ?? builtProgram("loader")).path()
+        let command = ["/bin/sh", "-c", Self.script, "sh", path] + command + arguments
         var environment = environment
         environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
         id = try Self.spawn(
-            command, environment.map { "\($0.key)=\($0.value)" }, input: ends[0], output: log.path())
+            command, environment.map { "\($0.key)=\($0.value)" }, input: ends[0], output: self.log.path())
     }
 
     deinit {
@@ -46,7 +58,7 @@ final class LoaderProcess: Sendable {
         // The watchdog goes without killing: the process id may be somebody else's by now.
         _ = "done\n".withCString { write(leash, $0, 5) }
         close(leash)
-        try? FileManager.default.removeItem(at: log)
+        if !keepsLog { try? FileManager.default.removeItem(at: log) }
     }
 
     /// In a directory without a `loader.yaml`.
@@ -90,17 +102,17 @@ final class LoaderProcess: Sendable {
         return id
     }
 
-    func kill(_ signal: Int32) {
+    public func kill(_ signal: Int32) {
         // Not once it is reaped: the number may be another's.
         end.withLock { end in
             if end == nil { _ = Foundation.kill(id, signal) }
         }
     }
 
-    var isRunning: Bool { poll() == nil }
+    public var isRunning: Bool { poll() == nil }
 
     /// How it ended; nil while it runs.
-    private func poll() -> End? {
+    public func poll() -> End? {
         end.withLock { end in
             guard end == nil else { return end }
             var status: Int32 = 0
@@ -113,9 +125,9 @@ final class LoaderProcess: Sendable {
     }
 
     /// Everything it has logged so far.
-    var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+    public var output: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
-    func waitForLog(_ text: String, within timeout: Duration = .seconds(60)) async throws {
+    public func waitForLog(_ text: String, within timeout: Duration = .seconds(60)) async throws {
         try await wait(for: "the log says: \(text)", within: timeout) { output.contains(text) }
     }
 
@@ -123,14 +135,21 @@ final class LoaderProcess: Sendable {
     ///
     /// - Returns: its exit status.
     /// - Throws: when it does not end in time, or when a signal has ended it.
-    func waitForExit(within timeout: Duration = .seconds(60)) async throws -> Int32 {
+    public func waitForExit(within timeout: Duration = .seconds(60)) async throws -> Int32 {
         try await wait(for: "the end", within: timeout) { poll() != nil }
         guard case .exit(let status) = poll() else { throw Unexpected(what: "ended by a signal", output: output) }
         return status
     }
 
+    /// Waits until it has ended, however.
+    public func waitForEnd(within timeout: Duration = .seconds(60)) async throws -> End {
+        try await wait(for: "the end", within: timeout) { poll() != nil }
+        guard let end = poll() else { throw Unexpected(what: "still running", output: output) }
+        return end
+    }
+
     /// Ends it without a chance to put anything in order.
-    func killAndWait() async throws {
+    public func killAndWait() async throws {
         kill(SIGKILL)
         try await wait(for: "the end", within: .seconds(60)) { poll() != nil }
         guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
@@ -142,9 +161,15 @@ final class LoaderProcess: Sendable {
         }
     }
 
-    struct Unexpected: Error, CustomStringConvertible {
-        var what: String
-        var output: String
-        var description: String { "\(what); its log:\n\(output.suffix(4000))" }
+    public struct Unexpected: Error, CustomStringConvertible {
+        public var what: String
+        public var output: String
+
+        public init(what: String, output: String) {
+            self.what = what
+            self.output = output
+        }
+
+        public var description: String { "\(what); its log:\n\(output.suffix(4000))" }
     }
 }

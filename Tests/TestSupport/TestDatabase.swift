@@ -1,21 +1,22 @@
 import Foundation
 import Postgres
-import TestSupport
 
 /// The shared PostgreSQL with the loader's own schema in it.
-enum TestDatabase {
+public enum TestDatabase {
     private static let migrated = Result {
         let server = try PostgresServer.shared()
         try migrate(server.url)
         return server
     }
 
-    static func shared() throws -> PostgresServer { try migrated.get() }
+    public static func shared() throws -> PostgresServer { try migrated.get() }
 
     /// Gives a database the loader's schema, as a user would.
-    static func migrate(_ url: String) throws {
+    ///
+    /// - Parameter program: the loader; nil for the one that was built along with this program.
+    public static func migrate(_ url: String, program: URL? = nil) throws {
         let process = Process()
-        process.executableURL = try builtProgram("loader")
+        process.executableURL = try program ?? builtProgram("loader")
         process.arguments = ["migrate", "up"]
         // A directory without migrations, so that only the loader's own are run.
         process.currentDirectoryURL = FileManager.default.temporaryDirectory
@@ -29,8 +30,8 @@ enum TestDatabase {
         guard process.terminationStatus == 0 else { throw MigrationFailed(output: text) }
     }
 
-    struct MigrationFailed: Error, CustomStringConvertible {
-        var output: String
-        var description: String { "loader migrate up failed: \(output)" }
+    public struct MigrationFailed: Error, CustomStringConvertible {
+        public var output: String
+        public var description: String { "loader migrate up failed: \(output)" }
     }
 }

@@ -1,0 +1,113 @@
+import Foundation
+import Kafka
+import Postgres
+import TestSupport
+
+/// Members come and go every two seconds while messages arrive.
+struct RebalanceStorm: FaultCase {
+    let name = "rebalance-storm"
+    let summary = "up to 4 members join and leave every 2 s, by SIGTERM and SIGKILL, dynamic and static, eager"
+
+    /// A broker and the kind of members on it.
+    private enum Lane: String, CaseIterable {
+        /// The broker keeps members that were killed for ever, so they all leave in good order.
+        case dynamic
+        /// Members with ids of their own, which come back as who they were.
+        case `static`
+        /// The mock, which expires the killed.
+        case expiring
+        /// Where librdkafka is new enough for the loader to allow it.
+        case cooperative
+    }
+
+    private static var isCooperativeAllowed: Bool { KafkaLibrary.version >= 0x0206_01ff }
+    private static var lanes: [Lane] { Lane.allCases.filter { $0 != .cooperative || isCooperativeAllowed } }
+
+    func least(_ scale: FaultScale) -> FaultCounts {
+        let each = scale == .full ? 50 : 5
+        var least = FaultCounts()
+        for lane in Self.lanes { least.kinds["\(lane.rawValue) joins and leaves"] = each }
+        least.midRun = each
+        return least
+    }
+
+    func run(_ context: FaultContext) async throws -> FaultReport {
+        let server = try context.startDatabase()
+        let real = try Broker(process: NoidaBroker())
+        let mock = try Broker(mockBrokers: 3)
+        return try await context.sideBySide(Self.lanes, limit: 4) { index, lane in
+            let broker = lane == .expiring ? mock : real
+            return try await Landing.with(broker: broker, server: server, partitions: 12) { landing in
+                try await storm(lane, landing, context.generator(index), context)
+            }
+        }
+    }
+
+    private func storm(
+        _ lane: Lane, _ landing: Landing, _ generator: SeededGenerator, _ context: FaultContext
+    ) async throws -> FaultReport {
+        var generator = generator
+        var report = FaultReport()
+        if !Self.isCooperativeAllowed {
+            report.notes.append(
+                "librdkafka \(KafkaLibrary.versionString): the loader refuses cooperative assignment before 2.6.1, so it is not stormed"
+            )
+        }
+        let traffic = try Traffic(landing, rate: 1000, generator: generator)
+        let gaps = try LoadingGaps(landing)
+        var members: [Int: LoaderProcess] = [:]
+        let connection = try landing.schema.connect()
+        let end = ContinuousClock.now + .seconds(context.figure(120, slice: 20))
+        while ContinuousClock.now < end {
+            let next = ContinuousClock.now + .seconds(2)
+            let absent = (0..<4).filter { members[$0] == nil }
+            // At least one is there all the time, or nothing can be loaded.
+            let joins = members.count < 2 || (!absent.isEmpty && Bool.random(using: &generator))
+            if joins, let slot = absent.randomElement(using: &generator) {
+                members[slot] = try context.start(landing, settings(lane, slot, landing))
+                report.faults.count("\(lane.rawValue) joins and leaves")
+            } else if let slot = members.keys.sorted().randomElement(using: &generator),
+                let leaver = members.removeValue(forKey: slot)
+            {
+                let isLeft = try landing.loadedCount(on: connection) < traffic.written
+                // Members that are expected back, or that expire, may also be killed.
+                if lane == .static || lane == .expiring, Int.random(in: 0..<4, using: &generator) == 0 {
+                    try await leaver.killAndWait()
+                    report.faults.count("\(lane.rawValue) kills")
+                } else {
+                    leaver.kill(SIGTERM)
+                    let status = try await leaver.waitForExit(within: .seconds(40))
+                    report.expect(
+                        status == 0, "\(lane.rawValue): ended with \(status) after SIGTERM: \(leaver.log.path())")
+                }
+                report.faults.count("\(lane.rawValue) joins and leaves", midRun: isLeft)
+            }
+            try await Task.sleep(until: next)
+        }
+        let written = try await traffic.stop()
+        // Static members that are away keep their partitions, so all come back for the rest.
+        for slot in 0..<4 where members[slot] == nil && lane == .static {
+            members[slot] = try context.start(landing, settings(lane, slot, landing))
+        }
+        if members.isEmpty { members[0] = try context.start(landing, settings(lane, 0, landing)) }
+        try await landing.waitForLoaded(written)
+        report.recoveries += gaps.stop()
+        report.notes.append(
+            "recovery is the longest time of each lane in which no batch was committed although messages waited")
+        for member in members.values { member.kill(SIGTERM) }
+        for member in members.values {
+            let status = try await member.waitForExit()
+            report.expect(status == 0, "\(lane.rawValue): ended with \(status) after SIGTERM: \(member.log.path())")
+        }
+        try await report.add(landing, comparingGroup: false)
+        return report
+    }
+
+    private func settings(_ lane: Lane, _ slot: Int, _ landing: Landing) -> [String: String] {
+        switch lane {
+        case .dynamic, .expiring: [:]
+        case .static: ["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-\(slot)"]
+        case .cooperative: ["LOADER_KAFKA_PROPERTIES_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky"]
+        }
+    }
+}

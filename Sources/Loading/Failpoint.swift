@@ -1,0 +1,120 @@
+import Foundation
+import Kafka
+import Postgres
+import Synchronization
+
+/// Places where tests make the loader crash or fail, to prove that nothing is lost or doubled there.
+///
+/// `LOADER_FAILPOINTS=mid-copy=crash@3,dead-letter=error` kills the process at the third passing of the one, and fails what
+/// follows at the first passing of the other. Unset, a passing costs one look at a constant, once a batch.
+public enum Failpoint: String, Sendable, CaseIterable {
+    case beforeBegin = "before-begin"
+    /// The positions have moved within the transaction.
+    case afterFence = "after-fence"
+    /// The server has some of the rows, and no end of them.
+    case midCopy = "mid-copy"
+    case beforeCommit = "before-commit"
+    /// A batch is in, and the group is not told yet.
+    case beforeGroupCommit = "before-group-commit"
+    /// The group asks for partitions, and what was taken of them is not loaded yet.
+    case revoke
+    /// At a start: a reset of the group was written into the ledger, and the group has not got the mark yet.
+    case adoptedReset = "adopted-reset"
+    /// In `loader backfill`: the ledger has moved, and the group has not.
+    case backfill
+    /// A dead letter is on its way to its topic.
+    case deadLetter = "dead-letter"
+
+    public enum Action: String, Sendable {
+        /// Ends the process by SIGKILL.
+        case crash
+        /// Fails what follows, as the server or the brokers would.
+        case error
+    }
+
+    /// A failpoint that is set, and the passing at which it fires.
+    public struct Setting: Sendable, Equatable {
+        public var point: Failpoint
+        public var action: Action
+        public var passing: Int
+    }
+
+    /// What is wrong with `LOADER_FAILPOINTS`.
+    public struct Mistake: Error, Equatable, CustomStringConvertible {
+        public var text: String
+        public var description: String {
+            "LOADER_FAILPOINTS: \(text) is no NAME=crash or NAME=error with an optional @PASSING; the names are "
+                + Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
+        }
+    }
+
+    /// What the process's environment sets. Empty as a rule.
+    public static func settings() throws(Mistake) -> [Setting] {
+        try parse(ProcessInfo.processInfo.environment["LOADER_FAILPOINTS"] ?? "")
+    }
+
+    static func parse(_ text: String) throws(Mistake) -> [Setting] {
+        var settings: [Setting] = []
+        for entry in text.split(separator: ",") {
+            let halves = entry.split(separator: "=", maxSplits: 1)
+            let parts = (halves.last ?? "").split(separator: "@", maxSplits: 1)
+            guard halves.count == 2, let point = Failpoint(rawValue: String(halves[0])),
+                let action = parts.first.flatMap({ Action(rawValue: String($0)) }),
+                let passing = parts.count == 2 ? Int(parts[1]) : 1, passing > 0
+            else { throw Mistake(text: String(entry)) }
+            settings.append(Setting(point: point, action: action, passing: passing))
+        }
+        return settings
+    }
+
+    /// The settings at work. Nil as a rule, and after a mistake, which stops `loader run`.
+    private static let armed: Armed? = (try? settings()).flatMap { $0.isEmpty ? nil : Armed($0) }
+
+    private final class Armed: Sendable {
+        let settings: [Setting]
+        let passings = Mutex<[Failpoint: Int]>([:])
+
+        init(_ settings: [Setting]) { self.settings = settings }
+
+        func pass(_ point: Failpoint) -> Bool {
+            let passing = passings.withLock { passings in
+                passings[point, default: 0] += 1
+                return passings[point]
+            }
+            guard let setting = settings.first(where: { $0.point == point && $0.passing == passing }) else {
+                return false
+            }
+            // Past the log: a crash must leave it behind as well.
+            let line = Array("failpoint \(point.rawValue): \(setting.action.rawValue)\n".utf8)
+            _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
+            if setting.action == .crash { kill(getpid(), SIGKILL) }
+            return true
+        }
+    }
+
+    // MARK: Passing
+
+    /// Passes the point. True if what follows is to fail.
+    var fails: Bool { Self.armed?.pass(self) ?? false }
+
+    /// - Throws: as if the connection to the server had gone.
+    func pass() throws(TransactionFailure) {
+        if fails { throw .postgres(Self.connectionGone, commitSent: false) }
+    }
+
+    /// Sends what there is of the rows before it passes.
+    func pass(_ stream: borrowing CopyInStream, sending buffer: inout CopyBuffer) throws(PostgresError) {
+        guard Self.armed != nil else { return }
+        try stream.send(buffer.bytes)
+        buffer.removeAll()
+        if fails { throw Self.connectionGone }
+    }
+
+    /// - Throws: as if no broker had answered.
+    func passToBrokers() throws(KafkaError) {
+        if fails { throw Self.brokersGone }
+    }
+
+    private static let connectionGone = PostgresError(.connectionLost, message: "a failpoint")
+    static let brokersGone = KafkaError(code: .transport, operation: "a failpoint")
+}
