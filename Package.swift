@@ -42,7 +42,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: strict),
+            resources: [.embedInCode("HTTP/StatusPage.html")], swiftSettings: strict),
         .executableTarget(
             name: "KafkaMock",
             dependencies: ["Kafka", .product(name: "ArgumentParser", package: "swift-argument-parser")],

@@ -114,6 +114,9 @@ public final class Consumer {
         rd_kafka_consume_queue(lanes[lane], 0).map { Message($0) }
     }
 
+    /// Messages, and ends of partitions, that were fetched and not taken yet.
+    public var queueLength: Int { lanes.reduce(0) { $0 + rd_kafka_queue_length($1) } }
+
     // MARK: Assignment
 
     /// Makes these positions all that is fetched, each partition on its lane.

@@ -20,6 +20,11 @@ extension LoadingOptions {
         return defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
     }
 
+    /// How long the group bears a member that does not poll: librdkafka's `max.poll.interval.ms`, 5 minutes by default.
+    public var maxPollInterval: Duration {
+        .milliseconds(properties["max.poll.interval.ms"].flatMap { Int64($0) } ?? 300_000)
+    }
+
     /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
     var producerProperties: [(String, String)] {
         let shared = properties.filter { name, _ in

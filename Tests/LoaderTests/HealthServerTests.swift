@@ -1,4 +1,5 @@
 import Foundation
+import Loading
 import Testing
 
 @testable import Loader
@@ -8,54 +9,42 @@ import Testing
 #endif
 
 @Suite struct HealthServerTests {
-    @Test("metrics are in Prometheus' format, with every label escaped")
-    func metrics() {
-        var status = ServiceStatus()
-        status.counters.messages = 12
-        status.counters.deadLetters = ["wrong_type": 2, "invalid_json": 1]
-        status.counters.retries = ["away": 3]
-        status.lags = [
-            .init(topic: "b", partition: 0, lag: 5), .init(topic: "a\"\\\n", partition: 10, lag: 0),
-            .init(topic: "b", partition: 1, lag: 7),
-        ]
-        let lines = PrometheusText(status, build: [("version", "1.0"), ("libpq", "15.1")]).text.split(separator: "\n")
-        let samples = lines.filter { !$0.hasPrefix("#") }
-        #expect(
-            samples == [
-                "loader_messages_total 12", "loader_rows_total 0", "loader_batches_total 0",
-                #"loader_dead_letters_total{reason="invalid_json"} 1"#,
-                #"loader_dead_letters_total{reason="wrong_type"} 2"#,
-                "loader_rebalances_total 0", #"loader_retries_total{class="away"} 3"#, "loader_ledger_fences_total 0",
-                "loader_position_resets_total 0", #"loader_lag{topic="a\"\\\n",partition="10"} 0"#,
-                #"loader_lag{topic="b",partition="0"} 5"#, #"loader_lag{topic="b",partition="1"} 7"#, "loader_live 1",
-                "loader_ready 1", #"loader_build_info{version="1.0",libpq="15.1"} 1"#,
-            ])
-        #expect(lines.contains("# TYPE loader_lag gauge"))
-        #expect(lines.contains("# TYPE loader_messages_total counter"))
+    private func answer(_ path: String, _ status: ServiceStatus) throws -> HealthAnswer {
+        try HealthAnswer(path: path, nonce: "n", status: { status })
     }
 
     @Test("a loader that waits for its database is alive but not ready, and says why")
-    func waiting() {
-        let status = ServiceStatus(obstacles: ["database away: 08006", "not assigned"])
-        #expect(HealthAnswer(path: "/health/live", status: { status }).code == 200)
-        let ready = HealthAnswer(path: "/health/ready", status: { status })
+    func waiting() throws {
+        var snapshot = LoadingStatistics.Snapshot()
+        snapshot.outagesSince = [.database: Date(), .deadLetterTopic: Date()]
+        let status = ServiceStatus(snapshot)
+        #expect(try answer("/health/live", status).code == 200)
+        let ready = try answer("/health/ready", status)
         #expect(ready.code == 503)
-        #expect(ready.body == "database away: 08006\nnot assigned\n")
-        #expect(HealthAnswer(path: "/health/ready", status: { ServiceStatus() }).code == 200)
+        #expect(
+            String(decoding: ready.body, as: UTF8.self)
+                == "the database is away\nthe dead letters' topic takes nothing\n"
+                + "the group has not assigned partitions yet\n")
+        var assigned = LoadingStatistics.Snapshot()
+        assigned.isAssigned = true
+        #expect(try answer("/health/ready", ServiceStatus(assigned)).code == 200)
     }
 
     @Test("a loader whose loops stand still is neither alive nor ready")
-    func dead() {
-        let status = ServiceStatus(isLive: false)
-        #expect(HealthAnswer(path: "/health/live", status: { status }).code == 503)
-        #expect(HealthAnswer(path: "/health/ready", status: { status }).code == 503)
-        #expect(HealthAnswer(path: "/else", status: { status }).code == 404)
+    func dead() throws {
+        var snapshot = LoadingStatistics.Snapshot()
+        snapshot.isAssigned = true
+        snapshot.lastTurn = .now - .seconds(301)
+        let status = ServiceStatus(snapshot)
+        #expect(try answer("/health/live", status).code == 503)
+        #expect(try answer("/health/ready", status).code == 503)
+        #expect(try answer("/else", status).code == 404)
     }
 
     @Test("the server answers over HTTP until it is stopped, and a second one is told that the port is taken")
     func serves() async throws {
         let any = try #require(ListenAddress("127.0.0.1:0"))
-        let server = try await HealthServer(listen: any) { ServiceStatus(obstacles: ["starting"]) }
+        let server = try await HealthServer(listen: any) { ServiceStatus(.init()) }
         let port = try #require(await server.port)
         func get(_ path: String) async throws -> (status: Int?, body: String) {
             let url = try #require(URL(string: "http://127.0.0.1:\(port)\(path)"))
@@ -63,14 +52,16 @@ import Testing
             return ((response as? HTTPURLResponse)?.statusCode, String(decoding: data, as: UTF8.self))
         }
         #expect(try await get("/health/live").status == 200)
-        #expect(try await get("/health/ready") == (503, "starting\n"))
+        #expect(try await get("/health/ready") == (503, "the group has not assigned partitions yet\n"))
         let metrics = try await get("/metrics")
         #expect(metrics.status == 200)
         #expect(metrics.body.contains("loader_build_info{version=\"\(Version.loader)\""))
 
         let taken = try #require(ListenAddress("127.0.0.1:\(port)"))
         let problem = await #expect(throws: ConfigurationProblem.self) {
-            _ = try await HealthServer(listen: taken, origin: .variable("LOADER_HTTP_LISTEN")) { ServiceStatus() }
+            _ = try await HealthServer(listen: taken, origin: .variable("LOADER_HTTP_LISTEN")) {
+                ServiceStatus(.init())
+            }
         }
         #expect(problem?.path == "http.listen")
         #expect(problem?.code == .addressInUse)

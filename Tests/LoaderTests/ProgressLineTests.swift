@@ -1,10 +1,12 @@
+import Loading
 import Testing
 
 @testable import Loader
 
 @Suite struct ProgressLineTests {
     let midway = Progress(
-        messages: 82_000, rows: 81_900, deadLetters: 21, batches: 2, rate: 1000.4, lag: 118_000, total: 200_000)
+        messages: 82_000, rows: 81_900, deadLetters: 21, batches: 2, rate: 1000.4, lag: 118_000,
+        catchUp: .init(share: 0.41, secondsLeft: 117.95))
 
     private func line(_ progress: Progress, width: Int = 200) -> String {
         ProgressLine.text(progress, width: width, isColored: false)
@@ -20,7 +22,7 @@ import Testing
 
     @Test("when it has caught up there is no bar and no time left")
     func caughtUp() {
-        let progress = Progress(messages: 200_050, rows: 200_050, batches: 5, rate: 0, lag: 0, total: 200_050)
+        let progress = Progress(messages: 200_050, rows: 200_050, batches: 5, rate: 0, lag: 0)
         #expect(line(progress) == "200,050 messages  0/s  lag 0  rows 200,050  batches 5")
     }
 
@@ -30,12 +32,11 @@ import Testing
     @Test("100 % and no time left are not claimed while anything is left")
     func nearTheEnd() {
         var progress = midway
-        progress.lag = 1
+        progress.catchUp = .init(share: 0.999, secondsLeft: 0.01)
         #expect(line(progress).contains(" 99% "))
         #expect(line(progress).contains(" 1 s left"))
-        progress.lag = 300_000
+        progress.catchUp = .init(share: 0, secondsLeft: nil)
         #expect(line(progress).contains(" 0% "))
-        progress.rate = 0
         #expect(!line(progress).contains("left"))
     }
 
@@ -44,8 +45,7 @@ import Testing
         arguments: [(59, "59 s left"), (60, "1 min 0 s left"), (7290, "2 h 1 min left")])
     func times(seconds: Int, expected: String) {
         var progress = midway
-        progress.rate = 10
-        progress.lag = seconds * 10
+        progress.catchUp?.secondsLeft = Double(seconds)
         #expect(line(progress).contains(expected))
     }
 

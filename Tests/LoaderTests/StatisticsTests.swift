@@ -1,3 +1,4 @@
+import Foundation
 import Kafka
 import Loading
 import Testing
@@ -15,50 +16,50 @@ import Testing
         snapshot.isAssigned = true
         snapshot.lastTurn = start
         #expect(ServiceStatus(snapshot, at: start + .seconds(10)).isReady)
-        snapshot.outages = [.database, .brokers]
+        snapshot.outagesSince = [.database: Date(), .brokers: Date()]
         #expect(ServiceStatus(snapshot, at: start).obstacles == ["the database is away", "the brokers are away"])
         #expect(ServiceStatus(snapshot, at: start).isLive)
-        #expect(!ServiceStatus(snapshot, at: start + .seconds(600)).isLive)
     }
 
-    @Test("every counter of the pipeline reaches the metrics")
-    func counters() {
+    @Test("how long a turn may take is what the group bears")
+    func maxPollInterval() {
+        var options = LoadingOptions(brokers: "", group: "", routes: [])
+        #expect(options.maxPollInterval == .seconds(300))
+        options.properties["max.poll.interval.ms"] = "20000"
         var snapshot = LoadingStatistics.Snapshot()
-        (snapshot.messages, snapshot.rows, snapshot.batches, snapshot.rebalances) = (1, 2, 3, 4)
-        (snapshot.fences, snapshot.positionResets) = (5, 6)
-        snapshot.deadLetters = ["a": 7]
-        snapshot.retries = ["away": 8]
-        snapshot.partitions[TopicPartition(topic: "t", partition: 3)] = .init(position: 10, end: 19)
-        let status = ServiceStatus(snapshot, at: start)
-        #expect(
-            status.counters
-                == ServiceStatus.Counters(
-                    messages: 1, rows: 2, batches: 3, deadLetters: ["a": 7], rebalances: 4, retries: ["away": 8],
-                    ledgerFences: 5, positionResets: 6))
-        #expect(status.lags == [.init(topic: "t", partition: 3, lag: 9)])
+        snapshot.lastTurn = start
+        func isLive(after seconds: Int) -> Bool {
+            ServiceStatus(snapshot, maxPollInterval: options.maxPollInterval, at: start + .seconds(seconds)).isLive
+        }
+        #expect(isLive(after: 19))
+        #expect(!isLive(after: 21))
     }
 
-    @Test("the rate is that of the last seconds, and the total holds what was loaded and what is left")
-    func meter() {
-        var meter = ProgressMeter()
+    @Test("the condition names what matters most")
+    func condition() {
+        let partition = TopicPartition(topic: "t", partition: 0)
         var snapshot = LoadingStatistics.Snapshot()
-        let first = meter.progress(snapshot, at: start)
-        #expect(first.rate == 0 && first.lag == nil && first.total == nil)
-
-        snapshot.isAssigned = true
-        snapshot.messages = 1000
-        snapshot.partitions[TopicPartition(topic: "t", partition: 0)] = .init(position: 1000, end: 10_000)
-        let second = meter.progress(snapshot, at: start + .seconds(2))
-        #expect(second.rate == 500)
-        #expect(second.lag == 9000)
-        #expect(second.total == 10_000)
-
-        // Long after, only what is new counts.
-        _ = meter.progress(snapshot, at: start + .seconds(60))
-        snapshot.messages = 1100
-        snapshot.partitions[TopicPartition(topic: "t", partition: 0)] = .init(position: 1100, end: 10_000)
-        let last = meter.progress(snapshot, at: start + .seconds(70))
-        #expect(last.rate == 10)
-        #expect(last.total == 10_000)
+        func condition(after seconds: Int = 0) -> ServiceStatus.Condition {
+            ServiceStatus(snapshot, maxPollInterval: .seconds(300), at: start + .seconds(seconds)).condition
+        }
+        #expect(condition() == .starting)
+        (snapshot.isAssigned, snapshot.phase) = (true, .running)
+        #expect(condition() == .standby)
+        snapshot.partitions = [partition: .init(position: 0, end: 1000)]
+        snapshot.look(maxDelay: .seconds(1), at: start)
+        #expect(condition() == .catchingUp(.init(share: 0, secondsLeft: nil)))
+        #expect(condition(after: 90) == .stalled(seconds: 90))
+        let since = Date()
+        snapshot.outagesSince = [.brokers: since, .database: since + 5]
+        #expect(condition(after: 90) == .waiting([.database, .brokers], since: since))
+        snapshot.phase = .stopping("it was asked to stop")
+        #expect(condition() == .stopping("it was asked to stop"))
+        snapshot.lastTurn = start
+        #expect(condition(after: 301) == .stuck)
+        snapshot = .init()
+        (snapshot.isAssigned, snapshot.phase) = (true, .running)
+        snapshot.partitions = [partition: .init(position: 1000, end: 1000)]
+        snapshot.look(maxDelay: .seconds(1), at: start)
+        #expect(condition(after: 90) == .well)
     }
 }

@@ -125,7 +125,7 @@ extension ConfigurationKey {
 
         .key(
             "http.listen", .listen, default: "127.0.0.1:9464", into: \.http.listen,
-            "Serves `/health/live`, `/health/ready` and `/metrics`."),
+            "Serves the status page at `/`, `/status.json`, `/health/live`, `/health/ready` and `/metrics`."),
         .key(
             "log.format", .choice, default: "auto", into: \.log.format,
             "One line an event: JSON, or text for people. `auto` is text on a terminal."),

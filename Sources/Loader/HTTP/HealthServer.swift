@@ -1,10 +1,8 @@
 import FlyingFox
 import FlyingSocks
 import Foundation
-import Kafka
-import Postgres
 
-/// Answers `/health/live`, `/health/ready` and `/metrics`.
+/// Answers `/`, `/status.json`, `/health/live`, `/health/ready` and `/metrics`.
 ///
 /// Nothing runs between requests: the server sleeps in `epoll_wait`, and the status is asked for only when somebody
 /// wants to know it.
@@ -83,7 +81,7 @@ final class HealthServer: Sendable {
             code: .addressInUse, path: "http.listen", origin: origin, message: reason, mend: mend)
     }
 
-    private struct Handler: HTTPHandler {
+    fileprivate struct Handler: HTTPHandler {
         let status: @Sendable () -> ServiceStatus
 
         func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -91,11 +89,28 @@ final class HealthServer: Sendable {
                 return HTTPResponse(
                     statusCode: .methodNotAllowed, headers: HTTPHeaders([HTTPHeader("Allow"): "GET, HEAD"]))
             }
-            let answer = HealthAnswer(path: request.path, status: status)
+            let nonce = StatusPage.makeNonce()
+            let answer = try HealthAnswer(path: request.path, nonce: nonce, status: status)
+            var headers = HTTPHeaders([.contentType: answer.contentType])
+            for (name, value) in Self.securityHeaders(nonce) { headers[HTTPHeader(name)] = value }
             return HTTPResponse(
-                statusCode: HTTPStatusCode(answer.code, phrase: answer.phrase),
-                headers: [.contentType: answer.contentType], body: Data(answer.body.utf8))
+                statusCode: HTTPStatusCode(answer.code, phrase: answer.phrase), headers: headers, body: answer.body)
         }
+    }
+}
+
+extension HealthServer.Handler {
+    /// Nothing but the page's own script and style runs, it talks to nobody but this server, and nobody may frame it.
+    static func securityHeaders(_ nonce: String) -> [(String, String)] {
+        [
+            (
+                "Content-Security-Policy",
+                "default-src 'none'; script-src 'nonce-\(nonce)'; style-src 'nonce-\(nonce)'; connect-src 'self'; "
+                    + "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            ),
+            ("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"),
+            ("Cross-Origin-Resource-Policy", "same-origin"), ("Cache-Control", "no-store"),
+        ]
     }
 }
 
@@ -104,30 +119,31 @@ struct HealthAnswer: Equatable {
     var code = 200
     var phrase = "OK"
     var contentType = "text/plain; charset=utf-8"
-    var body: String
+    var body: Data
 
-    init(path: String, status: () -> ServiceStatus) {
+    init(path: String, nonce: String, status: () -> ServiceStatus) throws {
         switch path {
+        case "/":
+            contentType = "text/html; charset=utf-8"
+            body = Data(StatusPage.html(nonce: nonce).utf8)
+        case "/status.json":
+            contentType = "application/json"
+            body = try StatusDocument(status()).encoded()
         case "/health/live":
             let isLive = status().isLive
-            body = isLive ? "live\n" : "the loops do not turn\n"
+            body = Data((isLive ? "live\n" : "the loops do not turn\n").utf8)
             if !isLive { (code, phrase) = (503, "Service Unavailable") }
         case "/health/ready":
             let status = status()
-            body =
-                status.isReady
-                ? "ready\n" : (status.isLive ? status.obstacles : ["not live"]).joined(separator: "\n") + "\n"
+            let obstacles = status.isLive ? status.obstacles : ["not live"]
+            body = Data((status.isReady ? "ready\n" : obstacles.joined(separator: "\n") + "\n").utf8)
             if !status.isReady { (code, phrase) = (503, "Service Unavailable") }
         case "/metrics":
             contentType = "text/plain; version=0.0.4; charset=utf-8"
-            let build = [
-                (label: "version", value: Version.loader), ("librdkafka", KafkaLibrary.versionString),
-                ("libpq", PostgresLibrary.versionString),
-            ]
-            body = PrometheusText(status(), build: build).text
+            body = Data(PrometheusText(status()).text.utf8)
         default:
             (code, phrase) = (404, "Not Found")
-            body = "Here are /health/live, /health/ready and /metrics.\n"
+            body = Data("Here are /, /status.json, /health/live, /health/ready and /metrics.\n".utf8)
         }
     }
 }

@@ -1,34 +1,88 @@
-/// What the loader is doing, taken at one moment for probes and metrics.
-struct ServiceStatus: Sendable, Equatable {
-    struct PartitionLag: Sendable, Equatable {
-        var topic: String
-        var partition: Int32
-        /// Messages between the position and the partition's end.
-        var lag: Int64
+import Foundation
+import Loading
+
+/// What the loader is doing, taken at one moment for probes, metrics and the status page.
+struct ServiceStatus: Sendable {
+    /// How it is, in the order in which it matters.
+    enum Condition: Sendable, Equatable {
+        /// The loops do not turn.
+        case stuck
+        case stopping(String)
+        case waiting([LoadingStatistics.Outage], since: Date)
+        case starting
+        /// The group has more members than partitions, or is about to give some.
+        case standby
+        case catchingUp(Pace.CatchUp)
+        /// Something is there to load, nothing is away, and yet nothing moves.
+        case stalled(seconds: Int)
+        case well
     }
 
-    /// Totals since the process began. They only grow.
-    struct Counters: Sendable, Equatable {
-        var messages = 0
-        var rows = 0
-        var batches = 0
-        /// By reason code, never by value.
-        var deadLetters: [String: Int] = [:]
-        var rebalances = 0
-        /// By class of error: `away`, `conflict`, `setup`.
-        var retries: [String: Int] = [:]
-        /// Batches dropped because another member had taken the partition over.
-        var ledgerFences = 0
-        /// Positions moved by a reset of the group or by lost offsets.
-        var positionResets = 0
-    }
+    /// Nothing moves for longer than any batch should take.
+    static let patience = Duration.seconds(60)
 
     /// Whether the loops turn. A loader that waits for its database is alive.
-    var isLive = true
+    let isLive: Bool
     /// Why it does not load now, in words without values; empty: assigned, database reachable, ledger current.
-    var obstacles: [String] = []
-    var counters = Counters()
-    var lags: [PartitionLag] = []
+    let obstacles: [String]
+    let condition: Condition
+    let snapshot: LoadingStatistics.Snapshot
+    let time: Date
+    /// The consumer group.
+    let group: String
 
     var isReady: Bool { isLive && obstacles.isEmpty }
+
+    /// - Parameter maxPollInterval: past that the group has thrown the loader out anyway, and nothing that it waits for
+    ///   inside of one turn of its loop takes so long.
+    init(
+        _ snapshot: LoadingStatistics.Snapshot, group: String = "", maxPollInterval: Duration = .seconds(300),
+        at now: ContinuousClock.Instant = .now, time: Date = Date()
+    ) {
+        self.snapshot = snapshot
+        self.time = time
+        self.group = group
+        // Before the first turn it is starting, which is life enough.
+        isLive = snapshot.lastTurn.map { now - $0 < maxPollInterval } ?? true
+        var obstacles = LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains).map(\.obstacle)
+        if !snapshot.isAssigned { obstacles.append("the group has not assigned partitions yet") }
+        if case .stopping(let reason) = snapshot.phase { obstacles.append("it is stopping: \(reason)") }
+        self.obstacles = obstacles
+        condition = Self.condition(snapshot, isLive: isLive, at: now)
+    }
+
+    private static func condition(
+        _ snapshot: LoadingStatistics.Snapshot, isLive: Bool, at now: ContinuousClock.Instant
+    ) -> Condition {
+        guard isLive else { return .stuck }
+        if case .stopping(let reason) = snapshot.phase { return .stopping(reason) }
+        if let since = snapshot.outagesSince.values.min() {
+            return .waiting(LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains), since: since)
+        }
+        guard snapshot.isAssigned else { return .starting }
+        guard !snapshot.partitions.isEmpty else { return .standby }
+        if snapshot.lag > 0, let moved = snapshot.pace.lastMoved, now - moved >= patience {
+            return .stalled(seconds: Int((now - moved).inSeconds))
+        }
+        return snapshot.pace.catchUp.map { .catchingUp($0) } ?? .well
+    }
+}
+
+extension LoadingStatistics.Outage {
+    /// What is away, in words.
+    var name: String {
+        switch self {
+        case .database: "the database"
+        case .brokers: "the brokers"
+        case .deadLetterTopic: "the dead letters' topic"
+        }
+    }
+
+    fileprivate var obstacle: String {
+        switch self {
+        case .database: "the database is away"
+        case .brokers: "the brokers are away"
+        case .deadLetterTopic: "the dead letters' topic takes nothing"
+        }
+    }
 }

@@ -1,3 +1,5 @@
+import Loading
+
 /// How far the loader is, for a person who watches.
 struct Progress: Sendable, Equatable {
     /// Messages whose batch is committed.
@@ -9,8 +11,17 @@ struct Progress: Sendable, Equatable {
     var rate = 0.0
     /// Messages that are not loaded yet; nil while it is not known.
     var lag: Int?
-    /// What there was to load at the start, loaded messages included; nil while it is not known.
-    var total: Int?
+    /// The way back, while it is behind.
+    var catchUp: Pace.CatchUp?
+}
+
+extension Progress {
+    init(_ snapshot: LoadingStatistics.Snapshot) {
+        self.init(
+            messages: snapshot.messages, rows: snapshot.rows, deadLetters: snapshot.deadLetterCount,
+            batches: snapshot.batches, rate: snapshot.pace.messagesPerSecond,
+            lag: snapshot.isAssigned ? Int(snapshot.lag) : nil, catchUp: snapshot.pace.catchUp)
+    }
 }
 
 /// The line at the bottom of the terminal.
@@ -18,7 +29,7 @@ enum ProgressLine {
     /// - Parameter width: the terminal's columns; what does not fit is left out, the least important first.
     static func text(_ progress: Progress, width: Int, isColored: Bool) -> String {
         var parts: [(text: String, color: String)] = []
-        if let share = share(progress) {
+        if let share = progress.catchUp?.share {
             let filled = Int(share * 20)
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
             parts.append((bar, TerminalCode.green))
@@ -27,7 +38,7 @@ enum ProgressLine {
         }
         parts.append(("\(grouped(progress.messages)) messages", ""))
         parts.append(("\(grouped(Int(progress.rate.rounded())))/s", ""))
-        if let left = timeLeft(progress) { parts.append(("\(left) left", "")) }
+        if let left = progress.catchUp?.secondsLeft.flatMap(durationText) { parts.append(("\(left) left", "")) }
         if let lag = progress.lag { parts.append(("lag \(grouped(lag))", "")) }
         if progress.deadLetters > 0 {
             parts.append(("dead letters \(grouped(progress.deadLetters))", TerminalCode.yellow))
@@ -46,34 +57,5 @@ enum ProgressLine {
             columns += needed
         }
         return line
-    }
-
-    /// The share that is loaded, below 1 while anything is left; nil when the total is unknown or all was caught up.
-    private static func share(_ progress: Progress) -> Double? {
-        guard let total = progress.total, let lag = progress.lag, total > 0, lag > 0 else { return nil }
-        return min(max(Double(total - lag) / Double(total), 0), 0.999)
-    }
-
-    private static func timeLeft(_ progress: Progress) -> String? {
-        guard let lag = progress.lag, lag > 0, progress.total != nil, progress.rate >= 1 else { return nil }
-        let seconds = Double(lag) / progress.rate
-        guard seconds < 8_640_000 else { return nil }
-        let whole = Int(seconds.rounded(.up))
-        switch whole {
-        case ..<60: return "\(whole) s"
-        case ..<3600: return "\(whole / 60) min \(whole % 60) s"
-        default: return "\(whole / 3600) h \(whole % 3600 / 60) min"
-        }
-    }
-
-    /// `1,234,567`
-    private static func grouped(_ number: Int) -> String {
-        var result = ""
-        let digits = String(number)
-        for (index, digit) in digits.enumerated() {
-            if index > 0, digit != "-", (digits.count - index) % 3 == 0, result != "-" { result += "," }
-            result.append(digit)
-        }
-        return result
     }
 }

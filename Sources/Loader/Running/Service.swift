@@ -11,6 +11,7 @@ struct Service {
     ///
     /// - Throws: `ConfigurationProblems` where `http.listen` cannot be listened on.
     func run() throws -> ExitStatus {
+        _ = ProcessFigures.startTime
         // Before any thread exists: threads inherit which signals are blocked.
         SignalListener.block()
         let logger = configuration.log.makeLogger()
@@ -31,9 +32,10 @@ struct Service {
         do {
             let stop = try StopRequest()
             SignalListener.listen(stop)
-            guard let preflight = try Startup.preflight(configuration.loading, stop: stop, logger: logger) else {
-                return .done
-            }
+            guard
+                let preflight = try Startup.preflight(
+                    configuration.loading, stop: stop, statistics: statistics, logger: logger)
+            else { return .done }
             for warning in preflight.warnings { logger.warning("\(warning)") }
             let pipeline = try Pipeline(
                 options: configuration.loading, preflight: preflight, statistics: statistics, stop: stop,
@@ -59,9 +61,12 @@ struct Service {
     private func listen(_ statistics: LoadingStatistics, _ logger: Logger) throws -> HealthServer? {
         guard let address = configuration.http.listen else { return nil }
         let origin = configuration.origin(of: ConfigurationPath([.name("http"), .name("listen")]))
+        let (group, maxPollInterval) = (configuration.loading.group, configuration.loading.maxPollInterval)
         do {
             return try Self.wait {
-                try await HealthServer(listen: address, origin: origin) { ServiceStatus(statistics.snapshot) }
+                try await HealthServer(listen: address, origin: origin) {
+                    ServiceStatus(statistics.snapshot, group: group, maxPollInterval: maxPollInterval)
+                }
             }
         } catch let problem as ConfigurationProblem {
             // Nobody asked for this port, so a second loader on the same machine need not be told to choose one.
@@ -104,9 +109,8 @@ final class ProgressDisplay {
         guard output.isTerminal else { return nil }
         let isColored = ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty
         thread = Thread {
-            var meter = ProgressMeter()
             while !Thread.current.isCancelled {
-                let progress = meter.progress(statistics.snapshot)
+                let progress = Progress(statistics.snapshot)
                 output.show(progress: ProgressLine.text(progress, width: output.width, isColored: isColored))
                 Thread.sleep(forTimeInterval: 0.25)
             }

@@ -9,12 +9,16 @@ enum Startup {
     ///
     /// - Returns: nil if a stop was requested while it waited.
     /// - Throws: `LoadingError` with every mistake found.
-    static func preflight(_ options: LoadingOptions, stop: StopRequest, logger: Logger) throws -> Preflight? {
+    static func preflight(
+        _ options: LoadingOptions, stop: StopRequest, statistics: LoadingStatistics, logger: Logger
+    ) throws -> Preflight? {
         var backoff = Backoff()
         let began = Date()
         while !stop.isRequested {
             do {
-                return try check(options)
+                let preflight = try check(options)
+                statistics.outage(.database, isOver: true)
+                return preflight
             } catch let error as PostgresError {
                 guard FailureClass(error) == .away else {
                     throw LoadingError(problems: [
@@ -29,8 +33,13 @@ enum Startup {
                         mend: "bring it up and start again")
                 }
                 if backoff.attempts == 0 {
-                    logger.warning(
-                        "the database is away; it is tried until it answers", metadata: ["error": "\(error)"])
+                    statistics.outage(.database, isOver: false)
+                    statistics.report(
+                        Incident(
+                            .warning, "the database is away; it is tried until it answers",
+                            code: error.sqlState?.rawValue, error: "\(error)",
+                            mend: "bring the server of postgres.url back; the loader goes on by itself"),
+                        to: logger)
                 }
                 stop.wait(for: backoff.next())
             }

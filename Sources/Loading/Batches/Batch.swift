@@ -65,6 +65,10 @@ package final class Batch: @unchecked Sendable {
     var deadLetters: [DeadLetter] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
     var began: Int64 = 0
+    /// How long the batch waited from its first message until the writer took it.
+    var waiting = Duration.zero
+    /// What the consumer's thread has spent with taking and decoding its messages.
+    var decoding = Duration.zero
 
     var isEmpty: Bool { messages.isEmpty }
 
@@ -114,6 +118,7 @@ package final class Batch: @unchecked Sendable {
             section.rows.removeAll(keepingCapacity: true)
         }
         deadLetters.removeAll()
+        decoding = .zero
     }
 
     // MARK: A message's parts

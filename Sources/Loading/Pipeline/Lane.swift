@@ -6,8 +6,10 @@ final class Lane {
     private var spare: Batch?
     /// A batch is with the writer.
     private(set) var isLoading = false
+    /// When the filling batch took its first message.
+    private var began: ContinuousClock.Instant?
     /// When the filling batch has to be handed over, set by its first message.
-    var deadline: ContinuousClock.Instant?
+    private(set) var deadline: ContinuousClock.Instant?
     /// The batch under way has had its rows built again after a change of the catalog.
     var hasRebuilt = false
 
@@ -17,11 +19,23 @@ final class Lane {
         spare = Batch()
     }
 
+    /// Bytes of the batches that fill or load. Of the one with the writer it is what was handed over.
+    var byteCount: Int { filling.byteCount + loadingByteCount }
+    private var loadingByteCount = 0
+
     var isDrained: Bool { !isLoading && filling.isEmpty }
+
+    /// Starts the time that the filling batch has, with its first message.
+    func begin(at now: ContinuousClock.Instant, maxDelay: Duration) {
+        began = now
+        deadline = now + maxDelay
+    }
 
     /// Gives the filling batch to the writer and takes the other one to fill.
     func handOver(_ targets: [Target]) {
         guard let next = spare else { preconditionFailure("a third batch was asked for") }
+        if let began { filling.waiting = .now - began }
+        loadingByteCount = filling.byteCount
         writer.load(Writer.Job(batch: filling, targets: targets))
         isLoading = true
         hasRebuilt = false
@@ -41,6 +55,7 @@ final class Lane {
         batch.removeAll(keepingAtMost: limit)
         spare = batch
         isLoading = false
+        loadingByteCount = 0
     }
 
     /// Forgets what was taken but not handed over.

@@ -41,6 +41,8 @@ public final class Pipeline {
     private var nextCommit: ContinuousClock.Instant?
     private var commitBackoff = Backoff()
     private var summary = Summary()
+    /// When to say where it stands, if no batch does it before.
+    private var nextPublication: ContinuousClock.Instant = .now
 
     private struct MessageOrigin: Hashable {
         var topic: UInt
@@ -98,7 +100,12 @@ public final class Pipeline {
         while failure == nil, !stop.isRequested, !isDone { turn() }
         isStopping = true
         let began = Date()
-        if failure == nil {
+        let reason = failure?.message ?? (stop.isRequested ? "it was asked to stop" : "the end is reached")
+        statistics.update { $0.phase = .stopping(reason) }
+        if let failure {
+            statistics.note(
+                Incident(.critical, failure.message, code: failure.code.rawValue, mend: failure.mend))
+        } else {
             logger.info(stop.isRequested ? "stopping: the batches under way are finished" : "the end is reached")
             flush(until: began + flushTime)
         }
@@ -173,10 +180,16 @@ public final class Pipeline {
     /// - Returns: whether there may be more to take at once.
     private func fill(_ index: Int) -> Bool {
         let lane = lanes[index]
+        // A clock read a turn, not one a message.
+        var began = ContinuousClock.now
+        defer { lane.filling.decoding += .now - began }
         for _ in 0..<Self.turn {
             // Two batches at most: past that the messages stay with librdkafka, and the group is served all the same.
             if options.batch.isFull(rows: lane.filling.messages.count, bytes: lane.filling.byteCount) {
                 guard !lane.isLoading else { return false }
+                let now = ContinuousClock.now
+                lane.filling.decoding += now - began
+                began = now
                 handOver(lane)
             }
             guard let message = consumer.take(from: index) else { return false }
@@ -199,7 +212,7 @@ public final class Pipeline {
         let lane = lanes[partitions[index].lane]
         let builder = partitions[index].builder
         if lane.deadline == nil {
-            lane.deadline = .now + options.batch.maxDelay
+            lane.begin(at: .now, maxDelay: options.batch.maxDelay)
             lane.filling.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
             statistics.update { $0.lastTurn = .now }
         }
@@ -235,17 +248,22 @@ public final class Pipeline {
         case .autoOffsetReset, .offsetOutOfRange:
             // Decided by the ledger and the watermarks, not by librdkafka.
             if let index = index(of: message) {
-                logger.warning(
-                    "the position is questioned by the broker",
-                    metadata: ["partition": "\(partitions[index].partition)", "error": "\(code.name)"])
+                statistics.report(
+                    Incident(
+                        .warning, "the position is questioned by the broker", code: code.name,
+                        at: "\(partitions[index].partition)@\(partitions[index].next)",
+                        mend: "nothing to do: it is compared with the ledger and the watermarks"),
+                    to: logger)
                 reposition([partitions[index].partition])
             }
         case .unknownTopic, .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed:
-            logger.error(
-                "the brokers refuse a topic; it is tried again",
-                metadata: ["topic": "\(message.topic)", "error": "\(code.name)", "reason": "\(reason)"])
+            statistics.report(
+                Incident(
+                    .error, "the brokers refuse a topic; it is tried again", code: code.name, error: reason,
+                    at: message.topic, mend: "create the topic, or give this user READ on it and on the group"),
+                to: logger)
         default:
-            logger.debug("from librdkafka", metadata: ["error": "\(code.name)", "reason": "\(reason)"])
+            logger.debug("from librdkafka", metadata: ["code": "\(code.name)", "error": "\(reason)"])
         }
     }
 
@@ -296,16 +314,18 @@ public final class Pipeline {
             for range in batch.partitions {
                 if let index = indices[range.partition] { partitions[index].loaded = range.next }
             }
-            count(batch, loaded)
+            count(batch, loaded, lane.writer)
             commitLoaded(batch.partitions)
             lane.takeBack(batch, keepingAtMost: memoryLimit)
         case .fenced:
             statistics.update { $0.fences += 1 }
-            logger.warning(
-                "another member has taken over what this one was loading; the batch is dropped, the position read again",
-                metadata: [
-                    "partitions": "\(names(batch.partitions))", "messages": .stringConvertible(batch.messages.count),
-                ])
+            statistics.report(
+                Incident(
+                    .warning,
+                    "another member has taken over what this one was loading; the batch is dropped, the position read again",
+                    at: names(batch.partitions),
+                    mend: "nothing to do, unless it goes on: then two groups of loaders use one ledger under one name"),
+                to: logger, ["messages": .stringConvertible(batch.messages.count)])
             lane.takeBack(batch, keepingAtMost: memoryLimit)
             reposition(lane)
         case .abandoned:
@@ -333,7 +353,11 @@ public final class Pipeline {
     ///
     /// - Returns: false if the routes no longer fit their tables.
     private func rebuild(_ batch: Batch, after error: PostgresError) -> Bool {
-        logger.warning("a table has changed; the catalog is read again", metadata: ["error": "\(error)"])
+        statistics.report(
+            Incident(
+                .warning, "a table has changed; the catalog is read again", code: error.sqlState?.rawValue,
+                error: "\(error)", mend: "nothing to do, unless the loader stops: then mend the route"),
+            to: logger)
         do {
             let connection = try Connection(options.connectionOptions("check"))
             defer { connection.close() }
@@ -406,9 +430,12 @@ public final class Pipeline {
             }
         }
         reposition(lane)
-        logger.warning(
-            "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
-            metadata: ["messages": .stringConvertible(dropped)])
+        statistics.report(
+            Incident(
+                .warning,
+                "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
+                mend: "nothing to do"),
+            to: logger, ["messages": .stringConvertible(dropped)])
     }
 
     // MARK: The group's offsets
@@ -507,9 +534,17 @@ public final class Pipeline {
                 }
             } else {
                 resolutionFailedSince = .now
-                if error is PostgresError { statistics.outage(.database, isOver: false) }
-                logger.warning(
-                    "where to begin cannot be read yet; it is tried until it can", metadata: ["error": "\(error)"])
+                let isDatabase = error is PostgresError
+                if isDatabase { statistics.outage(.database, isOver: false) }
+                statistics.report(
+                    Incident(
+                        .warning, "where to begin cannot be read yet; it is tried until it can",
+                        code: (error as? PostgresError)?.sqlState?.rawValue ?? (error as? KafkaError)?.code.name,
+                        error: "\(error)",
+                        mend: isDatabase
+                            ? "bring the server of postgres.url back; the loader goes on by itself"
+                            : "see that the brokers answer and that the group may be read"),
+                    to: logger)
             }
         }
     }
@@ -584,22 +619,29 @@ public final class Pipeline {
 
     // MARK: What others see
 
-    private func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded) {
+    private func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded, _ writer: Writer) {
         summary.isDirty = true
+        let record = BatchRecord(
+            writer: writer.index, partitions: batch.partitions.count, messages: batch.messages.count,
+            rows: loaded.rows, bytes: batch.arena.count, deadLetters: loaded.deadLetters.count,
+            wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
+            commit: loaded.committing?.inSeconds)
+        let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
         statistics.update { state in
-            state.messages += batch.messages.count
-            state.rows += loaded.rows
-            state.bytes += batch.arena.count
-            state.batches += 1
+            state.count(record, offsets: offsets)
             for letter in loaded.deadLetters { state.deadLetters[letter.reason.rawValue, default: 0] += 1 }
         }
         if !loaded.deadLetters.isEmpty, let first = loaded.deadLetters.first {
             let (partition, offset) = batch.coordinates(of: first.message)
-            logger.warning(
-                "dead letters",
-                metadata: [
-                    "count": .stringConvertible(loaded.deadLetters.count), "first": "\(partition)@\(offset)",
-                    "reason": "\(first.reason.rawValue)", "explanation": "\(first.explanation)",
+            statistics.report(
+                Incident(
+                    .warning, "dead letters", code: first.sqlState?.rawValue ?? first.reason.rawValue,
+                    error: first.explanation, at: "\(partition)@\(offset)",
+                    mend: options.deadLetters.table == nil
+                        ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"),
+                to: logger,
+                [
+                    "dead_letters": .stringConvertible(loaded.deadLetters.count), "reason": "\(first.reason.rawValue)",
                 ])
         }
         publish()
@@ -614,6 +656,10 @@ public final class Pipeline {
             lag += max(0, partitions[index].end - partitions[index].next)
         }
         consumer.keepFetching(lag > Self.backlog)
+        let buffers = LoadingStatistics.Buffers(
+            queueMessages: consumer.queueLength, batchBytes: lanes.reduce(0) { $0 + $1.byteCount })
+        let now = ContinuousClock.now
+        nextPublication = now + .seconds(1)
         statistics.update { state in
             state.partitions = [:]
             for partition in partitions {
@@ -621,24 +667,30 @@ public final class Pipeline {
                     position: partition.loaded, end: partition.end)
             }
             state.isAssigned = hasBeenAssigned && pending.isEmpty
-            state.lastTurn = .now
+            state.buffers = buffers
+            state.lastTurn = now
+            if state.isAssigned, state.phase == .starting { state.phase = .running }
+            state.look(maxDelay: options.batch.maxDelay, at: now)
         }
     }
 
     private func report(_ now: ContinuousClock.Instant, isLast: Bool = false) {
-        statistics.update { $0.lastTurn = now }
+        // Also while no batch comes back: the ends of the partitions move on.
+        if now >= nextPublication, !isLast { publish() } else { statistics.update { $0.lastTurn = now } }
         guard isLast ? summary.isDirty : summary.isDirty && now >= summary.due else { return }
         let snapshot = statistics.snapshot
         let seconds = max(0.001, (now - summary.since).inSeconds)
-        logger.info(
-            isLast ? "finished" : "progress",
-            metadata: [
-                "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
-                "dead_letters": .stringConvertible(snapshot.deadLetterCount),
-                "batches": .stringConvertible(snapshot.batches),
-                "lag": .stringConvertible(snapshot.lag),
-                "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - summary.messages) / seconds)),
-            ])
+        var metadata: Logger.Metadata = [
+            "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
+            "dead_letters": .stringConvertible(snapshot.deadLetterCount),
+            "batches": .stringConvertible(snapshot.batches), "lag": .stringConvertible(snapshot.lag),
+            "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - summary.messages) / seconds)),
+        ]
+        if let catchUp = snapshot.pace.catchUp, !isLast {
+            metadata["percent"] = .stringConvertible(Int(catchUp.share * 100))
+            if let left = catchUp.secondsLeft { metadata["seconds_left"] = .stringConvertible(Int(left.rounded(.up))) }
+        }
+        logger.info(isLast ? "finished" : "progress", metadata: metadata)
         summary = Summary(messages: snapshot.messages)
     }
 
@@ -659,7 +711,7 @@ public final class Pipeline {
 extension Pipeline: Consumer.Delegate {
     public func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) {
         statistics.update { $0.rebalances += 1 }
-        logger.info("the group has given partitions", metadata: ["count": .stringConvertible(partitions.count)])
+        logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
         brokersAnswered()
         if !consumer.isCooperative {
@@ -675,11 +727,16 @@ extension Pipeline: Consumer.Delegate {
     public func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {
         statistics.update { $0.rebalances += 1 }
         if lost {
-            logger.warning(
-                "the group has taken partitions away", metadata: ["count": .stringConvertible(partitions.count)])
+            statistics.report(
+                Incident(
+                    .warning, "the group has taken partitions away",
+                    mend:
+                        "nothing to do once; if it goes on, the network or this host is too slow for the group's timeouts"
+                ),
+                to: logger, ["partitions": .stringConvertible(partitions.count)])
             for lane in lanes where !lane.isDrained { giveUp(lane) }
         } else if !isStopping {
-            logger.info("the group asks for partitions", metadata: ["count": .stringConvertible(partitions.count)])
+            logger.info("the group asks for partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
             if Failpoint.revoke.fails { for lane in lanes where !lane.isDrained { giveUp(lane) } }
             flush(until: Date() + flushTime)
         }
@@ -699,9 +756,13 @@ extension Pipeline: Consumer.Delegate {
             brokersAwaySince = .now
             if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
             statistics.outage(.brokers, isOver: false)
-            logger.warning("all brokers are away; they are tried until they answer", metadata: ["error": "\(error)"])
+            statistics.report(
+                Incident(
+                    .warning, "all brokers are away; they are tried until they answer", code: error.code.name,
+                    error: "\(error)", mend: "bring the brokers of kafka.brokers back; the loader goes on by itself"),
+                to: logger)
         } else {
-            logger.debug("from librdkafka", metadata: ["error": "\(error)"])
+            logger.debug("from librdkafka", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
         }
     }
 

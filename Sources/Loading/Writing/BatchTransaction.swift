@@ -17,6 +17,9 @@ struct BatchTransaction {
     struct Loaded: Sendable {
         var rows = 0
         var deadLetters: [DeadLetter] = []
+        /// From BEGIN until COMMIT was sent, and COMMIT; nil where only the ledger knows of it.
+        var copying: Duration?
+        var committing: Duration?
 
         /// A message counts once, however many tables it was meant for.
         var badMessages: Int { Set(deadLetters.map(\.message)).count }
@@ -25,13 +28,15 @@ struct BatchTransaction {
     /// - Parameter care: if set, rows go in chunk by chunk behind savepoints, and those that the server refuses become
     ///   dead letters; without it the first refusal fails the whole transaction.
     func run(care: inout Care?) throws(TransactionFailure) -> Loaded {
-        let loaded: Loaded
+        var loaded: Loaded
+        let began = ContinuousClock.now
         do {
             loaded = try fill(care: &care)
         } catch {
             rollBack()
             throw error
         }
+        let filled = ContinuousClock.now
         do {
             try connection.execute("COMMIT")
         } catch {
@@ -41,6 +46,7 @@ struct BatchTransaction {
             rollBack()
             throw .postgres(error, commitSent: false)
         }
+        (loaded.copying, loaded.committing) = (filled - began, .now - filled)
         return loaded
     }
 

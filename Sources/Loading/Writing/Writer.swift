@@ -45,7 +45,7 @@ final class Writer: @unchecked Sendable {
         var canceller: Canceller?
     }
 
-    private let index: Int
+    let index: Int
     private let options: LoadingOptions
     private let wakeup: Wakeup
     private let logger: Logger
@@ -228,7 +228,7 @@ final class Writer: @unchecked Sendable {
                     }
                     if isAbandoned { continue }
                     if let failure = away(
-                        "the dead-letter topic", "\(error)", .deadLetterTopic, &session.awaySince, &waitingSince)
+                        .deadLetterTopic, "\(error)", error.code.name, &session.awaySince, &waitingSince)
                     {
                         return .failed(batch, failure)
                     }
@@ -240,7 +240,7 @@ final class Writer: @unchecked Sendable {
                     if isAbandoned { continue }
                     switch FailureClass(error) {
                     case .data:
-                        statistics.retried(.data)
+                        statistics.retried(.data, error.sqlState?.classCode)
                         if session.care == nil {
                             session.care = Care()
                         } else {
@@ -248,7 +248,7 @@ final class Writer: @unchecked Sendable {
                             return .failed(batch, .database(error, batch))
                         }
                     case .conflict:
-                        statistics.retried(.conflict)
+                        statistics.retried(.conflict, error.sqlState?.classCode)
                         if backoff.attempts > 0 { pause(backoff.next()) } else { _ = backoff.next(random: 0) }
                     case .setup:
                         return .setup(batch, error)
@@ -257,7 +257,7 @@ final class Writer: @unchecked Sendable {
                         // A connection that was cut while nothing happened says nothing about the server.
                         if isReused, error.isConnectionLoss, !commitSent, session.awaySince == nil { continue }
                         if let failure = away(
-                            "the database", "\(error)", .database, &session.awaySince, &waitingSince)
+                            .database, "\(error)", error.sqlState?.rawValue, &session.awaySince, &waitingSince)
                         {
                             return .failed(batch, failure)
                         }
@@ -299,14 +299,17 @@ final class Writer: @unchecked Sendable {
     /// Says once that something is away.
     ///
     /// - Parameters:
+    ///   - code: the SQLSTATE, if a server answered, or librdkafka's.
     ///   - since: when the outage was noticed, this batch's or one before.
     ///   - waitingSince: since when this batch waits.
     /// - Returns: the error to stop with, once `outage_timeout` has passed.
     private func away(
-        _ what: String, _ reason: String, _ place: LoadingStatistics.Outage, _ since: inout Date?,
+        _ place: LoadingStatistics.Outage, _ reason: String, _ code: String?, _ since: inout Date?,
         _ waitingSince: inout Date?
     ) -> LoadingError? {
-        statistics.retried(.away)
+        let isDatabase = place == .database
+        let what = isDatabase ? "the database" : "the dead-letter topic"
+        statistics.retried(.away, isDatabase ? code.map { String($0.prefix(2)) } : nil)
         condition.withLock {
             state.isAway = true
             condition.broadcast()
@@ -314,9 +317,14 @@ final class Writer: @unchecked Sendable {
         if since == nil {
             since = Date()
             statistics.outage(place, isOver: false)
-            logger.warning(
-                "\(what) is away; the batch is kept and tried again until it answers",
-                metadata: ["error": "\(reason)", "writer": .stringConvertible(index)])
+            statistics.report(
+                Incident(
+                    .warning, "\(what) is away; the batch is kept and tried again until it answers", code: code,
+                    error: reason,
+                    mend: isDatabase
+                        ? "bring the server of postgres.url back; the loader goes on by itself"
+                        : "bring the brokers back, or mend dead_letters.topic; the loader goes on by itself"),
+                to: logger, ["writer": .stringConvertible(index)])
         }
         let began = waitingSince ?? Date()
         waitingSince = began

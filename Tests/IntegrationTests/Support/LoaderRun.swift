@@ -26,7 +26,9 @@ final class LoaderRun: Sendable {
         let thread = Thread { [self, options] in
             let logger = Logger(label: "loader") { _ in log.handler }
             let result = Result {
-                guard let preflight = try Startup.preflight(options, stop: stop, logger: logger) else { return }
+                guard
+                    let preflight = try Startup.preflight(options, stop: stop, statistics: statistics, logger: logger)
+                else { return }
                 let pipeline = try Pipeline(
                     options: options, preflight: preflight, statistics: statistics, stop: stop, logger: logger)
                 try pipeline.run()

@@ -1,0 +1,108 @@
+import Foundation
+import Kafka
+import Loading
+import Postgres
+
+extension Metric {
+    /// Everything that `/metrics` serves, in its order. `docs/metrics.md` is made of it.
+    static let all: [Metric] = [
+        .counter("loader_messages_total", "Messages whose batch was committed.", \.messages),
+        .counter("loader_rows_total", "Rows that messages were turned into.", \.rows),
+        .counter(
+            "loader_bytes_total", "Keys, values and headers of the messages whose batch was committed, as they came.",
+            \.bytes),
+        .counter("loader_batches_total", "Batches that were committed.", \.batches),
+        .histogram("loader_batch_messages", "Messages a batch.", \.batchMessages),
+        .histogram(
+            "loader_batch_wait_seconds",
+            "From a batch's first message until a writer took the batch: filling it, and waiting for the writer.",
+            \.wait),
+        .histogram(
+            "loader_batch_decode_seconds",
+            "The consumer's thread's time for taking a batch's messages and decoding them.",
+            \.decode),
+        .histogram(
+            "loader_batch_copy_seconds", "From BEGIN until COMMIT is sent: the fence, the rows, the dead letters.",
+            \.copy),
+        .histogram("loader_batch_commit_seconds", "COMMIT.", \.commit),
+        .counter("loader_dead_letters_total", "Messages that went to the dead letters.", by: "reason") { snapshot in
+            // Those at 0 as well: a counter that begins with its first increment hides it from rate().
+            Dictionary(uniqueKeysWithValues: LoadingStatistics.deadLetterReasons.map { ($0, 0) })
+                .merging(snapshot.deadLetters) { $1 }
+        },
+        .labelled(
+            "loader_retries_total", .counter,
+            "Batches that were tried again, by class of failure (away, conflict, data) and the SQLSTATE's first two "
+                + "characters, none where nobody answered.",
+            by: ["class", "sqlstate_class"]
+        ) { status in
+            status.snapshot.retryCauses.map { cause, count in
+                Sample(labels: [cause.failure.rawValue, cause.sqlStateClass], value: .integer(count))
+            }.sorted { $0.labels.lexicographicallyPrecedes($1.labels) }
+        },
+        .counter("loader_outages_total", "How often something was away.", by: "place") { snapshot in
+            Dictionary(
+                uniqueKeysWithValues: LoadingStatistics.Outage.allCases.map {
+                    ($0.rawValue, snapshot.outageCounts[$0, default: 0])
+                })
+        },
+        .labelled(
+            "loader_outage", .gauge, "1 while this is away: database, brokers, dead_letter_topic.", by: ["place"]
+        ) { status in
+            LoadingStatistics.Outage.allCases.map {
+                Sample(labels: [$0.rawValue], value: .integer(status.snapshot.outages.contains($0) ? 1 : 0))
+            }
+        },
+        .counter("loader_rebalances_total", "Partitions given and taken by the consumer group.", \.rebalances),
+        .counter(
+            "loader_ledger_fences_total", "Batches dropped because another member owned the partition.", \.fences),
+        .counter(
+            "loader_position_resets_total", "Positions moved by a reset of the group or by lost offsets.",
+            \.positionResets),
+        .partitionGauge("loader_lag", "Offsets of a partition between its position and its end.", \.lag),
+        .partitionGauge("loader_position", "The next offset of a partition to load.", \.position),
+        .partitionGauge("loader_end", "The high watermark of a partition, as last heard.", \.end),
+        .gauge(
+            "loader_queue_messages", "Messages that librdkafka has fetched and that are in no batch yet."
+        ) { .integer($0.snapshot.buffers.queueMessages) },
+        .gauge(
+            "loader_queue_bytes",
+            "The bytes of loader_queue_messages, estimated with the mean size of the messages loaded so far."
+        ) { .integer($0.snapshot.queueBytes) },
+        .gauge("loader_buffer_bytes", "Messages and encoded rows of the batches that fill or load.") {
+            .integer($0.snapshot.buffers.batchBytes)
+        },
+        .gauge(
+            "loader_last_commit_timestamp_seconds",
+            "When a batch was last committed, in seconds since 1970; time() - this is how long ago. None before the first."
+        ) { $0.snapshot.lastCommit.map { .number($0.timeIntervalSince1970) } },
+        .gauge("loader_live", "1 while the loops turn, as /health/live has it.") { .integer($0.isLive ? 1 : 0) },
+        .gauge("loader_ready", "1 while the loader can load, as /health/ready has it.") {
+            .integer($0.isReady ? 1 : 0)
+        },
+        .labelled(
+            "loader_build_info", .gauge, "Always 1; the labels are the versions.",
+            by: ["version", "librdkafka", "libpq"]
+        ) { _ in
+            [
+                Sample(
+                    labels: [Version.loader, KafkaLibrary.versionString, PostgresLibrary.versionString],
+                    value: .integer(1))
+            ]
+        },
+        .gauge("process_start_time_seconds", "When the process was started, in seconds since 1970.") { _ in
+            .number(ProcessFigures.startTime.timeIntervalSince1970)
+        },
+        .labelled("process_cpu_seconds_total", .counter, "The process's time on CPUs, user and system.", by: []) { _ in
+            [Sample(value: .number(ProcessFigures.cpuSeconds))]
+        },
+        .gauge("process_resident_memory_bytes", "The process's memory that is resident.") { _ in
+            ProcessFigures.residentBytes.map { .integer($0) }
+        },
+    ]
+}
+
+extension LoadingStatistics.Snapshot {
+    /// librdkafka tells how many messages lie in its queues, but not cheaply how large they are.
+    var queueBytes: Int { messages > 0 ? buffers.queueMessages * (bytes / messages) : 0 }
+}
