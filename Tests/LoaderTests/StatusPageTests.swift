@@ -6,7 +6,7 @@ import Testing
 
 @testable import Loader
 
-/// The page in a real browser. `LOADER_SCREENSHOTS=directory` keeps pictures of it.
+/// The page in a real browser. `SCREENSHOTS_DIRECTORY=directory` keeps pictures of it.
 @Suite(
     .serialized,
     .enabled(if: Chromium.installed != nil, "no Chromium is installed; Debian has chromium-headless-shell"))
@@ -22,7 +22,7 @@ struct StatusPageTests {
         #expect(dom.contains(">orders[0]</td>"))
         #expect(dom.contains("None since the start."))
         #expect(dom.contains("Lag over the last ten minutes: now 1,042"))
-        #expect(rows(of: "batches", in: dom) == 20)
+        #expect(rows(of: "batches", in: dom) == 10)
         #expect(rows(of: "partitions", in: dom) == 4)
     }
 
@@ -88,7 +88,7 @@ struct StatusPageTests {
     private func open(_ page: URL, _ name: String?) async throws -> String {
         let chromium = try #require(Self.chromium)
         return try await onThread {
-            if let name, let directory = ProcessInfo.processInfo.environment["LOADER_SCREENSHOTS"] {
+            if let name, let directory = ProcessInfo.processInfo.environment["SCREENSHOTS_DIRECTORY"] {
                 for (suffix, width, height, isDark) in [
                     ("", 1200, 1500, false), ("-dark", 1200, 1500, true), ("-phone", 375, 2400, false),
                 ] {

@@ -1,7 +1,7 @@
 import Foundation
 
 /// A TCP port of the loopback interface that nobody listened on a moment ago.
-func freeLoopbackPort() throws -> UInt16 {
+public func freeLoopbackPort() throws -> UInt16 {
     #if canImport(Darwin)
         let stream = SOCK_STREAM
     #else

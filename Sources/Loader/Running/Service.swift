@@ -71,7 +71,11 @@ struct Service {
         } catch let problem as ConfigurationProblem {
             // Nobody asked for this port, so a second loader on the same machine need not be told to choose one.
             guard origin == .builtIn else { throw ConfigurationProblems(problems: [problem]) }
-            logger.warning("no probes and metrics: \(problem.message)", metadata: ["key": "http.listen"])
+            statistics.report(
+                Incident(
+                    .warning, "there are no probes, no metrics and no status page", code: problem.code.rawValue,
+                    error: problem.message, at: "http.listen", mend: problem.mend),
+                to: logger)
             return nil
         }
     }

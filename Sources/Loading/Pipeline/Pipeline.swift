@@ -461,7 +461,9 @@ public final class Pipeline {
             try consumer.commit(offsets, timeout: brokersAwaySince == nil ? .seconds(5) : .seconds(1))
         } catch {
             // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
-            logger.notice("the group did not take the last offsets", metadata: ["error": "\(error)"])
+            logger.notice(
+                "the group did not take the last offsets",
+                metadata: ["code": "\(error.code.name)", "error": "\(error)"])
             // Of partitions that stay this loader says it again itself.
             for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
             if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
@@ -774,7 +776,8 @@ extension Pipeline: Consumer.Delegate {
         // The rows are in and the ledger knows it. The group is told again, by itself if no batch does it before.
         for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
         if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
-        logger.debug("the group did not take a commit", metadata: ["error": "\(error)"])
+        logger.debug(
+            "the group did not take a commit", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
     }
 }
 

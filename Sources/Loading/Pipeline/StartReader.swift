@@ -95,7 +95,7 @@ struct StartReader {
                 logger.notice(
                     "the position was moved",
                     metadata: [
-                        "partition": "\(partition)", "from": "\(from)", "to": "\(start.offset)",
+                        "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
                         "because": start.needsMark && groups[partition]?.offset == start.offset
                             ? "the group was reset" : "the position was lost",
                     ])
