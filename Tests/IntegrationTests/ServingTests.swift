@@ -30,10 +30,10 @@ struct ServingTests {
             #expect(copies.flatMap { Int($0) } ?? 0 >= 4)
 
             // Bad messages, in a batch of their own or with others.
-            let bad = (0..<3).map { _ in TestMessage(partition: 1, key: nil, value: #"{"secret":"hush"}"#) }
+            let bad = (0..<3).map { _ in TestMessage(partition: 1, key: nil, value: #"{"n":{"secret":"hush"}}"#) }
             try landing.broker.produce(bad, to: landing.topic)
             try await client.waitFor("/metrics") {
-                $0.text.contains(#"loader_dead_letters_total{reason="missing_field"} 3"#)
+                $0.text.contains(#"loader_dead_letters_total{reason="wrong_type"} 3"#)
             }
             let status = try await client.status()
             #expect(status.state.title == "Well")
@@ -42,7 +42,7 @@ struct ServingTests {
             #expect(status.partitions.allSatisfy { $0.position >= 500 && $0.lag == 0 })
             #expect(status.recentBatches.allSatisfy { $0.copySeconds ?? 0 > 0 && $0.waitSeconds > 0 })
             let trouble = try #require(status.recentErrors.first)
-            #expect(trouble.code == "missing_field")
+            #expect(trouble.code == "wrong_type")
             #expect(trouble.at?.hasPrefix("\(landing.topic)[1]@500") == true)
 
             try server.stop(.immediate)
