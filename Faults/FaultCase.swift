@@ -111,6 +111,11 @@ struct FaultReport: Sendable, Codable {
         if !isKept { failures.append(failure()) }
     }
 
+    /// Notes a promise that was not kept, if there is one.
+    mutating func add(failure: String?) {
+        if let failure { failures.append(failure) }
+    }
+
     /// Compares the landing's table with its topic, and the group's offsets with the ledger.
     mutating func add(_ landing: Landing, comparingGroup: Bool = true) async throws {
         add(try landing.compare(), of: landing.topic)

@@ -59,6 +59,16 @@ struct FaultContext: Sendable {
 
     private static let number = Atomic<Int>(0)
 
+    /// Asks a loader to end, once it can hear: a signal before its first line finds a process that is not a loader yet.
+    ///
+    /// - Returns: what was wrong with its end; nil if it ended with 0.
+    func stop(_ loader: LoaderProcess, within timeout: Duration = .seconds(60)) async throws -> String? {
+        try await eventually("a loader says something") { !loader.output.isEmpty || !loader.isRunning }
+        loader.kill(SIGTERM)
+        let end = try await loader.waitForEnd(within: timeout)
+        return end == .exit(0) ? nil : "a loader ended with \(end) after SIGTERM: \(loader.log.path())"
+    }
+
     /// Lets a loader load what is left and end by itself, and checks that it does.
     func finish(
         _ landing: Landing, _ settings: [String: String] = [:], arguments: [String] = [],

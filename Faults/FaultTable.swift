@@ -27,6 +27,6 @@ enum FaultTable {
     static func recovery(_ seconds: [Double]) -> String {
         let sorted = seconds.sorted()
         guard let last = sorted.last else { return "–" }
-        return String(format: "%.2f / %.2f", sorted[sorted.count / 2], last)
+        return String(format: "%.2f / %.2f", sorted[(sorted.count - 1) / 2], last)
     }
 }

@@ -19,7 +19,7 @@ struct Faults: AsyncParsableCommand {
 
     /// Every case, the longest first so that those that run side by side end together.
     static let cases: [any FaultCase] = [
-        KillBounce(), Signals(),
+        RebalanceStorm(), KillBounce(), NamedPoints(), Signals(), Zombie(), Soak(),
     ]
 
     @Option(help: "Makes the same choices again. Default: a new one.")

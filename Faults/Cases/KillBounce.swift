@@ -39,11 +39,7 @@ struct KillBounce: FaultCase {
             try await eventually("everything is in", within: .seconds(300)) {
                 try landing.loadedCount(on: connection) >= count
             }
-            for loader in last { loader.kill(SIGTERM) }
-            for loader in last {
-                let status = try await loader.waitForExit()
-                report.expect(status == 0, "a loader ended with \(status) after SIGTERM")
-            }
+            for loader in last { report.add(failure: try await context.stop(loader)) }
             try await report.add(landing)
             return report
         }

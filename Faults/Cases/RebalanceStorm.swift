@@ -75,10 +75,7 @@ struct RebalanceStorm: FaultCase {
                     try await leaver.killAndWait()
                     report.faults.count("\(lane.rawValue) kills")
                 } else {
-                    leaver.kill(SIGTERM)
-                    let status = try await leaver.waitForExit(within: .seconds(40))
-                    report.expect(
-                        status == 0, "\(lane.rawValue): ended with \(status) after SIGTERM: \(leaver.log.path())")
+                    report.add(failure: try await context.stop(leaver))
                 }
                 report.faults.count("\(lane.rawValue) joins and leaves", midRun: isLeft)
             }
@@ -94,11 +91,7 @@ struct RebalanceStorm: FaultCase {
         report.recoveries += gaps.stop()
         report.notes.append(
             "recovery is the longest time of each lane in which no batch was committed although messages waited")
-        for member in members.values { member.kill(SIGTERM) }
-        for member in members.values {
-            let status = try await member.waitForExit()
-            report.expect(status == 0, "\(lane.rawValue): ended with \(status) after SIGTERM: \(member.log.path())")
-        }
+        for member in members.values { report.add(failure: try await context.stop(member)) }
         try await report.add(landing, comparingGroup: false)
         return report
     }

@@ -53,9 +53,7 @@ struct Soak: FaultCase {
             }
             report.add(try audit.compare(), of: "the rest")
             report.expect(survivor.isRunning, "the survivor ended by itself: \(survivor.log.path())")
-            survivor.kill(SIGTERM)
-            let status = try await survivor.waitForExit()
-            report.expect(status == 0, "the survivor ended with \(status) after SIGTERM: \(survivor.log.path())")
+            report.add(failure: try await context.stop(survivor))
             try await follower.stop()
             return report
         }

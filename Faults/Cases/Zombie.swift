@@ -65,11 +65,7 @@ struct Zombie: FaultCase {
         }
         let written = try await traffic.stop()
         try await landing.waitForLoaded(written)
-        for loader in loaders {
-            loader.kill(SIGTERM)
-            let status = try await loader.waitForExit()
-            report.expect(status == 0, "a loader ended with \(status) after SIGTERM: \(loader.log.path())")
-        }
+        for loader in loaders { report.add(failure: try await context.stop(loader)) }
         try await context.finish(landing)
         try await report.add(landing)
         return report

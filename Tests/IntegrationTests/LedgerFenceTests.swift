@@ -1,3 +1,4 @@
+import Foundation
 import Kafka
 import Loading
 import Postgres
@@ -31,6 +32,33 @@ struct LedgerFenceTests {
             #expect(loader.statistics.snapshot.rows == 11)
             #expect(try scenario.ids() == Array(0..<15))
             #expect(try scenario.group() == scenario.marked(10))
+        }
+    }
+
+    @Test("a member that fell asleep in the midst of COPY keeps its heir waiting for no longer than statement_timeout")
+    func asleepInCopy() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
+            try scenario.produce(5)
+            try scenario.setPosition(0)
+            scenario.options.database.statementTimeout = .seconds(1)
+            let zombie = try Connection(scenario.options.connectionOptions("writer 0"))
+            try zombie.execute("BEGIN; SET LOCAL statement_timeout = '1s'")
+            _ = try zombie.query(
+                "UPDATE loader.positions SET next_offset = 3 WHERE consumer_group = $1", [.text(scenario.options.group)]
+            )
+            let loader = try scenario.start()
+            // The server cancels no statement that waits for its client's data, and the client sends nothing.
+            let failure = #expect(throws: PostgresError.self) {
+                _ = try zombie.copyIn("COPY events FROM STDIN") { (_: borrowing CopyInStream) throws(PostgresError) in
+                    let deadline = ContinuousClock.now + .seconds(30)
+                    while loader.statistics.snapshot.rows < 5, ContinuousClock.now < deadline { usleep(10_000) }
+                }
+            }
+            #expect(failure?.code == .connectionLost)
+            try await loader.finish()
+            #expect(loader.statistics.snapshot.fences == 0)
+            #expect(try scenario.ids() == Array(0..<5))
+            #expect(try scenario.position() == 5)
         }
     }
 

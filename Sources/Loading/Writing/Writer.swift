@@ -253,6 +253,9 @@ final class Writer: @unchecked Sendable {
                     case .setup:
                         return .setup(batch, error)
                     case .away:
+                        if let connection = session.connection {
+                            HungWriters(options).end(asAsks: error, on: connection)
+                        }
                         disconnect(&session)
                         // A connection that was cut while nothing happened says nothing about the server.
                         if isReused, error.isConnectionLoss, !commitSent, session.awaySince == nil { continue }
