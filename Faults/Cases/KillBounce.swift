@@ -61,6 +61,7 @@ struct KillBounce: FaultCase {
         let connection = try landing.schema.connect()
         var lastKill: ContinuousClock.Instant?
         var next = Moment.loading
+        var loads = 0
         while left.subtract(1, ordering: .relaxed).newValue >= 0 {
             let loader = try context.start(landing, Self.member(slot, landing))
             let moment = next
@@ -85,15 +86,9 @@ struct KillBounce: FaultCase {
             report.faults.count(kind, midRun: moment == .loading && isLeft)
             // What would be recovered from is a member that had loaded.
             if moment != .loading { lastKill = nil }
-            // Two of three loaders get as far as loading; the others follow such a kill at once.
-            next =
-                if moment != .loading { .loading } else {
-                    switch Int.random(in: 0..<10, using: &generator) {
-                    case 0..<2: .joining
-                    case 2..<4: .noPause
-                    default: .loading
-                    }
-                }
+            // Of seven kills in a row five come while loading; the others follow such a kill at once.
+            if moment == .loading { loads += 1 }
+            next = moment != .loading ? .loading : loads % 5 == 2 ? .joining : loads % 5 == 4 ? .noPause : .loading
         }
         return report
     }

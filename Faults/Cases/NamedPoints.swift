@@ -28,11 +28,11 @@ struct NamedPoints: FaultCase {
         let server = try context.startDatabase()
         let broker = try Broker(process: NoidaBroker())
         let times = context.figure(10, slice: 1)
-        // Each on a topic of its own. Firings at one point meet what the ones before have left; but the group of a loader
-        // that crashed is never empty again on this broker, so it can be reset once.
+        // Each on a topic of its own. Firings at one point meet what the ones before have left; but on this broker members
+        // that have gone with their id stay in the group, so that one can be reset, and shared out anew, only once.
         let parts = Self.points.flatMap { point in
             Self.actions.flatMap { action in
-                point == "adopted-reset"
+                ["revoke", "adopted-reset"].contains(point)
                     ? Array(repeating: (point, action, 1), count: times) : [(point, action, times)]
             }
         }
