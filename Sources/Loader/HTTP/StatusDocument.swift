@@ -134,7 +134,12 @@ extension StatusDocument.State {
         let rate = "\(grouped(Int(snapshot.pace.messagesPerSecond.rounded()))) messages a second"
         switch status.condition {
         case .well:
-            self.init(level: "good", title: "Well", detail: "It keeps up: \(rate), lag \(grouped(Int(snapshot.lag))).")
+            let isQuiet = snapshot.lag == 0 && snapshot.pace.messagesPerSecond < 0.5
+            self.init(
+                level: "good", title: "Well",
+                detail: isQuiet
+                    ? "All is loaded, and nothing new comes."
+                    : "It keeps up: \(rate), lag \(grouped(Int(snapshot.lag))).")
         case .catchingUp(let catchUp):
             let left = catchUp.secondsLeft.flatMap(durationText).map { ", \($0) left" } ?? ""
             self.init(

@@ -41,6 +41,8 @@ public final class Pipeline {
     private var nextCommit: ContinuousClock.Instant?
     private var commitBackoff = Backoff()
     private var summary = Summary()
+    private var nextDeadLetterLine: ContinuousClock.Instant = .now
+    private var deadLettersToSay = 0
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
 
@@ -635,16 +637,25 @@ public final class Pipeline {
         }
         if !loaded.deadLetters.isEmpty, let first = loaded.deadLetters.first {
             let (partition, offset) = batch.coordinates(of: first.message)
-            statistics.report(
-                Incident(
-                    .warning, "dead letters", code: first.sqlState?.rawValue ?? first.reason.rawValue,
-                    error: first.explanation, at: "\(partition)@\(offset)",
-                    mend: options.deadLetters.table == nil
-                        ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"),
-                to: logger,
-                [
-                    "dead_letters": .stringConvertible(loaded.deadLetters.count), "reason": "\(first.reason.rawValue)",
-                ])
+            let incident = Incident(
+                .warning, "dead letters", code: first.sqlState?.rawValue ?? first.reason.rawValue,
+                error: first.explanation, at: "\(partition)@\(offset)",
+                mend: options.deadLetters.table == nil
+                    ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`")
+            deadLettersToSay += loaded.deadLetters.count
+            // Where every batch has some, the log gets a line now and then.
+            if nextDeadLetterLine <= .now {
+                statistics.report(
+                    incident, to: logger,
+                    [
+                        "dead_letters": .stringConvertible(deadLettersToSay),
+                        "reason": "\(first.reason.rawValue)",
+                    ])
+                deadLettersToSay = 0
+                nextDeadLetterLine = .now + .seconds(10)
+            } else {
+                statistics.note(incident)
+            }
         }
         publish()
     }
