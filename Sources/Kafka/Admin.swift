@@ -58,6 +58,30 @@ public final class Admin: Sendable {
         return Watermarks(low: low, high: high)
     }
 
+    /// The same of many partitions, with two requests to each leader. Partitions whose leader does not answer are left out.
+    public func watermarks(
+        of places: [TopicPartition], timeout: Duration
+    ) throws(KafkaError) -> [TopicPartition: Watermarks] {
+        guard !places.isEmpty else { return [:] }
+        // ListOffsets takes "earliest" and "latest" as times.
+        func ask(_ which: Int64) throws(KafkaError) -> [TopicPartition: Int64] {
+            let list = PartitionList(places.map { ($0, which) })
+            let code = rd_kafka_offsets_for_times(client, list.pointer, timeout.milliseconds)
+            if let error = KafkaError(code, operation: "watermarks") { throw error }
+            var found: [TopicPartition: Int64] = [:]
+            for element in UnsafeBufferPointer(start: list.pointer.pointee.elems, count: Int(list.pointer.pointee.cnt))
+            where element.err == RD_KAFKA_RESP_ERR_NO_ERROR && element.offset >= 0 {
+                found[CommittedOffset(element).partition] = element.offset
+            }
+            return found
+        }
+        let low = try ask(SpecialOffset.beginning)
+        let high = try ask(SpecialOffset.end)
+        return high.reduce(into: [:]) { marks, entry in
+            if let low = low[entry.key] { marks[entry.key] = Watermarks(low: low, high: entry.value) }
+        }
+    }
+
     /// Of each partition the first message at or after a time, in milliseconds since 1970; partitions without one are
     /// left out.
     public func offsets(

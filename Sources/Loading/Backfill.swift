@@ -60,7 +60,7 @@ public struct Backfill: Sendable {
         self.topic = topic
         self.partitions = partitions
         self.destination = destination
-        admin = try Admin(properties: options.producerProperties)
+        admin = try Admin(properties: options.clientProperties)
     }
 
     /// What would happen, partition by partition. Changes nothing.

@@ -26,7 +26,7 @@ extension LoadingOptions {
     }
 
     /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
-    var producerProperties: [(String, String)] {
+    public var clientProperties: [(String, String)] {
         let shared = properties.filter { name, _ in
             [
                 "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",

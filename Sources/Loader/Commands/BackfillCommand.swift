@@ -138,12 +138,6 @@ struct BackfillCommand: ParsableCommand {
         rows.append([
             "all", "", "", "\(moves.reduce(0) { $0 + $1.repeated })", "\(moves.reduce(0) { $0 + $1.skipped })",
         ])
-        let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            zip(row, widths).enumerated().map { index, cell in
-                let padding = String(repeating: " ", count: cell.1 - cell.0.count)
-                return index == 0 ? cell.0 + padding : padding + cell.0
-            }.joined(separator: "  ")
-        }
+        return TextTable.lines(rows, numbers: [1, 2, 3, 4])
     }
 }

@@ -62,6 +62,7 @@ final class StandardError: Sendable {
 /// ECMA-48 control sequences.
 enum TerminalCode {
     static let clearLine = "\r\u{1B}[K"
+    static let clearScreen = "\u{1B}[H\u{1B}[2J"
     static let reset = "\u{1B}[0m"
     static let dim = "\u{1B}[2m"
     static let red = "\u{1B}[31m"

@@ -5,7 +5,7 @@ import Records
 package struct DeadLetter: Sendable {
     /// The message's place in its batch.
     var message: Int
-    /// The route's position in the configuration.
+    /// The route's position in the configuration, or `noTarget`.
     var target: Int
     var reason: Reason
     var column: String?
@@ -13,6 +13,8 @@ package struct DeadLetter: Sendable {
     var explanation: String
     /// Set where the server refused the row.
     var sqlState: SQLState?
+
+    static let noTarget = -1
 
     /// The kinds of bad messages, as they stand in the table and in metrics.
     enum Reason: String, Sendable, CaseIterable {
@@ -31,6 +33,10 @@ package struct DeadLetter: Sendable {
         case tombstone
         /// The server refused the row; its SQLSTATE says why.
         case refused = "refused_by_server"
+        /// Replayed from a topic that no route takes, or that several could have taken.
+        case noRoute = "no_route"
+        /// Replayed in mode `upsert`, when Kafka no longer knew whether its key has a later message.
+        case orderUnknown = "order_unknown"
     }
 }
 

@@ -21,6 +21,10 @@ struct Ledger: Sendable {
             SELECT topic, partition, next_offset FROM loader.positions
             WHERE consumer_group = $1 AND topic = ANY ($2::text[])
             """, [.text(group), .array(topics)])
+        return Self.positions(result)
+    }
+
+    private static func positions(_ result: QueryResult) -> [TopicPartition: Int64] {
         var positions: [TopicPartition: Int64] = [:]
         for row in 0..<result.rowCount {
             guard let topic = result.string(row, 0), let partition = result.int(row, 1), let offset = result.int(row, 2)
@@ -28,6 +32,20 @@ struct Ledger: Sendable {
             positions[TopicPartition(topic: topic, partition: Int32(partition))] = offset
         }
         return positions
+    }
+
+    /// The same of some partitions, held where they are until the transaction ends: no member gets further meanwhile.
+    func lockedPositions(
+        of partitions: [TopicPartition], on connection: Connection
+    ) throws(PostgresError) -> [TopicPartition: Int64] {
+        let result = try connection.query(
+            """
+            SELECT p.topic, p.partition, p.next_offset FROM loader.positions AS p
+            JOIN unnest($2::text[], $3::int[]) AS v (topic, partition)
+              ON p.topic = v.topic AND p.partition = v.partition
+            WHERE p.consumer_group = $1 ORDER BY p.topic, p.partition FOR SHARE OF p
+            """, [.text(group), .array(partitions.map(\.topic)), .array(partitions.map(\.partition))])
+        return Self.positions(result)
     }
 
     /// Writes what `StartPosition` decided, all in one transaction.

@@ -74,7 +74,7 @@ public final class Pipeline {
             consumer = try Consumer(
                 properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
             let producer =
-                options.deadLetters.topic == nil ? nil : try Producer(properties: options.producerProperties)
+                options.deadLetters.topic == nil ? nil : try Producer(properties: options.clientProperties)
             lanes = (0..<max(1, options.writers)).map { index in
                 Lane(
                     writer: Writer(

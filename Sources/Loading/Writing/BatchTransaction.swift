@@ -12,6 +12,8 @@ struct BatchTransaction {
     let deadLetters: DeadLetterSink
     /// Whether this many bad messages, on top of those before, are still bad data and not a broken route.
     let mayReject: (_ messages: Int, _ bad: Int) -> Double?
+    /// Set where dead letters are loaded again: it fills the batch, once it holds them.
+    var replay: ReplayStep? = nil
 
     /// What went in.
     struct Loaded: Sendable {
@@ -58,6 +60,9 @@ struct BatchTransaction {
             guard isOurs else { throw .fenced }
         }
         try Failpoint.afterFence.pass()
+        if let replay {
+            guard try replay.begin(on: connection) else { throw .fenced }
+        }
         var loaded = Loaded(deadLetters: batch.deadLetters)
         let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
         if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
@@ -78,7 +83,8 @@ struct BatchTransaction {
         if let share = mayReject(batch.messages.count, loaded.badMessages) {
             throw .tooManyDeadLetters(share: share)
         }
-        try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, on: connection)
+        try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, replay: replay, on: connection)
+        try replay?.end(loaded.deadLetters, on: connection)
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
         if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
         try Failpoint.beforeCommit.pass()

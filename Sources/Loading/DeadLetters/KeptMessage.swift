@@ -1,0 +1,66 @@
+import Kafka
+
+/// A message that no consumer holds: all that Kafka knew of it.
+public struct KeptMessage: Sendable, Equatable {
+    public var partition: TopicPartition
+    public var offset: Int64
+    /// Milliseconds since 1970.
+    public var timestamp: Int64?
+    public var key: [UInt8]?
+    /// Nil: a tombstone.
+    public var value: [UInt8]?
+    public var headers: [Header]
+}
+
+extension KeptMessage {
+    /// Everything of a message, copied.
+    init(_ message: borrowing Message) {
+        var headers: [Header] = []
+        message.forEachHeader { name, value in
+            headers.append(Header(name: String(decoding: name, as: UTF8.self), value: value.map { Array($0) }))
+        }
+        self.init(
+            partition: TopicPartition(topic: message.topic, partition: message.partition), offset: message.offset,
+            timestamp: message.timestamp, key: message.key.map { Array($0) }, value: message.value.map { Array($0) },
+            headers: headers)
+    }
+
+    /// As a bound of a batch.
+    var byteCount: Int {
+        (key?.count ?? 0) + (value?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
+    }
+}
+
+extension Batch {
+    /// Takes a message's bytes in.
+    ///
+    /// - Returns: its place in the batch.
+    func keep(_ message: KeptMessage, range: Int32) -> Int {
+        let start = arena.count
+        func append(_ bytes: [UInt8]?) { bytes?.withUnsafeBytes { arena.append($0) } }
+        append(message.value)
+        append(message.key)
+        let beforeHeaders = arena.count
+        for header in message.headers {
+            var name = header.name
+            name.withUTF8 {
+                arena.append(Int32($0.count))
+                arena.append(UnsafeRawBufferPointer($0))
+            }
+            arena.append(Int32(header.value?.count ?? -1))
+            append(header.value)
+        }
+        return self.append(
+            MessageRecord(
+                partition: range, offset: message.offset, timestamp: message.timestamp ?? .min, start: start,
+                valueCount: Int32(message.value?.count ?? -1), keyCount: Int32(message.key?.count ?? -1),
+                headersCount: Int32(arena.count - beforeHeaders)))
+    }
+}
+
+extension RowBuilder {
+    /// Takes a message in that was kept elsewhere, as if a consumer had brought it.
+    func add(_ message: KeptMessage, range: Int32, to batch: Batch) {
+        build(batch.keep(message, range: range), in: batch)
+    }
+}

@@ -1,0 +1,177 @@
+import Kafka
+import Postgres
+
+/// Which dead letters have been overtaken: their topic holds a later message of the same key that is loaded already, so
+/// that loading them now would set a row back, or bring a deleted one back.
+///
+/// It reads what was loaded behind the letters once more and compares keys as they go into the table. Only mode `upsert`
+/// needs it: appended rows have no order, and `ignore` keeps what is there.
+final class LaterMessages {
+    private struct Key: Hashable {
+        var target: Int
+        var bytes: [UInt8]
+    }
+
+    private let reader: PartitionReader
+    private let targets: [Target]
+    private let builders: ReplayBuilders
+    private let scratch = Batch()
+    /// The keys that are looked for, with the last offset that was found of them.
+    private var last: [TopicPartition: [Key: Int64]] = [:]
+    /// How far each partition has been read.
+    private var read: [TopicPartition: Int64] = [:]
+    /// Where what Kafka still holds begins.
+    private var low: [TopicPartition: Int64] = [:]
+    /// Messages that are dead letters themselves: they are in no row.
+    private var dead: [TopicPartition: Set<DeadLetterTable.Place>] = [:]
+
+    init(_ reader: PartitionReader, _ targets: [Target], _ builders: ReplayBuilders) {
+        self.reader = reader
+        self.targets = targets
+        self.builders = builders
+    }
+
+    /// Looks for these entries' keys from now on.
+    ///
+    /// - Parameter known: asked for what is in no row, of partitions and from where on.
+    func look(
+        for entries: [ReplayEntry],
+        dead known: ([TopicPartition: Int64]) throws -> [TopicPartition: Set<DeadLetterTable.Place>]
+    ) throws {
+        (last, read, dead) = ([:], [:], [:])
+        for entry in entries where entry.routes.contains(where: { targets[$0].mode == .upsert }) {
+            let message = entry.message
+            for key in keys(of: message, routes: entry.routes) { last[message.partition, default: [:]][key] = -1 }
+            if last[message.partition] != nil {
+                read[message.partition] = min(read[message.partition] ?? .max, message.offset + 1)
+            }
+        }
+        guard !read.isEmpty else { return }
+        for (place, marks) in try reader.consumer.watermarks(Array(read.keys), timeout: PartitionReader.timeout) {
+            low[place] = marks.low
+        }
+        dead = try known(read)
+        for entry in entries {
+            for route in entry.routes {
+                dead[entry.message.partition, default: []].insert(
+                    DeadLetterTable.Place(offset: entry.message.offset, table: targets[route].name.description))
+            }
+        }
+    }
+
+    /// Where the letters looked for stand.
+    var partitions: [TopicPartition] { read.keys.sorted() }
+
+    /// Reads on to these positions.
+    func read(to positions: [TopicPartition: Int64]) throws {
+        var ranges: [TopicPartition: Range<Int64>] = [:]
+        for (place, from) in read {
+            guard let end = positions[place] else { continue }
+            let start = max(from, low[place] ?? from)
+            if start < end { ranges[place] = start..<end }
+            read[place] = max(from, end)
+        }
+        try reader.read(ranges) { message in
+            let kept = KeptMessage(message)
+            let routes = builders.upserts(of: kept.partition.topic)
+            for key in keys(of: kept, routes: routes) where last[kept.partition]?[key] != nil {
+                let place = DeadLetterTable.Place(
+                    offset: kept.offset, table: targets[key.target].name.description)
+                if dead[kept.partition]?.contains(place) != true { last[kept.partition]?[key] = kept.offset }
+            }
+        }
+    }
+
+    enum Verdict { case latest, overtaken, unknown }
+
+    /// - Returns: `unknown` where Kafka no longer holds everything behind the letter.
+    func verdict(_ entry: ReplayEntry, route: Int) -> Verdict {
+        guard targets[route].mode == .upsert, let known = last[entry.message.partition] else { return .latest }
+        for key in keys(of: entry.message, routes: [route]) where (known[key] ?? -1) > entry.message.offset {
+            return .overtaken
+        }
+        let place = entry.message.partition
+        let end = read[place] ?? 0
+        return min(low[place] ?? 0, end) > entry.message.offset + 1 ? .unknown : .latest
+    }
+
+    /// The keys of a message's rows; none where it does not become a row.
+    private func keys(of message: KeptMessage, routes: [Int]) -> [Key] {
+        guard !routes.isEmpty else { return [] }
+        scratch.removeAll(keepingAtMost: 1 << 20)
+        let range = scratch.range(of: message.partition, expected: message.offset)
+        builders.builder(routes).add(message, range: range, to: scratch)
+        var keys: [Key] = []
+        for section in scratch.sections where targets[section.target].mode == .upsert {
+            for row in section.rows {
+                let start = row.start + (targets[section.target].format == .binary ? 2 : 0)
+                let bytes = section.buffer.bytes[start..<start + Int(row.keyCount)]
+                keys.append(Key(target: section.target, bytes: Array(bytes)))
+            }
+        }
+        return keys
+    }
+}
+
+/// Today's routes, as replays ask for them.
+final class ReplayBuilders {
+    let targets: [Target]
+    private var builders: [[Int]: RowBuilder] = [:]
+    private var upserts: [String: [Int]] = [:]
+
+    init(_ targets: [Target]) { self.targets = targets }
+
+    func builder(_ routes: [Int]) -> RowBuilder {
+        if let known = builders[routes] { return known }
+        let builder = RowBuilder(plan: MessagePlan(targets: routes, of: targets), targets: targets)
+        builders[routes] = builder
+        return builder
+    }
+
+    func routes(of topic: String) -> [Int] {
+        targets.indices.filter { targets[$0].route.topics.contains { $0.matches(topic) } }
+    }
+
+    func upserts(of topic: String) -> [Int] {
+        if let known = upserts[topic] { return known }
+        let found = routes(of: topic).filter { targets[$0].mode == .upsert }
+        upserts[topic] = found
+        return found
+    }
+
+    enum Way: Equatable {
+        case routes([Int])
+        /// No route takes the topic today.
+        case none
+        /// Several routes take the topic to the table, or none of several does: which one failed cannot be told.
+        case ambiguous
+    }
+
+    /// Where a dead letter goes today.
+    ///
+    /// - Parameter table: what it was meant for; empty where that is not known.
+    func way(topic: String, table: String) -> Way {
+        let candidates = routes(of: topic)
+        guard !candidates.isEmpty else { return .none }
+        // Where no table is known, nothing of the message is in: it goes wherever the topic goes.
+        guard !table.isEmpty else { return .routes(candidates) }
+        let same = candidates.filter { targets[$0].name.description == table }
+        if same.count == 1 { return .routes(same) }
+        // The route has got another table since.
+        if same.isEmpty, candidates.count == 1 { return .routes(candidates) }
+        return .ambiguous
+    }
+}
+
+/// A dead letter on its way back into a batch.
+struct ReplayEntry {
+    var message: KeptMessage
+    /// In the order of the configuration.
+    var routes: [Int]
+    /// What it was meant for; empty where that is not known.
+    var table: String
+    /// Its row in the table of dead letters.
+    var row: Int64?
+    /// How often it was tried before.
+    var attempts: Int32
+}

@@ -1,0 +1,57 @@
+/// A dead letter as it stands in the table.
+public struct StoredDeadLetter: Sendable, Equatable {
+    public var id: Int64
+    public var group: String
+    /// Where the message stood in its topic.
+    public var message: KeptMessage
+    /// The table it was meant for; empty where no route took it.
+    public var table: String
+    public var reason: String
+    public var sqlState: String?
+    public var column: String?
+    /// What was wrong, in words. May hold values of the message.
+    public var explanation: String
+    public var attempts: Int32
+    /// When it was last tried, in milliseconds since 1970.
+    public var failedAt: Int64
+
+    /// What to do about it.
+    public var mend: String { DeadLetterMend.text(reason: reason, sqlState: sqlState, table: table, column: column) }
+}
+
+/// What to do about a dead letter, by its reason.
+enum DeadLetterMend {
+    static func text(reason: String, sqlState: String?, table: String, column: String?) -> String {
+        let place = column.map { "\(table).\($0)" } ?? (table.isEmpty ? "the table" : table)
+        let replay = "then `loader dead-letters replay`"
+        switch DeadLetter.Reason(rawValue: reason) {
+        case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
+            return
+                "mend the producer; such a message fits no route, so `loader dead-letters purge` it once it is sent again"
+        case .wrongType, .badSyntax:
+            return
+                "change the type of \(place), or take the column from another field (`columns` in the route), \(replay)"
+        case .outOfRange, .tooLong: return "widen \(place), \(replay)"
+        case .nul: return "set `on_nul: strip` or `replace` in the route, \(replay)"
+        case .missingZone: return "set `zone` for the column or the route, \(replay)"
+        case .missingField: return "take `required` from \(place), or name the right field in `columns`, \(replay)"
+        case .null: return "drop the NOT NULL of \(place), or name the right field in `columns`, \(replay)"
+        case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
+        case .orderUnknown:
+            return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
+        case .noRoute: return "add a route for its topic, \(replay)"
+        case .refused, nil: return refused(sqlState, place, replay)
+        }
+    }
+
+    private static func refused(_ sqlState: String?, _ place: String, _ replay: String) -> String {
+        switch sqlState {
+        case "23505":
+            return "another row has the same unique value: use mode ignore or upsert with that key, or purge it"
+        case "23503": return "load or insert the row it refers to, \(replay)"
+        case "23514": return "mend the check constraint of \(place), \(replay)"
+        case "23502": return "drop the NOT NULL of \(place), or fill it, \(replay)"
+        default: return "mend what the server refused in \(place) (SQLSTATE \(sqlState ?? "unknown")), \(replay)"
+        }
+    }
+}
