@@ -14,7 +14,8 @@ struct Loader: ParsableCommand {
             """,
         version: Version.all,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, CheckCommand.self, StatusCommand.self, BackfillCommand.self,
+            RunCommand.self, MigrateCommand.self, CheckCommand.self, StatusCommand.self, DeadLettersCommand.self,
+            BackfillCommand.self,
             ConfigCommand.self, DemoCommand.self, VersionCommand.self,
         ])
 }

@@ -111,7 +111,7 @@ public struct Backfill: Sendable {
     }
 
     /// Refuses what would do harm: a group that is running, rows that would double.
-    public func check(_ moves: [Move]) throws {
+    public func check(_ moves: [Move], on connection: Connection) throws {
         let members = try admin.group(options.group, timeout: Self.timeout).members
         if !members.isEmpty {
             let names = members.map { "\($0.clientID) at \($0.host)" }.joined(separator: ", ")
@@ -119,12 +119,15 @@ public struct Backfill: Sendable {
                 code: .activeGroup, message: "the group \(options.group) is running: \(names)",
                 mend: "stop its members, then try again")
         }
-        let appends = options.routes.filter { $0.mode == .insert && $0.topics.contains { $0.matches(topic) } }
+        let appends = try Preflight.targets(options, on: connection).filter { target in
+            !target.isReplaySafe && target.route.topics.contains { $0.matches(topic) }
+        }
         let repeated = moves.reduce(0) { $0 + $1.repeated }
-        if repeated > 0, let route = appends.first, !options.allowDuplicates {
+        if repeated > 0, let target = appends.first, !options.allowDuplicates {
             throw Refusal(
                 code: .unsafeReplay,
-                message: "\(route.label) only appends to \(route.table): the rows of \(repeated) messages would double",
+                message:
+                    "\(target.route.label) only appends to \(target.name): the rows of \(repeated) messages would double",
                 mend: "use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
         }
     }

@@ -73,6 +73,8 @@ public struct LoadingOptions: Sendable {
     public var allowDuplicates: Bool
     /// Stop when every partition has reached the end it had at the start.
     public var untilEnd: Bool
+    /// Begin at the earliest messages again, once for the deployment of this name; nil: do not.
+    public var resetForDeployment: String?
 
     public init(
         brokers: String, group: String, properties: [String: String] = [:], database: Database = Database(),

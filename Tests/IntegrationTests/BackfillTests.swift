@@ -13,7 +13,7 @@ struct BackfillTests {
         let backfill = try Backfill(
             scenario.options, topic: scenario.topic, partitions: partitions, to: destination)
         let moves = try backfill.plan(on: scenario.connection)
-        try backfill.check(moves)
+        try backfill.check(moves, on: scenario.connection)
         try backfill.carryOut(moves, on: scenario.connection)
         return moves
     }

@@ -77,7 +77,7 @@ struct BackfillCommand: ParsableCommand {
             defer { connection.close() }
             let moves = try backfill.plan(on: connection)
             for line in Self.table(moves) { print(line) }
-            try backfill.check(moves)
+            try backfill.check(moves, on: connection)
             if dryRun {
                 print("Nothing was changed (--dry-run).")
             } else {
@@ -105,7 +105,7 @@ struct BackfillCommand: ParsableCommand {
         }
         if let shiftBy { return .shift(shiftBy) }
         if let toDatetime {
-            guard let time = try? Date(toDatetime, strategy: .iso8601) else {
+            guard let time = TimeArgument.absolute(toDatetime) else {
                 throw ValidationError("--to-datetime is a time with its offset, such as 2026-01-31T00:00:00Z.")
             }
             return .time(Int64(time.timeIntervalSince1970 * 1000))

@@ -25,6 +25,7 @@ struct RunCommand: ParsableCommand {
         var configuration = try arguments.load()
         configuration.loading.untilEnd = untilEnd
         configuration.loading.allowDuplicates = allowDuplicates
+        configuration.loading.resetForDeployment = DeploymentName.of(configuration)
         let status: ExitStatus
         do {
             status = try Service(configuration: configuration).run()

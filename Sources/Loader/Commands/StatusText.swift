@@ -28,14 +28,14 @@ enum StatusText {
         // A topic of hundreds of partitions that never began is one finding, not a screen full of rows.
         let rows = all ? shown : Array(shown.prefix(few))
         if !rows.isEmpty {
-            let header = ["partition", "ledger", "group", "low", "high", "lag", "loaded", "member", "state"]
+            let header = ["partition", "ledger", "group", "low", "high", "lag", "moved", "member", "state"]
             lines += TextTable.lines([header] + rows.map { row($0, at: report.readAt) }, numbers: [1, 2, 3, 4, 5])
         }
         if hidden > 0 { lines.append("\(hidden) more partitions are well (--all shows them)") }
         if shown.count > rows.count { lines.append("\(shown.count - rows.count) more partitions (--all shows them)") }
         lines.append(total(report, before: before))
         if let count = report.deadLetters, count > 0 {
-            lines.append("\(count) dead letters: `loader dead-letters list`")
+            lines.append("\(count) dead letter\(count == 1 ? "" : "s"): `loader dead-letters list`")
         }
         let remarks = remarks(report)
         if !remarks.isEmpty { lines += [""] + remarks }
@@ -47,7 +47,8 @@ enum StatusText {
         if let members = report.members {
             group =
                 members.members.isEmpty
-                ? "no loader is running (\(members.state))"
+                // "Dead" is what Kafka calls a group that it does not know.
+                ? "no loader is running (\(members.state == "Dead" ? "no such group yet" : members.state))"
                 : "\(members.state), \(members.members.count) member\(members.members.count == 1 ? "" : "s")"
         } else {
             group = "members not known"

@@ -30,6 +30,8 @@ struct Configuration: Sendable {
     var group = Group()
     var http = HTTP()
     var log = Log()
+    /// `false`, `true`, or the name of a deployment; see `DeploymentName`.
+    var resetOnStart = ""
 
     /// What was written somewhere; a key that is not in it has its default.
     var settings = ConfigurationSettings()

@@ -24,6 +24,11 @@ extension ConfigurationKey {
         .key(
             "kafka.on_lost_offsets", .choice, default: "stop", into: \.loading.onLostOffsets,
             "What to do when the messages at a position are gone: deleted unread, or the topic was created anew."),
+        .key(
+            "kafka.reset_on_start", .anyText, default: "false", aliases: [Alias(name: "RESET_OFFSET_ON_START")],
+            into: \.resetOnStart,
+            "For development: begin at the earliest messages again, once for each deployment. `true` takes a new program "
+                + "or a changed configuration for one; any other text is the deployment's name."),
         .property(
             "kafka.properties.<property>",
             "Any of librdkafka's properties, such as `security.protocol`. In a variable's name dots are underscores."),

@@ -72,7 +72,7 @@ enum LogLine {
     }
 
     /// Nothing that comes from a message or a server may steer the terminal.
-    private static func visible(_ text: String) -> String {
+    static func visible(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         return String(jsonString(text).dropFirst().dropLast())
     }

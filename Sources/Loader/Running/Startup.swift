@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import Loading
 import Logging
 import Postgres
@@ -14,10 +15,29 @@ enum Startup {
     ) throws -> Preflight? {
         var backoff = Backoff()
         let began = Date()
+        func wait(
+            for place: LoadingStatistics.Outage, _ what: String, _ error: any Error, code: String?, mend: String
+        ) throws(LoadingError) {
+            if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+                throw LoadingError(
+                    .unavailable, "\(what) away, and outage_timeout is over: \(error)",
+                    mend: "bring it up and start again")
+            }
+            if backoff.attempts == 0 {
+                statistics.outage(place, isOver: false)
+                statistics.report(
+                    Incident(
+                        .warning, "\(what) away; it is tried until it answers", code: code, error: "\(error)",
+                        mend: mend),
+                    to: logger)
+            }
+            stop.wait(for: backoff.next())
+        }
         while !stop.isRequested {
             do {
-                let preflight = try check(options)
+                let preflight = try prepare(options, logger: logger)
                 statistics.outage(.database, isOver: true)
+                statistics.outage(.brokers, isOver: true)
                 return preflight
             } catch let error as PostgresError {
                 guard FailureClass(error) == .away else {
@@ -27,24 +47,37 @@ enum Startup {
                             mend: "mend postgres.url or the role's rights")
                     ])
                 }
-                if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+                try wait(
+                    for: .database, "the database is", error, code: error.sqlState?.rawValue,
+                    mend: "bring the server of postgres.url back; the loader goes on by itself")
+            } catch let error as KafkaError {
+                guard error.isRetriable else {
                     throw LoadingError(
-                        .unavailable, "the database was away for longer than outage_timeout: \(error)",
-                        mend: "bring it up and start again")
+                        .kafka, "the brokers refuse: \(error)", mend: "mend kafka.properties or the rights")
                 }
-                if backoff.attempts == 0 {
-                    statistics.outage(.database, isOver: false)
-                    statistics.report(
-                        Incident(
-                            .warning, "the database is away; it is tried until it answers",
-                            code: error.sqlState?.rawValue, error: "\(error)",
-                            mend: "bring the server of postgres.url back; the loader goes on by itself"),
-                        to: logger)
-                }
-                stop.wait(for: backoff.next())
+                try wait(
+                    for: .brokers, "the brokers are", error, code: error.code.name,
+                    mend: "bring the brokers of kafka.brokers back; the loader goes on by itself")
             }
         }
         return nil
+    }
+
+    /// The start-up check, then what has to happen before the first message.
+    private static func prepare(_ options: LoadingOptions, logger: Logger) throws -> Preflight {
+        let preflight = try check(options)
+        guard let deployment = options.resetForDeployment else { return preflight }
+        guard options.delivery == .exactlyOnce else {
+            throw LoadingError(problems: [
+                SetupProblem(
+                    .badOption, at: "kafka.reset_on_start", "only the ledger can remember what was reset",
+                    mend: "set delivery: exactly_once, or use `loader backfill --to-earliest`")
+            ])
+        }
+        let connection = try Connection(options.connectionOptions("reset"))
+        defer { connection.close() }
+        try DeploymentReset(options, deployment: deployment).run(preflight, on: connection, logger: logger)
+        return preflight
     }
 
     /// One connection, one check.

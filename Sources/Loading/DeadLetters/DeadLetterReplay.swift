@@ -24,6 +24,19 @@ public final class DeadLetterReplay {
         public var failures: [Failure] = []
 
         static let failuresShown = 20
+
+        public init(
+            loaded: Int = 0, overtaken: Int = 0, failed: Int = 0, unrouted: Int = 0, unknown: Int = 0,
+            repeated: Int = 0, failures: [Failure] = []
+        ) {
+            self.loaded = loaded
+            self.overtaken = overtaken
+            self.failed = failed
+            self.unrouted = unrouted
+            self.unknown = unknown
+            self.repeated = repeated
+            self.failures = failures
+        }
     }
 
     public struct Failure: Sendable, Equatable {
@@ -82,8 +95,7 @@ public final class DeadLetterReplay {
         let table = DeadLetterTable(name, on: connection)
         builders = ReplayBuilders(try Preflight.targets(options, on: connection))
         var filter = filter
-        let now = try connection.query("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").int(0, 0)
-        let start = Date(timeIntervalSince1970: Double((now ?? 0) + 1) / 1000)
+        let start = try table.now()
         filter.until = min(filter.until ?? start, start)
         var last: StoredDeadLetter?
         while true {

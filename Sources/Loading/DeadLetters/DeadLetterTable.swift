@@ -44,10 +44,10 @@ public struct DeadLetterTable {
         }
     }
 
-    public func count(_ filter: DeadLetterFilter) throws(PostgresError) -> Int64 {
-        let (condition, parameters) = filter.condition()
-        return try connection.query("SELECT count(*) FROM \(name.quoted) AS d WHERE \(condition)", parameters)
-            .int(0, 0) ?? 0
+    /// The server's time, which is that of `failed_at`: a bound for what shall not be touched because it comes later.
+    public func now() throws(PostgresError) -> Date {
+        let time = try connection.query("SELECT \(Self.milliseconds("clock_timestamp()"))").int(0, 0) ?? 0
+        return Date(timeIntervalSince1970: Double(time + 1) / 1000)
     }
 
     /// The latest failures first, without their keys, values and headers.

@@ -20,9 +20,9 @@ public struct PositionReport: Sendable {
         /// Where a loader that starts now begins; nil where it would stop, or where that is not known.
         public var start: Int64?
 
-        /// Messages that are not loaded yet; nil where that is not known.
+        /// Messages that are still to be loaded, from where a loader begins; nil where that is not known.
         public var lag: Int64? {
-            guard let position = ledger ?? group?.offset ?? start, let watermarks else { return nil }
+            guard let position = start ?? ledger ?? group?.offset, let watermarks else { return nil }
             return max(0, watermarks.high - max(position, watermarks.low))
         }
     }
@@ -135,6 +135,7 @@ public struct PositionReport: Sendable {
             for row in 0..<result.rowCount {
                 guard let topic = result.string(row, 0), let partition = result.int(row, 1),
                     let offset = result.int(row, 2), let updatedAt = result.int(row, 3),
+                    !DeploymentReset.remembers(topic),
                     options.routes.contains(where: { $0.topics.contains { $0.matches(topic) } })
                 else { continue }
                 side.positions[TopicPartition(topic: topic, partition: Int32(partition))] = (offset, updatedAt)
