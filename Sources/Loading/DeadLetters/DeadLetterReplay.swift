@@ -139,9 +139,10 @@ public final class DeadLetterReplay {
             let step = ReplayStep(
                 entries: entries, unrouted: unrouted, builders: builders, later: later, group: group, options: options,
                 ranges: ranges, isDryRun: isDryRun)
-            // What fails again goes back to where it came from.
+            // What fails again goes back to where it came from; a topic cannot be rolled back.
             let sink = LoadingOptions.DeadLetters(
-                table: options.deadLetters.table, topic: options.deadLetters.table == nil ? topic : nil)
+                table: options.deadLetters.table,
+                topic: options.deadLetters.table == nil && !isDryRun ? topic : nil)
             let producer = sink.topic == nil ? nil : try Producer(properties: options.clientProperties)
             let transaction = BatchTransaction(
                 batch: step.batch, targets: builders.targets, connection: connection, ledger: nil,

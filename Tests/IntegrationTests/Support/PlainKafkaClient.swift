@@ -1,0 +1,39 @@
+import Foundation
+import TestSupport
+
+/// Another Kafka client than the loader's own: confluent-kafka for Python.
+enum PlainKafkaClient {
+    /// A Python that has it; nil: none.
+    static let python: String? = {
+        let package = URL(filePath: #filePath).appending(path: "../../../../.local/venv/bin").standardized.path()
+        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        return ([package] + path).map { $0 + "/python3" }.first { program in
+            guard FileManager.default.isExecutableFile(atPath: program) else { return false }
+            return (try? run(program, "import confluent_kafka", []))?.status == 0
+        }
+    }()
+
+    /// Runs a script with arguments.
+    ///
+    /// - Returns: what it has printed.
+    static func run(_ script: String, _ arguments: [String]) async throws -> Data {
+        guard let python else { throw CocoaError(.fileNoSuchFile) }
+        return try await onThread { try run(python, script, arguments).output }
+    }
+
+    private static func run(
+        _ program: String, _ script: String, _ arguments: [String]
+    ) throws -> (status: Int32, output: Data) {
+        let process = Process()
+        process.executableURL = URL(filePath: program)
+        process.arguments = ["-c", script] + arguments
+        let output = Pipe()
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.runWithoutBlockedSignals()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, text)
+    }
+}
