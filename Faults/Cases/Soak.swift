@@ -12,7 +12,7 @@ struct Soak: FaultCase {
     let isLong = true
 
     func least(_ scale: FaultScale) -> FaultCounts {
-        // For ten minutes; an hour has six times as many.
+        // In ten minutes; `run` asks for so many in each ten.
         FaultCounts(
             kinds: ["kills": 8, "terminated connections": 100, "PostgreSQL restarts": 1, "broker troubles": 5],
             midRun: 8)
@@ -52,6 +52,9 @@ struct Soak: FaultCase {
                 follower.ends.reduce(0, +) >= Int64(written)
             }
             report.add(try audit.compare(), of: "the rest")
+            var least = least(context.scale)
+            least.kinds = least.kinds.mapValues { $0 * context.minutes / 10 }
+            report.failures += report.faults.shortfalls(of: least)
             report.expect(survivor.isRunning, "the survivor ended by itself: \(survivor.log.path())")
             report.add(failure: try await context.stop(survivor))
             try await follower.stop()

@@ -35,12 +35,18 @@ struct LedgerFenceTests {
         }
     }
 
-    @Test("a member that fell asleep in the midst of COPY keeps its heir waiting for no longer than statement_timeout")
-    func asleepInCopy() async throws {
+    @Test(
+        "a member that fell asleep in the midst of COPY keeps its heir waiting for no longer than statement_timeout",
+        arguments: [false, true])
+    func asleepInCopy(isReset: Bool) async throws {
         try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
             try scenario.produce(5)
             try scenario.setPosition(0)
+            // To begin behind a reset, the heir has to write the position before it loads anything.
+            if isReset { try scenario.setGroup(2) }
+            let expected = Array((isReset ? 2 : 0)..<5)
             scenario.options.database.statementTimeout = .seconds(1)
+            scenario.options.database.lockTimeout = .seconds(1)
             let zombie = try Connection(scenario.options.connectionOptions("writer 0"))
             try zombie.execute("BEGIN; SET LOCAL statement_timeout = '1s'")
             _ = try zombie.query(
@@ -51,13 +57,15 @@ struct LedgerFenceTests {
             let failure = #expect(throws: PostgresError.self) {
                 _ = try zombie.copyIn("COPY events FROM STDIN") { (_: borrowing CopyInStream) throws(PostgresError) in
                     let deadline = ContinuousClock.now + .seconds(30)
-                    while loader.statistics.snapshot.rows < 5, ContinuousClock.now < deadline { usleep(10_000) }
+                    while loader.statistics.snapshot.rows < expected.count, ContinuousClock.now < deadline {
+                        usleep(10_000)
+                    }
                 }
             }
             #expect(failure?.code == .connectionLost)
             try await loader.finish()
             #expect(loader.statistics.snapshot.fences == 0)
-            #expect(try scenario.ids() == Array(0..<5))
+            #expect(try scenario.ids() == expected)
             #expect(try scenario.position() == 5)
         }
     }

@@ -50,8 +50,11 @@ struct Ledger: Sendable {
 
     /// Writes what `StartPosition` decided, all in one transaction.
     ///
+    /// - Parameter lockTimeout: how long to wait for a member that is moving one of the positions.
     /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
-    func write(_ starts: [TopicPartition: StartPosition], on connection: Connection) throws(PostgresError) -> Bool {
+    func write(
+        _ starts: [TopicPartition: StartPosition], lockTimeout: Duration = .seconds(10), on connection: Connection
+    ) throws(PostgresError) -> Bool {
         var inserts: [(partition: TopicPartition, offset: Int64)] = []
         var updates: [Batch.PartitionRange] = []
         for (partition, start) in starts.sorted(by: { $0.key < $1.key }) {
@@ -63,7 +66,7 @@ struct Ledger: Sendable {
             }
         }
         guard !inserts.isEmpty || !updates.isEmpty else { return true }
-        try connection.execute("BEGIN")
+        try connection.execute("BEGIN; SET LOCAL lock_timeout = '\(lockTimeout.inMilliseconds)ms'")
         do {
             if !inserts.isEmpty {
                 // A position that another member wrote first stands; the caller reads them all again.

@@ -80,7 +80,14 @@ struct StartReader {
             }
         }
         try goOn()
-        guard try ledger.write(starts, on: connection) else { throw Overtaken() }
+        do {
+            // The group is not served while this waits.
+            let patience = min(options.database.lockTimeout, Self.timeout)
+            guard try ledger.write(starts, lockTimeout: patience, on: connection) else { throw Overtaken() }
+        } catch let error as PostgresError {
+            HungWriters(options).end(asAsks: error, on: connection)
+            throw error
+        }
         var offsets: [TopicPartition: Int64] = [:]
         var resets = 0
         let written =

@@ -16,12 +16,13 @@ struct HungWriters {
     /// only cannot say so. The ledger decides what becomes of their batches, as after any lost connection.
     func end(asAsks error: PostgresError, on connection: Connection) {
         guard [.lockNotAvailable, .queryCanceled].contains(error.sqlState), connection.isOpen else { return }
-        // By the server's own idea of our name: it cuts long ones.
+        // By the server's own idea of our name, without the role: it cuts long ones.
         _ = try? connection.query(
             """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-              AND starts_with(application_name, regexp_replace(current_setting('application_name'), '[0-9]+$', ''))
+              AND starts_with(
+                application_name, regexp_replace(current_setting('application_name'), '(ledger|writer [0-9]+)$', ''))
               AND state = 'active' AND wait_event = 'ClientRead'
               AND query_start < clock_timestamp() - $1::bigint * interval '1 ms'
             """, [.int64(statementTimeout.inMilliseconds)])
