@@ -91,6 +91,16 @@ public struct Landing: Sendable {
         }
     }
 
+    /// How many messages the topic has taken, counted from offset 0.
+    public func endCount() throws -> Int {
+        try broker.withAdmin { admin in
+            try (0..<Int32(broker.partitionCount(of: topic))).reduce(0) { sum, partition in
+                let place = TopicPartition(topic: topic, partition: partition)
+                return sum + Int(try admin.watermarks(of: place, timeout: .seconds(30)).high)
+            }
+        }
+    }
+
     /// Waits until the ledger says that so many messages are in, bad ones among them.
     public func waitForLoaded(_ count: Int, within timeout: Duration = .seconds(120)) async throws {
         let connection = try schema.connect()
