@@ -3,9 +3,12 @@ import Postgres
 
 /// The start-up check: every mistake of the configuration and of the target, all at once, before the first message.
 public struct Preflight: Sendable {
+    /// The routes that could be compiled.
     let targets: [Target]
     let mark: LedgerMark?
-    /// What does not stop the start.
+    /// What stops the start.
+    public let problems: [SetupProblem]
+    /// What does not.
     public let warnings: [SetupProblem]
 
     /// The oldest server the loader is made for.
@@ -27,12 +30,24 @@ public struct Preflight: Sendable {
         return problems
     }
 
-    /// Checks the options against the database.
+    /// Checks the options against the database, for a start.
     ///
     /// - Throws: `LoadingError` with all mistakes, or `PostgresError` if the database cannot be asked.
     public static func check(_ options: LoadingOptions, on connection: Connection) throws -> Preflight {
+        let preflight = try inspect(options, on: connection)
+        guard preflight.problems.isEmpty else { throw LoadingError(problems: preflight.problems) }
+        return preflight
+    }
+
+    /// Checks the options against the database, for somebody who wants to hear of everything.
+    ///
+    /// - Throws: if the database cannot be asked.
+    public static func inspect(
+        _ options: LoadingOptions, on connection: Connection
+    ) throws(PostgresError) -> Preflight {
         var problems = problems(options)
         var warnings: [SetupProblem] = []
+        let role = connection.parameter("session_authorization")
         if connection.serverVersion < oldestServer {
             problems.append(
                 SetupProblem(
@@ -49,10 +64,14 @@ public struct Preflight: Sendable {
         let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(
             Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
-        let (targets, found) = compile(options, tables, versions)
+        let (targets, found) = compile(options, tables, versions, role)
         problems += found
-        problems += try ledgerProblems(options, tables, on: connection)
-        problems += deadLetterProblems(options, tables)
+        let ledgerProblems = ledgerProblems(options, tables, role)
+        problems += ledgerProblems
+        problems += deadLetterProblems(options, tables, role)
+        let (hidden, unsafe) = try tableTraits(targets, options, on: connection)
+        problems += hidden
+        warnings += unsafe
         if options.routes.contains(where: { $0.mode != .insert }) {
             let may = try connection.query("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
             if may.bool(0, 0) == false {
@@ -60,7 +79,8 @@ public struct Preflight: Sendable {
                     SetupProblem(
                         .missingRight, at: "postgres.url",
                         "no right to create temporary tables, which ignore and upsert need",
-                        mend: "GRANT TEMPORARY ON DATABASE … TO the loader's role"))
+                        mend: "GRANT TEMPORARY ON DATABASE \(quoteIdentifier(may.string(0, 1) ?? "")) TO "
+                            + "\(MissingRights.grantee(role));"))
             }
         }
         for target in targets where target.mode == .upsert {
@@ -74,16 +94,56 @@ public struct Preflight: Sendable {
             }
         }
         warnings += timeoutWarnings(options)
-        guard problems.isEmpty else { throw LoadingError(problems: problems) }
-        let mark = options.delivery == .exactlyOnce ? try Ledger.mark(on: connection) : nil
-        if options.delivery == .exactlyOnce, mark == nil {
-            throw LoadingError(problems: [
-                SetupProblem(
-                    .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
-                    mend: "run `loader migrate down` and `loader migrate up`, or insert its one row again")
-            ])
+        var mark: LedgerMark?
+        if options.delivery == .exactlyOnce, ledgerProblems.isEmpty {
+            mark = try Ledger.mark(on: connection)
+            if mark == nil {
+                problems.append(
+                    SetupProblem(
+                        .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
+                        mend: "run `loader migrate down` and `loader migrate up`, or insert its one row again"))
+            }
         }
-        return Preflight(targets: targets, mark: mark, warnings: warnings)
+        return Preflight(targets: targets, mark: mark, problems: problems, warnings: warnings)
+    }
+
+    /// What the catalog says of tables beyond their columns: row-level security, which refuses COPY, and tables that a
+    /// crash of the server empties.
+    private static func tableTraits(
+        _ targets: [Target], _ options: LoadingOptions, on connection: Connection
+    ) throws(PostgresError) -> (problems: [SetupProblem], warnings: [SetupProblem]) {
+        guard !targets.isEmpty else { return ([], []) }
+        let found = try connection.query(
+            """
+            SELECT c.oid::bigint, row_security_active(c.oid), c.relpersistence = 'u'
+            FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::bigint[]::oid[])
+            """, [.array(targets.map { Int64($0.table.oid) })])
+        var secured: Set<Int64> = []
+        var unlogged: Set<Int64> = []
+        for row in 0..<found.rowCount {
+            guard let oid = found.int(row, 0) else { continue }
+            if found.bool(row, 1) == true { secured.insert(oid) }
+            if found.bool(row, 2) == true { unlogged.insert(oid) }
+        }
+        var problems: [SetupProblem] = []
+        var warnings: [SetupProblem] = []
+        for target in targets {
+            if target.mode == .insert, secured.contains(Int64(target.table.oid)) {
+                problems.append(
+                    SetupProblem(
+                        .missingRight, at: target.route.label,
+                        "row-level security of \(target.name) applies to this role, and COPY refuses that",
+                        mend: "load as the table's owner, or as a role with BYPASSRLS"))
+            }
+            if options.delivery == .exactlyOnce, unlogged.contains(Int64(target.table.oid)) {
+                warnings.append(
+                    SetupProblem(
+                        .wrongRelation, at: target.route.label,
+                        "\(target.name) is unlogged: a crash of the server empties it, and the ledger goes on as if not",
+                        mend: "ALTER TABLE \(target.name.quoted) SET LOGGED;", isWarning: true))
+            }
+        }
+        return (problems, warnings)
     }
 
     /// The routes compiled against their tables as they are now.
@@ -92,13 +152,13 @@ public struct Preflight: Sendable {
     static func targets(_ options: LoadingOptions, on connection: Connection) throws -> [Target] {
         let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(Array(Set(options.routes.map(\.table))), on: connection)
-        let (targets, problems) = compile(options, tables, versions)
+        let (targets, problems) = compile(options, tables, versions, nil)
         guard problems.isEmpty else { throw LoadingError(problems: problems) }
         return targets
     }
 
     private static func compile(
-        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [String]
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [String], _ role: String?
     ) -> ([Target], [SetupProblem]) {
         var targets: [Target] = []
         var problems: [SetupProblem] = []
@@ -121,7 +181,7 @@ public struct Preflight: Sendable {
                         mend: "name a table or a partitioned table"))
                 continue
             }
-            switch Target.compile(route, index: index, table: table) {
+            switch Target.compile(route, index: index, table: table, role: role) {
             case .success(var target):
                 target.version = versions[index]
                 targets.append(target)
@@ -141,37 +201,46 @@ public struct Preflight: Sendable {
     }
 
     private static func ledgerProblems(
-        _ options: LoadingOptions, _ tables: [TableName: Table], on connection: Connection
-    ) throws -> [SetupProblem] {
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ role: String?
+    ) -> [SetupProblem] {
         guard options.delivery == .exactlyOnce else { return [] }
-        var problems: [SetupProblem] = []
-        for name in [positions, ledger] {
-            guard let table = tables[name] else {
-                problems.append(
-                    SetupProblem(
-                        .ledger, at: name.description, "the table is missing, and exactly-once rests on it",
-                        mend: "run `loader migrate up`, or set delivery: at_least_once"))
-                continue
-            }
-            if !table.maySelect {
-                problems.append(missingRight("SELECT", name))
-            }
-            if name == positions {
-                if !table.columns.allSatisfy(\.mayInsert) { problems.append(missingRight("INSERT", name)) }
-                if !table.columns.allSatisfy(\.mayUpdate) { problems.append(missingRight("UPDATE", name)) }
-            }
+        let missing = [positions, ledger].filter { tables[$0] == nil }
+        if !missing.isEmpty {
+            let names = missing.map(\.description).joined(separator: ", ")
+            return [
+                SetupProblem(
+                    .ledger, at: names,
+                    "\(missing.count == 1 ? "the table is" : "the tables are") missing, and exactly-once rests on them",
+                    mend: "run `loader migrate up`, or set delivery: at_least_once")
+            ]
         }
-        return problems
+        return [positions, ledger].compactMap { name in
+            guard let table = tables[name] else { return nil }
+            return missingRights(name, table, role, writes: name == positions ? table.columns : [])
+        }
     }
 
-    private static func missingRight(_ right: String, _ table: TableName) -> SetupProblem {
-        SetupProblem(
-            .missingRight, at: table.description, "no right to \(right)",
-            mend: "GRANT \(right) ON \(table.quoted) TO the loader's role")
+    /// - Parameter writes: the columns that are inserted and updated.
+    private static func missingRights(
+        _ name: TableName, _ table: Table, _ role: String?, writes: [Table.Column]
+    ) -> SetupProblem? {
+        var rights: [String] = []
+        if !table.maySelect { rights.append("SELECT") }
+        if !writes.allSatisfy(\.mayInsert) { rights.append("INSERT") }
+        if !writes.allSatisfy(\.mayUpdate) { rights.append("UPDATE") }
+        guard !rights.isEmpty else { return nil }
+        let names = rights.joined(separator: ", ")
+        let grantee = MissingRights.grantee(role)
+        let usage =
+            table.mayUseSchema
+            ? "" : "GRANT USAGE ON SCHEMA \(quoteIdentifier(table.name.schema ?? "")) TO \(grantee); "
+        return SetupProblem(
+            .missingRight, at: name.description, "no right to \(names)",
+            mend: usage + "GRANT \(names) ON \(table.name.quoted) TO \(grantee);")
     }
 
     private static func deadLetterProblems(
-        _ options: LoadingOptions, _ tables: [TableName: Table]
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ role: String?
     ) -> [SetupProblem] {
         guard let name = options.deadLetters.table else { return [] }
         guard let table = tables[name] else {
@@ -189,28 +258,38 @@ public struct Preflight: Sendable {
                     mend: "make it LIKE loader.dead_letters INCLUDING ALL")
             ]
         }
-        var problems: [SetupProblem] = []
-        if !table.columns.filter({ DeadLetterSink.columns.contains($0.name) }).allSatisfy(\.mayInsert) {
-            problems.append(missingRight("INSERT", name))
-        }
-        if !table.columns.filter({ DeadLetterSink.columns.contains($0.name) }).allSatisfy(\.mayUpdate) {
-            problems.append(missingRight("UPDATE", name))
-        }
-        if !table.maySelect { problems.append(missingRight("SELECT", name)) }
-        return problems
+        let written = table.columns.filter { DeadLetterSink.columns.contains($0.name) }
+        return [missingRights(name, table, role, writes: written)].compactMap(\.self)
     }
 
-    /// A statement that may take longer than the group waits would cost the membership.
+    /// Times that do not go together. A statement that may take longer than the group waits would cost the membership.
     private static func timeoutWarnings(_ options: LoadingOptions) -> [SetupProblem] {
         let limit = options.properties["max.poll.interval.ms"].flatMap { Int64($0) } ?? 300_000
-        let longest = options.database.statementTimeout.inMilliseconds + options.database.lockTimeout.inMilliseconds
-        guard longest > limit else { return [] }
-        return [
-            SetupProblem(
-                .badOption, at: "postgres.statement_timeout",
+        let statement = options.database.statementTimeout.inMilliseconds
+        let lock = options.database.lockTimeout.inMilliseconds
+        var warnings: [SetupProblem] = []
+        func warn(_ key: String, _ problem: String, _ mend: String) {
+            warnings.append(SetupProblem(.timeout, at: key, problem, mend: mend, isWarning: true))
+        }
+        if statement + lock > limit {
+            warn(
+                "postgres.statement_timeout",
                 "with lock_timeout it is longer than max.poll.interval.ms (\(limit) ms): a rebalance may have to wait for it",
-                mend: "shorten them, or raise max.poll.interval.ms in kafka.properties", isWarning: true)
-        ]
+                "shorten them, or raise max.poll.interval.ms in kafka.properties")
+        }
+        if lock >= statement {
+            warn(
+                "postgres.lock_timeout",
+                "it is no shorter than statement_timeout (\(statement) ms), which so ends the wait for a lock first",
+                "make it shorter than postgres.statement_timeout")
+        }
+        if options.shutdownTimeout.inMilliseconds > limit {
+            warn(
+                "shutdown_timeout",
+                "it is longer than max.poll.interval.ms (\(limit) ms): the group would give the partitions away before the "
+                    + "stop is over", "shorten it, or raise max.poll.interval.ms in kafka.properties")
+        }
+        return warnings
     }
 }
 
@@ -222,12 +301,14 @@ public struct RouteSummary: Sendable, Equatable {
         public var source: String
         public var type: String
         public var isKey: Bool
+        public var isNotNull: Bool
     }
 
     public var label: String
     public var topics: [String]
     public var table: String
     public var mode: Route.Mode
+    public var onTombstone: Route.OnTombstone
     public var isBinary: Bool
     public var columns: [Column]
     /// Whether messages may be loaded again without doubling rows.
@@ -239,13 +320,19 @@ extension Preflight {
         targets.map { target in
             RouteSummary(
                 label: target.route.label, topics: target.route.topics.map(\.subscription),
-                table: target.name.description, mode: target.mode, isBinary: target.format == .binary,
+                table: target.name.description, mode: target.mode, onTombstone: target.onTombstone,
+                isBinary: target.format == .binary,
                 columns: target.columns.enumerated().map { index, column in
                     RouteSummary.Column(
                         name: column.name, source: column.source.description, type: column.type.formatted,
-                        isKey: index < target.keyCount)
+                        isKey: index < target.keyCount, isNotNull: column.isNotNull)
                 },
                 isReplaySafe: target.isReplaySafe)
         }
     }
+}
+
+extension Preflight {
+    /// The UUID of the database's ledger; nil without one.
+    public var ledgerID: String? { mark?.ledger }
 }

@@ -101,6 +101,7 @@ public enum Catalog {
             'oid', w.oid::bigint, 'schema', w.nspname, 'name', w.relname, 'kind', w.relkind,
             'maySelect', w.usable AND has_table_privilege(w.oid, 'SELECT'),
             'mayDelete', w.usable AND has_table_privilege(w.oid, 'DELETE'),
+            'mayUseSchema', w.usable,
             'columns', (
                 SELECT coalesce(json_agg(json_build_object(
                     'name', c.attname, 'number', c.attnum, 'type', c.atttypid::bigint, 'modifier', c.atttypmod,
@@ -261,6 +262,7 @@ private struct RelationRow: Decodable {
     var hasDeferredConstraints: Bool
     var maySelect: Bool
     var mayDelete: Bool
+    var mayUseSchema: Bool
 
     func table(_ types: [TypeKey: TypeRow]) -> Table {
         Table(
@@ -280,7 +282,8 @@ private struct RelationRow: Decodable {
                 Table.UniqueIndex(
                     name: $0.name, columns: $0.columns, isPrimary: $0.isPrimary, isArbiter: $0.isArbiter)
             },
-            hasDeferredConstraints: hasDeferredConstraints, maySelect: maySelect, mayDelete: mayDelete)
+            hasDeferredConstraints: hasDeferredConstraints, maySelect: maySelect, mayDelete: mayDelete,
+            mayUseSchema: mayUseSchema)
     }
 }
 

@@ -89,10 +89,12 @@ public struct Table: Sendable, Hashable {
     public var hasDeferredConstraints: Bool
     public var maySelect: Bool
     public var mayDelete: Bool
+    /// USAGE on the schema, without which no other right counts.
+    public var mayUseSchema: Bool
 
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
-        hasDeferredConstraints: Bool = false, maySelect: Bool = true, mayDelete: Bool = true
+        hasDeferredConstraints: Bool = false, maySelect: Bool = true, mayDelete: Bool = true, mayUseSchema: Bool = true
     ) {
         self.oid = oid
         self.name = name
@@ -102,6 +104,7 @@ public struct Table: Sendable, Hashable {
         self.hasDeferredConstraints = hasDeferredConstraints
         self.maySelect = maySelect
         self.mayDelete = mayDelete
+        self.mayUseSchema = mayUseSchema
     }
 
     public func column(named name: String) -> Column? { columns.first { $0.name == name } }

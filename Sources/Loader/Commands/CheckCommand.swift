@@ -1,49 +1,76 @@
 import ArgumentParser
 import Foundation
 import Loading
-import Postgres
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Check the configuration, the topics and the tables without loading anything.",
+        abstract: "Check everything that a start needs, and show how real messages would land.",
         discussion: """
-            Every mistake is reported at once, and the exit status is then 78.
+            Looks at the configuration, database, ledger, rights, brokers, group and topics, then puts a sample of the \
+            messages through the routes: half from where a loader would begin, half the newest. Nothing is written, and no \
+            group is joined. Every mistake is reported at once with its mend; the exit status is then 78, and 0 with \
+            warnings.
 
             EXAMPLES:
               loader check --config loader.yaml
-              KAFKA_TOPIC=orders LOADER_TABLE=public.orders loader check
+              loader check --sample 1000 --no-values --json
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
 
-    func run() throws {
-        let configuration = try arguments.load()
-        do {
-            let preflight = try Startup.check(configuration.loading)
-            for warning in preflight.warnings { StandardError.shared.write(line: "warning: \(warning)") }
-            for route in preflight.routes { print(Self.text(route)) }
-        } catch let error as LoadingError {
-            StandardError.shared.write(line: error.description)
-            throw ExitStatus(error.code).code
-        } catch let error as PostgresError {
-            StandardError.shared.write(line: "the database cannot be asked: \(error)")
-            throw (FailureClass(error) == .away ? ExitStatus.unavailable : .configuration).code
-        }
+    @Option(help: ArgumentHelp("Messages of each partition to look at; 0: none.", valueName: "count"))
+    var sample = 100
+
+    @Flag(help: "Show no value of any message.")
+    var noValues = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        guard (0...100_000).contains(sample) else { throw ValidationError("--sample is 0 to 100000.") }
     }
 
-    /// A route and where each of its columns comes from.
-    private static func text(_ route: RouteSummary) -> String {
-        var lines = [
-            "\(route.label): \(route.topics.joined(separator: ", ")) → \(route.table), mode \(route.mode.rawValue), "
-                + "\(route.isBinary ? "binary" : "text") COPY, "
-                + (route.isReplaySafe ? "safe to replay" : "a replay would double rows")
-        ]
-        let width = route.columns.map(\.name.count).max() ?? 0
-        for column in route.columns {
-            let name = column.name.padding(toLength: width, withPad: " ", startingAt: 0)
-            lines.append("  \(name)  ← \(column.source)  (\(column.type)\(column.isKey ? ", key" : ""))")
+    func run() throws {
+        var report: CheckReport
+        do throws(ConfigurationProblems) {
+            let sources = try ConfigurationSources.found(config: arguments.config, assignments: arguments.assignments)
+            report = Inspection(configuration: try Configuration(sources), sample: sample).report()
+        } catch {
+            guard json else { throw arguments.report(error) }
+            report = CheckReport(error)
         }
-        return lines.joined(separator: "\n")
+        if noValues { report = report.withoutValues }
+        if json {
+            print(try report.json)
+        } else {
+            let terminal = StandardError(descriptor: STDOUT_FILENO)
+            let isColored =
+                configurationColors && terminal.isTerminal
+                && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+            let text = CheckReportText(
+                report: report, width: terminal.isTerminal ? terminal.width : 120, isColored: isColored)
+            for line in text.lines { print(line) }
+        }
+        if report.status == .error { throw ExitStatus.configuration.code }
+    }
+
+    /// https://no-color.org
+    private var configurationColors: Bool { ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty }
+}
+
+extension CheckReport {
+    /// A configuration that could not be read: all that is known.
+    fileprivate init(_ mistakes: ConfigurationProblems) {
+        var area = Area(name: "configuration", status: .error, summary: "")
+        area.problems = mistakes.problems.map { problem in
+            var place = problem.path ?? "configuration"
+            if let origin = problem.origin, origin != .builtIn { place = "\(origin): \(place)" }
+            return Problem(
+                severity: problem.severity == .error ? .error : .warning, code: problem.code.rawValue, place: place,
+                problem: problem.message, mend: problem.mend)
+        }
+        areas = [area]
     }
 }

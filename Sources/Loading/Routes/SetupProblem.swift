@@ -15,6 +15,13 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
         case topic
         case kafka
         case database
+        /// The group's position is none that a loader could begin at.
+        case position
+        case group
+        case timeout
+        case clock
+        /// What the sampled messages showed.
+        case sample
     }
 
     public var code: Code

@@ -61,8 +61,13 @@ typealias Omission = UInt64
 
 extension Target {
     /// Compiles a route, or says everything that is wrong with it.
-    package static func compile(_ route: Route, index: Int, table: Table) -> Result<Target, SetupProblems> {
+    ///
+    /// - Parameter role: the one that loads, for the GRANTs that are proposed.
+    package static func compile(
+        _ route: Route, index: Int, table: Table, role: String? = nil
+    ) -> Result<Target, SetupProblems> {
         var problems: [SetupProblem] = []
+        var rights = MissingRights()
         let place = route.label
         func problem(_ code: SetupProblem.Code, _ text: String, mend: String) {
             problems.append(SetupProblem(code, at: place, text, mend: mend))
@@ -98,16 +103,8 @@ extension Target {
                     mend: "take it out of `columns`")
                 continue
             }
-            if !found.mayInsert {
-                problem(
-                    .missingRight, "no right to INSERT into \(table.name).\(column.name)",
-                    mend: "GRANT INSERT ON \(table.name.quoted) TO the loader's role")
-            }
-            if route.mode == .upsert, !found.mayUpdate, !key.contains(column.name) {
-                problem(
-                    .missingRight, "no right to UPDATE \(table.name).\(column.name), which mode upsert needs",
-                    mend: "GRANT UPDATE ON \(table.name.quoted) TO the loader's role")
-            }
+            if !found.mayInsert { rights.insert.append(column.name) }
+            if route.mode == .upsert, !found.mayUpdate, !key.contains(column.name) { rights.update.append(column.name) }
             if let zone = column.timeZone ?? route.timeZone, !EncodingOptions.isKnownTimeZone(zone) {
                 problem(
                     .badOption, "zone \"\(zone)\" of \(column.name) is not known here",
@@ -131,23 +128,18 @@ extension Target {
         if accepted.isEmpty, problems.isEmpty {
             problem(.missingColumn, "\(table.name) has no column that can be loaded", mend: "add columns to the table")
         }
-        if route.mode != .insert, !table.maySelect {
-            problem(
-                .missingRight, "no right to SELECT from \(table.name), which mode \(route.mode.rawValue) needs",
-                mend: "GRANT SELECT ON \(table.name.quoted) TO the loader's role")
-        }
+        rights.select = route.mode != .insert && !table.maySelect
         let onTombstone = route.onTombstone ?? (route.mode == .upsert ? .delete : .deadLetter)
         if onTombstone == .delete {
             if route.mode != .upsert {
                 problem(
                     .badOption, "on_tombstone: delete needs mode upsert",
                     mend: "set mode: upsert, or on_tombstone: skip")
-            } else if !table.mayDelete {
-                problem(
-                    .missingRight, "no right to DELETE from \(table.name), which tombstones need",
-                    mend: "GRANT DELETE ON \(table.name.quoted) TO the loader's role, or on_tombstone: skip")
+            } else {
+                rights.delete = !table.mayDelete
             }
         }
+        if !rights.isEmpty { problems.append(rights.problem(at: place, table: table, mode: route.mode, role: role)) }
         guard problems.isEmpty else { return .failure(SetupProblems(problems)) }
 
         let options = accepted.map { column, _ in

@@ -1,0 +1,49 @@
+/// What a sample of messages showed of a route.
+public struct RouteSample: Sendable, Equatable {
+    public struct Column: Sendable, Equatable {
+        public var name: String
+        /// Messages that have a value for it, one that has none, and one that has null.
+        public var filled = 0
+        public var absent = 0
+        public var null = 0
+        /// A value of the sample: as the server shows it in the column where that is known, else as the message has it.
+        public var example: String?
+    }
+
+    /// Messages that would be dead letters for the same reason.
+    public struct Rejection: Sendable, Equatable {
+        /// As in `loader.dead_letters`.
+        public var reason: String
+        public var column: String?
+        /// Without any value of the messages.
+        public var explanation: String
+        public var sqlState: String?
+        public var count: Int
+        /// The first of them, `orders[0]@17`.
+        public var places: [String]
+    }
+
+    /// A field of the messages that no route of their topic takes.
+    public struct UnusedField: Sendable, Equatable {
+        /// As a route would name it.
+        public var path: String
+        public var count: Int
+        public var example: String?
+    }
+
+    public var messages = 0
+    /// Of the messages, those that are objects: what the columns' counts are counted of.
+    public var objects = 0
+    public var rows = 0
+    public var deletions = 0
+    public var columns: [Column] = []
+    public var rejections: [Rejection] = []
+    /// The outermost ones, the most frequent first.
+    public var unusedFields: [UnusedField] = []
+    /// Those and the fields in them, in words of a route.
+    public var unusedPaths: Set<String> = []
+    /// Whether the server has read the rows into a copy of the table, too; its checks of single rows are then in here.
+    public var wasReadByServer = false
+
+    public var rejected: Int { rejections.reduce(0) { $0 + $1.count } }
+}

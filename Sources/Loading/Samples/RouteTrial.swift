@@ -1,0 +1,257 @@
+import Foundation
+import Kafka
+import Postgres
+import Records
+
+/// Puts a sample of real messages through the routes, as loading would, and loads nothing.
+public struct RouteTrial {
+    /// In the order of `Preflight.routes`.
+    public private(set) var samples: [RouteSample]
+    public private(set) var warnings: [SetupProblem] = []
+    /// The newest timestamp among the messages, in milliseconds since 1970.
+    public private(set) var newest: Int64?
+
+    private let targets: [Target]
+    private let maxShare: Double
+
+    /// - Parameters:
+    ///   - count: messages of each partition.
+    ///   - connection: lets the server read the rows, too, into temporary tables that are taken back.
+    /// - Throws: for properties that librdkafka refuses.
+    public init(
+        _ options: LoadingOptions, _ preflight: Preflight, _ survey: TopicSurvey, count: Int,
+        on connection: Connection?
+    ) throws(KafkaError) {
+        // Routes that could not be compiled are missing, and a target's index is its place here.
+        targets = preflight.targets.enumerated().map { place, target in
+            var target = target
+            target.index = place
+            return target
+        }
+        maxShare = options.deadLetters.maxShare
+        samples = targets.map { target in
+            var sample = RouteSample()
+            sample.columns = target.columns.map { RouteSample.Column(name: $0.name) }
+            return sample
+        }
+        let sampler = try Sampler(options)
+        for topic in survey.topics.keys.sorted() {
+            let taken = targets.indices.filter { index in targets[index].route.topics.contains { $0.matches(topic) } }
+            guard !taken.isEmpty else { continue }
+            let batch = Batch()
+            batch.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
+            let builder = RowBuilder(plan: MessagePlan(targets: taken, of: targets), targets: targets)
+            var ranges: [Int32: Int32] = [:]
+            do throws(KafkaError) {
+                try sampler.read(survey.plans(of: topic, count: count)) { message in
+                    let place = TopicPartition(topic: topic, partition: message.partition)
+                    let range = ranges[message.partition] ?? batch.range(of: place, expected: message.offset)
+                    ranges[message.partition] = range
+                    builder.add(message, range: range, to: batch)
+                    if let time = message.timestamp { newest = max(newest ?? time, time) }
+                }
+            } catch {
+                warnings.append(
+                    SetupProblem(
+                        .sample, at: topic, "the sample is incomplete: \(error)",
+                        mend: "try again, or with a smaller --sample", isWarning: true))
+            }
+            look(at: batch, taken, connection)
+        }
+    }
+
+    private mutating func look(at batch: Batch, _ taken: [Int], _ connection: Connection?) {
+        // The decoders may read a little past the last message.
+        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        let (unused, paths) = UnusedFields(takenBy: taken.map { targets[$0] }).find(in: batch)
+        for index in taken {
+            let target = targets[index]
+            var letters = batch.deadLetters.filter { $0.target == index }
+            let sections = batch.sections.filter { $0.target == index }
+            var rows = sections.filter { $0.kind != .tombstones }.reduce(0) { $0 + $1.rows.count }
+            samples[index].messages += batch.messages.count
+            samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
+            measure(index, in: batch)
+            if let connection, rows > 0, let trial = TrialCopy(target, on: connection).run(batch) {
+                samples[index].wasReadByServer = true
+                letters += trial.refused
+                rows -= trial.refused.count
+                for (column, text) in trial.examples {
+                    guard let place = samples[index].columns.firstIndex(where: { $0.name == column }) else { continue }
+                    samples[index].columns[place].example = text
+                }
+            }
+            samples[index].rows += rows
+            samples[index].rejections = Self.merged(samples[index].rejections, letters, of: batch)
+            samples[index].unusedPaths.formUnion(paths)
+            for field in unused {
+                if let place = samples[index].unusedFields.firstIndex(where: { $0.path == field.path }) {
+                    samples[index].unusedFields[place].count += field.count
+                } else {
+                    samples[index].unusedFields.append(field)
+                }
+            }
+        }
+    }
+
+    /// Counts what the messages have for each column.
+    private mutating func measure(_ index: Int, in batch: Batch) {
+        let columns = targets[index].columns
+        func paths(_ path: (ColumnSource) -> FieldPath?) -> [Int: FieldPath] {
+            columns.enumerated().reduce(into: [:]) { paths, column in
+                if let path = path(column.element.source) { paths[column.offset] = path }
+            }
+        }
+        let ofValue = FieldReader(paths { if case .field(let path) = $0 { path } else { nil } })
+        // Of a message without routed fields nothing shows whether it is an object.
+        let ofKey = FieldReader(paths { if case .key(let path?) = $0 { path } else { nil } })
+        for message in batch.messages.indices {
+            guard let value = batch.value(of: message) else { continue }
+            guard let fields = ofValue.read(value) else { continue }
+            samples[index].objects += 1
+            let keyFields = batch.key(of: message).flatMap { ofKey.read($0) } ?? [:]
+            for (place, column) in columns.enumerated() {
+                let found: InputValue?
+                switch column.source {
+                case .field: found = fields[place].flatMap { $0 }
+                case .key(.some): found = keyFields[place].flatMap { $0 }
+                default: found = Self.value(of: column.source, message, in: batch)
+                }
+                if found?.kind == .null {
+                    samples[index].columns[place].null += 1
+                } else if let found {
+                    samples[index].columns[place].filled += 1
+                    if samples[index].columns[place].example == nil {
+                        samples[index].columns[place].example = found.text
+                    }
+                } else {
+                    samples[index].columns[place].absent += 1
+                }
+            }
+        }
+    }
+
+    /// What is no field, as far as it has bytes of its own.
+    private static func value(of source: ColumnSource, _ message: Int, in batch: Batch) -> InputValue? {
+        switch source {
+        case .key: return batch.key(of: message).map { InputValue(.string, $0) }
+        case .value: return batch.value(of: message).map { InputValue(.string, $0) }
+        case .header(let name):
+            let named = batch.headers(of: message).last { $0.name.elementsEqual(name.utf8) }
+            return named.map { $0.value.map { InputValue(.string, $0) } ?? InputValue(.null) }
+        case .timestamp where batch.messages[message].timestamp == .min: return nil
+        default: return InputValue(.true)
+        }
+    }
+
+    private static func merged(
+        _ known: [RouteSample.Rejection], _ letters: [DeadLetter], of batch: Batch
+    ) -> [RouteSample.Rejection] {
+        var rejections = known
+        for letter in letters {
+            let (partition, offset) = batch.coordinates(of: letter.message)
+            let place = "\(partition)@\(offset)"
+            let same = rejections.firstIndex {
+                $0.reason == letter.reason.rawValue && $0.column == letter.column
+                    && $0.sqlState == letter.sqlState?.rawValue
+                    && (letter.reason == .invalidJSON || $0.explanation == letter.explanation)
+            }
+            if let same {
+                rejections[same].count += 1
+                if rejections[same].places.count < 3 { rejections[same].places.append(place) }
+            } else {
+                rejections.append(
+                    RouteSample.Rejection(
+                        reason: letter.reason.rawValue, column: letter.column, explanation: letter.explanation,
+                        sqlState: letter.sqlState?.rawValue, count: 1, places: [place]))
+            }
+        }
+        return rejections.sorted { $0.count > $1.count }
+    }
+
+    // MARK: What follows from it
+
+    /// Mistakes that only messages show: a share of dead letters at which the loader stops.
+    public var problems: [SetupProblem] {
+        zip(targets, samples).compactMap { target, sample in
+            let share = Double(sample.rejected) / Double(max(sample.messages, 1))
+            guard sample.rejected > 0, share > maxShare else { return nil }
+            return SetupProblem(
+                .sample, at: target.route.label,
+                "\(sample.rejected) of \(sample.messages) sampled messages would be dead letters, and the loader stops at "
+                    + "a share of \(maxShare)",
+                mend: "mend the route, see the reasons there")
+        }
+    }
+
+    /// Columns that no message filled, and dead letters that the loader lives with.
+    public var findings: [SetupProblem] {
+        var findings = warnings
+        for (target, sample) in zip(targets, samples) {
+            if sample.rejected > 0, Double(sample.rejected) <= maxShare * Double(sample.messages) {
+                findings.append(
+                    SetupProblem(
+                        .sample, at: target.route.label,
+                        "\(sample.rejected) of \(sample.messages) sampled messages would be dead letters",
+                        mend: "see the reasons there", isWarning: true))
+            }
+            // What has a default, and nobody has said that a field should fill it, may well stay empty.
+            let empty = zip(target.columns, sample.columns).filter { column, measured in
+                measured.filled == 0 && (column.omissionBit == nil || target.route.columns != nil)
+            }.map(\.0)
+            guard sample.objects > 0, !empty.isEmpty else { continue }
+            let names = empty.map(\.name).joined(separator: ", ")
+            let meant = empty.compactMap { column in
+                likelySource(of: column.name, among: sample.unusedPaths).map { "`\(column.name): \($0)`" }
+            }
+            findings.append(
+                SetupProblem(
+                    .sample, at: target.route.label,
+                    empty.count == 1
+                        ? "no value for \(names) in any of \(sample.objects) messages"
+                        : "no value for \(empty.count) columns in any of \(sample.objects) messages: \(names)",
+                    mend: meant.isEmpty
+                        ? "check their sources, or leave them out of `columns`"
+                        : "did you mean, under `columns`: \(meant.joined(separator: ", "))?", isWarning: true))
+        }
+        return findings
+    }
+}
+
+/// Reads the fields of JSON objects for the columns that want them.
+private final class FieldReader {
+    private let columns: [Int]
+    private let decoder: JSONRecordDecoder?
+
+    init(_ paths: [Int: FieldPath]) {
+        let sorted = paths.sorted { $0.key < $1.key }
+        columns = sorted.map(\.key)
+        decoder = sorted.isEmpty ? nil : JSONRecordDecoder(paths: sorted.map(\.value))
+    }
+
+    /// The value for each column, nil for one whose field is absent; nil if this is no object.
+    func read(_ text: UnsafeRawBufferPointer) -> [Int: InputValue?]? {
+        guard let decoder else { return [:] }
+        guard let fields = try? decoder.decode(text) else { return nil }
+        return Dictionary(
+            uniqueKeysWithValues: zip(columns, fields).map { ($0, $1.kind == .absent ? nil : InputValue($1)) })
+    }
+}
+
+extension InputValue {
+    /// For people, cut where it gets long.
+    var text: String {
+        switch kind {
+        case .null: "null"
+        case .true: "true"
+        case .false: "false"
+        case .number, .string, .array, .object:
+            String(decoding: UnsafeRawBufferPointer(rebasing: bytes.prefix(RouteSample.longestExample)), as: UTF8.self)
+        }
+    }
+}
+
+extension RouteSample {
+    /// Bytes of an example that are kept.
+    static let longestExample = 200
+}

@@ -1,0 +1,179 @@
+import Kafka
+import Postgres
+
+/// What the brokers know of the routes' topics and of the group, and where a loader would begin. It only asks.
+public struct TopicSurvey: Sendable {
+    public struct Partition: Sendable, Equatable {
+        public var partition: TopicPartition
+        public var watermarks: Watermarks
+        /// Where a loader would begin; nil where it would refuse to.
+        public var start: Int64?
+
+        /// Messages that wait to be loaded, gaps included.
+        public var unread: Int64 { start.map { max(0, watermarks.high - $0) } ?? 0 }
+    }
+
+    /// What stops a loader.
+    public private(set) var problems: [SetupProblem] = []
+    public private(set) var warnings: [SetupProblem] = []
+    /// False where nobody answered, and nothing else is known.
+    public private(set) var isReachable = false
+    /// The routes' topics that there are, with their partition counts.
+    public private(set) var topics: [String: Int] = [:]
+    public private(set) var partitions: [Partition] = []
+    /// Nil where the brokers do not say.
+    public private(set) var group: Admin.Group?
+
+    private static let timeout: Duration = .seconds(10)
+
+    /// Asks brokers and ledger.
+    ///
+    /// - Parameters:
+    ///   - preflight: nil where the database could not be asked; positions are then the group's alone.
+    ///   - connection: for the ledger.
+    public init(_ options: LoadingOptions, preflight: Preflight?, on connection: Connection?) {
+        let admin: Admin
+        let all: [String: Int]
+        do throws(KafkaError) {
+            admin = try Admin(properties: options.producerProperties)
+            all = try admin.partitionCounts(timeout: Self.timeout)
+        } catch {
+            let place = error.code == .invalidArgument ? "kafka.properties" : "kafka.brokers"
+            problems.append(
+                SetupProblem(
+                    .kafka, at: place, "no broker answers: \(error.reason) (\(error.code.name))",
+                    mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
+                        + "kafka.properties"))
+            return
+        }
+        isReachable = true
+        findTopics(options, among: all)
+        askGroup(options, admin)
+        do {
+            try findPositions(options, admin, preflight, connection)
+        } catch {
+            problems.append(
+                SetupProblem(
+                    .position, at: "kafka.group", "the positions cannot be read: \(error)",
+                    mend: "give this user DESCRIBE on the topics and the group"))
+        }
+        let count = topics.values.reduce(0, +)
+        if count > 0, options.writers > count {
+            warnings.append(
+                SetupProblem(
+                    .topic, at: "writers",
+                    "\(options.writers) writers share \(count) \(count == 1 ? "partition" : "partitions"): "
+                        + "\(options.writers - count) will have nothing to do",
+                    mend: "set writers: \(count), or give the topics more partitions", isWarning: true))
+        }
+    }
+
+    /// Where a sample of these topics is taken.
+    public func plans(of topic: String, count: Int) -> [SamplePlan] {
+        partitions.filter { $0.partition.topic == topic }.map {
+            SamplePlan($0.partition, start: $0.start ?? $0.watermarks.low, watermarks: $0.watermarks, count: count)
+        }
+    }
+
+    private mutating func findTopics(_ options: LoadingOptions, among all: [String: Int]) {
+        for route in options.routes {
+            for pattern in route.topics {
+                let found = all.filter { pattern.matches($0.key) }
+                topics.merge(found) { $1 }
+                guard found.isEmpty, pattern.isValid else { continue }
+                if case .name(let name) = pattern {
+                    let near = nearest(to: name, in: all.keys.sorted())
+                    problems.append(
+                        SetupProblem(
+                            .topic, at: route.label, "the brokers show no topic \(name)",
+                            mend: (near.map { "did you mean \($0)? Else " } ?? "")
+                                + "create it, or give this user DESCRIBE and READ on it"))
+                } else {
+                    warnings.append(
+                        SetupProblem(
+                            .topic, at: route.label, "no topic matches \(pattern.subscription) yet",
+                            mend: "nothing, if topics of such names are still to come", isWarning: true))
+                }
+            }
+        }
+    }
+
+    private mutating func askGroup(_ options: LoadingOptions, _ admin: Admin) {
+        do throws(KafkaError) {
+            group = try admin.group(options.group, timeout: Self.timeout)
+        } catch {
+            guard error.code == .groupAuthorizationFailed else { return }
+            problems.append(
+                SetupProblem(
+                    .group, at: "kafka.group", "no right to the group \(options.group)",
+                    mend: "give this user READ and DESCRIBE on it"))
+        }
+    }
+
+    private mutating func findPositions(
+        _ options: LoadingOptions, _ admin: Admin, _ preflight: Preflight?, _ connection: Connection?
+    ) throws {
+        let places = topics.flatMap { topic, count in
+            (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
+        }.sorted()
+        guard !places.isEmpty else { return }
+        let watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
+        let committed = try admin.committedOffsets(ofGroup: options.group, partitions: places, timeout: Self.timeout)
+        let groups = Dictionary(committed.map { ($0.partition, $0) }, uniquingKeysWith: { $1 })
+        var known: [TopicPartition: Int64] = [:]
+        if preflight?.mark != nil, let connection {
+            known = try Ledger(group: options.group).positions(of: topics.keys.sorted(), on: connection)
+        }
+        let seen = Set(known.keys.map(\.topic))
+        var refused: [LoadingError.Code: (error: LoadingError, places: [TopicPartition])] = [:]
+        for place in places {
+            guard let marks = watermarks[place] else { continue }
+            let facts = StartPosition.Facts(
+                partition: place, ledger: known[place], group: groups[place], watermarks: marks,
+                isNewPartition: seen.contains(place.topic))
+            var start: Int64?
+            do throws(LoadingError) {
+                start = try Self.start(facts, options, preflight)
+            } catch {
+                refused[error.code, default: (error, [])].places.append(place)
+            }
+            partitions.append(Partition(partition: place, watermarks: marks, start: start))
+        }
+        for (_, (error, places)) in refused.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let others = places.count > 1 ? "; \(places.count - 1) more partitions likewise" : ""
+            problems.append(SetupProblem(.position, at: "\(places[0])", error.message + others, mend: error.mend))
+        }
+    }
+
+    /// As the loader itself decides it.
+    private static func start(
+        _ facts: StartPosition.Facts, _ options: LoadingOptions, _ preflight: Preflight?
+    ) throws(LoadingError) -> Int64 {
+        if let mark = preflight?.mark {
+            let topic = facts.partition.topic
+            let doubles =
+                !options.allowDuplicates
+                && (preflight?.targets ?? []).contains { target in
+                    !target.isReplaySafe && target.route.topics.contains { $0.matches(topic) }
+                }
+            let rules = StartPosition.Rules(
+                mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
+                replayDoubles: doubles)
+            return try StartPosition.decide(facts, rules).offset
+        }
+        let (low, high) = (facts.watermarks.low, facts.watermarks.high)
+        if let group = facts.group {
+            guard group.offset < low || group.offset > high else { return group.offset }
+            switch options.onLostOffsets {
+            case .stop: throw .lostOffsets(facts.partition, position: group.offset, watermarks: facts.watermarks)
+            case .earliest: return low
+            case .latest: return high
+            }
+        }
+        switch options.autoOffsetReset {
+        case .earliest: return low
+        case .latest: return high
+        case .error: throw .noPosition(facts.partition)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Postgres
+import Records
+
+/// Finds what messages have and no route of their topic takes.
+struct UnusedFields {
+    private let taken: Set<[String]>
+    /// What a taken path leads through: objects of which only a part is used.
+    private let opened: Set<[String]>
+    private let takesAll: Bool
+
+    init(takenBy targets: [Target]) {
+        var taken: Set<[String]> = []
+        var takesAll = false
+        for source in targets.flatMap(\.columns).map(\.source) {
+            switch source {
+            case .field(let path): taken.insert(path.components)
+            case .value: takesAll = true
+            default: break
+            }
+        }
+        self.taken = taken
+        self.takesAll = takesAll
+        opened = Set(taken.flatMap { path in path.indices.dropFirst().map { Array(path[..<$0]) } })
+    }
+
+    /// The fields that land nowhere: the outermost ones, and the paths of all.
+    func find(in batch: Batch) -> (outermost: [RouteSample.UnusedField], paths: Set<String>) {
+        guard !takesAll else { return ([], []) }
+        var found: [[String]: RouteSample.UnusedField] = [:]
+        var inner: Set<[String]> = []
+        let container = JSONContainer()
+        for message in batch.messages.indices {
+            guard let value = batch.value(of: message) else { continue }
+            container.reset()
+            visit(value, [], container, &found, &inner)
+        }
+        let paths = inner.union(found.keys).map { ColumnSource.field(FieldPath($0)).expression }
+        return (found.values.sorted { ($1.count, $0.path) < ($0.count, $1.path) }, Set(paths))
+    }
+
+    private func visit(
+        _ object: UnsafeRawBufferPointer, _ path: [String], _ container: JSONContainer,
+        _ found: inout [[String]: RouteSample.UnusedField], _ inner: inout Set<[String]>
+    ) {
+        guard let members = try? container.members(of: object) else { return }
+        var seen: Set<String> = []
+        for (name, value) in members.reversed() where seen.insert(name).inserted {
+            let path = path + [name]
+            if taken.contains(path) { continue }
+            if opened.contains(path) {
+                if value.kind == .object { visit(value.bytes, path, container, &found, &inner) }
+                continue
+            }
+            var field =
+                found[path]
+                ?? RouteSample.UnusedField(path: ColumnSource.field(FieldPath(path)).expression, count: 0)
+            field.count += 1
+            if field.example == nil, value.kind != .null { field.example = InputValue(value).text }
+            found[path] = field
+            if value.kind == .object { collect(value.bytes, path, container, &inner) }
+        }
+    }
+
+    /// The paths within a field that lands nowhere, as far as somebody may have meant them.
+    private func collect(
+        _ object: UnsafeRawBufferPointer, _ path: [String], _ container: JSONContainer, _ inner: inout Set<[String]>
+    ) {
+        guard path.count < 4, inner.count < 1000, let members = try? container.members(of: object) else { return }
+        for (name, value) in members where !name.isEmpty {
+            inner.insert(path + [name])
+            if value.kind == .object { collect(value.bytes, path + [name], container, &inner) }
+        }
+    }
+}
+
+extension ColumnSource {
+    /// As a route writes it so that it is read back: dots and a leading dollar within names are escaped.
+    public var expression: String {
+        func escaped(_ path: FieldPath) -> String {
+            path.components.map { $0.replacing("\\", with: "\\\\").replacing(".", with: "\\.") }.joined(separator: ".")
+        }
+        switch self {
+        case .field(let path):
+            let text = escaped(path)
+            return text.hasPrefix("$") ? "$" + text : text
+        case .key(let path?): return "$key." + escaped(path)
+        default: return description
+        }
+    }
+}
