@@ -14,8 +14,7 @@ struct Loader: ParsableCommand {
             """,
         version: Version.all,
         subcommands: [
-            RunCommand.self, MigrateCommand.self, CheckCommand.self, StatusCommand.self, DeadLettersCommand.self,
-            BackfillCommand.self,
-            ConfigCommand.self, DemoCommand.self, VersionCommand.self,
+            RunCommand.self, MigrateCommand.self, InferCommand.self, CheckCommand.self, StatusCommand.self,
+            DeadLettersCommand.self, BackfillCommand.self, ConfigCommand.self, DemoCommand.self, VersionCommand.self,
         ])
 }

@@ -210,7 +210,7 @@ public struct Preflight: Sendable {
             return [
                 SetupProblem(
                     .ledger, at: names,
-                    "\(missing.count == 1 ? "the table is" : "the tables are") missing, and exactly-once rests on them",
+                    "missing, and exactly-once rests on it",
                     mend: "run `loader migrate up`, or set delivery: at_least_once")
             ]
         }

@@ -15,10 +15,10 @@ struct ConfigurationArguments: ParsableArguments {
 
     /// Reads the configuration, or prints every mistake on stderr and ends with status 78.
     ///
-    /// - Parameter section: for a command that needs no more than the keys below this one.
-    func load(only section: String? = nil) throws -> Configuration {
+    /// - Parameter sections: for a command that needs no more than the keys below these.
+    func load(only sections: [String]? = nil) throws -> Configuration {
         do throws(ConfigurationProblems) {
-            let configuration = try Configuration(.found(config: config, assignments: assignments), only: section)
+            let configuration = try Configuration(.found(config: config, assignments: assignments), only: sections)
             for warning in configuration.warnings { StandardError.shared.write(line: warning.description) }
             return configuration
         } catch {

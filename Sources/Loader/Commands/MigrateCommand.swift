@@ -62,7 +62,7 @@ struct MigrateCommand: ParsableCommand {
 
         /// Runs `body`, or prints why it could not and ends with the status that fits.
         func run(_ body: (Migrator) throws(MigrationError) -> Void) throws {
-            let database = try configuration.load(only: "postgres").loading.database
+            let database = try configuration.load(only: ["postgres"]).loading.database
             do throws(MigrationError) {
                 let migrator = Migrator(
                     migrations: try migrations(),

@@ -54,8 +54,8 @@ extension Configuration {
     ///
     /// The command line goes over the environment, the environment over the file, the file over the defaults.
     ///
-    /// - Parameter section: the first part of the paths whose mistakes matter; nil: all. What is about no key always does.
-    init(_ sources: ConfigurationSources, only section: String? = nil) throws(ConfigurationProblems) {
+    /// - Parameter sections: the first parts of the paths whose mistakes matter; nil: all. What is about no key always does.
+    init(_ sources: ConfigurationSources, only sections: [String]? = nil) throws(ConfigurationProblems) {
         var problems: [ConfigurationProblem] = []
         var unread: Set<ConfigurationPath> = []
         if let (name, text) = sources.file {
@@ -99,7 +99,12 @@ extension Configuration {
         }
         problems += ConfigurationRules.problems(of: self, except: bad.union(unread))
 
-        if let section { problems.removeAll { $0.path.map { !$0.hasPrefix(section + ".") } ?? false } }
+        if let sections {
+            problems.removeAll { problem in
+                guard let path = problem.path else { return false }
+                return !sections.contains { path == $0 || path.hasPrefix($0 + ".") }
+            }
+        }
         warnings = problems.filter { $0.severity == .warning }.sorted(by: ConfigurationProblem.stands)
         let errors = problems.filter { $0.severity == .error }.sorted(by: ConfigurationProblem.stands)
         guard errors.isEmpty else { throw ConfigurationProblems(problems: errors) }

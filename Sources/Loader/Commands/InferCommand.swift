@@ -1,0 +1,168 @@
+import ArgumentParser
+import Foundation
+import Kafka
+import Loading
+import Postgres
+
+struct InferCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "infer",
+        abstract: "Propose a table and a route for a topic, from a sample of its messages.",
+        discussion: """
+            Prints a migration and the route that fits it; the sampled messages load through them without a dead letter, \
+            as far as they are JSON objects. Half of the sample are the oldest messages, half the newest. Nothing is \
+            written to Kafka or the database, and no group is joined.
+
+            EXAMPLES:
+              KAFKA_BROKERS=localhost:9092 loader infer --topic orders
+              loader infer --topic orders --table public.orders --key order_id --write
+            """)
+
+    @OptionGroup var arguments: ConfigurationArguments
+
+    @Option(help: "The topic.")
+    var topic: String
+
+    @Option(help: ArgumentHelp("The table to propose. Default: public, and the topic's name.", valueName: "name"))
+    var table: String?
+
+    @Option(help: "What the messages are written in.")
+    var format = Route.Format.json
+
+    @Option(help: ArgumentHelp("Messages of each partition to look at.", valueName: "count"))
+    var sample = 1000
+
+    @Option(
+        help: ArgumentHelp(
+            "The fields that identify a row, separated by commas, or `none`. Default: the message's key, or an id.",
+            valueName: "fields"))
+    var key: String?
+
+    @Option(help: "Objects within a message: their fields as columns, or each one whole as jsonb.")
+    var nested = TableProposal.Nesting.flatten
+
+    @Flag(help: "Leave the least and greatest values out of the comments.")
+    var noValues = false
+
+    @Flag(
+        help: ArgumentHelp(
+            "Write migrations/NNNN_name.sql, and loader.yaml if there is none; the route is printed in any case."))
+    var write = false
+
+    func validate() throws {
+        guard (1...1_000_000).contains(sample) else { throw ValidationError("--sample is 1 to 1000000.") }
+        do throws(ValueMistake) { _ = try tableName() } catch {
+            throw ValidationError("--table: \(error.message). \(error.mend)")
+        }
+    }
+
+    func run() throws {
+        let options = try arguments.load(only: ["kafka.brokers", "kafka.properties"]).loading
+        let messages = try read(options)
+        let profile = TopicProfile(messages)
+        guard !profile.records.isEmpty else {
+            let why = messages.isEmpty ? "has no messages" : "has no message that is a JSON object among the sampled ones"
+            throw fail("the topic \(topic) \(why), so there is nothing to go by")
+        }
+        let name = try tableName()
+        let proposal: TableProposal
+        do throws(TableProposal.UnknownKey) {
+            proposal = try TableProposal(
+                topic: topic, table: name, profile, nesting: nested, key: keyChoice)
+        } catch {
+            throw ValidationError(
+                "--key: the messages have no field \(error.name)."
+                    + (error.near.map { " Did you mean \($0)?" } ?? ""))
+        }
+        try output(proposal)
+    }
+
+    private var keyChoice: TableProposal.KeyChoice {
+        guard let key else { return .automatic }
+        return key == "none"
+            ? .none : .columns(key.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+    }
+
+    private func tableName() throws(ValueMistake) -> TableName {
+        if let table { return try parseTableName(table) }
+        var naming = ColumnNaming()
+        return TableName(schema: "public", name: naming.name(for: [topic]))
+    }
+
+    private func read(_ options: LoadingOptions) throws -> [SampledMessage] {
+        var messages: [SampledMessage] = []
+        do throws(KafkaError) {
+            let admin = try Admin(properties: options.producerProperties)
+            let counts = try admin.partitionCounts(timeout: .seconds(10))
+            guard let count = counts[topic] else {
+                let near = nearest(to: topic, in: counts.keys.sorted()).map { "; did you mean \($0)?" }
+                throw KafkaError(
+                    code: .unknownTopic, operation: "sample", reason: "the brokers show no such topic\(near ?? "")",
+                    topic: topic)
+            }
+            let places = (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
+            let watermarks = try admin.watermarks(of: places, timeout: .seconds(10))
+            let plans = watermarks.sorted { $0.key < $1.key }.map { place, marks in
+                SamplePlan(place, start: marks.low, watermarks: marks, count: sample)
+            }
+            try Sampler(options).read(plans) { message in
+                messages.append(SampledMessage(key: message.key.map(Array.init), value: message.value.map(Array.init)))
+            }
+        } catch {
+            throw fail("the topic cannot be read: \(error)", error.isRetriable ? .unavailable : .configuration)
+        }
+        return messages
+    }
+
+    private func fail(_ message: String, _ status: ExitStatus = .configuration) -> ExitCode {
+        StandardError.shared.write(line: message)
+        return status.code
+    }
+
+    private func output(_ proposal: TableProposal) throws {
+        let migration = proposal.migration(showsValues: !noValues)
+        let directory = MigrateCommand.Arguments.defaultDirectory
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let file: String
+        do throws(MigrationError) {
+            // Also after the loader's own, which are recorded in the same table.
+            let taken = names + (try MigrationSet.builtIn().files.map(\.name))
+            let title = snakeCased(proposal.table.name)
+            file =
+                directory + "/"
+                + (try MigrationSet.nextName(after: taken, called: title.isEmpty ? "table" : title, now: Date()))
+        } catch {
+            throw fail("\(error)")
+        }
+        let hasConfiguration =
+            arguments.config != nil || FileManager.default.fileExists(atPath: "loader.yaml")
+            || ProcessInfo.processInfo.environment["LOADER_CONFIG"]?.isEmpty == false
+        let whole = proposal.configuration(group: "\(topic)-loader")
+        guard write else {
+            print("-- \(file)")
+            print(migration)
+            print(hasConfiguration ? "# for `routes:` in the configuration" : "# loader.yaml")
+            print(hasConfiguration ? proposal.route : whole, terminator: "")
+            return
+        }
+        do {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+            try Data(migration.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
+            print("# wrote \(file)")
+            if hasConfiguration {
+                print("# for `routes:` in the configuration:")
+                print(proposal.route, terminator: "")
+            } else {
+                try Data(whole.utf8).write(to: URL(filePath: "loader.yaml"), options: .withoutOverwriting)
+                print("# wrote loader.yaml:")
+                print(whole, terminator: "")
+            }
+            print("# next: loader migrate up --built-in && loader migrate up && loader check && loader run")
+        } catch {
+            throw fail("nothing can be written here: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension Route.Format: ExpressibleByArgument {}
+extension TableProposal.Nesting: ExpressibleByArgument {}

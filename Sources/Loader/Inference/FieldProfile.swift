@@ -1,0 +1,164 @@
+import Loading
+import Records
+
+/// What a sample shows of one field: how often it is there, of which kinds, between which bounds.
+struct FieldProfile {
+    enum Kind: Hashable { case boolean, number, string, array, object }
+
+    /// What a string looks like.
+    enum Shape: Hashable { case uuid, date, zonedTime, localTime, other }
+
+    let path: [String]
+    /// Messages that have it, null or not.
+    var present = 0
+    var null = 0
+    var kinds: Set<Kind> = []
+    var shapes: Set<Shape> = []
+
+    /// The least and the greatest number, if all are whole and fit 64 bits.
+    var integers: ClosedRange<Int64>?
+    var areAllIntegers = true
+    /// The least and the greatest number, as they were written.
+    var numbers: (least: String, greatest: String)?
+    /// Digits behind the point, the most.
+    var scale = 0
+    /// Characters of the shortest and the longest string.
+    var lengths: ClosedRange<Int>?
+    /// Of strings that sort as what they mean: dates, and times in UTC.
+    var times: ClosedRange<String>?
+    /// Different values, or at least so many.
+    var distinct: Int { hashes.count }
+    var isDistinctCapped: Bool { hashes.count >= Self.mostDistinct }
+    private var hashes: Set<Int> = []
+
+    /// Fields of an object, in the order they turned up.
+    var children: [FieldProfile] = []
+    /// Objects whose members are in `children`.
+    var objects = 0
+    private var places: [String: Int] = [:]
+
+    static let mostDistinct = 10_000
+    /// Names within one object beyond which it is a map, whose names are values.
+    static let mostChildren = 1000
+
+    init(path: [String]) { self.path = path }
+
+    var values: Int { present - null }
+    /// No value comes twice, and each message has one.
+    func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
+
+    mutating func add(_ field: Field, _ container: JSONContainer, depth: Int = 0) {
+        present += 1
+        switch field.kind {
+        case .absent, .null: null += 1
+        case .true, .false:
+            kinds.insert(.boolean)
+            count(field.kind == .true ? 1 : 0)
+        case .number:
+            kinds.insert(.number)
+            addNumber(String(decoding: field.bytes, as: UTF8.self))
+        case .string:
+            kinds.insert(.string)
+            addString(String(decoding: field.bytes, as: UTF8.self))
+        case .array: kinds.insert(.array)
+        case .object:
+            kinds.insert(.object)
+            if depth < 2 { addMembers(field.bytes, container, depth: depth) }
+        }
+    }
+
+    /// Adds an object's members; of a name that comes twice the last counts.
+    mutating func addMembers(_ text: UnsafeRawBufferPointer, _ container: JSONContainer, depth: Int) {
+        guard let members = try? container.members(of: text) else { return }
+        objects += 1
+        var last: [String: Field] = [:]
+        for member in members { last[member.name] = member.value }
+        for (name, _) in members {
+            guard let value = last.removeValue(forKey: name) else { continue }
+            let place: Int
+            if let known = places[name] {
+                place = known
+            } else {
+                guard children.count < Self.mostChildren else { continue }
+                place = children.count
+                places[name] = place
+                children.append(FieldProfile(path: path + [name]))
+            }
+            children[place].add(value, container, depth: depth + 1)
+        }
+    }
+
+    private mutating func count(_ value: some Hashable) {
+        if hashes.count < Self.mostDistinct { hashes.insert(value.hashValue) }
+    }
+
+    private mutating func addNumber(_ text: String) {
+        count(text)
+        if let number = Double(text) {
+            if numbers.flatMap({ Double($0.least) }).map({ number < $0 }) ?? true {
+                numbers = (text, numbers?.greatest ?? text)
+            }
+            if numbers.flatMap({ Double($0.greatest) }).map({ number > $0 }) ?? true {
+                numbers = (numbers?.least ?? text, text)
+            }
+        }
+        if let integer = Int64(text) {
+            integers = integers.map { min($0.lowerBound, integer)...max($0.upperBound, integer) } ?? integer...integer
+        } else {
+            areAllIntegers = false
+            if let point = text.firstIndex(of: ".") {
+                let digits = text[text.index(after: point)...].prefix { $0.isNumber }
+                scale = max(scale, digits.count)
+            }
+        }
+    }
+
+    private mutating func addString(_ text: String) {
+        count(text)
+        let length = text.unicodeScalars.count
+        lengths = lengths.map { min($0.lowerBound, length)...max($0.upperBound, length) } ?? length...length
+        let shape = Self.shape(of: text)
+        shapes.insert(shape)
+        let sorts = shape == .date || shape == .localTime || (shape == .zonedTime && text.hasSuffix("Z"))
+        if sorts { times = times.map { min($0.lowerBound, text)...max($0.upperBound, text) } ?? text...text }
+    }
+
+    /// By its form alone; whether there is such a day is asked of the encoder.
+    static func shape(of text: String) -> Shape {
+        let bytes = Array(text.utf8)
+        if bytes.count == 36, bytes.indices.allSatisfy({ isUUIDByte(bytes[$0], at: $0) }) { return .uuid }
+        guard bytes.count >= 10, matches(bytes[..<10], "dddd-dd-dd") else { return .other }
+        if bytes.count == 10 { return .date }
+        guard bytes.count >= 16, bytes[10] == UInt8(ascii: "T") || bytes[10] == UInt8(ascii: " "),
+            matches(bytes[11..<16], "dd:dd")
+        else { return .other }
+        var rest = bytes[16...]
+        if rest.count >= 3, matches(rest.prefix(3), ":dd") {
+            rest = rest.dropFirst(3)
+            if rest.first == UInt8(ascii: ".") {
+                let digits = rest.dropFirst().prefix { (0x30...0x39).contains($0) }
+                guard !digits.isEmpty else { return .other }
+                rest = rest.dropFirst(1 + digits.count)
+            }
+        }
+        if rest.isEmpty { return .localTime }
+        let zones = ["Z", "z", "sdd:dd", "sdddd", "sdd"]
+        return zones.contains { matches(rest, $0) } ? .zonedTime : .other
+    }
+
+    private static func isUUIDByte(_ byte: UInt8, at index: Int) -> Bool {
+        [8, 13, 18, 23].contains(index) ? byte == UInt8(ascii: "-") : Character(Unicode.Scalar(byte)).isHexDigit
+    }
+
+    /// `d` is a digit, `s` a sign, anything else itself.
+    private static func matches(_ bytes: ArraySlice<UInt8>, _ form: String) -> Bool {
+        bytes.count == form.utf8.count
+            && zip(bytes, form.utf8).allSatisfy { byte, wanted in
+                switch wanted {
+                case UInt8(ascii: "d"): (0x30...0x39).contains(byte)
+                case UInt8(ascii: "s"): byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-")
+                default: byte == wanted
+                }
+            }
+    }
+}

@@ -1,0 +1,61 @@
+import Records
+
+/// A message that was looked at, as it is in Kafka.
+struct SampledMessage: Sendable {
+    var key: [UInt8]?
+    /// Nil for a tombstone.
+    var value: [UInt8]?
+}
+
+/// What a sample shows of a topic. It does no I/O.
+struct TopicProfile {
+    /// Messages whose value is a JSON object.
+    private(set) var records: [SampledMessage] = []
+    private(set) var tombstones = 0
+    /// Messages that no route could take.
+    private(set) var broken = 0
+    /// The fields, as the members of an object that stands for the message.
+    private(set) var root = FieldProfile(path: [])
+
+    var fields: [FieldProfile] { root.children }
+
+    init(_ messages: some Sequence<SampledMessage>) {
+        let container = JSONContainer()
+        let decoder = JSONRecordDecoder(paths: [FieldPath([])])
+        for message in messages {
+            guard let value = message.value else {
+                tombstones += 1
+                continue
+            }
+            // Behind it what a decoder may read past its end.
+            let padded = value + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+            let isRecord = padded.withUnsafeBytes { bytes -> Bool in
+                let text = UnsafeRawBufferPointer(rebasing: bytes[..<value.count])
+                // Of the whole message, because a container does not check what is nested in it.
+                guard (try? decoder.decode(text)) != nil else { return false }
+                container.reset()
+                root.addMembers(text, container, depth: 0)
+                return true
+            }
+            if isRecord { records.append(message) } else { broken += 1 }
+        }
+    }
+
+    /// The fields' values, message by message.
+    ///
+    /// - Parameter body: gets the message and one field for each path, good during the call.
+    func forEachRecord(
+        _ paths: [[String]], _ body: (_ message: SampledMessage, _ fields: UnsafeBufferPointer<Field>) -> Void
+    ) {
+        let decoder = JSONRecordDecoder(paths: paths.map { FieldPath($0) })
+        for record in records {
+            guard let value = record.value else { continue }
+            let padded = value + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+            padded.withUnsafeBytes { bytes in
+                if let fields = try? decoder.decode(UnsafeRawBufferPointer(rebasing: bytes[..<value.count])) {
+                    body(record, fields)
+                }
+            }
+        }
+    }
+}
