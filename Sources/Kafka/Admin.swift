@@ -1,4 +1,5 @@
 import CRdKafka
+import Synchronization
 
 /// Looks after topics and consumer groups. Each call waits for the brokers' answer, so it wants a thread that may wait.
 ///
@@ -6,6 +7,12 @@ import CRdKafka
 public final class Admin: Sendable {
     // librdkafka's calls on a client may come from any thread, and the pointer is given up only in `deinit`.
     private nonisolated(unsafe) let client: OpaquePointer
+    private let trouble: ConnectionTrouble
+
+    /// What librdkafka says of its connections, from within `rd_kafka_poll`.
+    private final class ConnectionTrouble: Sendable {
+        let reason = Mutex<String?>(nil)
+    }
 
     /// - Parameter properties: librdkafka's, in order.
     /// - Throws: for a property or a combination that librdkafka refuses.
@@ -13,7 +20,23 @@ public final class Admin: Sendable {
         let configuration = try KafkaConfiguration(properties)
         // librdkafka would print to stderr what also comes as an error.
         rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
+        let trouble = ConnectionTrouble()
+        rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(trouble).toOpaque())
+        rd_kafka_conf_set_error_cb(configuration.pointer) { _, code, reason, opaque in
+            guard let opaque, let reason, code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue else { return }
+            let text = String(cString: reason)
+            Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue().reason.withLock { $0 = text }
+        }
+        self.trouble = trouble
         client = try configuration.makeClient(RD_KAFKA_PRODUCER)
+    }
+
+    /// The error with what librdkafka said of its connections: a call that had to wait for one knows only that it waited.
+    private func explained(_ error: KafkaError) -> KafkaError {
+        guard [.transport, .timedOut, .allBrokersDown].contains(error.code) else { return error }
+        rd_kafka_poll(client, 0)
+        guard let reason = trouble.reason.withLock({ $0 }) else { return error }
+        return KafkaError(code: error.code, operation: error.operation, reason: reason, topic: error.topic)
     }
 
     deinit { rd_kafka_destroy(client) }
@@ -33,7 +56,7 @@ public final class Admin: Sendable {
         defer { if let handle { rd_kafka_topic_destroy(handle) } }
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client, handle == nil ? 1 : 0, handle, &metadata, timeout.milliseconds)
-        if let error = KafkaError(code, operation: "metadata") { throw error }
+        if let error = KafkaError(code, operation: "metadata") { throw explained(error) }
         guard let metadata else { return [:] }
         defer { rd_kafka_metadata_destroy(metadata) }
         var counts: [String: Int] = [:]

@@ -73,7 +73,8 @@ public struct Preflight: Sendable {
         problems += hidden
         warnings += unsafe
         if options.routes.contains(where: { $0.mode != .insert }) {
-            let may = try connection.query("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
+            let may = try connection.query(
+                "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database()")
             if may.bool(0, 0) == false {
                 problems.append(
                     SetupProblem(
@@ -324,7 +325,7 @@ extension Preflight {
                 isBinary: target.format == .binary,
                 columns: target.columns.enumerated().map { index, column in
                     RouteSummary.Column(
-                        name: column.name, source: column.source.description, type: column.type.formatted,
+                        name: column.name, source: column.source.expression, type: column.type.formatted,
                         isKey: index < target.keyCount, isNotNull: column.isNotNull)
                 },
                 isReplaySafe: target.isReplaySafe)

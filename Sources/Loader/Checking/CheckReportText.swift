@@ -89,7 +89,8 @@ struct CheckReportText {
         let of = route.unread.map { $0 > 0 ? "; \(grouped($0)) unread" : "; all is read" } ?? ""
         let counts = [
             "\(grouped(sample.rows)) \(sample.rows == 1 ? "row" : "rows")",
-            sample.deletions > 0 ? "\(grouped(sample.deletions)) deletions" : nil,
+            sample.deletions > 0
+                ? "\(grouped(sample.deletions)) \(sample.deletions == 1 ? "deletion" : "deletions")" : nil,
             "\(grouped(sample.deadLetters)) dead \(sample.deadLetters == 1 ? "letter" : "letters")",
         ].compactMap(\.self)
         return "\(grouped(sample.messages)) messages of \(partitions) \(partitions == 1 ? "partition" : "partitions") "

@@ -9,7 +9,7 @@ struct ConfigCommand: ParsableCommand {
 
             EXAMPLES:
               loader config --config /etc/loader.yaml
-              loader config --json --set batch.max_rows=1000
+              loader config --schema > loader.schema.json
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
@@ -20,13 +20,22 @@ struct ConfigCommand: ParsableCommand {
     @Flag(help: "Print the reference of all keys in Markdown instead.")
     var reference = false
 
+    @Flag(help: "Print the JSON Schema of the file instead, for completion in editors.")
+    var schema = false
+
     func validate() throws {
-        if json, reference { throw ValidationError("--json and --reference exclude each other.") }
+        if [json, reference, schema].count(where: \.self) > 1 {
+            throw ValidationError("--json, --reference and --schema exclude each other.")
+        }
     }
 
     func run() throws {
         if reference {
             print(ConfigurationReference.page, terminator: "")
+            return
+        }
+        if schema {
+            print(ConfigurationSchema.text, terminator: "")
             return
         }
         let report = ConfigurationReport(try arguments.load())

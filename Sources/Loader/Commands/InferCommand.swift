@@ -61,7 +61,8 @@ struct InferCommand: ParsableCommand {
         let messages = try read(options)
         let profile = TopicProfile(messages)
         guard !profile.records.isEmpty else {
-            let why = messages.isEmpty ? "has no messages" : "has no message that is a JSON object among the sampled ones"
+            let why =
+                messages.isEmpty ? "has no messages" : "has no message that is a JSON object among the sampled ones"
             throw fail("the topic \(topic) \(why), so there is nothing to go by")
         }
         let name = try tableName()

@@ -14,6 +14,7 @@ struct ConfigurationKey: Sendable {
     let kindName: String
     let domain: String
     let isBare: Bool
+    let form: ConfigurationForm
     /// As it would be written; nil where nothing is in force until something is set.
     let defaultText: String?
     /// What holds where there is no `defaultText`, for the reference.
@@ -38,6 +39,7 @@ extension ConfigurationKey {
     ) -> ConfigurationKey {
         ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
+            form: kind.form,
             defaultText: defaultText, otherwise: otherwise, isRequired: isRequired, aliases: aliases,
             isShorthand: false, summary: summary
         ) { value, _, configuration throws(ValueMistake) in
@@ -53,6 +55,7 @@ extension ConfigurationKey {
     ) -> ConfigurationKey {
         ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
+            form: kind.form,
             defaultText: defaultText, otherwise: otherwise, isRequired: isRequired, aliases: aliases,
             isShorthand: false, summary: summary
         ) { value, path, configuration throws(ValueMistake) in
@@ -68,6 +71,7 @@ extension ConfigurationKey {
     ) -> ConfigurationKey {
         ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
+            form: kind.form,
             defaultText: defaultText, otherwise: otherwise, isRequired: false, aliases: [], isShorthand: isShorthand,
             summary: summary
         ) { value, path, configuration throws(ValueMistake) in
@@ -92,6 +96,7 @@ extension ConfigurationKey {
         let kind = ConfigurationKind<String>.anyText
         return ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: false,
+            form: kind.form,
             defaultText: nil, otherwise: "librdkafka's", isRequired: false, aliases: [], isShorthand: false,
             summary: summary
         ) { value, path, configuration throws(ValueMistake) in

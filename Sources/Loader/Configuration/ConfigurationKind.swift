@@ -24,6 +24,8 @@ struct ConfigurationKind<Value>: Sendable {
     let domain: String
     /// Written without quotes in JSON.
     var isBare = false
+    /// For editors.
+    var form = ConfigurationForm.text
     let read: @Sendable (ConfigurationValue) throws(ValueMistake) -> Value
 }
 
@@ -33,7 +35,7 @@ extension ConfigurationKind {
         let read = read
         return ConfigurationKind<Value?>(
             name: name, domain: domain.isEmpty ? "or null: \(meaning)" : "\(domain), or null: \(meaning)",
-            isBare: isBare
+            isBare: isBare, form: .orNull(form)
         ) { value throws(ValueMistake) in
             if value == .null { return nil }
             return try read(value)
@@ -43,17 +45,18 @@ extension ConfigurationKind {
     /// The same kind for a place that is empty until it is set.
     var wrapped: ConfigurationKind<Value?> {
         let read = read
-        return ConfigurationKind<Value?>(name: name, domain: domain, isBare: isBare) { value throws(ValueMistake) in
+        return ConfigurationKind<Value?>(name: name, domain: domain, isBare: isBare, form: form) {
+            value throws(ValueMistake) in
             try read(value)
         }
     }
 
     /// A kind that is written as one text.
     static func scalar(
-        _ name: String, domain: String = "", isBare: Bool = false,
+        _ name: String, domain: String = "", isBare: Bool = false, form: ConfigurationForm = .text,
         read: @escaping @Sendable (String) throws(ValueMistake) -> Value
     ) -> ConfigurationKind {
-        ConfigurationKind(name: name, domain: domain, isBare: isBare) { value throws(ValueMistake) in
+        ConfigurationKind(name: name, domain: domain, isBare: isBare, form: form) { value throws(ValueMistake) in
             switch value {
             case .text(let text): return try read(text)
             case .list: throw ValueMistake(.wrongType, "is a list, not one \(name)", "Give one value.")
@@ -75,7 +78,7 @@ extension ConfigurationKind where Value == String {
 
     /// Text that may be empty, so nothing at all is empty text: `${SUFFIX:-}`.
     static var anyText: ConfigurationKind {
-        ConfigurationKind(name: "text", domain: "") { value throws(ValueMistake) in
+        ConfigurationKind(name: "text", domain: "", form: .orNull(.text)) { value throws(ValueMistake) in
             switch value {
             case .text(let text): return text
             case .null: return ""
@@ -119,7 +122,7 @@ extension ConfigurationKind where Value == String {
 extension ConfigurationKind where Value == Int {
     static func integer(_ range: ClosedRange<Int>) -> ConfigurationKind {
         let domain = "\(range.lowerBound) to \(range.upperBound)"
-        return .scalar("integer", domain: domain, isBare: true) { text throws(ValueMistake) in
+        return .scalar("integer", domain: domain, isBare: true, form: .integer(range)) { text throws(ValueMistake) in
             guard text.wholeMatch(of: /[+-]?\d[\d_]*/) != nil else {
                 throw ValueMistake(.wrongType, "\(text) is not a whole number", "Give a number from \(domain).")
             }
@@ -134,7 +137,7 @@ extension ConfigurationKind where Value == Int {
     /// Bytes: `32MiB`, `64kB` or a bare number.
     static func size(_ range: ClosedRange<Int>) -> ConfigurationKind {
         let domain = "\(formatSize(range.lowerBound)) to \(formatSize(range.upperBound))"
-        return .scalar("size", domain: domain) { text throws(ValueMistake) in
+        return .scalar("size", domain: domain, form: .size) { text throws(ValueMistake) in
             guard let bytes = parseSize(text) else {
                 throw ValueMistake(
                     .wrongType, "\(text) is no size",
@@ -151,7 +154,7 @@ extension ConfigurationKind where Value == Int {
 extension ConfigurationKind where Value == Duration {
     static func duration(_ range: ClosedRange<Duration>) -> ConfigurationKind {
         let domain = "\(formatDuration(range.lowerBound)) to \(formatDuration(range.upperBound))"
-        return .scalar("duration", domain: domain) { text throws(ValueMistake) in
+        return .scalar("duration", domain: domain, form: .duration) { text throws(ValueMistake) in
             guard let duration = parseDuration(text) else {
                 throw ValueMistake(
                     .wrongType, "\(text) is no duration", "Write a number with ms, s, m or h, such as 500ms or 1m30s.")
@@ -166,7 +169,7 @@ extension ConfigurationKind where Value == Duration {
 
 extension ConfigurationKind where Value == Double {
     static var share: ConfigurationKind {
-        .scalar("number", domain: "0 to 1", isBare: true) { text throws(ValueMistake) in
+        .scalar("number", domain: "0 to 1", isBare: true, form: .share) { text throws(ValueMistake) in
             guard let number = Double(text), number.isFinite else {
                 throw ValueMistake(.wrongType, "\(text) is not a number", "Give a share from 0 to 1, such as 0.5.")
             }
@@ -180,7 +183,7 @@ extension ConfigurationKind where Value == Double {
 
 extension ConfigurationKind where Value == Bool {
     static var boolean: ConfigurationKind {
-        .scalar("boolean", domain: "`true` or `false`", isBare: true) { text throws(ValueMistake) in
+        .scalar("boolean", domain: "`true` or `false`", isBare: true, form: .boolean) { text throws(ValueMistake) in
             switch text.lowercased() {
             case "true", "yes", "on": return true
             case "false", "no", "off": return false
@@ -195,7 +198,7 @@ where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == Strin
     static var choice: ConfigurationKind {
         let names = Value.allCases.map(\.rawValue)
         let domain = names.map { "`\($0)`" }.joined(separator: ", ")
-        return .scalar("choice", domain: domain) { text throws(ValueMistake) in
+        return .scalar("choice", domain: domain, form: .choice(names)) { text throws(ValueMistake) in
             if let value = Value(rawValue: text) { return value }
             let hint = nearest(to: text, in: names).map { "did you mean \($0)? The choices are" } ?? "choose one of"
             let mend = "\(hint) \(names.joined(separator: ", "))."
@@ -215,7 +218,7 @@ extension ConfigurationKind where Value == TableName {
 
 extension ConfigurationKind where Value == [String] {
     static var columns: ConfigurationKind {
-        ConfigurationKind(name: "list", domain: "column names") { value throws(ValueMistake) in
+        ConfigurationKind(name: "list", domain: "column names", form: .list) { value throws(ValueMistake) in
             let names = try value.items(what: "a list of column names")
             for name in names { try checkIdentifierLength(name) }
             if let name = firstRepeated(names) {
@@ -228,7 +231,7 @@ extension ConfigurationKind where Value == [String] {
 
 extension ConfigurationKind where Value == [Route.TopicPattern] {
     static var topics: ConfigurationKind {
-        ConfigurationKind(name: "text or list", domain: "names, or `^` and a regular expression") {
+        ConfigurationKind(name: "text or list", domain: "names, or `^` and a regular expression", form: .list) {
             value throws(ValueMistake) in
             var topics: [Route.TopicPattern] = []
             for item in try value.items(what: "a topic or a list of them") {
@@ -268,7 +271,7 @@ extension ConfigurationKind where Value == ColumnSource {
 
 extension ConfigurationKind where Value == ListenAddress? {
     static var listen: ConfigurationKind {
-        ConfigurationKind(name: "address", domain: "`host:port` with a numeric host, or `off`") {
+        ConfigurationKind(name: "address", domain: "`host:port` with a numeric host, or `off`", form: .orNull(.text)) {
             value throws(ValueMistake) in
             guard case .text(let text) = value, !["off", "false"].contains(text.lowercased()) else { return nil }
             guard let address = ListenAddress(text) else {

@@ -76,7 +76,8 @@ struct TypeProposal: Sendable, Equatable {
         // Room to grow: a number that is refused is a dead letter, four bytes are not.
         let isCounted = isIdentifier(field.path.last ?? "")
         let limit: Int64 = 1_000_000
-        return TypeProposal(!isCounted && (-limit...limit).contains(range.lowerBound) && range.upperBound <= limit ? .integer : .bigint)
+        return TypeProposal(
+            !isCounted && (-limit...limit).contains(range.lowerBound) && range.upperBound <= limit ? .integer : .bigint)
     }
 
     private static func string(_ field: FieldProfile) -> TypeProposal {
@@ -112,7 +113,8 @@ struct TypeProposal: Sendable, Equatable {
     /// Whether a name is one of an identifier: `id`, `order_id`, `uuid`, `sku_key`.
     static func isIdentifier(_ name: String) -> Bool {
         guard let last = snakeCased(name).split(separator: "_").last else { return false }
-        return ["id", "uuid", "guid", "key", "nr", "no", "number", "seq", "sequence", "offset", "version"].contains(last)
+        return ["id", "uuid", "guid", "key", "nr", "no", "number", "seq", "sequence", "offset", "version"].contains(
+            last)
     }
 }
 

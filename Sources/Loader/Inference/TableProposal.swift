@@ -147,7 +147,8 @@ struct TableProposal {
         case .columns(let names):
             for name in names {
                 guard let column = columns.first(where: { $0.name == name || $0.source == name }) else {
-                    throw UnknownKey(name: name, near: nearest(to: name, in: columns.map(\.source) + columns.map(\.name)))
+                    throw UnknownKey(
+                        name: name, near: nearest(to: name, in: columns.map(\.source) + columns.map(\.name)))
                 }
                 key.append(column.name)
             }

@@ -73,7 +73,7 @@ extension TableProposal {
                 parts.append("\(field.distinct)\(field.isDistinctCapped ? "+" : "") distinct")
             }
         }
-        if showsValues, let numbers = field.numbers {
+        if showsValues, field.kinds == [.number], let numbers = field.numbers {
             let isTime = column.proposal.unit != nil
             let bounds = [numbers.least, numbers.greatest].map { isTime ? Self.time($0, column.proposal.unit) : $0 }
             parts.append(Self.range(bounds[0], bounds[1]))
@@ -95,7 +95,8 @@ extension TableProposal {
     /// The route as an element of `routes`.
     var route: String {
         var lines = [
-            "  - topic: \(Self.yaml(topic))", "    table: \(Self.yaml(configurationName))", "    mode: \(mode.rawValue)",
+            "  - topic: \(Self.yaml(topic))", "    table: \(Self.yaml(configurationName))",
+            "    mode: \(mode.rawValue)",
         ]
         if let onTombstone { lines.append("    on_tombstone: \(onTombstone.rawValue)") }
         if !isMappingPlain {
@@ -185,6 +186,9 @@ extension TableProposal {
 
     /// A line of a comment must not end before it is over.
     private static func oneLine(_ text: String) -> String {
-        String(text.map { $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0 })
+        String(
+            text.map {
+                $0.isNewline || $0.unicodeScalars.contains { $0.properties.generalCategory == .control } ? " " : $0
+            })
     }
 }

@@ -245,9 +245,15 @@ extension InputValue {
         case .null: "null"
         case .true: "true"
         case .false: "false"
-        case .number, .string, .array, .object:
-            String(decoding: UnsafeRawBufferPointer(rebasing: bytes.prefix(RouteSample.longestExample)), as: UTF8.self)
+        case .number, .string, .array, .object: String(decoding: start, as: UTF8.self)
         }
+    }
+
+    /// The first bytes, without half a character.
+    private var start: UnsafeRawBufferPointer {
+        var count = min(bytes.count, RouteSample.longestExample)
+        while count < bytes.count, count > 0, bytes[count] & 0xC0 == 0x80 { count -= 1 }
+        return UnsafeRawBufferPointer(rebasing: bytes[..<count])
     }
 }
 

@@ -38,12 +38,15 @@ public struct TopicSurvey: Sendable {
             admin = try Admin(properties: options.producerProperties)
             all = try admin.partitionCounts(timeout: Self.timeout)
         } catch {
-            let place = error.code == .invalidArgument ? "kafka.properties" : "kafka.brokers"
             problems.append(
-                SetupProblem(
-                    .kafka, at: place, "no broker answers: \(error.reason) (\(error.code.name))",
-                    mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
-                        + "kafka.properties"))
+                error.code == .invalidArgument
+                    ? SetupProblem(
+                        .kafka, at: "kafka.properties", "the Kafka client cannot start: \(error.reason)",
+                        mend: "see librdkafka's CONFIGURATION.md")
+                    : SetupProblem(
+                        .kafka, at: "kafka.brokers", "no broker answers: \(error.reason) (\(error.code.name))",
+                        mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
+                            + "kafka.properties"))
             return
         }
         isReachable = true

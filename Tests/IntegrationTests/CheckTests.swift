@@ -1,0 +1,152 @@
+import Foundation
+import Kafka
+import Loading
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Loader
+
+/// `loader check` against servers, with messages of every fate.
+@Suite("Check")
+struct CheckTests {
+    private func report(
+        _ scenario: LedgerScenario, route: String, sample: Int = 100, _ more: String = ""
+    ) throws -> CheckReport {
+        let yaml = """
+            kafka: { brokers: "\(scenario.broker.bootstrapServers)", group: "\(scenario.options.group)" }
+            postgres: { url: "\(scenario.options.database.url)" }
+            routes:
+              - { \(route) }
+            """ + "\n" + more
+        let configuration = try Configuration(ConfigurationSources(file: ("loader.yaml", yaml)))
+        return Inspection(configuration: configuration, sample: sample).report()
+    }
+
+    private let table = """
+        CREATE TABLE goods (id bigint PRIMARY KEY, price numeric(8,2) NOT NULL CHECK (price >= 0), colour text,
+          ip inet, at timestamptz DEFAULT now())
+        """
+
+    @Test("a sample shows where each field lands, what would be a dead letter and why, and leaves no trace")
+    func sample() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute(table)
+            let values = [
+                #"{"id": 1, "price": 1.5, "ip": "10.0.0.1", "color": "red", "maker": {"name": "x"}}"#,
+                #"{"id": 2, "price": -1, "ip": "10.0.0.1", "color": "red"}"#,
+                #"{"id": 3, "price": 1, "ip": "nowhere"}"#, #"{"id": "x", "price": 1}"#, "{", #"{"id": 4, "price": 2}"#,
+                #"{"id": 5, "price": 3}"#, #"{"id": 6, "price": 3}"#, #"{"id": 7, "price": 3}"#,
+            ]
+            try scenario.broker.produce(
+                values.map { TestMessage(partition: 0, value: $0) }
+                    + [TestMessage(partition: 0, key: "1", value: nil)], to: scenario.topic)
+            let report = try report(scenario, route: "topic: \(scenario.topic), table: goods, mode: upsert")
+            #expect(report.status == .warning, "\(report.problems)")
+            let route = try #require(report.routes.first)
+            #expect(route.unread == 10 && route.partitions == 1)
+            let sample = try #require(route.sample)
+            #expect(sample.messages == 10 && sample.deletions == 1 && sample.rows == 5)
+            #expect(sample.deadLetters == 4 && sample.wasReadByServer)
+            let letters = Dictionary(
+                grouping: route.deadLetters, by: { "\($0.reason) \($0.column ?? "-") \($0.sqlState ?? "-")" })
+            #expect(
+                Set(letters.keys)
+                    == [
+                        "refused_by_server - 23514", "refused_by_server ip 22P02", "bad_syntax id -",
+                        "invalid_json - -",
+                    ])
+            #expect(letters["refused_by_server - 23514"]?.first?.places == ["\(scenario.topic)[0]@1"])
+            #expect(route.unusedFields.map(\.path) == ["color", "maker"])
+            let columns = Dictionary(uniqueKeysWithValues: route.columns.map { ($0.name, $0) })
+            #expect(columns["price"]?.example == "1.50", "as it stands in the column")
+            #expect(columns["price"]?.filled == 8 && columns["ip"]?.filled == 3 && columns["colour"]?.filled == 0)
+            #expect(route.problems.contains { $0.mend.contains("`colour: color`") }, "\(route.problems)")
+            #expect(route.isReplaySafe)
+
+            #expect(try scenario.connection.query("SELECT count(*) FROM goods").int(0, 0) == 0)
+            #expect(try scenario.position() == nil)
+            #expect(try scenario.group() == nil)
+            #expect(
+                try scenario.broker.withAdmin { try $0.group(scenario.options.group, timeout: .seconds(10)) }.members
+                    .isEmpty)
+        }
+    }
+
+    @Test("a sample of what is unread: its beginning and its end; of what is read, the last messages")
+    func whereItLooks() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in
+            try scenario.broker.produce(
+                (0..<40).map { TestMessage(partition: 0, value: #"{"id": \#($0), "f\#($0)": 1}"#) }, to: scenario.topic)
+            let route = "topic: \(scenario.topic), table: events, mode: upsert, columns: { id: id }"
+            func fields() throws -> [String] {
+                try report(scenario, route: route, sample: 4).routes[0].unusedFields.map(\.path).sorted()
+            }
+            #expect(try fields() == ["f0", "f1", "f38", "f39"])
+            try scenario.setPosition(20)
+            #expect(try fields() == ["f20", "f21", "f38", "f39"])
+            try scenario.setPosition(40)
+            #expect(try fields() == ["f36", "f37", "f38", "f39"])
+        }
+    }
+
+    @Test("mistakes of brokers, topics, positions and tables come together, each with its mend, and are errors")
+    func everything() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
+            try scenario.produce(3)
+            try scenario.setGroup(1, metadata: "loader/1 00000000-0000-0000-0000-000000000000")
+            let report = try report(
+                scenario,
+                route: "topic: [\(scenario.topic), \(scenario.topic)x], table: events, mode: upsert",
+                "writers: 3\nshutdown_timeout: 10m")
+            #expect(report.status == .error)
+            let codes = Set(report.problems.map(\.code))
+            #expect(codes.isSuperset(of: ["topic", "missing_key", "position", "timeout"]), "\(report.problems)")
+            #expect(report.problems.allSatisfy { !$0.mend.isEmpty && !$0.problem.isEmpty })
+            #expect(report.problems.contains { $0.mend.contains("did you mean \(scenario.topic)?") })
+            #expect(report.problems.contains { $0.place == "writers" && $0.severity == .warning })
+        }
+    }
+
+    @Test("brokers and a database that are away are errors of their own, side by side")
+    func away() async throws {
+        let yaml = """
+            kafka: { brokers: "127.0.0.1:1", group: g, properties: { socket.connection.setup.timeout.ms: "1000" } }
+            postgres: { url: "postgresql://127.0.0.1:1/x" }
+            routes: [{ topic: t, table: t }]
+            """
+        let configuration = try Configuration(ConfigurationSources(file: ("loader.yaml", yaml)))
+        let report = Inspection(configuration: configuration, sample: 10).report()
+        #expect(report.areas.filter { $0.status == .error }.map(\.name) == ["database", "brokers"])
+        #expect(report.problems.contains { $0.place == "kafka.brokers" && $0.problem.contains("refused") }, "the cause")
+    }
+
+    @Test("a route that would stop the loader for its dead letters is an error, as is the exit status")
+    func brokenRoute() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
+            try scenario.connection.execute(table)
+            try scenario.produce(10)
+            let report = try report(scenario, route: "topic: \(scenario.topic), table: goods, mode: upsert")
+            #expect(report.status == .error)
+            #expect(report.routes[0].deadLetters.map(\.count) == [10])
+
+            let process = Process()
+            process.executableURL = try builtProgram("loader")
+            process.arguments = ["check", "--json", "--no-values"]
+            process.currentDirectoryURL = FileManager.default.temporaryDirectory
+            process.environment = [
+                "KAFKA_BROKERS": scenario.broker.bootstrapServers, "KAFKA_TOPIC": scenario.topic,
+                "KAFKA_CONSUMER_GROUP": scenario.options.group, "DATABASE_URL": scenario.options.database.url,
+                "LOADER_TABLE": "goods", "LOADER_MODE": "upsert",
+            ]
+            let output = Pipe()
+            process.standardOutput = output
+            try process.runWithoutBlockedSignals()
+            let text = output.fileHandleForReading.readDataToEndOfFile()
+            process.waitUntilExit()
+            #expect(process.terminationStatus == 78)
+            let json = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
+            #expect(json["status"] as? String == "error" && json["errors"] as? Int == 1)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Kafka
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Loader
+
+/// `loader infer`: what it prints is run, and what it was printed from is loaded.
+@Suite("Infer")
+struct InferTests {
+    /// Runs the program in a directory of its own.
+    private func run(
+        _ arguments: [String], in directory: URL, _ environment: [String: String]
+    ) throws -> (status: Int32, output: String) {
+        let process = Process()
+        process.executableURL = try builtProgram("loader")
+        process.arguments = arguments
+        process.currentDirectoryURL = directory
+        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.runWithoutBlockedSignals()
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        return (process.terminationStatus, text)
+    }
+
+    /// Infers from messages, migrates, checks, loads, and hands over a connection to look at what came of it.
+    private func infer(
+        _ messages: [TestMessage], _ options: [String] = [], rows query: String, _ expected: [String],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let broker = try Broker.sharedMock()
+        let topic = Broker.randomName("topic")
+        try broker.createTopic(topic, partitions: 2)
+        try broker.produce(messages, to: topic)
+        let directory = FileManager.default.temporaryDirectory.appending(path: "loader-infer-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        try PostgresServer.shared().withDatabase { url in
+            let environment = [
+                "KAFKA_BROKERS": broker.bootstrapServers, "DATABASE_URL": url, "LOADER_HTTP_LISTEN": "off",
+                "LOADER_KAFKA_PROPERTIES_SESSION_TIMEOUT_MS": "10000",
+            ]
+            let steps = [
+                ["infer", "--topic", topic, "--table", "public.inferred", "--write"] + options,
+                ["migrate", "up", "--built-in"], ["migrate", "up"], ["check"], ["run", "--until-end"],
+            ]
+            for step in steps {
+                let (status, output) = try run(step, in: directory, environment)
+                try #require(status == 0, "\(step): \(output)", sourceLocation: sourceLocation)
+            }
+            let connection = try Connection(ConnectionOptions(url: url))
+            try connection.execute("SET TimeZone = 'UTC'")
+            let letters = try connection.query("SELECT reason, column_name FROM loader.dead_letters")
+            #expect(letters.rowCount == 0, sourceLocation: sourceLocation)
+            let found = try connection.query(query)
+            let rows = (0..<found.rowCount).map { row in
+                (0..<found.columnCount).map { found.string(row, $0) ?? "∅" }.joined(separator: "|")
+            }
+            #expect(rows == expected, sourceLocation: sourceLocation)
+        }
+    }
+
+    @Test("a topic keyed by its id, with every type, awkward names, objects and tombstones")
+    func everyType() throws {
+        let uuid = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+        func value(_ id: Int, _ more: String = "") -> String {
+            #"""
+            {"orderId": "o\#(id)", "Select": \#(id), "price": 12.50, "big": 9223372036854775807, "huge": 18446744073709551616,
+             "ok": true, "uid": "\#(uuid)", "day": "2026-02-28", "seenAt": "2026-02-28T12:00:00.123456+02:00",
+             "local": "2026-02-28 12:00:00", "createdAt": 1767225600123, "zip": "01234", "tags": ["a", {"b": 1}],
+             "customer": {"id": 7, "full name": "Ä", "deep": {"x": [1]}}, "a.b": 1, "$x": 2, "null only": null\#(more)}
+            """#
+        }
+        try infer(
+            [
+                TestMessage(key: "o1", value: value(1)), TestMessage(key: "o2", value: value(2, #", "extra": 1.5"#)),
+                TestMessage(key: "o3", value: value(3)), TestMessage(key: "o3", value: nil),
+            ],
+            rows: """
+                SELECT order_id, "select", price, big, huge, ok, uid, day, seen_at, local, created_at, zip, tags,
+                  customer_id, customer_full_name, customer_deep, a_b, x, null_only, extra
+                FROM inferred ORDER BY order_id
+                """,
+            [
+                "o1|1|12.50|9223372036854775807|18446744073709551616|t|\(uuid)|2026-02-28|2026-02-28 10:00:00.123456+00|"
+                    + #"2026-02-28 12:00:00|2026-01-01 00:00:00.123+00|01234|["a", {"b": 1}]|7|Ä|{"x": [1]}|1|2|∅|∅"#,
+                "o2|2|12.50|9223372036854775807|18446744073709551616|t|\(uuid)|2026-02-28|2026-02-28 10:00:00.123456+00|"
+                    + #"2026-02-28 12:00:00|2026-01-01 00:00:00.123+00|01234|["a", {"b": 1}]|7|Ä|{"x": [1]}|1|2|∅|1.5"#,
+            ])
+    }
+
+    @Test("a topic without a key: mixed kinds, U+0000, maps, fields that come and go")
+    func withoutKey() throws {
+        try infer(
+            [
+                TestMessage(
+                    value: #"{"n": 1, "mixed": 1, "note": "a\u0000b", "map": {"k1": 1}, "when": "2026-02-30"}"#),
+                TestMessage(value: #"{"n": 2, "mixed": "x", "map": {"k2": 1}, "map2": {}, "either": {"a": 1}}"#),
+                TestMessage(value: #"{"n": 3, "mixed": true, "map": {"k3": 1}, "map2": {"z": 1}, "either": "b"}"#),
+                TestMessage(value: #"{"n": 4, "map": {"k4": 1}}"#), TestMessage(value: "{}"),
+                TestMessage(key: "t", value: nil),
+            ],
+            rows: #"SELECT n, mixed, note, map, "when", either FROM inferred ORDER BY n"#,
+            [
+                #"1|1|a\#u{FFFD}b|{"k1": 1}|2026-02-30|∅"#, #"2|x|∅|{"k2": 1}|∅|{"a": 1}"#,
+                #"3|true|∅|{"k3": 1}|∅|"b""#,
+                #"4|∅|∅|{"k4": 1}|∅|∅"#, "∅|∅|∅|∅|∅|∅",
+            ])
+    }
+
+    @Test("a key that is a JSON object, with its tombstone; objects kept whole")
+    func objectKey() throws {
+        try infer(
+            [
+                TestMessage(
+                    partition: 0, key: #"{"nr": 1, "shop": "b"}"#, value: #"{"nr": 1, "shop": "b", "c": {"x": 1}}"#),
+                TestMessage(
+                    partition: 0, key: #"{"nr": 1, "shop": "c"}"#, value: #"{"nr": 1, "shop": "c", "c": {"x": 2}}"#),
+                TestMessage(partition: 0, key: #"{"nr": 1, "shop": "b"}"#, value: nil),
+            ], ["--nested", "jsonb"], rows: "SELECT nr, shop, c FROM inferred", [#"1|c|{"x": 2}"#])
+    }
+
+    @Test("a topic that is not there is named with the nearest, and one without objects is refused; both with 78")
+    func refusals() throws {
+        let broker = try Broker.sharedMock()
+        let topic = Broker.randomName("topic")
+        try broker.createTopic(topic, partitions: 1)
+        let directory = FileManager.default.temporaryDirectory
+        let environment = ["KAFKA_BROKERS": broker.bootstrapServers]
+        let wrong = try run(["infer", "--topic", topic + "x"], in: directory, environment)
+        #expect(wrong.status == 78 && wrong.output.contains("did you mean \(topic)?"), "\(wrong.output)")
+        let empty = try run(["infer", "--topic", topic], in: directory, environment)
+        #expect(empty.status == 78 && empty.output.contains("has no messages"), "\(empty.output)")
+        try broker.produce([TestMessage(partition: 0, value: "[1]")], to: topic)
+        let scalar = try run(["infer", "--topic", topic], in: directory, environment)
+        #expect(scalar.status == 78 && scalar.output.contains("JSON object"), "\(scalar.output)")
+    }
+}

@@ -1,0 +1,232 @@
+import Foundation
+import Loading
+import Postgres
+import Records
+import Testing
+
+@testable import Loader
+
+@Suite("Inference")
+struct InferenceTests {
+    /// 2026-06-01.
+    private static let now = Date(timeIntervalSince1970: 1_780_272_000)
+
+    private func message(_ value: String?, key: String? = nil) -> SampledMessage {
+        SampledMessage(key: key.map { Array($0.utf8) }, value: value.map { Array($0.utf8) })
+    }
+
+    private func propose(
+        _ messages: [SampledMessage], nesting: TableProposal.Nesting = .flatten,
+        key: TableProposal.KeyChoice = .automatic
+    ) throws -> TableProposal {
+        try TableProposal(
+            topic: "orders", table: TableName(schema: "public", name: "orders"), TopicProfile(messages),
+            nesting: nesting, key: key, now: Self.now)
+    }
+
+    /// The type of the field `f` that has these values.
+    private func type(_ values: String..., name: String = "f") throws -> TypeProposal? {
+        try propose(values.map { message(#"{"\#(name)": \#($0)}"#) }).columns.first?.proposal
+    }
+
+    // MARK: Types
+
+    @Test(
+        "a field's values decide its type",
+        arguments: [
+            (["true", "null"], ColumnType.boolean), (["1", "-7"], .integer), (["1", "1000001"], .bigint),
+            (["9223372036854775807"], .bigint), (["9223372036854775808"], .numeric), (["1.10", "2"], .numeric),
+            (["1e3"], .numeric), (["\"a\""], .text), (["\"01234\""], .text), (["\"12.50\""], .text),
+            (["\"7d444840-9dc0-11d1-b245-5ffdce74fad2\""], .uuid),
+            (["\"7d444840-9dc0-11d1-b245-5ffdce74fad2\"", "\"x\""], .text), (["\"2026-02-28\""], .date),
+            (["\"2026-02-30\""], .text),
+            (["\"2026-02-28T12:00:00Z\"", "\"2026-02-28 12:00:00.123+02\""], .timestamptz),
+            (["\"2026-02-28T12:00:00\""], .timestamp),
+            (["\"2026-02-28T12:00:00\"", "\"2026-02-28T12:00:00Z\""], .text),
+            (["[1]"], .jsonb), (["1", "\"a\""], .text), (["true", "1"], .text), (["1", "[1]"], .jsonb),
+            (["{}"], .jsonb), (["null"], .text), (["\"\"", "\"2026-02-28\""], .text),
+        ])
+    func types(values: [String], expected: ColumnType) throws {
+        let columns = try propose(values.map { message(#"{"f": \#($0)}"#) }).columns
+        #expect(columns.map(\.proposal.type) == [expected])
+    }
+
+    @Test("a number is a time only if its name says so and all of them fit one unit; the route then has the unit")
+    func epochs() throws {
+        #expect(try type("1767225600", "1767225601", name: "created_at")?.unit == .seconds)
+        #expect(try type("1767225600000", name: "createdAt")?.unit == .milliseconds)
+        #expect(try type("1767225600000000", name: "ts")?.unit == .microseconds)
+        #expect(try type("1767225600000000000", name: "time_ns")?.unit == .nanoseconds)
+        #expect(try type("1767225600000", name: "amount")?.type == .bigint)
+        #expect(try type("1767225600000", "0", name: "created_at")?.type == .bigint)
+        #expect(try type("1767225600000", "1767225600", name: "created_at")?.unit == nil)
+        #expect(try type("250", name: "time_ms")?.type == .integer)
+    }
+
+    @Test("an identifier has room to grow")
+    func identifiers() throws {
+        #expect(try type("1", name: "id")?.type == .bigint)
+        #expect(try type("1", name: "customerId")?.type == .bigint)
+        #expect(try type("1", name: "count")?.type == .integer)
+    }
+
+    @Test("U+0000, which no column holds, is replaced by the route, and the comment says so")
+    func nul() throws {
+        let proposal = try propose([message(#"{"note": "a\u0000b"}"#), message(#"{"note": "c"}"#)])
+        #expect(proposal.columns[0].proposal.replacesNul)
+        #expect(proposal.route.contains("note: { from: note, on_nul: replace }"))
+        #expect(proposal.migration().contains("U+0000"))
+    }
+
+    // MARK: Names
+
+    @Test("names become columns that PostgreSQL takes, each once, and the route leads back to the field")
+    func names() throws {
+        let long = String(repeating: "länge", count: 20)
+        let fields = [
+            "orderId", "order_id", "order-id", "select", "xmin", "1st", "größe", "a.b", "$x", "c\\d", "", "💥", long,
+            long + "2",
+        ]
+        let members = fields.map { "\(jsonString($0)): 1" }.joined(separator: ", ")
+        let proposal = try propose([message("{\(members)}")])
+        let names = proposal.columns.map(\.name)
+        #expect(
+            Array(names.prefix(11))
+                == [
+                    "order_id", "order_id_2", "order_id_3", "select", "xmin_", "_1st", "größe", "a_b", "x", "c_d",
+                    "field",
+                ])
+        #expect(Set(names).count == names.count)
+        #expect(names.allSatisfy { $0.utf8.count <= 63 })
+        #expect(proposal.unroutable == 1, "a field without a name")
+        for column in proposal.columns {
+            #expect(ColumnSource(column.source) == .field(FieldPath(column.path)), "\(column.source)")
+        }
+        #expect(proposal.migration().contains(#""select" "#) && proposal.migration().contains(#""größe" "#))
+    }
+
+    @Test("a YAML scalar is read back as it was, whatever it holds")
+    func yaml() throws {
+        for text in [
+            "plain", "on", "null", "1", "a: b", "#x", "it's", "\"q\"", "${HOME}", "$${x}", "tab\there", "- x", "größe",
+        ] {
+            let yaml = """
+                kafka: { brokers: b, group: \(TableProposal.yaml(text)) }
+                postgres: { url: "host=x" }
+                routes: [{ topic: t, table: t }]
+                """
+            #expect(try Configuration(ConfigurationSources(file: ("f", yaml))).loading.group == text)
+        }
+    }
+
+    // MARK: Objects
+
+    @Test("an object is flattened one level deep, unless it is asked for whole or its names are values")
+    func nesting() throws {
+        let messages = (0..<20).map {
+            message(#"{"customer": {"id": \#($0), "address": {"city": "x"}}, "labels": {"k\#($0)": 1}}"#)
+        }
+        let flat = try propose(messages)
+        #expect(flat.columns.map(\.name) == ["customer_id", "customer_address", "labels"])
+        #expect(flat.columns.map(\.proposal.type) == [.bigint, .jsonb, .jsonb])
+        #expect(flat.columns[0].source == "customer.id")
+        #expect(try propose(messages, nesting: .jsonb).columns.map(\.name) == ["customer", "labels"])
+        let sometimes = try propose([message(#"{"c": {"id": 1}}"#), message(#"{"c": "none"}"#)])
+        #expect(sometimes.columns.map(\.proposal.type) == [.jsonb])
+    }
+
+    @Test("NOT NULL is what every one of many messages has, and the key")
+    func nullability() throws {
+        let few = try propose((0..<5).map { message(#"{"id": \#($0), "v": 1}"#) })
+        #expect(few.columns.map(\.isNotNull) == [true, false])
+        let many = try propose((0..<40).map { message(#"{"id": \#($0), "v": 1, "n": \#($0 == 3 ? "null" : "1")}"#) })
+        #expect(many.columns.map(\.isNotNull) == [true, true, false])
+    }
+
+    // MARK: The key
+
+    @Test("the message's key, where it equals a field: plain, as a JSON string, or as a JSON object")
+    func messageKey() throws {
+        let plain = try propose((0..<3).map { message(#"{"v": 1, "order_id": "o\#($0)"}"#, key: "o\($0)") })
+        #expect(plain.key == ["order_id"] && plain.isKeyOfMessage && plain.mode == .upsert)
+        #expect(plain.columns[0].name == "order_id", "the key leads")
+        let number = try propose([message(#"{"id": 17}"#, key: "17")])
+        #expect(number.key == ["id"])
+        let quoted = try propose([message(#"{"id": "a"}"#, key: #""a""#)])
+        #expect(quoted.key == ["id"])
+        let object = try propose([
+            message(#"{"region": "eu", "v": 1, "nr": 5}"#, key: #"{"nr": 5, "region": "eu"}"#),
+            message(#"{"region": "us", "v": 1, "nr": 5}"#, key: #"{"nr": 5, "region": "us"}"#),
+        ])
+        #expect(object.key == ["nr", "region"])
+        #expect(object.migration().contains("PRIMARY KEY (nr, region)"))
+        let once = try propose([message(#"{"id": "a"}"#, key: "a"), message(#"{"id": "b"}"#, key: "c")])
+        #expect(once.key == ["id"] && !once.isKeyOfMessage, "equal once is not equal")
+    }
+
+    @Test("else a field named like an id that never repeats, else none; and each time the reason")
+    func otherKeys() throws {
+        let unique = try propose((0..<3).map { message(#"{"v": \#($0), "event_id": \#($0)}"#, key: "k") })
+        #expect(unique.key == ["event_id"])
+        #expect(unique.onTombstone == .skip, "the message's key does not name the row")
+        let repeated = try propose([message(#"{"id": 1}"#), message(#"{"id": 1}"#)])
+        #expect(repeated.key.isEmpty && repeated.mode == .insert && repeated.onTombstone == nil)
+        let tombstones = try propose([message(#"{"v": 1}"#), message(nil, key: "x")])
+        #expect(tombstones.onTombstone == .skip)
+        #expect(repeated.migration().contains("-- Key: no key"))
+    }
+
+    @Test("a key that repeats beside an id that does not is proposed with the doubt")
+    func doubtfulKey() throws {
+        let events = try propose((0..<4).map { message(#"{"customer": "c", "event_id": \#($0)}"#, key: "c") })
+        #expect(events.key == ["customer"])
+        #expect(events.keyReason.contains("--key event_id"))
+    }
+
+    @Test("a key that is asked for by field or column; one that is not there is refused with the nearest")
+    func chosenKey() throws {
+        let messages = [message(#"{"orderId": 1, "v": 2}"#)]
+        #expect(try propose(messages, key: .columns(["orderId"])).key == ["order_id"])
+        #expect(try propose(messages, key: .columns(["order_id"])).key == ["order_id"])
+        #expect(try propose(messages, key: .none).key.isEmpty)
+        let unknown = #expect(throws: TableProposal.UnknownKey.self) {
+            try propose(messages, key: .columns(["orderid"]))
+        }
+        #expect(unknown?.near == "orderId")
+    }
+
+    // MARK: What is printed
+
+    @Test("the statistics stand in the comments, values only where they are wanted")
+    func comments() throws {
+        let proposal = try propose(
+            (0..<10).map { message(#"{"nr": \#($0), "p": \#($0).25\#($0 < 5 ? #", "t": "abc""# : "")}"#) }
+                + [message(nil), message("{")])
+        let text = proposal.migration()
+        #expect(text.contains("always; all different; 0 to 9"))
+        #expect(text.contains("0.25 to 9.25; up to 2 decimals"))
+        #expect(text.contains("missing in 50 %; 1 distinct; 3 characters"))
+        #expect(text.contains("from 10 messages") && text.contains("1 more were tombstones"))
+        #expect(text.contains("1 more are no JSON objects"))
+        #expect(!proposal.migration(showsValues: false).contains("9.25"))
+    }
+
+    @Test("a route whose fields are named like the columns needs no list of them")
+    func plainRoute() throws {
+        let proposal = try propose([message(#"{"id": 1, "v": "x"}"#, key: "1")])
+        #expect(proposal.route == "  - topic: orders\n    table: public.orders\n    mode: upsert\n")
+        let configuration = try Configuration(
+            ConfigurationSources(
+                file: ("loader.yaml", proposal.configuration(group: "g")),
+                environment: ["KAFKA_BROKERS": "b", "DATABASE_URL": "host=x"]))
+        #expect(configuration.loading.routes.count == 1)
+    }
+
+    @Test("the migration is one that `loader migrate` reads, whatever a field is called")
+    func migrationFile() throws {
+        let proposal = try propose([message(#"{"a\n-- migrate:down\nDROP TABLE x;": 1, "b": 2}"#)])
+        let file = try MigrationFile(name: "0002_orders.sql", contents: proposal.migration())
+        #expect(file.name == "0002_orders.sql")
+        #expect(proposal.migration().split(separator: "\n").count { $0 == "-- migrate:down" } == 1)
+    }
+}
