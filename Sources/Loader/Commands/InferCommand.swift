@@ -93,7 +93,7 @@ struct InferCommand: ParsableCommand {
     private func read(_ options: LoadingOptions) throws -> [SampledMessage] {
         var messages: [SampledMessage] = []
         do throws(KafkaError) {
-            let admin = try Admin(properties: options.producerProperties)
+            let admin = try Admin(properties: options.clientProperties)
             let counts = try admin.partitionCounts(timeout: .seconds(10))
             guard let count = counts[topic] else {
                 let near = nearest(to: topic, in: counts.keys.sorted()).map { "; did you mean \($0)?" }

@@ -6,8 +6,8 @@ import Kafka
 /// has to fit both what has piled up and what is written today. Else the last ones, read or not, so that there is
 /// something to look at in a topic that is loaded to its end.
 public struct SamplePlan: Sendable, Equatable {
-    public var oldest: PartitionReader.Stretch?
-    public var newest: PartitionReader.Stretch?
+    public var oldest: GrouplessReader.Stretch?
+    public var newest: GrouplessReader.Stretch?
 
     /// - Parameters:
     ///   - start: where a loader would begin.
@@ -16,9 +16,9 @@ public struct SamplePlan: Sendable, Equatable {
         let (low, high) = (watermarks.low, max(watermarks.low, watermarks.high))
         let start = min(max(start, low), high)
         let count = Int64(max(count, 0))
-        func stretch(_ range: Range<Int64>, _ limit: Int64) -> PartitionReader.Stretch? {
+        func stretch(_ range: Range<Int64>, _ limit: Int64) -> GrouplessReader.Stretch? {
             guard !range.isEmpty, limit > 0 else { return nil }
-            return PartitionReader.Stretch(
+            return GrouplessReader.Stretch(
                 partition: partition, start: range.lowerBound, end: range.upperBound, limit: Int(limit))
         }
         if high - start > count {
@@ -33,14 +33,14 @@ public struct SamplePlan: Sendable, Equatable {
 
 /// Reads a sample of topics for a look at them: without a group, and without a trace.
 public struct Sampler {
-    private let reader: PartitionReader
+    private let reader: GrouplessReader
     private static let timeout: Duration = .seconds(30)
     /// Bytes after which a sample is enough.
     private static let mostBytes = 64 << 20
 
     /// - Throws: for properties that librdkafka refuses.
     public init(_ options: LoadingOptions) throws(KafkaError) {
-        reader = try PartitionReader(properties: options.consumerProperties)
+        reader = try GrouplessReader(properties: options.consumerProperties)
     }
 
     /// - Parameter take: gets the messages, each partition's in order.

@@ -35,7 +35,7 @@ public struct TopicSurvey: Sendable {
         let admin: Admin
         let all: [String: Int]
         do throws(KafkaError) {
-            admin = try Admin(properties: options.producerProperties)
+            admin = try Admin(properties: options.clientProperties)
             all = try admin.partitionCounts(timeout: Self.timeout)
         } catch {
             problems.append(

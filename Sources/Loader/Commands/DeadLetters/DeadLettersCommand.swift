@@ -95,7 +95,7 @@ struct DeadLettersCommand: ParsableCommand {
         _ arguments: ConfigurationArguments, only section: String? = nil,
         _ body: (LoadingOptions, DeadLetterTable) throws -> Void
     ) throws {
-        let options = try arguments.load(only: section).loading
+        let options = try arguments.load(only: section.map { [$0] }).loading
         guard let name = options.deadLetters.table else {
             StandardError.shared.write(
                 line: "dead_letters.table is null, so there is no table of dead letters; "

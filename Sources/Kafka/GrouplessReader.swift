@@ -4,7 +4,7 @@ import CRdKafka
 /// whoever only looks disturbs nobody.
 ///
 /// By librdkafka's simple consumer, because its `rd_kafka_assign` wants a group.
-public final class PartitionReader {
+public final class GrouplessReader {
     /// The messages of a partition from an offset on.
     public struct Stretch: Sendable, Hashable {
         public var partition: TopicPartition
