@@ -24,7 +24,8 @@ public final class Admin: Sendable {
         rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(trouble).toOpaque())
         rd_kafka_conf_set_error_cb(configuration.pointer) { _, code, reason, opaque in
             guard let opaque, let reason, code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue else { return }
-            let text = String(cString: reason)
+            // Without how long that took and how often it was.
+            let text = String(cString: reason).split(separator: " (after ").first.map(String.init) ?? ""
             Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue().reason.withLock { $0 = text }
         }
         self.trouble = trouble

@@ -78,6 +78,17 @@ struct InferenceTests {
         #expect(proposal.migration().contains("U+0000"))
     }
 
+    @Test("a few values that do not fit decide the type too, so that all load; the comment counts them")
+    func outliers() throws {
+        func comment(_ values: [String]) throws -> String? {
+            try propose(values.map { message(#"{"f": \#($0)}"#) }).columns[0].proposal.reason
+        }
+        let ten = [String](repeating: "1", count: 40)
+        #expect(try comment(ten + ["{}"]) == "mixed: 40 numbers, 1 objects")
+        #expect(try comment(ten + ["1.5"]) == "bigint but for 1 of 41 values")
+        #expect(try comment([#""2026-02-28""#, #""2026-02-30""#]) == "date but for 1 of 2 values")
+    }
+
     // MARK: Names
 
     @Test("names become columns that PostgreSQL takes, each once, and the route leads back to the field")

@@ -197,5 +197,7 @@ extension String {
     }
 
     /// Harmless to a terminal: what controls it is written as an escape.
-    fileprivate var shown: String { String(jsonString(self).dropFirst().dropLast()).replacing("\\\"", with: "\"") }
+    fileprivate var shown: String {
+        String(jsonString(self).dropFirst().dropLast()).replacing("\\\"", with: "\"").replacing("\\\\", with: "\\")
+    }
 }

@@ -50,26 +50,30 @@ struct TypeProposal: Sendable, Equatable {
         case [.string]: self = Self.string(field)
         case [.array], [.object]: self.init(.jsonb)
         case let kinds where kinds.isDisjoint(with: [.array, .object]):
-            self.init(.text, "mixed: " + Self.words(kinds))
-        default: self.init(.jsonb, "mixed: " + Self.words(field.kinds))
+            self.init(.text, "mixed: " + Self.words(field))
+        default: self.init(.jsonb, "mixed: " + Self.words(field))
         }
     }
 
-    private static func words(_ kinds: Set<FieldProfile.Kind>) -> String {
-        kinds.map { kind -> String in
+    /// `2931 numbers, 3 objects`: whether the few are meant is for the reader to say.
+    private static func words(_ field: FieldProfile) -> String {
+        field.kindCounts.map { kind, count -> (count: Int, words: String) in
             switch kind {
-            case .boolean: "booleans"
-            case .number: "numbers"
-            case .string: "strings"
-            case .array: "arrays"
-            case .object: "objects"
+            case .boolean: (count, "\(count) booleans")
+            case .number: (count, "\(count) numbers")
+            case .string: (count, "\(count) strings")
+            case .array: (count, "\(count) arrays")
+            case .object: (count, "\(count) objects")
             }
-        }.sorted().joined(separator: ", ")
+        }.sorted { ($1.count, $0.words) < ($0.count, $1.words) }.map(\.words).joined(separator: ", ")
     }
 
     private static func number(_ field: FieldProfile, now: Date) -> TypeProposal {
         // A decimal that was written exactly is kept exactly.
-        guard field.areAllIntegers, let range = field.integers else { return TypeProposal(.numeric) }
+        guard field.areAllIntegers, let range = field.integers else {
+            let isRare = field.integers != nil && field.others * 20 <= field.values
+            return TypeProposal(.numeric, isRare ? "bigint but for \(field.others) of \(field.values) values" : nil)
+        }
         if let unit = epochUnit(of: field, range, now: now) {
             return TypeProposal(.timestamptz, unit: unit, "a number of \(unit.words) since 1970")
         }

@@ -12,12 +12,16 @@ struct FieldProfile {
     /// Messages that have it, null or not.
     var present = 0
     var null = 0
-    var kinds: Set<Kind> = []
+    /// How many values are of each kind.
+    var kindCounts: [Kind: Int] = [:]
+    var kinds: Set<Kind> { Set(kindCounts.keys) }
     var shapes: Set<Shape> = []
 
     /// The least and the greatest number, if all are whole and fit 64 bits.
     var integers: ClosedRange<Int64>?
-    var areAllIntegers = true
+    var areAllIntegers: Bool { others == 0 }
+    /// Numbers that are not whole, or beyond 64 bits.
+    var others = 0
     /// The least and the greatest number, as they were written.
     var numbers: (least: String, greatest: String)?
     /// Digits behind the point, the most.
@@ -52,17 +56,17 @@ struct FieldProfile {
         switch field.kind {
         case .absent, .null: null += 1
         case .true, .false:
-            kinds.insert(.boolean)
+            kindCounts[.boolean, default: 0] += 1
             count(field.kind == .true ? 1 : 0)
         case .number:
-            kinds.insert(.number)
+            kindCounts[.number, default: 0] += 1
             addNumber(String(decoding: field.bytes, as: UTF8.self))
         case .string:
-            kinds.insert(.string)
+            kindCounts[.string, default: 0] += 1
             addString(String(decoding: field.bytes, as: UTF8.self))
-        case .array: kinds.insert(.array)
+        case .array: kindCounts[.array, default: 0] += 1
         case .object:
-            kinds.insert(.object)
+            kindCounts[.object, default: 0] += 1
             if depth < 2 { addMembers(field.bytes, container, depth: depth) }
         }
     }
@@ -105,7 +109,7 @@ struct FieldProfile {
         if let integer = Int64(text) {
             integers = integers.map { min($0.lowerBound, integer)...max($0.upperBound, integer) } ?? integer...integer
         } else {
-            areAllIntegers = false
+            others += 1
             if let point = text.firstIndex(of: ".") {
                 let digits = text[text.index(after: point)...].prefix { $0.isNumber }
                 scale = max(scale, digits.count)

@@ -116,19 +116,21 @@ struct TableProposal {
         while !isSettled {
             isSettled = true
             let trials = columns.map { TypeTrial($0.proposal) }
-            var refusals: [Int: EncodingFailure.Reason] = [:]
+            var refusals: [Int: (reason: EncodingFailure.Reason, count: Int)] = [:]
             profile.forEachRecord(columns.map(\.path)) { _, fields in
-                for (index, field) in fields.enumerated() where refusals[index] == nil {
-                    refusals[index] = trials[index].refusal(field)
+                for (index, field) in fields.enumerated() {
+                    guard let reason = trials[index].refusal(field) else { continue }
+                    refusals[index, default: (reason, 0)].count += 1
                 }
             }
-            for (index, reason) in refusals {
+            for (index, (reason, count)) in refusals {
                 let proposal = columns[index].proposal
                 if reason == .nul, !proposal.replacesNul {
                     columns[index].proposal.replacesNul = true
                     isSettled = false
                 } else if proposal.type != .text, proposal.type != .jsonb {
-                    let what = "not all values are a \(proposal.type.rawValue)"
+                    let what =
+                        "\(proposal.type.rawValue) but for \(count) of \(columns[index].field.values) values"
                     columns[index].proposal = TypeProposal(.text, what)
                     isSettled = false
                 }
