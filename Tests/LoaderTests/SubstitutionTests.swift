@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct SubstitutionTests {
     let substitution = Substitution(
-        environment: ["USER": "ada", "EMPTY": "", "ODD": "a: [b} # ${USER}"],
+        environment: ["USER": "ada", "EMPTY": "", "ODD": "a: [b} # ${USER}", "SECRETS": "/run/secrets"],
         readFile: { ["/run/secrets/pg": "s3cret\n", "/two": "a\n\n", "/windows": "x\r\n"][$0] })
 
     @Test(
@@ -15,7 +15,8 @@ import Testing
             ("${KAFKA:-localhost:9092}", "localhost:9092"), ("${file:/run/secrets/pg}", "s3cret"),
             ("${file:/two}", "a\n"), ("${file:/windows}", "x"), ("$value", "$value"), ("$headers.x", "$headers.x"),
             ("$$name", "$$name"), ("$${USER}", "${USER}"), ("$$${USER}", "$${USER}"), ("cost: 5$", "cost: 5$"),
-            ("${ODD}", "a: [b} # ${USER}"),
+            ("${ODD}", "a: [b} # ${USER}"), ("${file:${SECRETS}/pg}!", "s3cret!"),
+            ("${file:${NONE:-/run}/secrets/pg}", "s3cret"),
         ])
     func replaces(written: String, expected: String) {
         let result = substitution.apply(written)
@@ -28,6 +29,7 @@ import Testing
         arguments: [
             ("${NONE}", "NONE"), ("${file:/nope}", "/nope"), ("${USER", "closing brace"), ("${}", "${}"),
             ("${USER-x}", "${USER-x}"), ("${a b}", "${a b}"), ("${1}", "${1}"), ("${NONE:-${OTHER}}", "OTHER"),
+            ("${file:${NONE}/pg}", "NONE"), ("${file:${SECRETS}/nope}", "/run/secrets/nope"),
         ])
     func names(written: String, part: String) throws {
         let result = substitution.apply(written)

@@ -47,7 +47,7 @@ enum ConfigurationReference {
         |---|---|
         | `${NAME}` | the environment variable; one that is not set is a mistake |
         | `${NAME:-default}` | the same with a default for one that is not set or empty |
-        | `${file:/run/secrets/x}` | the text of that file without its last line break |
+        | `${file:/run/secrets/x}` | the text of that file without its last line break; variables work in the path |
         | `$${` | a literal `${` |
 
         They work in values, also inside a longer text, and nowhere else: `$value` and `$headers.name` are column

@@ -1,4 +1,5 @@
-/// Replaces `${NAME}`, `${NAME:-default}` and `${file:/path}` in the file's text values.
+/// Replaces `${NAME}`, `${NAME:-default}` and `${file:/path}` in the file's text values. A default and a path may hold
+/// substitutions themselves: `${file:${CREDENTIALS_DIRECTORY}/pg}`.
 ///
 /// Only `${` begins a substitution; `$value` and `$$name`, which are column expressions, stay as they are, and `$${`
 /// stands for a literal `${`. Values are replaced after YAML was parsed, so a secret may hold any character.
@@ -47,8 +48,12 @@ struct Substitution {
 
     private func replace(_ body: Substring, in result: inout Result) {
         if body.hasPrefix("file:") {
-            let path = String(body.dropFirst("file:".count))
             result.sources.append(String(body))
+            let inner = apply(String(body.dropFirst("file:".count)))
+            result.sources += inner.sources
+            result.mistakes += inner.mistakes
+            guard inner.mistakes.isEmpty else { return }
+            let path = inner.text
             guard let text = readFile(path) else {
                 result.mistakes.append(
                     ValueMistake(
@@ -89,7 +94,7 @@ struct Substitution {
         }
     }
 
-    /// A default may hold substitutions itself, so braces are counted.
+    /// A default or a path may hold substitutions itself, so braces are counted.
     private func closingBrace(of body: Substring) -> Substring.Index? {
         var depth = 0
         var previous: Character?
