@@ -256,6 +256,8 @@ final class Cluster: Sendable {
         settings["listen_addresses"] = "'127.0.0.1'"
         settings["port"] = String(port)
         settings["unix_socket_directories"] = "''"
+        // All suites run at once, and a loader has a connection for each writer.
+        settings["max_connections"] = settings["max_connections"] ?? "500"
         // Only a crash of the machine needs these; a crash of the server loses nothing without them.
         settings["fsync"] = "off"
         settings["full_page_writes"] = "off"
