@@ -47,6 +47,25 @@ public enum Catalog {
         return (0..<result.rowCount).map { result.string($0, 0) ?? "" }
     }
 
+    /// A statement that fails, with `SQLState.divisionByZero`, unless the tables' versions are these. It costs the server a
+    /// third of asking for them.
+    public static func requirement(_ versions: [(name: TableName, version: String)]) -> Connection.Statement {
+        var parameters: [QueryParameter] = []
+        var conditions: [String] = []
+        for (name, version) in versions {
+            conditions.append(
+                """
+                array_to_string(ARRAY(
+                  SELECT concat_ws('/', a.attrelid, a.attnum, a.xmin) FROM pg_catalog.pg_attribute a
+                  WHERE a.attrelid = to_regclass($\(parameters.count + 1)) AND a.attnum > 0 ORDER BY a.attnum
+                ), ' ') = $\(parameters.count + 2)
+                """)
+            parameters += [.text(name.quoted), .text(version)]
+        }
+        let isMet = conditions.isEmpty ? "true" : conditions.joined(separator: " AND ")
+        return Connection.Statement("SELECT 1 / CASE WHEN \(isMet) THEN 1 ELSE 0 END", parameters)
+    }
+
     /// Reads types and the types they are made of, level by level. A recursive query would do it at once, but the planner
     /// expects so many rows of one that the server compiles it (JIT): seconds, for milliseconds of work.
     private static func types(

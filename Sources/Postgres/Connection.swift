@@ -77,6 +77,60 @@ public final class Connection {
         return try complete(collect(wasSent: send(sql, parameters)))
     }
 
+    /// A statement of a `pipeline`.
+    public struct Statement: Sendable {
+        public var sql: String
+        public var parameters: [QueryParameter]
+
+        public init(_ sql: String, _ parameters: [QueryParameter] = []) {
+            self.sql = sql
+            self.parameters = parameters
+        }
+    }
+
+    /// Carries out statements one after another in a single round trip: libpq's pipeline mode. COPY is none of them, and
+    /// together they must be short, for nothing is read before all are sent.
+    ///
+    /// - Returns: the results in their order. If there are fewer than statements, the next one has failed with `failure`,
+    ///   and none behind it was carried out.
+    /// - Throws: when nothing could be sent.
+    public func pipeline(
+        _ statements: [Statement]
+    ) throws(PostgresError) -> (results: [QueryResult], failure: PostgresError?) {
+        for statement in statements { try checkStatement(statement.sql) }
+        do throws(PostgresError) {
+            guard PQenterPipelineMode(handle) == 1 else { throw lost() }
+            for statement in statements {
+                guard try send(statement.sql, statement.parameters) == 1 else { throw lost() }
+            }
+            guard PQpipelineSync(handle) == 1 else { throw lost() }
+        } catch {
+            // Nobody knows what of it has been sent.
+            close()
+            throw error
+        }
+        var results: [QueryResult] = []
+        var failure: PostgresError?
+        // Each statement's results end with a null, all of them with the answer to the sync.
+        while isOpen {
+            guard let result = PQgetResult(handle) else { continue }
+            switch PQresultStatus(result) {
+            case PGRES_PIPELINE_SYNC:
+                PQclear(result)
+                PQexitPipelineMode(handle)
+                return (results, failure)
+            case PGRES_PIPELINE_ABORTED:
+                PQclear(result)
+            default:
+                do throws(PostgresError) { results.append(try complete(result)) } catch { failure = failure ?? error }
+            }
+        }
+        // The server's own reason came first, the end of the connection after it.
+        var last = failure ?? lost()
+        last.code = .connectionLost
+        return (results, last)
+    }
+
     /// Loads data by `COPY … FROM STDIN`.
     ///
     /// - Parameters:

@@ -27,6 +27,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     public static let invalidDatetimeFormat = SQLState(rawValue: "22007")
     /// 22008
     public static let datetimeOverflow = SQLState(rawValue: "22008")
+    /// 22012
+    public static let divisionByZero = SQLState(rawValue: "22012")
     /// 22021: bytes that the encoding does not know, U+0000 in text among them.
     public static let characterNotInRepertoire = SQLState(rawValue: "22021")
     /// 22P02: text that is not one of the type's forms; an unknown enum label among them.

@@ -239,4 +239,37 @@ import Testing
             #expect(table.maySelect && table.mayDelete)
         }
     }
+
+    @Test("what a batch requires of its tables holds until a column changes or another table takes the name")
+    func requirement() throws {
+        try server.withSchema { schema in
+            let connection = try schema.connect()
+            try connection.execute("CREATE TABLE \"A b\" (a int, b text); CREATE TABLE t (a int)")
+            let names = [TableName(schema: schema.name, name: "A b"), TableName(schema: nil, name: "t")]
+            func versions() throws -> [String] { try Catalog.versions(of: names, on: connection) }
+            func holds(_ versions: [String]) throws -> Bool {
+                let requirement = Catalog.requirement(zip(names, versions).map { ($0, $1) })
+                do throws(PostgresError) {
+                    _ = try connection.query(requirement.sql, requirement.parameters)
+                    return true
+                } catch {
+                    #expect(error.sqlState == .divisionByZero)
+                    return false
+                }
+            }
+            var known = try versions()
+            #expect(try holds(known))
+            for change in [
+                "ALTER TABLE t ALTER COLUMN a TYPE bigint", "ALTER TABLE \"A b\" ADD COLUMN c int",
+                "ALTER TABLE t RENAME COLUMN a TO b", "DROP TABLE t; CREATE TABLE t (b bigint)",
+            ] {
+                try connection.execute(change)
+                #expect(try !holds(known), "\(change)")
+                known = try versions()
+                #expect(try holds(known), "\(change)")
+            }
+            try connection.execute("DROP TABLE t")
+            #expect(try !holds(known))
+        }
+    }
 }

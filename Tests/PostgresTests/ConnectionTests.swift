@@ -28,6 +28,43 @@ import Testing
         #expect(connection.isOpen)
     }
 
+    @Test("a pipeline answers every statement, and stops behind one that fails")
+    func pipeline() throws {
+        try server.withSchema { schema in
+            let connection = try schema.connect()
+            try connection.execute("CREATE TABLE t (a int)")
+            let all = try connection.pipeline([
+                .init("BEGIN"), .init("INSERT INTO t VALUES ($1), ($2)", [.int32(1), .int32(2)]),
+                .init("SELECT count(*) FROM t"), .init("COMMIT"),
+            ])
+            #expect(all.failure == nil)
+            #expect(all.results.count == 4)
+            #expect(all.results[1].affectedRows == 2)
+            #expect(all.results[2].int(0, 0) == 2)
+            let half = try connection.pipeline([
+                .init("BEGIN"), .init("INSERT INTO t VALUES (3)"), .init("SELECT 1 / 0"), .init("COMMIT"),
+            ])
+            #expect(half.results.count == 2)
+            #expect(half.failure?.sqlState == .divisionByZero)
+            #expect(connection.transactionStatus == .failed)
+            try connection.execute("ROLLBACK")
+            #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 2)
+        }
+    }
+
+    @Test("a pipeline on a connection that is cut tells the server's reason, and that the connection is lost")
+    func pipelineCut() throws {
+        let connection = try server.connect()
+        let answer = try connection.pipeline([
+            .init("SELECT 1"), .init("SELECT pg_terminate_backend(pg_backend_pid())"), .init("SELECT 2"),
+        ])
+        #expect(answer.results.count == 1)
+        #expect(answer.failure?.sqlState == .adminShutdown)
+        #expect(answer.failure?.isConnectionLoss == true)
+        #expect(!connection.isOpen)
+        #expect(throws: PostgresError.self) { try connection.pipeline([.init("SELECT 1")]) }
+    }
+
     @Test("each kind of parameter arrives as it was sent")
     func parameters() throws {
         let connection = try server.connect()

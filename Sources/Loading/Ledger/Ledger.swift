@@ -80,9 +80,12 @@ struct Ledger: Sendable {
                         .array(inserts.map(\.partition.partition)), .array(inserts.map(\.offset)),
                     ])
             }
-            if !updates.isEmpty, try !advance(updates, on: connection) {
-                try connection.execute("ROLLBACK")
-                return false
+            if !updates.isEmpty {
+                let advance = advance(updates)
+                guard try connection.query(advance.sql, advance.parameters).affectedRows == updates.count else {
+                    try connection.execute("ROLLBACK")
+                    return false
+                }
             }
             try connection.execute("COMMIT")
             return true
@@ -109,12 +112,10 @@ struct Ledger: Sendable {
             ])
     }
 
-    /// The fence: moves each position from where this member believes it to be.
-    ///
-    /// - Returns: false if any was elsewhere, which means that another member has taken the partition over. The caller
-    ///   must roll back.
-    func advance(_ ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Bool {
-        let moved = try connection.query(
+    /// The fence: moves each position from where this member believes it to be. If it touches fewer rows than there are
+    /// ranges, another member has taken a partition over, and the caller must roll back.
+    func advance(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
+        Connection.Statement(
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now()
             FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS v (topic, partition, expected, next_offset)
@@ -125,7 +126,6 @@ struct Ledger: Sendable {
                 .text(group), .array(ranges.map(\.partition.topic)), .array(ranges.map(\.partition.partition)),
                 .array(ranges.map(\.expected)), .array(ranges.map(\.next)),
             ])
-        return moved.affectedRows == ranges.count
     }
 
     /// What became of a batch whose COMMIT got no answer.

@@ -39,26 +39,40 @@ struct BatchTransaction {
             throw error
         }
         let filled = ContinuousClock.now
-        do {
-            try connection.execute("COMMIT")
-        } catch {
-            // Whatever the error: once COMMIT is on its way, only an answer that says ROLLBACK settles it. A server that
-            // refuses it with an error has rolled back; a connection that died has not said anything.
-            if error.isConnectionLoss { throw .postgres(error, commitSent: true) }
-            rollBack()
-            throw .postgres(error, commitSent: false)
-        }
+        try commit()
         (loaded.copying, loaded.committing) = (filled - began, .now - filled)
         return loaded
     }
 
+    /// BEGIN and the fence, in one round trip.
+    private func open() throws(TransactionFailure) {
+        var statements = [Connection.Statement("BEGIN"), Connection.Statement(settings)]
+        if let ledger { statements.append(ledger.advance(batch.partitions)) }
+        let answer = try sql { () throws(PostgresError) in try connection.pipeline(statements) }
+        if let failure = answer.failure { throw .postgres(failure, commitSent: false) }
+        if ledger != nil, answer.results.last?.affectedRows != batch.partitions.count { throw .fenced }
+    }
+
+    /// COMMIT, in one round trip with the last look at the tables: if they have changed, it is not carried out.
+    private func commit() throws(TransactionFailure) {
+        let answer: (results: [QueryResult], failure: PostgresError?)
+        do throws(PostgresError) {
+            answer = try connection.pipeline([requirement, Connection.Statement("COMMIT")])
+        } catch {
+            throw .postgres(error, commitSent: true)
+        }
+        guard let error = answer.failure else { return }
+        // Once COMMIT is on its way, only an answer settles it. A server that refuses it with an error has rolled back;
+        // a connection that died has not said anything.
+        if error.isConnectionLoss { throw .postgres(error, commitSent: true) }
+        rollBack()
+        if answer.results.isEmpty, error.sqlState == .divisionByZero { throw .tableChanged }
+        throw .postgres(error, commitSent: false)
+    }
+
     private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
         try Failpoint.beforeBegin.pass()
-        try sql { () throws(PostgresError) in try connection.execute(opening) }
-        if let ledger {
-            let isOurs = try sql { () throws(PostgresError) in try ledger.advance(batch.partitions, on: connection) }
-            guard isOurs else { throw .fenced }
-        }
+        try open()
         try Failpoint.afterFence.pass()
         if let replay {
             guard try replay.begin(on: connection) else { throw .fenced }
@@ -79,11 +93,13 @@ struct BatchTransaction {
                 loaded.rows += selection.rows.count
             }
         }
-        try checkTables()
-        if let share = mayReject(batch.messages.count, loaded.badMessages) {
-            throw .tooManyDeadLetters(share: share)
+        if !loaded.deadLetters.isEmpty {
+            try checkTables()
+            if let share = mayReject(batch.messages.count, loaded.badMessages) {
+                throw .tooManyDeadLetters(share: share)
+            }
+            try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, replay: replay, on: connection)
         }
-        try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, replay: replay, on: connection)
         try replay?.end(loaded.deadLetters, on: connection)
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
         if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
@@ -91,34 +107,34 @@ struct BatchTransaction {
         return loaded
     }
 
-    /// Makes sure that the rows were built for the tables as they are: binary COPY would take eight bytes of a number for
-    /// a time. Behind the rows their locks are held, so what holds here holds until COMMIT.
+    /// That the rows were built for the tables as they are: binary COPY would take eight bytes of a number for a time.
+    /// Behind the rows their locks are held, so what holds there holds until COMMIT.
+    private var requirement: Connection.Statement { Catalog.requirement(targets.map { ($0.table.name, $0.version) }) }
+
     private func checkTables() throws(TransactionFailure) {
-        let versions = try sql { () throws(PostgresError) in
-            try Catalog.versions(of: targets.map(\.table.name), on: connection)
+        do throws(PostgresError) {
+            _ = try connection.query(requirement.sql, requirement.parameters)
+        } catch {
+            if error.sqlState == .divisionByZero { throw .tableChanged }
+            throw .postgres(error, commitSent: false)
         }
-        guard versions == targets.map(\.version) else { throw .tableChanged }
     }
 
     /// All settings are local to the transaction, because behind a pooler the session is somebody else's a moment later.
-    private var opening: String {
-        var statements = [
-            "BEGIN",
-            "SET LOCAL lock_timeout = '\(database.lockTimeout.inMilliseconds)ms'",
-            "SET LOCAL statement_timeout = '\(database.statementTimeout.inMilliseconds)ms'",
+    private var settings: String {
+        var settings = [
+            ("lock_timeout", "\(database.lockTimeout.inMilliseconds)ms"),
+            ("statement_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
             // Compiling a statement takes longer than it saves: each runs once a batch.
-            "SET LOCAL jit = off",
-            "SET LOCAL TimeZone = 'UTC'", "SET LOCAL DateStyle = 'ISO, MDY'", "SET LOCAL IntervalStyle = 'postgres'",
+            ("jit", "off"),
+            ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("IntervalStyle", "postgres"),
             // A loader whose host vanished must not keep its locks until the kernel's two hours are over.
-            "SET LOCAL tcp_keepalives_idle = 10", "SET LOCAL tcp_keepalives_interval = 5",
-            "SET LOCAL tcp_keepalives_count = 3",
-            "SET LOCAL idle_in_transaction_session_timeout = '\(database.statementTimeout.inMilliseconds)ms'",
+            ("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
+            ("idle_in_transaction_session_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
         ]
-        if connection.serverVersion >= 140_000 {
-            statements.append("SET LOCAL client_connection_check_interval = '10s'")
-        }
-        if !database.synchronousCommit { statements.append("SET LOCAL synchronous_commit = off") }
-        return statements.joined(separator: "; ")
+        if connection.serverVersion >= 140_000 { settings.append(("client_connection_check_interval", "10s")) }
+        if !database.synchronousCommit { settings.append(("synchronous_commit", "off")) }
+        return "SELECT " + settings.map { "set_config('\($0)', '\($1)', true)" }.joined(separator: ", ")
     }
 
     private func rollBack() {
