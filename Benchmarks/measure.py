@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Measures one loader by itself; scripts/bench starts it with the servers that it needs.
+
+  measure.py shapes   loads topics of several shapes, and prints what a million messages and a megabyte cost
+  measure.py stream   5,000 messages a second: from produce to visible, the CPU it takes, and what idling takes after that
+
+Needs LOADER_BENCH_BINARY, LOADER_BENCH_MOCK (kafka-mock), DATABASE_URL of a database to make tables in, whose server has
+track_commit_timestamp on, and psql on PATH. The topics are on mock brokers, which keep about 5 MB (compressed) a partition.
+"""
+import contextlib
+import glob
+import json
+import os
+import random
+import signal
+import string
+import subprocess
+import sys
+import time
+
+from confluent_kafka import Producer
+
+LOADER, MOCK, URL = (os.environ[name] for name in ("LOADER_BENCH_BINARY", "LOADER_BENCH_MOCK", "DATABASE_URL"))
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def psql(statement):
+    run = subprocess.run(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", URL], input=statement, text=True, check=True,
+                         stdout=subprocess.PIPE)
+    return run.stdout.strip()
+
+
+@contextlib.contextmanager
+def broker(topic, partitions):
+    process = subprocess.Popen([MOCK, "--topic", f"{topic}:{partitions}"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().split()[1]
+    finally:
+        process.stdin.close()
+        process.wait(10)
+
+
+def produce(brokers, topic, messages):
+    producer = Producer({"bootstrap.servers": brokers, "compression.type": "lz4", "linger.ms": 20,
+                         "message.max.bytes": 4_000_000, "queue.buffering.max.kbytes": 500_000})
+    size = 0
+    for number, value in enumerate(messages):
+        size += len(value)
+        while True:
+            try:
+                producer.produce(topic, value, key=str(number))
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if number % 1000 == 0:
+            producer.poll(0)
+    producer.flush()
+    return size
+
+
+def environment(brokers, topic, table, **more):
+    settings = {"KAFKA_BROKERS": brokers, "KAFKA_TOPIC": topic, "KAFKA_CONSUMER_GROUP": f"{topic}-{time.time_ns()}",
+                "LOADER_TABLE": table, "LOADER_HTTP_LISTEN": "off", "LOADER_LOG_FORMAT": "json", **more}
+    return {**os.environ, **settings}
+
+
+def logged(path, message):
+    for line in open(path):
+        if f'"message":"{message}"' in line:
+            return json.loads(line)
+
+
+def seconds(line):
+    moment, fraction = line["time"].rstrip("Z").split(".")
+    return time.mktime(time.strptime(moment, "%Y-%m-%dT%H:%M:%S")) + float("0." + fraction)
+
+
+def words(random_, length):
+    return "".join(random_.choices(string.ascii_lowercase + " ", k=length))
+
+
+def shapes():
+    """(name, columns, messages, partitions, how a message is made)"""
+    def narrow(size):
+        def make(number, random_):
+            return {"id": number, "at": "2026-01-02T03:04:05.678901Z", "body": words(random_, size)}
+        return "id bigint, at timestamptz, body text", make
+
+    def wide(number, random_):
+        row = {"id": number}
+        for column in range(33):
+            row[f"n{column}"] = random_.randrange(1_000_000)
+            row[f"d{column}"] = round(random_.random() * 1000, 2)
+            row[f"t{column}"] = words(random_, 8)
+        return row
+
+    wide_columns = "id bigint" + "".join(f", n{c} bigint, d{c} numeric(12,2), t{c} text" for c in range(33))
+    yield "3 columns, 100 B, 1 partition", *narrow(30), 100_000, 1
+    yield "3 columns, 100 B, 64 partitions", *narrow(30), 1_000_000, 64
+    yield "3 columns, 100 B, 256 partitions", *narrow(30), 1_000_000, 256
+    yield "3 columns, 10 kB, 64 partitions", *narrow(10_000), 20_000, 64
+    yield "3 columns, 1 MB, 64 partitions", *narrow(1_000_000), 150, 64
+    yield "100 columns, 2 kB, 64 partitions", wide_columns, wide, 50_000, 64
+
+
+def measure_shapes():
+    print("| topic | messages | loader krow/s | MB/s | loader CPU µs/message | ns/byte | RSS MB |\n|---|---|---|---|---|---|---|")
+    for index, (name, columns, make, count, partitions) in enumerate(shapes()):
+        random_ = random.Random(index)
+        # A thousand different bodies are enough to keep compression honest, and are made in time.
+        made = [make(0, random_) for _ in range(min(count, 1000 if count > 1000 else 50))]
+        values = (json.dumps({**made[number % len(made)], "id": number}).encode() for number in range(count))
+        topic = f"shape{index}"
+        with broker(topic, partitions) as brokers:
+            size = produce(brokers, topic, values)
+            runs = []
+            for _ in range(3):
+                psql(f"DROP TABLE IF EXISTS shape; CREATE TABLE shape ({columns}); CHECKPOINT")
+                log = f"/tmp/loader-measure-{os.getpid()}.log"
+                with open(log, "w") as output:
+                    process = subprocess.Popen([LOADER, "run", "--until-end"], stderr=output,
+                                               env=environment(brokers, topic, "shape", LOADER_MODE="insert"))
+                    _, status, usage = os.wait4(process.pid, 0)
+                if status != 0 or psql("SELECT count(DISTINCT id) FROM shape") != str(count):
+                    sys.exit(f"{name}: a wrong load\n{open(log).read()}")
+                took = seconds(logged(log, "the end is reached")) - seconds(logged(log, "loading"))
+                runs.append((took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
+                os.unlink(log)
+        took, cpu, rss = (sorted(figures)[1] for figures in zip(*runs))
+        print(f"| {name} | {count:,} | {count / took / 1000:.1f} | {size / took / 1e6:.0f} | {cpu / count * 1e6:.2f}"
+              f" | {cpu / size * 1e9:.2f} | {rss:.0f} |", flush=True)
+
+
+def cpu_of(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def switches_of(pid):
+    return sum(int(line.split()[1]) for path in glob.glob(f"/proc/{pid}/task/*/status")
+               for line in open(path) if "voluntary_ctxt" in line)
+
+
+def measure_stream(rate=5000, duration=30):
+    psql("DROP TABLE IF EXISTS stream; CREATE TABLE stream (id text, created_at timestamptz, body text)")
+    with broker("stream", 12) as brokers:
+        log = f"/tmp/loader-measure-{os.getpid()}.log"
+        with open(log, "w") as output:
+            # The mock answers an empty fetch only when its time is over; a real broker answers when something comes.
+            process = subprocess.Popen([LOADER, "run"], stderr=output, env=environment(
+                brokers, "stream", "stream", LOADER_MODE="insert", LOADER_BATCH_MAX_DELAY="100ms",
+                LOADER_KAFKA_PROPERTIES_FETCH_WAIT_MAX_MS="10"))
+        while not logged(log, "loading"):
+            time.sleep(0.1)
+        producer = Producer({"bootstrap.servers": brokers, "linger.ms": 2, "compression.type": "lz4"})
+        body, before, began = "x" * 200, cpu_of(process.pid), time.time()
+        for number in range(rate * duration):
+            due, now = began + number / rate, time.time()
+            while now < due:
+                producer.poll(0)
+                time.sleep(min(0.001, due - now))
+                now = time.time()
+            created = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}Z"
+            producer.produce("stream", json.dumps({"id": str(number), "created_at": created, "body": body}), key=str(number))
+        producer.flush()
+        while psql("SELECT count(*) FROM stream") != str(rate * duration):
+            time.sleep(0.1)
+        streaming = (cpu_of(process.pid) - before) / (time.time() - began)
+        time.sleep(2)
+        before, switched = cpu_of(process.pid), switches_of(process.pid)
+        time.sleep(30)
+        idle, switched = (cpu_of(process.pid) - before) / 30, (switches_of(process.pid) - switched) / 30
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        os.unlink(log)
+    p50, p99, most, transactions = psql("""
+        SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)), round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)),
+          round(max(ms)), count(DISTINCT xid)
+        FROM (SELECT xmin::text AS xid, extract(epoch FROM pg_xact_commit_timestamp(xmin) - created_at) * 1000 AS ms
+              FROM stream) s""").split("|")
+    print(f"{rate} messages a second for {duration} s, max_delay 100 ms: from produce to commit p50 {p50} ms, p99 {p99} ms, "
+          f"most {most} ms, {transactions} transactions; loader CPU {streaming:.1%} of a core; "
+          f"idle after that {idle:.2%}, {switched:.0f} context switches a second")
+
+
+{"shapes": measure_shapes, "stream": measure_stream}[sys.argv[1]]()
