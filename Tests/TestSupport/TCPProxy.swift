@@ -3,8 +3,8 @@ import Synchronization
 
 /// Stands between a PostgreSQL client and its server, forwards both ways, and breaks connections at chosen moments.
 ///
-/// Two threads a connection copy bytes. What the client sends is searched for COMMIT, sent as a simple query, which is how
-/// the loader sends it.
+/// Two threads a connection copy bytes. What the client sends is searched for COMMIT as a statement of a pipeline, which
+/// is how the loader sends it.
 public final class TCPProxy: Sendable {
     /// What happens to the next COMMITs, one each; afterwards they pass.
     public enum Fault: Sendable, CaseIterable {
@@ -232,8 +232,12 @@ public final class TCPProxy: Sendable {
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether this is a simple query that says COMMIT: a `Q`, a length of 11, the text and its NUL.
+    /// Whether this brings COMMIT as a statement of a pipeline: a `P`, a length of 14, an empty name, the text and no types.
     ///
-    /// The client waits for the answer to what it sent before, so COMMIT is always a piece of its own.
-    fileprivate var isCommit: Bool { elementsEqual([0x51, 0, 0, 0, 11] + Array("COMMIT".utf8) + [0]) }
+    /// The client waits for the answers to what it sent before, so a pipeline is always a piece of its own, and a small one.
+    fileprivate var isCommit: Bool {
+        guard count < 8192 else { return false }
+        let parse: [UInt8] = [0x50, 0, 0, 0, 14, 0] + Array("COMMIT".utf8) + [0, 0, 0]
+        return indices.contains { self[$0...].starts(with: parse) }
+    }
 }
