@@ -19,13 +19,7 @@ public final class Pipeline {
     private let consumer: Consumer
     private let lanes: [Lane]
 
-    private var partitions: [AssignedPartition] = []
-    private var indices: [TopicPartition: Int] = [:]
-    /// From what a message carries to its place in `partitions`.
-    private var known: [MessageOrigin: Int] = [:]
-    private var lastOrigin: MessageOrigin?
-    private var lastIndex = 0
-
+    private var partitions = Assignment()
     /// Given by the group, but where to begin is not known yet.
     private var pending: Set<TopicPartition> = []
     private var nextResolution: ContinuousClock.Instant = .now
@@ -45,11 +39,6 @@ public final class Pipeline {
     private var deadLettersToSay = 0
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
-
-    private struct MessageOrigin: Hashable {
-        var topic: UInt
-        var partition: Int32
-    }
 
     /// How many messages are taken of a lane before the others, and the group, have their turn.
     private static let turn = 1024
@@ -202,7 +191,7 @@ public final class Pipeline {
 
     private func accept(_ message: borrowing Message) {
         if let code = message.errorCode { return accept(code, message.errorReason, message) }
-        guard let index = index(of: message) else { return }
+        guard let index = partitions.place(of: message) else { return }
         let offset = message.offset
         // librdkafka may hand a message out twice after a rebalance or a leader's move. Gaps are normal: transactions and
         // compaction leave them.
@@ -233,7 +222,7 @@ public final class Pipeline {
     private func accept(_ code: KafkaErrorCode, _ reason: String, _ message: borrowing Message) {
         switch code {
         case .endOfPartition:
-            if let index = index(of: message) {
+            if let index = partitions.place(of: message) {
                 partitions[index].end = max(partitions[index].end, message.offset)
                 // Control records and compacted messages at the end never come: the end itself says that it is reached. A
                 // batch that ends there takes them into its position; a position before them would be a lost one as
@@ -249,7 +238,7 @@ public final class Pipeline {
             }
         case .autoOffsetReset, .offsetOutOfRange:
             // Decided by the ledger and the watermarks, not by librdkafka.
-            if let index = index(of: message) {
+            if let index = partitions.place(of: message) {
                 statistics.report(
                     Incident(
                         .warning, "the position is questioned by the broker", code: code.name,
@@ -267,20 +256,6 @@ public final class Pipeline {
         default:
             logger.debug("from librdkafka", metadata: ["code": "\(code.name)", "error": "\(reason)"])
         }
-    }
-
-    @inline(__always)
-    private func index(of message: borrowing Message) -> Int? {
-        let origin = MessageOrigin(topic: message.topicIdentity, partition: message.partition)
-        if origin == lastOrigin { return lastIndex }
-        guard
-            let index = known[origin]
-                ?? indices[TopicPartition(topic: message.topic, partition: message.partition)]
-        else { return nil }
-        known[origin] = index
-        lastOrigin = origin
-        lastIndex = index
-        return index
     }
 
     // MARK: Batches
@@ -314,7 +289,7 @@ public final class Pipeline {
         switch outcome {
         case .loaded(_, let loaded):
             for range in batch.partitions {
-                if let index = indices[range.partition] { partitions[index].loaded = range.next }
+                if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }
             count(batch, loaded, lane.writer)
             commitLoaded(batch.partitions)
@@ -446,7 +421,7 @@ public final class Pipeline {
     private func commitLoaded(_ ranges: [Batch.PartitionRange], waits: Bool = false) {
         var offsets: [CommittedOffset] = []
         for range in ranges {
-            guard let index = indices[range.partition] else { continue }
+            guard let index = partitions.place(of: range.partition) else { continue }
             let loaded = partitions[index].loaded
             guard partitions[index].reported != loaded || waits else { continue }
             partitions[index].reported = loaded
@@ -467,7 +442,9 @@ public final class Pipeline {
                 "the group did not take the last offsets",
                 metadata: ["code": "\(error.code.name)", "error": "\(error)"])
             // Of partitions that stay this loader says it again itself.
-            for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
+            for offset in offsets {
+                if let index = partitions.place(of: offset.partition) { partitions[index].reported = nil }
+            }
             if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
         }
     }
@@ -570,19 +547,13 @@ public final class Pipeline {
         for partition in wanted {
             let marks = watermarks[partition] ?? Watermarks(low: 0, high: 0)
             let start = starts[partition] ?? marks.low
-            let target = options.untilEnd ? indices[partition].flatMap { partitions[$0].target } ?? marks.high : nil
-            let state = AssignedPartition(
-                partition: partition, lane: Self.lane(of: partition, among: lanes.count),
-                builder: builder(for: partition.topic), next: start, loaded: start, reported: nil, end: marks.high,
-                target: target, range: nil)
-            if let index = indices[partition] {
-                partitions[index] = state
-            } else {
-                indices[partition] = partitions.count
-                partitions.append(state)
-            }
+            let known = partitions.place(of: partition).map { partitions[$0] }
+            partitions.set(
+                AssignedPartition(
+                    partition: partition, lane: Self.lane(of: partition, among: lanes.count),
+                    builder: builder(for: partition.topic), next: start, loaded: start, reported: nil, end: marks.high,
+                    target: options.untilEnd ? known?.target ?? marks.high : nil, range: nil))
         }
-        forgetOrigins()
         try consumer.assign(
             partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: Set(wanted))
         pending.subtract(wanted)
@@ -591,7 +562,7 @@ public final class Pipeline {
             "loading",
             metadata: [
                 "partitions": .stringConvertible(partitions.count),
-                "lag": .stringConvertible(partitions.reduce(0) { $0 + max(0, $1.end - $1.next) }),
+                "lag": .stringConvertible(partitions.lag),
             ])
         // After a crash between the two commits the group is behind, and a partition where nothing happens stays so.
         commitLoaded(wanted.map { .init(partition: $0, expected: 0, next: 0) })
@@ -607,17 +578,10 @@ public final class Pipeline {
         return Int((topic &+ UInt64(UInt32(bitPattern: partition.partition))) % UInt64(lanes))
     }
 
-    private func forgetOrigins() {
-        known.removeAll(keepingCapacity: true)
-        lastOrigin = nil
-    }
-
     private func remove(_ gone: [TopicPartition]) {
         let gone = Set(gone)
         pending.subtract(gone)
-        partitions.removeAll { gone.contains($0.partition) }
-        indices = Dictionary(uniqueKeysWithValues: partitions.enumerated().map { ($1.partition, $0) })
-        forgetOrigins()
+        partitions.remove(gone)
         publish()
     }
 
@@ -729,8 +693,6 @@ extension Pipeline: Consumer.Delegate {
         brokersAnswered()
         if !consumer.isCooperative {
             self.partitions.removeAll()
-            indices.removeAll()
-            forgetOrigins()
         }
         pending.formUnion(partitions)
         nextResolution = .now
@@ -785,7 +747,9 @@ extension Pipeline: Consumer.Delegate {
             return brokersAnswered()
         }
         // The rows are in and the ledger knows it. The group is told again, by itself if no batch does it before.
-        for offset in offsets { if let index = indices[offset.partition] { partitions[index].reported = nil } }
+        for offset in offsets {
+            if let index = partitions.place(of: offset.partition) { partitions[index].reported = nil }
+        }
         if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
         logger.debug(
             "the group did not take a commit", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
