@@ -80,12 +80,9 @@ struct Ledger: Sendable {
                         .array(inserts.map(\.partition.partition)), .array(inserts.map(\.offset)),
                     ])
             }
-            if !updates.isEmpty {
-                let advance = advance(updates)
-                guard try connection.query(advance.sql, advance.parameters).affectedRows == updates.count else {
-                    try connection.execute("ROLLBACK")
-                    return false
-                }
+            if !updates.isEmpty, try !advance(updates, on: connection) {
+                try connection.execute("ROLLBACK")
+                return false
             }
             try connection.execute("COMMIT")
             return true
@@ -112,9 +109,17 @@ struct Ledger: Sendable {
             ])
     }
 
-    /// The fence: moves each position from where this member believes it to be. If it touches fewer rows than there are
-    /// ranges, another member has taken a partition over, and the caller must roll back.
-    func advance(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
+    /// The fence: moves each position from where this member believes it to be.
+    ///
+    /// - Returns: false if any was elsewhere, which means that another member has taken the partition over. The caller
+    ///   must roll back.
+    func advance(_ ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Bool {
+        let statement = advancing(ranges)
+        return try connection.query(statement.sql, statement.parameters).affectedRows == ranges.count
+    }
+
+    /// The fence as a statement of a pipeline: if it touches fewer rows than there are ranges, any was elsewhere.
+    func advancing(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
         Connection.Statement(
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now()

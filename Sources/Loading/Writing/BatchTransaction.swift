@@ -47,7 +47,7 @@ struct BatchTransaction {
     /// BEGIN and the fence, in one round trip.
     private func open() throws(TransactionFailure) {
         var statements = [Connection.Statement("BEGIN"), Connection.Statement(settings)]
-        if let ledger { statements.append(ledger.advance(batch.partitions)) }
+        if let ledger { statements.append(ledger.advancing(batch.partitions)) }
         let answer = try sql { () throws(PostgresError) in try connection.pipeline(statements) }
         if let failure = answer.failure { throw .postgres(failure, commitSent: false) }
         if ledger != nil, answer.results.last?.affectedRows != batch.partitions.count { throw .fenced }
