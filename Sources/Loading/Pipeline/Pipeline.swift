@@ -502,8 +502,12 @@ public final class Pipeline {
             return
         } catch {
             if let postgres = error as? PostgresError, FailureClass(postgres) == .setup {
+                let isRefused = postgres.sqlState?.classCode == "28"
                 failure = LoadingError(
-                    .database, "the ledger cannot be read: \(postgres)", mend: "run `loader migrate up`")
+                    .database, "the ledger cannot be read: \(postgres)",
+                    mend: isRefused
+                        ? "mend the user or the password in postgres.url and start again; nothing is lost"
+                        : "run `loader migrate up`")
                 return
             }
             nextResolution = .now + resolutionBackoff.next()
