@@ -15,7 +15,11 @@ struct Service {
         // Before any thread exists: threads inherit which signals are blocked.
         SignalListener.block()
         let logger = configuration.log.makeLogger()
-        for warning in configuration.warnings { logger.warning("\(warning)") }
+        for warning in configuration.warnings {
+            logger.warning(
+                "\(warning.message)",
+                metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.path ?? "the configuration")", "mend": "\(warning.mend)"])
+        }
         do throws(Failpoint.Mistake) {
             for setting in try Failpoint.settings() {
                 logger.warning(
@@ -36,7 +40,11 @@ struct Service {
                 let preflight = try Startup.preflight(
                     configuration.loading, stop: stop, statistics: statistics, logger: logger)
             else { return .done }
-            for warning in preflight.warnings { logger.warning("\(warning)") }
+            for warning in preflight.warnings {
+                logger.warning(
+                    "\(warning.problem)",
+                    metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.place)", "mend": "\(warning.mend)"])
+            }
             let pipeline = try Pipeline(
                 options: configuration.loading, preflight: preflight, statistics: statistics, stop: stop,
                 logger: logger)
