@@ -18,7 +18,10 @@ struct Service {
         for warning in configuration.warnings {
             logger.warning(
                 "\(warning.message)",
-                metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.path ?? "the configuration")", "mend": "\(warning.mend)"])
+                metadata: [
+                    "code": "\(warning.code.rawValue)", "at": "\(warning.path ?? "the configuration")",
+                    "mend": "\(warning.mend)",
+                ])
         }
         do throws(Failpoint.Mistake) {
             for setting in try Failpoint.settings() {
