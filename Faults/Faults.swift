@@ -19,7 +19,8 @@ struct Faults: AsyncParsableCommand {
 
     /// Every case, the longest first so that those that run side by side end together.
     static let cases: [any FaultCase] = [
-        RebalanceStorm(), KillBounce(), NamedPoints(), Signals(), Zombie(), Soak(),
+        DatabaseFaults(), BrokerFaults(), RebalanceStorm(), KillBounce(), NamedPoints(), UnknownCommit(), Signals(),
+        Zombie(), Poison(), Positions(), Soak(),
     ]
 
     @Option(help: "Makes the same choices again. Default: a new one.")

@@ -70,6 +70,13 @@ public final class PostgresServer: Sendable {
         }
     }
 
+    /// Runs one of the tools that come with the server, such as `pg_dump`.
+    ///
+    /// - Throws: with what it wrote, unless it ended with 0.
+    public static func runTool(_ name: String, _ arguments: [String]) throws {
+        try Cluster.run([Cluster.binaries().appending(path: name).path()] + arguments)
+    }
+
     /// How often the server has answered one application with an error, by its own log.
     ///
     /// - Parameter application: what the `application_name` begins with.
@@ -325,7 +332,7 @@ final class Cluster: Sendable {
     }
 
     /// The newest installed server: distributions keep them apart by version, outside the PATH.
-    private static func binaries() throws -> URL {
+    static func binaries() throws -> URL {
         let files = FileManager.default
         let parents = ["/usr/lib/postgresql", "/usr/local/lib/postgresql"]
         let versions = parents.flatMap { parent in
@@ -341,7 +348,7 @@ final class Cluster: Sendable {
         return URL(filePath: found)
     }
 
-    private static func run(_ command: [String]) throws {
+    static func run(_ command: [String]) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = command

@@ -88,6 +88,34 @@ install_packages() {
     fi
 }
 
+# PgBouncer, for the faults that are tried behind it.
+install_pgbouncer() {
+    local program
+    for program in /usr/sbin/pgbouncer /usr/bin/pgbouncer /usr/local/bin/pgbouncer /opt/homebrew/bin/pgbouncer; do
+        [ ! -x "$program" ] || return 0
+    done
+    say "Installing pgbouncer"
+    if command -v apt-get >/dev/null; then
+        # Debian's package would start one on port 6432, now and at every boot, which nobody asked for.
+        local policy=/usr/sbin/policy-rc.d status=0 is_ours=
+        if [ ! -e "$policy" ]; then
+            printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+            as_root chmod 755 "$policy"
+            is_ours=yes
+        fi
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pgbouncer >/dev/null ||
+            status=$?
+        [ -z "$is_ours" ] || as_root rm "$policy"
+        [ "$status" -eq 0 ] || die "apt-get failed with status $status"
+        as_root update-rc.d pgbouncer disable >/dev/null 2>&1 || true
+    elif command -v brew >/dev/null; then
+        brew install --quiet pgbouncer
+    else
+        die "neither apt-get nor brew is here; install pgbouncer"
+    fi
+}
+
 # A broker with admin calls, another migration tool, another Kafka client, and a judge of JSON Schemas, for the tests.
 install_test_tools() {
     local venv=$local_directory/venv

@@ -1,0 +1,306 @@
+import Foundation
+import Kafka
+import TestSupport
+
+/// Everything that brokers answer, and do not answer.
+struct BrokerFaults: FaultCase {
+    let name = "broker"
+    let summary =
+        "every error code that Kafka documents for a consumer's requests; coordinators and leaders move, answers take "
+        + "500 ms, all brokers are down for 30 s; a broker is restarted with its data"
+
+    private static let coordinators = "coordinator moves"
+    private static let leaders = "leader moves"
+    private static let slowness = "500 ms round trips"
+    private static let outages = "outages of all brokers"
+    private static let restarts = "restarts with data"
+
+    func least(_ scale: FaultScale) -> FaultCounts {
+        var least = FaultCounts()
+        switch scale {
+        case .full:
+            for request in RequestErrors.all { least.kinds[request.kind] = request.codes.count }
+            least.kinds.merge([
+                Self.coordinators: 10, Self.leaders: 20, Self.slowness: 1, Self.outages: 1, Self.restarts: 5,
+            ]) { $1 }
+        case .slice:
+            for request in RequestErrors.all { least.kinds[request.kind] = 1 }
+            least.kinds.merge([
+                Self.coordinators: 1, Self.leaders: 2, Self.slowness: 1, Self.outages: 1, Self.restarts: 1,
+            ]) { $1 }
+        }
+        least.midRun = least.total
+        return least
+    }
+
+    func run(_ context: FaultContext) async throws -> FaultReport {
+        let server = try context.startDatabase()
+        return try await context.sideBySide([errorCodes, moves, restarts], limit: 3) { _, part in
+            try await part(server, context)
+        }
+    }
+
+    // MARK: Error codes
+
+    /// A request of the consumer's, with the codes that Kafka's own classes document for its answer
+    /// (`clients/src/main/java/org/apache/kafka/common/requests/*Response.java`), and a connection that is cut instead.
+    private struct RequestErrors {
+        let request: KafkaRequest
+        let codes: [String]
+        /// What makes the loader send it, for those that it does not send all the time.
+        var trigger: (KafkaRequest, String)?
+
+        var kind: String { "\(request.name) errors" }
+
+        static let all: [RequestErrors] = [
+            RequestErrors(
+                request: .fetch,
+                codes: [
+                    "OFFSET_OUT_OF_RANGE", "TOPIC_AUTHORIZATION_FAILED", "REPLICA_NOT_AVAILABLE",
+                    "NOT_LEADER_FOR_PARTITION", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "UNKNOWN_TOPIC_OR_PART",
+                    "FETCH_SESSION_ID_NOT_FOUND", "INVALID_FETCH_SESSION_EPOCH", "KAFKA_STORAGE_ERROR",
+                    "OFFSET_NOT_AVAILABLE", "INVALID_MSG", "LEADER_NOT_AVAILABLE", "REQUEST_TIMED_OUT", "UNKNOWN",
+                    "_TRANSPORT",
+                ]),
+            RequestErrors(
+                request: .listOffsets,
+                codes: [
+                    "UNSUPPORTED_FOR_MESSAGE_FORMAT", "TOPIC_AUTHORIZATION_FAILED", "REPLICA_NOT_AVAILABLE",
+                    "NOT_LEADER_FOR_PARTITION", "FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "UNKNOWN_TOPIC_OR_PART",
+                    "KAFKA_STORAGE_ERROR", "OFFSET_NOT_AVAILABLE", "LEADER_NOT_AVAILABLE", "UNKNOWN", "_TRANSPORT",
+                ], trigger: (.fetch, "OFFSET_OUT_OF_RANGE")),
+            RequestErrors(
+                request: .offsetCommit,
+                codes: [
+                    "OFFSET_METADATA_TOO_LARGE", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE",
+                    "NOT_COORDINATOR", "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS",
+                    "INVALID_COMMIT_OFFSET_SIZE", "TOPIC_AUTHORIZATION_FAILED", "GROUP_AUTHORIZATION_FAILED",
+                    "UNKNOWN_TOPIC_OR_PART", "INVALID_GROUP_ID", "REQUEST_TIMED_OUT", "FENCED_INSTANCE_ID",
+                    "_TRANSPORT",
+                ]),
+            RequestErrors(
+                request: .offsetFetch,
+                codes: [
+                    "UNKNOWN_TOPIC_OR_PART", "TOPIC_AUTHORIZATION_FAILED", "COORDINATOR_LOAD_IN_PROGRESS",
+                    "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "GROUP_AUTHORIZATION_FAILED", "INVALID_GROUP_ID",
+                    "UNSTABLE_OFFSET_COMMIT", "_TRANSPORT",
+                ], trigger: (.fetch, "OFFSET_OUT_OF_RANGE")),
+            RequestErrors(
+                request: .findCoordinator,
+                codes: [
+                    "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "GROUP_AUTHORIZATION_FAILED",
+                    "INVALID_GROUP_ID", "INVALID_REQUEST", "_TRANSPORT",
+                ], trigger: (.heartbeat, "NOT_COORDINATOR")),
+            RequestErrors(
+                request: .joinGroup,
+                codes: [
+                    "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR",
+                    "INCONSISTENT_GROUP_PROTOCOL", "UNKNOWN_MEMBER_ID", "INVALID_SESSION_TIMEOUT",
+                    "GROUP_AUTHORIZATION_FAILED", "INVALID_GROUP_ID", "REBALANCE_IN_PROGRESS",
+                    "GROUP_MAX_SIZE_REACHED", "FENCED_INSTANCE_ID", "_TRANSPORT",
+                ], trigger: (.heartbeat, "REBALANCE_IN_PROGRESS")),
+            RequestErrors(
+                request: .syncGroup,
+                codes: [
+                    "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR",
+                    "ILLEGAL_GENERATION", "INCONSISTENT_GROUP_PROTOCOL", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS",
+                    "GROUP_AUTHORIZATION_FAILED", "FENCED_INSTANCE_ID", "_TRANSPORT",
+                ], trigger: (.heartbeat, "REBALANCE_IN_PROGRESS")),
+            RequestErrors(
+                request: .heartbeat,
+                codes: [
+                    "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR",
+                    "ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "GROUP_AUTHORIZATION_FAILED",
+                    "FENCED_INSTANCE_ID", "_TRANSPORT",
+                ]),
+            RequestErrors(
+                request: .metadata,
+                codes: [
+                    "UNKNOWN_TOPIC_OR_PART", "LEADER_NOT_AVAILABLE", "TOPIC_EXCEPTION", "TOPIC_AUTHORIZATION_FAILED",
+                    "REPLICA_NOT_AVAILABLE", "LISTENER_NOT_FOUND",
+                ]),
+        ]
+
+        /// Codes that say that another member has this one's identity: the loader has to end, and somebody to start it.
+        static let fatal: Set<String> = ["FENCED_INSTANCE_ID"]
+    }
+
+    private static func code(_ name: String) throws -> KafkaErrorCode {
+        let all = (-200...120).lazy.map { KafkaErrorCode(rawValue: $0) }
+        guard let code = all.first(where: { $0.name == name }) else {
+            throw KafkaError(code: .invalidArgument, operation: "error code", reason: "there is no \(name)")
+        }
+        return code
+    }
+
+    /// One broker, so that whichever request goes to it.
+    @Sendable private func errorCodes(_ server: PostgresServer, _ context: FaultContext) async throws -> FaultReport {
+        let broker = try Broker(mockBrokers: 1)
+        return try await Landing.with(broker: broker, server: server, partitions: 4) { landing in
+            guard let mock = broker.mock else { return FaultReport() }
+            var generator = context.generator()
+            var report = FaultReport()
+            let traffic = try Traffic(landing, rate: 1000, generator: context.generator(1))
+            let settings = [
+                "LOADER_KAFKA_PROPERTIES_TOPIC_METADATA_REFRESH_INTERVAL_MS": "200",
+                "LOADER_KAFKA_PROPERTIES_FETCH_ERROR_BACKOFF_MS": "50",
+                "LOADER_KAFKA_PROPERTIES_SOCKET_TIMEOUT_MS": "5000",
+            ]
+            var loader = try context.start(landing, settings)
+            try await loader.waitForFirstBatch()
+            let progress = LoadingProgress(landing)
+            for errors in RequestErrors.all {
+                var codes = errors.codes.shuffled(using: &generator)
+                if context.scale == .slice { codes = Array(codes.prefix(1)) }
+                for name in codes {
+                    let code = try Self.code(name)
+                    let place = "\(name) on \(errors.request.name)"
+                    do {
+                        if errors.request == .metadata {
+                            mock.setError(code, of: landing.topic)
+                            // Answered with it several times meanwhile.
+                            try await Task.sleep(for: .seconds(1))
+                            mock.setError(.none, of: landing.topic)
+                        } else {
+                            try mock.fail(errors.request, of: 1, with: code)
+                            if let (request, name) = errors.trigger {
+                                try mock.fail(request, of: 1, with: try Self.code(name))
+                            }
+                            try await eventually("\(place) is answered") {
+                                try mock.failuresToCome(errors.request, of: 1) == 0
+                            }
+                        }
+                        let loaded = try await progress.answer()
+                        report.faults.count(errors.kind, midRun: loaded < traffic.written)
+                        let began = ContinuousClock.now
+                        try await eventually("it goes on, or ends", within: .seconds(60)) {
+                            progress.loaded ?? 0 > loaded || !loader.isRunning
+                        }
+                        // An answer that ends it takes effect a moment later.
+                        if RequestErrors.fatal.contains(name) { try await Task.sleep(for: .seconds(2)) }
+                        if loader.isRunning { report.recoveries.append(began.age) }
+                    } catch let error as TimedOut {
+                        report.failures.append("\(place): \(error); \(loader.log.path())")
+                        try await loader.killAndWait()
+                    }
+                    guard !loader.isRunning else { continue }
+                    if let end = loader.poll(), end != .signal(SIGKILL) {
+                        report.expect(
+                            RequestErrors.fatal.contains(name) && end == .exit(78),
+                            "\(place): the loader ended with \(end); \(loader.log.path())")
+                        report.notes.append("\(place) ends the loader (78), as it must")
+                    }
+                    mock.stopFailing(errors.request)
+                    loader = try context.start(landing, settings)
+                    try await loader.waitForFirstBatch()
+                }
+            }
+            try await Self.end(landing, traffic, [loader], context, settings, isLate: false, &report)
+            return report
+        }
+    }
+
+    /// Lets everything go in, ends the loaders, and compares.
+    ///
+    /// - Parameter isLate: whether the group may not have heard of everything when they end: the coordinator may not be
+    ///   known yet, or refuse members while others leave. The next start puts that right.
+    private static func end(
+        _ landing: Landing, _ traffic: Traffic, _ loaders: [LoaderProcess], _ context: FaultContext,
+        _ settings: [String: String], isLate: Bool = true, _ report: inout FaultReport
+    ) async throws {
+        try await landing.waitForRows(try await traffic.stop(), within: .seconds(180))
+        for loader in loaders { loader.kill(SIGTERM) }
+        for loader in loaders {
+            let status = try await loader.waitForExit()
+            report.expect(status == 0, "a loader ended with \(status) after SIGTERM: \(loader.log.path())")
+        }
+        if isLate { try await context.finish(landing, settings) }
+        try await report.add(landing)
+    }
+
+    // MARK: Moves, slowness, outages
+
+    @Sendable private func moves(_ server: PostgresServer, _ context: FaultContext) async throws -> FaultReport {
+        let broker = try Broker(mockBrokers: 3)
+        return try await Landing.with(broker: broker, server: server, partitions: 8) { landing in
+            guard let mock = broker.mock else { return FaultReport() }
+            var generator = context.generator(2)
+            var report = FaultReport()
+            let traffic = try Traffic(landing, rate: 1000, generator: context.generator(3))
+            // While it is down the mock takes connections and is silent: a client notices when its request times out.
+            let settings = ["LOADER_KAFKA_PROPERTIES_SOCKET_TIMEOUT_MS": "5000"]
+            let loaders = try (0..<2).map { _ in try context.start(landing, settings) }
+            for loader in loaders { try await loader.waitForFirstBatch() }
+            let progress = LoadingProgress(landing)
+
+            func fault(_ kind: String, _ body: () async throws -> Void) async throws {
+                try await body()
+                let loaded = try await progress.answer()
+                report.faults.count(kind, midRun: loaded < traffic.written)
+                report.recoveries.append(try await progress.wait(forMoreThan: loaded))
+            }
+            for _ in 0..<context.figure(10, slice: 1) {
+                try await fault(Self.coordinators) {
+                    try mock.setCoordinator(Int32.random(in: mock.brokers, using: &generator), ofGroup: landing.group)
+                }
+                for _ in 0..<2 {
+                    try await fault(Self.leaders) {
+                        let place = TopicPartition(
+                            topic: landing.topic, partition: Int32.random(in: 0..<8, using: &generator))
+                        if Bool.random(using: &generator) {
+                            try mock.setLeader(nil, of: place)
+                            try await Task.sleep(
+                                for: .milliseconds(Int.random(in: 0..<1000, using: &generator)))
+                        }
+                        try mock.setLeader(Int32.random(in: mock.brokers, using: &generator), of: place)
+                    }
+                }
+            }
+            try await fault(Self.slowness) {
+                try mock.setRoundTripTime(.milliseconds(500))
+                let loaded = try await progress.answer()
+                try await Task.sleep(for: .seconds(context.figure(20, slice: 3)))
+                report.expect(progress.loaded ?? 0 > loaded, "nothing goes in with round trips of 500 ms")
+                try mock.setRoundTripTime(.zero)
+            }
+            try await fault(Self.outages) {
+                try mock.setDown()
+                try await Task.sleep(for: .seconds(context.figure(30, slice: 8)))
+                try mock.setUp()
+            }
+            try await Self.end(landing, traffic, loaders, context, settings, &report)
+            return report
+        }
+    }
+
+    // MARK: Restarts
+
+    @Sendable private func restarts(_ server: PostgresServer, _ context: FaultContext) async throws -> FaultReport {
+        let process = try NoidaBroker()
+        let broker = try Broker(process: process)
+        return try await Landing.with(broker: broker, server: server, partitions: 8) { landing in
+            var generator = context.generator(4)
+            var report = FaultReport()
+            let traffic = try Traffic(landing, rate: 1000, generator: context.generator(5))
+            // It never gives up a dead member, so a loader that comes again must take its own place.
+            let settings = ["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-0"]
+            let loader = try context.start(landing, settings)
+            try await loader.waitForFirstBatch()
+            let progress = LoadingProgress(landing)
+            for _ in 0..<context.figure(5, slice: 1) {
+                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<1000, using: &generator)))
+                let loaded = try await progress.answer()
+                report.faults.count(Self.restarts, midRun: loaded < traffic.written)
+                try process.stop()
+                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<3000, using: &generator)))
+                try process.start()
+                // What it had fetched before may still go in; what goes in behind that is of the restarted broker.
+                let before = try await progress.answer()
+                let written = traffic.written
+                report.recoveries.append(try await progress.wait(forMoreThan: max(before, written)))
+            }
+            try await Self.end(landing, traffic, [loader], context, settings, &report)
+            return report
+        }
+    }
+}
