@@ -205,7 +205,10 @@ struct DatabaseFaults: FaultCase {
                 }
                 return nil
             }
-            if disk != nil { try connection.execute("DROP TABLE landed; DROP TABLESPACE small") }
+            if disk != nil {
+                try connection.execute("DROP TABLE landed")
+                try connection.execute("DROP TABLESPACE small")
+            }
         }
 
         /// Takes all the room there is, to the last page.

@@ -176,7 +176,6 @@ struct Positions: FaultCase {
     struct Bench {
         let landing: Landing
         let context: FaultContext
-        let hasKey: Bool
         let name: String
         var generator: SeededGenerator
         var report = FaultReport()
@@ -189,12 +188,12 @@ struct Positions: FaultCase {
             _ generator: SeededGenerator, _ body: (inout Bench) async throws -> FaultReport
         ) async throws -> FaultReport {
             try await Landing.with(broker: broker, server: server, partitions: 1) { landing in
+                var bench = Bench(landing: landing, context: context, name: row.name, generator: generator)
                 if row.hasKey {
                     try landing.schema.connect().execute(
                         "ALTER TABLE landed ADD PRIMARY KEY (partition, \"offset\")")
+                    bench.settings["LOADER_MODE"] = "upsert"
                 }
-                var bench = Bench(
-                    landing: landing, context: context, hasKey: row.hasKey, name: row.name, generator: generator)
                 return try await body(&bench)
             }
         }
@@ -233,12 +232,8 @@ struct Positions: FaultCase {
             }
         }
 
-        private var settings: [String: String] {
-            // The broker never gives up a dead member, so a loader that comes again must take its own place.
-            var settings = ["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-0"]
-            if hasKey { settings["LOADER_MODE"] = "upsert" }
-            return settings
-        }
+        /// What every loader of this row is started with.
+        private var settings: [String: String] = [:]
 
         func start(_ more: [String: String] = [:], arguments: [String] = []) throws -> LoaderProcess {
             try context.start(landing, settings.merging(more) { $1 }, arguments: arguments)
@@ -318,6 +313,8 @@ struct Positions: FaultCase {
 
         /// A plain client commits for the group while the loader is in the midst of a batch.
         mutating func resetMidBatch(isKilled: Bool) async throws {
+            // The broker never gives up a dead member, so a loader that comes again must take its own place.
+            settings["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID"] = "\(landing.group)-0"
             try produce()
             let blocker = try landing.schema.connect()
             try blocker.execute("BEGIN; LOCK TABLE landed IN SHARE MODE")
