@@ -20,6 +20,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/swhitty/FlyingFox", from: "0.20.0"),
     ],
@@ -33,7 +34,10 @@ let package = Package(
         .target(name: "Records", dependencies: ["CSimdJSON"], swiftSettings: hot),
         .target(
             name: "Loading",
-            dependencies: ["Kafka", "Postgres", "Records", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Kafka", "Postgres", "Records", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+            ],
             swiftSettings: hot),
         .executableTarget(
             name: "Loader",
@@ -41,6 +45,7 @@ let package = Package(
                 "Loading", "Kafka", "Postgres", "Records", "Yams", "FlyingFox",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             resources: [.embedInCode("HTTP/StatusPage.html")], swiftSettings: strict),
         .executableTarget(
@@ -52,7 +57,8 @@ let package = Package(
             name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records"],
             path: "Benchmarks/HotPath", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["CRdKafka", "Kafka", "Postgres"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CRdKafka", "Kafka", "Postgres", "FlyingFox"],
+            path: "Tests/TestSupport",
             swiftSettings: strict),
         .executableTarget(
             name: "Faults",
@@ -65,7 +71,11 @@ let package = Package(
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: strict),
         .testTarget(
-            name: "LoadingTests", dependencies: ["Loading", "Kafka", "Postgres", "Records"], swiftSettings: strict),
+            name: "LoadingTests",
+            dependencies: [
+                "Loading", "Kafka", "Postgres", "Records",
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+            ], swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

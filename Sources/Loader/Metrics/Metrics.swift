@@ -76,6 +76,10 @@ extension Metric {
             "loader_last_commit_timestamp_seconds",
             "When a batch was last committed, in seconds since 1970; time() - this is how long ago. None before the first."
         ) { $0.snapshot.lastCommit.map { .number($0.timeIntervalSince1970) } },
+        .counter("loader_trace_spans_total", "Spans that were delivered, where traces are sent.", \.spansDelivered),
+        .counter(
+            "loader_trace_spans_dropped_total", "Spans that no receiver took in time, or that did not fit its queue.",
+            \.spansDropped),
         .gauge("loader_live", "1 while the loops turn, as /health/live has it.") { .integer($0.isLive ? 1 : 0) },
         .gauge("loader_ready", "1 while the loader can load, as /health/ready has it.") {
             .integer($0.isReady ? 1 : 0)

@@ -9,7 +9,7 @@ struct Service {
 
     /// Loads until the end or a signal, on the calling thread.
     ///
-    /// - Throws: `ConfigurationProblems` where `http.listen` cannot be listened on.
+    /// - Throws: `ConfigurationProblems` where `http.listen` cannot be listened on, or OpenTelemetry's variables are wrong.
     func run() throws -> ExitStatus {
         _ = ProcessFigures.startTime
         // Before any thread exists: threads inherit which signals are blocked.
@@ -23,6 +23,7 @@ struct Service {
                     "mend": "\(warning.mend)",
                 ])
         }
+        let tracing = try TracingSettings(environment: ProcessInfo.processInfo.environment)
         do throws(Failpoint.Mistake) {
             for setting in try Failpoint.settings() {
                 logger.warning(
@@ -34,6 +35,8 @@ struct Service {
             return .usage
         }
         let statistics = LoadingStatistics()
+        let exporter = tracing.map { OTLPExporter($0, statistics: statistics, logger: logger) }
+        defer { exporter?.stop(until: flushDeadline(statistics)) }
         let server = try listen(statistics, logger)
         defer { server.map(Self.stop) }
         do {
@@ -50,7 +53,7 @@ struct Service {
             }
             let pipeline = try Pipeline(
                 options: configuration.loading, preflight: preflight, statistics: statistics, stop: stop,
-                logger: logger)
+                logger: logger, tracer: exporter?.makeTracer())
             let display = ProgressDisplay(statistics)
             defer { display?.end() }
             try pipeline.run()
@@ -65,6 +68,13 @@ struct Service {
             logger.critical("\(error)", metadata: ["code": "\(error.code.name)"])
             return .internal
         }
+    }
+
+    /// The last traces may take what is left of `shutdown_timeout`, but not hold up a restart for long.
+    private func flushDeadline(_ statistics: LoadingStatistics) -> Date {
+        let now = Date()
+        let began = statistics.snapshot.stoppingSince ?? now
+        return min(now + 5, began + configuration.loading.shutdownTimeout.inSeconds)
     }
 
     // MARK: Probes

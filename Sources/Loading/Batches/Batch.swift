@@ -57,6 +57,15 @@ package final class Batch: @unchecked Sendable {
         var end: Int
     }
 
+    /// Why one try failed. Holds no values.
+    struct Failure {
+        var time: ContinuousClock.Instant
+        var sqlState: String?
+        /// What kind of error, where no server answered.
+        var code: String
+        var reason: String
+    }
+
     private(set) var partitions: [PartitionRange] = []
     private(set) var messages: [MessageRecord] = []
     /// Values, keys and headers, byte for byte: for dead letters, and to build the rows again after a change of a table.
@@ -69,6 +78,10 @@ package final class Batch: @unchecked Sendable {
     var waiting = Duration.zero
     /// What the consumer's thread has spent with taking and decoding its messages.
     var decoding = Duration.zero
+
+    /// The first tries that failed, for the batch's trace.
+    private(set) var failures: [Failure] = []
+    private(set) var failureCount = 0
 
     var isEmpty: Bool { messages.isEmpty }
 
@@ -119,6 +132,15 @@ package final class Batch: @unchecked Sendable {
         }
         deadLetters.removeAll()
         decoding = .zero
+        failures.removeAll()
+        failureCount = 0
+    }
+
+    /// Notes that a try has failed. An outage may see thousands.
+    func noteFailure(sqlState: String? = nil, code: String, _ reason: @autoclosure () -> String) {
+        failureCount += 1
+        guard failures.count < 32 else { return }
+        failures.append(Failure(time: .now, sqlState: sqlState, code: code, reason: reason()))
     }
 
     // MARK: A message's parts
@@ -136,10 +158,34 @@ package final class Batch: @unchecked Sendable {
 
     /// The message's headers in their order.
     func headers(of message: Int) -> [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] {
+        var result: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] = []
+        forEachHeader(of: message) { name, value in
+            result.append((name, value))
+            return true
+        }
+        return result
+    }
+
+    /// The value of a message's first header of this name, found without a list of them all.
+    func header(_ name: StaticString, of message: Int) -> UnsafeRawBufferPointer? {
+        let wanted = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        var found: UnsafeRawBufferPointer?
+        forEachHeader(of: message) { name, value in
+            guard name.count == wanted.count, name.elementsEqual(wanted) else { return true }
+            found = value
+            return false
+        }
+        return found
+    }
+
+    /// - Parameter body: returns whether to go on.
+    @inline(__always)
+    private func forEachHeader(
+        of message: Int, _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Bool
+    ) {
         let record = messages[message]
         var at = record.start + max(0, Int(record.valueCount)) + max(0, Int(record.keyCount))
         let end = at + Int(record.headersCount)
-        var result: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] = []
         func size() -> Int {
             defer { at += 4 }
             return Int(Int32(bigEndian: arena.bytes.loadUnaligned(fromByteOffset: at, as: Int32.self)))
@@ -149,10 +195,9 @@ package final class Batch: @unchecked Sendable {
             let name = slice(at, nameSize)
             at += nameSize
             let valueSize = size()
-            result.append((name, valueSize < 0 ? nil : slice(at, valueSize)))
+            guard body(name, valueSize < 0 ? nil : slice(at, valueSize)) else { return }
             at += max(0, valueSize)
         }
-        return result
     }
 
     /// Where a message came from.

@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Logging
 import Postgres
+import Tracing
 
 /// Kafka to PostgreSQL: takes messages, fills batches, hands them to writers, commits what is in.
 ///
@@ -13,6 +14,8 @@ public final class Pipeline {
     private let logger: Logger
     private let statistics: LoadingStatistics
     private let stop: StopRequest
+    /// Nil: no traces, and nothing is spent on them.
+    private let tracing: BatchTracing?
     private let ledger: Ledger?
     private var targets: [Target]
     private var builders: [[Int]: RowBuilder] = [:]
@@ -48,14 +51,17 @@ public final class Pipeline {
     /// - Parameters:
     ///   - preflight: what the start-up check has found out; its `targets` are those of the options' routes.
     ///   - stop: asked from signal handlers and tests.
+    ///   - tracer: gets a span of each batch; nil: none are made.
     /// - Throws: for properties that librdkafka refuses.
     public init(
-        options: LoadingOptions, preflight: Preflight, statistics: LoadingStatistics, stop: StopRequest, logger: Logger
+        options: LoadingOptions, preflight: Preflight, statistics: LoadingStatistics, stop: StopRequest, logger: Logger,
+        tracer: (any Tracer)? = nil
     ) throws(LoadingError) {
         self.options = options
         self.statistics = statistics
         self.stop = stop
         self.logger = logger
+        tracing = tracer.map { BatchTracing($0, group: options.group) }
         targets = preflight.targets
         mark = preflight.mark
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
@@ -92,7 +98,7 @@ public final class Pipeline {
         isStopping = true
         let began = Date()
         let reason = failure?.message ?? (stop.isRequested ? "it was asked to stop" : "the end is reached")
-        statistics.update { $0.phase = .stopping(reason) }
+        statistics.update { ($0.phase, $0.stoppingSince) = (.stopping(reason), began) }
         if let failure {
             statistics.note(
                 Incident(.critical, failure.message, code: failure.code.rawValue, mend: failure.mend))
@@ -286,6 +292,7 @@ public final class Pipeline {
 
     private func settle(_ outcome: Writer.Outcome, _ lane: Lane) {
         let batch = outcome.batch
+        tracing?.settle(outcome, writer: lane.writer.index)
         switch outcome {
         case .loaded(_, let loaded):
             for range in batch.partitions {
@@ -310,7 +317,9 @@ public final class Pipeline {
             reposition(lane)
         case .setup(_, let error):
             guard failure == nil, !isStopping, !lane.hasRebuilt, rebuild(batch, after: error) else {
-                failure = failure ?? .database(error, batch)
+                let failure = failure ?? .database(error, batch)
+                self.failure = failure
+                tracing?.failed(batch, failure, writer: lane.writer.index)
                 lane.takeBack(batch, keepingAtMost: memoryLimit)
                 drop(lane)
                 return
@@ -436,7 +445,9 @@ public final class Pipeline {
         }
         do throws(KafkaError) {
             try consumer.commit(offsets, timeout: brokersAwaySince == nil ? .seconds(5) : .seconds(1))
+            tracing?.groupCommitted(offsets, nil)
         } catch {
+            tracing?.groupCommitted(offsets, error)
             // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
             logger.notice(
                 "the group did not take the last offsets",
@@ -746,6 +757,7 @@ extension Pipeline: Consumer.Delegate {
     }
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
+        tracing?.groupCommitted(offsets, error)
         guard let error else {
             commitBackoff.reset()
             return brokersAnswered()

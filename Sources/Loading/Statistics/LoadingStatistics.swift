@@ -87,6 +87,12 @@ public final class LoadingStatistics: Sendable {
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?
+        /// When the end began, whatever its reason.
+        public var stoppingSince: Date?
+        /// Spans that a receiver of traces has taken.
+        public var spansDelivered = 0
+        /// Spans that none has taken in time.
+        public var spansDropped = 0
 
         public var batchMessages = Histogram.messages
         public var wait = Histogram.seconds
@@ -174,6 +180,13 @@ public final class LoadingStatistics: Sendable {
     func retried(_ failure: FailureClass, _ sqlStateClass: String?) {
         let cause = RetryCause(failure, sqlStateClass: sqlStateClass ?? "none")
         state.withLock { $0.retryCauses[cause, default: 0] += 1 }
+    }
+
+    public func countSpans(delivered: Int = 0, dropped: Int = 0) {
+        update { state in
+            state.spansDelivered += delivered
+            state.spansDropped += dropped
+        }
     }
 
     /// Keeps an incident without logging it.

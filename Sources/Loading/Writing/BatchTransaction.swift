@@ -22,6 +22,8 @@ struct BatchTransaction {
         /// From BEGIN until COMMIT was sent, and COMMIT; nil where only the ledger knows of it.
         var copying: Duration?
         var committing: Duration?
+        /// When COMMIT was answered; nil like the others.
+        var committed: ContinuousClock.Instant?
 
         /// A message counts once, however many tables it was meant for.
         var badMessages: Int { Set(deadLetters.map(\.message)).count }
@@ -40,7 +42,8 @@ struct BatchTransaction {
         }
         let filled = ContinuousClock.now
         try commit()
-        (loaded.copying, loaded.committing) = (filled - began, .now - filled)
+        let committed = ContinuousClock.now
+        (loaded.copying, loaded.committing, loaded.committed) = (filled - began, committed - filled, committed)
         return loaded
     }
 

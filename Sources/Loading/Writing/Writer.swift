@@ -213,6 +213,7 @@ final class Writer: @unchecked Sendable {
                     cameBack(since: &session.awaySince)
                     return .fenced(batch)
                 case .tableChanged:
+                    batch.noteFailure(code: "tableChanged", "a table has changed")
                     return .setup(
                         batch,
                         PostgresError(.server, message: "a table's columns are not those that the rows were built for"))
@@ -227,6 +228,7 @@ final class Writer: @unchecked Sendable {
                                 mend: "mend dead_letters.topic or its rights; nothing was committed"))
                     }
                     if isAbandoned { continue }
+                    batch.noteFailure(code: error.code.name, "\(error)")
                     if let failure = away(
                         .deadLetterTopic, "\(error)", error.code.name, &session.awaySince, &waitingSince)
                     {
@@ -238,6 +240,7 @@ final class Writer: @unchecked Sendable {
                     if session.connection?.isOpen != true { disconnect(&session) }
                     // The connection was broken by `abandon()`, and says nothing about the server.
                     if isAbandoned { continue }
+                    batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
                     switch FailureClass(error) {
                     case .data:
                         statistics.retried(.data, error.sqlState?.classCode)
