@@ -1,6 +1,12 @@
 import Kafka
 import Postgres
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The messages of one transaction: their bytes as they came, and their rows as PostgreSQL will take them.
 ///
 /// Unchecked: a batch has one owner at a time. The consumer's thread fills it and gives it away whole; the writer's
@@ -168,10 +174,11 @@ package final class Batch: @unchecked Sendable {
 
     /// The value of a message's first header of this name, found without a list of them all.
     func header(_ name: StaticString, of message: Int) -> UnsafeRawBufferPointer? {
-        let wanted = UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+        let count = name.utf8CodeUnitCount
         var found: UnsafeRawBufferPointer?
-        forEachHeader(of: message) { name, value in
-            guard name.count == wanted.count, name.elementsEqual(wanted) else { return true }
+        forEachHeader(of: message) { other, value in
+            guard other.count == count, let start = other.baseAddress, memcmp(start, name.utf8Start, count) == 0
+            else { return true }
             found = value
             return false
         }

@@ -20,11 +20,11 @@ public struct TraceParent: Hashable, Sendable {
     public init?(_ text: UnsafeRawBufferPointer) {
         // 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
         guard text.count >= 55, text[2] == Self.dash, text[35] == Self.dash, text[52] == Self.dash,
-            let version = Self.number(text[0..<2]), version != 0xff,
+            let version = Self.number(text, 0..<2), version != 0xff,
             // Later versions may say more behind another dash.
             text.count == 55 || version > 0 && text[55] == Self.dash,
-            let high = Self.number(text[3..<19]), let low = Self.number(text[19..<35]), high | low != 0,
-            let span = Self.number(text[36..<52]), span != 0, let flags = Self.number(text[53..<55])
+            let high = Self.number(text, 3..<19), let low = Self.number(text, 19..<35), high | low != 0,
+            let span = Self.number(text, 36..<52), span != 0, let flags = Self.number(text, 53..<55)
         else { return nil }
         self.init(traceHigh: high, traceLow: low, span: span, isSampled: flags & 1 == 1)
     }
@@ -35,17 +35,21 @@ public struct TraceParent: Hashable, Sendable {
         self = parent
     }
 
+    /// Looks at the flags alone, of a value that is long enough to have them.
+    static func isSampled(_ text: UnsafeRawBufferPointer) -> Bool { number(text, 53..<55).map { $0 & 1 == 1 } ?? false }
+
     private static let dash = UInt8(ascii: "-")
 
     /// Lowercase only, as the specification has it.
-    private static func number(_ digits: Slice<UnsafeRawBufferPointer>) -> UInt64? {
+    @inline(__always)
+    private static func number(_ text: UnsafeRawBufferPointer, _ digits: Range<Int>) -> UInt64? {
         var number: UInt64 = 0
-        for digit in digits {
-            switch digit {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): number = number << 4 | UInt64(digit - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): number = number << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
-            default: return nil
-            }
+        for index in digits {
+            let byte = text[index]
+            let decimal = byte &- UInt8(ascii: "0")
+            let letter = byte &- UInt8(ascii: "a")
+            guard decimal < 10 || letter < 6 else { return nil }
+            number = number << 4 | UInt64(decimal < 10 ? decimal : letter &+ 10)
         }
         return number
     }
