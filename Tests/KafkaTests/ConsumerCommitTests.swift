@@ -93,6 +93,23 @@ struct ConsumerCommitTests {
         setting.consumer.close()
     }
 
+    @Test("an error that is set for one broker of the mock is answered once, and counted until then")
+    func errorOfOneBroker() throws {
+        let setting = try Setting()
+        let mock = try #require(setting.broker.mock)
+        try mock.fail(.offsetCommit, of: 1, with: .topicAuthorizationFailed)
+        #expect(try mock.failuresToCome(.offsetCommit, of: 1) == 1)
+        let error = #expect(throws: KafkaError.self) {
+            try setting.consumer.commit(setting.offsets(10), timeout: .seconds(30))
+        }
+        #expect(error?.code == .topicAuthorizationFailed)
+        #expect(try mock.failuresToCome(.offsetCommit, of: 1) == 0)
+        try setting.consumer.commit(setting.offsets(20), timeout: .seconds(30))
+        #expect(try setting.committed == setting.offsets(20).first)
+        #expect(throws: KafkaError.self) { try mock.fail(.offsetCommit, of: 2, with: .timedOut) }
+        setting.consumer.close()
+    }
+
     @Test("a commit that nobody answers in time is an error, and its late answer hurts nobody")
     func timeout() throws {
         let setting = try Setting()

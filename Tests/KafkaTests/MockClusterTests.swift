@@ -33,20 +33,6 @@ struct MockClusterTests {
         _ = try admin.partitionCounts(timeout: .seconds(30))
     }
 
-    @Test("an error for one broker is answered once, and counted until then")
-    func errorOfOneBroker() throws {
-        let cluster = try MockCluster(brokers: 1)
-        let admin = try Admin(properties: [("bootstrap.servers", cluster.bootstrapServers)])
-        try cluster.createTopic("orders", partitions: 1)
-        try cluster.fail(.listOffsets, of: 1, with: .topicAuthorizationFailed)
-        #expect(try cluster.failuresToCome(.listOffsets, of: 1) == 1)
-        let place = TopicPartition(topic: "orders", partition: 0)
-        #expect(throws: KafkaError.self) { try admin.watermarks(of: place, timeout: .seconds(30)) }
-        #expect(try cluster.failuresToCome(.listOffsets, of: 1) == 0)
-        #expect(try admin.watermarks(of: place, timeout: .seconds(30)) == Watermarks(low: 0, high: 0))
-        #expect(throws: KafkaError.self) { try cluster.fail(.listOffsets, of: 2, with: .timedOut) }
-    }
-
     @Test("kafka-mock says where it listens, obeys its commands, explains a wrong one, and ends with its input")
     func program() throws {
         let mock = try MockProgram(["--brokers", "2", "--topic", "orders:3"])
