@@ -3,6 +3,7 @@
 
   measure.py shapes   loads topics of several shapes, and prints what a million messages and a megabyte cost
   measure.py stream   5,000 messages a second: from produce to visible, the CPU it takes, and what idling takes after that
+  measure.py instances  one, two and four loaders of a group on one backlog, and with one of them killed
 
 Needs LOADER_BENCH_BINARY, LOADER_BENCH_MOCK (kafka-mock), DATABASE_URL of a database to make tables in, whose server has
 track_commit_timestamp on, and psql on PATH. The topics are on mock brokers, which keep about 5 MB (compressed) a partition.
@@ -184,4 +185,42 @@ def measure_stream(rate=5000, duration=30):
           f"idle after that {idle:.2%}, {switched:.0f} context switches a second")
 
 
-{"shapes": measure_shapes, "stream": measure_stream}[sys.argv[1]]()
+def measure_instances(count=1_000_000):
+    body = "x" * 200
+    with broker("instances", 64) as brokers:
+        produce(brokers, "instances", (json.dumps({"id": number, "body": body}).encode() for number in range(count)))
+        for loaders, kills in ((1, False), (2, False), (4, False), (2, True), (4, True)):
+            psql("DROP TABLE IF EXISTS instances; CREATE TABLE instances (id bigint, body text); CHECKPOINT")
+            settings = environment(brokers, "instances", "instances", LOADER_MODE="insert", LOADER_BATCH_MAX_ROWS="20000",
+                                   LOADER_KAFKA_PROPERTIES_SESSION_TIMEOUT_MS="6000")
+            group = settings["KAFKA_CONSUMER_GROUP"]
+
+            def start():
+                return subprocess.Popen([LOADER, "run"], env=settings, stderr=subprocess.DEVNULL)
+
+            processes = [start() for _ in range(loaders)]
+            began, deadline, killed = None, time.time() + 180, False
+            while True:
+                loaded = int(psql(f"SELECT coalesce(sum(next_offset), 0) FROM loader.positions WHERE consumer_group = '{group}'"))
+                began = began or (time.time() if loaded else None)
+                if loaded >= count:
+                    break
+                if kills and not killed and loaded >= count / 3:
+                    processes[0].kill()
+                    processes.append(start())
+                    killed = True
+                if time.time() > deadline:
+                    sys.exit(f"{loaders} loaders: only {loaded} messages are in")
+                time.sleep(0.05)
+            took = time.time() - began
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(40)
+            if psql("SELECT count(*), count(DISTINCT id) FROM instances") != f"{count}|{count}":
+                sys.exit(f"{loaders} loaders: a wrong load")
+            print(f"{loaders} loaders{', one killed at a third and another started' if kills else ''}: {took:.1f} s from the "
+                  f"first batch to the last, each message once", flush=True)
+
+
+{"shapes": measure_shapes, "stream": measure_stream, "instances": measure_instances}[sys.argv[1]]()

@@ -23,6 +23,8 @@ public final class Consumer {
         func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool)
         /// Something that librdkafka goes on retrying by itself, or a fatal error that it does not.
         func consumer(_ consumer: Consumer, reports error: KafkaError)
+        /// No broker answers any more, and the last that was heard of one; or, with nil, some broker does again.
+        func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?)
         /// The answer to `commit(_:)`.
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?)
     }
@@ -35,6 +37,9 @@ public final class Consumer {
     private let commitQueue: OpaquePointer
     private var lanes: [OpaquePointer] = []
     private var fetchWaker: FetchWaker?
+    private var brokerProbe: BrokerProbe?
+    private var lastError: KafkaError?
+    private var hasLostBrokers = false
     private var assigned: Set<TopicPartition> = []
     private var isClosed = false
 
@@ -105,6 +110,10 @@ public final class Consumer {
     public func serve() -> Message? {
         rd_kafka_queue_poll_callback(commitQueue, 0)
         sendNextCommit()
+        if let isAway = brokerProbe?.isAway, isAway != hasLostBrokers {
+            hasLostBrokers = isAway
+            delegate?.consumer(self, hasLostBrokers: isAway ? lastError : nil)
+        }
         return rd_kafka_consumer_poll(client, 0).map { Message($0) }
     }
 
@@ -350,7 +359,8 @@ public final class Consumer {
     public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
         guard !isClosed else { return true }
         isClosed = true
-        fetchWaker?.stop()
+        let threads = [fetchWaker?.thread, brokerProbe?.thread].compactMap(\.self)
+        for thread in threads { thread.stop() }
         rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
         rd_kafka_queue_io_event_enable(commitQueue, -1, nil, 0)
         for lane in lanes { rd_kafka_queue_io_event_enable(lane, -1, nil, 0) }
@@ -363,7 +373,7 @@ public final class Consumer {
             guard ContinuousClock.now < deadline || rd_kafka_consumer_closed(client) != 0 else { return false }
         }
         rd_kafka_queue_destroy(farewell)
-        guard fetchWaker?.waitForEnd(until: deadline) ?? true else { return true }
+        guard threads.allSatisfy({ $0.waitForEnd(until: deadline) }) else { return true }
         for lane in lanes { rd_kafka_queue_destroy(lane) }
         rd_kafka_queue_destroy(commitQueue)
         rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
@@ -431,10 +441,18 @@ public final class Consumer {
                 if let start = room.baseAddress { text = String(cString: start) }
             }
         }
-        delegate?.consumer(
-            self,
-            reports: KafkaError(
-                code: KafkaErrorCode(cause), operation: "connection to the brokers", reason: text, isFatal: isFatal))
+        let error = KafkaError(
+            code: KafkaErrorCode(cause), operation: "connection to the brokers", reason: text, isFatal: isFatal)
+        doubtBrokers(after: error)
+        delegate?.consumer(self, reports: error)
+    }
+
+    private func doubtBrokers(after error: KafkaError) {
+        guard !error.isFatal else { return }
+        // That all are down says less than why.
+        if error.code != .allBrokersDown || lastError == nil { lastError = error }
+        if brokerProbe == nil { brokerProbe = BrokerProbe(client: client, wakeup: wakeup) }
+        brokerProbe?.doubt()
     }
 
     private func answered(
@@ -444,6 +462,7 @@ public final class Consumer {
         pendingCommit = nil
         let error = Self.commitError(code, offsets)
         commit.error = error
+        if let error, error.isRetriable { doubtBrokers(after: error) }
         guard !commit.isAwaited else { return }
         let committed = offsets.map { list in
             (0..<Int(list.pointee.cnt)).map { CommittedOffset(list.pointee.elems[$0]) }

@@ -25,7 +25,7 @@ struct CrashTests {
                 written += 4000
                 let loader = try LoaderProcess(environment)
                 try await loader.waitForLog(#""message":"loading""#)
-                usleep(UInt32.random(in: 0..<400_000, using: &generator))
+                try await Task.sleep(for: .microseconds(Int.random(in: 0..<400_000, using: &generator)))
                 try await loader.killAndWait()
                 if try landing.rowCount() < written { midway += 1 }
             }

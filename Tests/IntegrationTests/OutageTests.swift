@@ -16,10 +16,10 @@ struct OutageTests {
             // The outage is longer than a member may go without a poll: it is the consumer's thread that goes on serving.
             let run = try LoaderRun(landing.options(["max.poll.interval.ms": "6000"]))
             try await eventually("rows go in") { try landing.rowCount() > 1000 }
-            for seconds: UInt32 in [8, 1] {
+            for seconds in [8, 1] {
                 try server.stop(.immediate)
                 try await eventually("the loader notices") { run.statistics.snapshot.outages == [.database] }
-                sleep(seconds)
+                try await Task.sleep(for: .seconds(seconds))
                 let before = run.statistics.snapshot
                 try server.start()
                 try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
@@ -72,7 +72,7 @@ struct OutageTests {
                     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name LIKE $1
                     """, [.text("loader \(landing.group) %")])
                 terminated += result.int(0, 0) ?? 0
-                usleep(UInt32.random(in: 0..<150_000, using: &generator))
+                try await Task.sleep(for: .microseconds(Int.random(in: 0..<150_000, using: &generator)))
             }
             #expect(terminated > 10)
             try await landing.waitForRows(try await traffic.stop())
@@ -128,7 +128,7 @@ struct OutageTests {
                 Issue.record("the log: \(run.log.lines.map { "\($0.message) \($0.metadata)" })")
                 throw error
             }
-            sleep(3)
+            try await Task.sleep(for: .seconds(3))
             let before = run.statistics.snapshot
             try mock.setUp()
             try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }

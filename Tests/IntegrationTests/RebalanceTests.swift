@@ -125,7 +125,7 @@ struct RebalanceTests {
                     try await leaver.finish()
                     rebalances += leaver.statistics.snapshot.rebalances
                 }
-                usleep(UInt32.random(in: 0..<1_000_000, using: &generator))
+                try await Task.sleep(for: .microseconds(Int.random(in: 0..<1_000_000, using: &generator)))
             }
             if members.isEmpty { members.append(try LoaderRun(landing.options())) }
             let written = try await traffic.stop()

@@ -13,6 +13,7 @@ struct ConsumerCommitTests {
         func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) {}
         func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {}
         func consumer(_ consumer: Consumer, reports error: KafkaError) {}
+        func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) {}
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
             if let error { refused.append(error.code) } else { taken += offsets.map(\.offset) }
         }

@@ -460,20 +460,10 @@ public final class Pipeline {
         }
     }
 
-    /// Tells the group once more what it has not taken, and asks by that whether the brokers are back.
+    /// Tells the group once more what it has not taken.
     private func commitAgain() {
         nextCommit = nil
-        if brokersAwaySince != nil { for index in partitions.indices { partitions[index].reported = nil } }
         commitLoaded(partitions.map { .init(partition: $0.partition, expected: $0.loaded, next: $0.loaded) })
-    }
-
-    private func brokersAnswered() {
-        guard let since = brokersAwaySince else { return }
-        brokersAwaySince = nil
-        statistics.outage(.brokers, isOver: true)
-        logger.notice(
-            "the brokers are back",
-            metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
     }
 
     // MARK: Positions
@@ -640,14 +630,12 @@ public final class Pipeline {
     }
 
     private func publish() {
-        var lag: Int64 = 0
         for index in partitions.indices {
             if let high = consumer.lastKnownHighWatermark(partitions[index].partition) {
                 partitions[index].end = max(partitions[index].end, high)
             }
-            lag += max(0, partitions[index].end - partitions[index].next)
         }
-        consumer.keepFetching(lag > Self.backlog)
+        consumer.keepFetching(partitions.lag > Self.backlog)
         let buffers = LoadingStatistics.Buffers(
             queueMessages: consumer.queueLength, batchBytes: lanes.reduce(0) { $0 + $1.byteCount })
         let now = ContinuousClock.now
@@ -705,7 +693,6 @@ extension Pipeline: Consumer.Delegate {
         statistics.update { $0.rebalances += 1 }
         logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
-        brokersAnswered()
         if !consumer.isCooperative {
             self.partitions.removeAll()
         }
@@ -741,26 +728,32 @@ extension Pipeline: Consumer.Delegate {
                 .kafka, "the Kafka client met a fatal error: \(error)",
                 mend:
                     "start it again; with static membership, check that no other member has the same group.instance.id")
-        } else if error.code == .allBrokersDown {
-            guard brokersAwaySince == nil else { return }
+        } else {
+            logger.debug("from librdkafka", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
+        }
+    }
+
+    public func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) {
+        statistics.outage(.brokers, isOver: error == nil)
+        if let error {
             brokersAwaySince = .now
-            if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
-            statistics.outage(.brokers, isOver: false)
             statistics.report(
                 Incident(
                     .warning, "all brokers are away; they are tried until they answer", code: error.code.name,
                     error: "\(error)", mend: "bring the brokers of kafka.brokers back; the loader goes on by itself"),
                 to: logger)
-        } else {
-            logger.debug("from librdkafka", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
+        } else if let since = brokersAwaySince {
+            brokersAwaySince = nil
+            logger.notice(
+                "the brokers are back",
+                metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
         }
     }
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
         tracing?.groupCommitted(offsets, error)
         guard let error else {
-            commitBackoff.reset()
-            return brokersAnswered()
+            return commitBackoff.reset()
         }
         // The rows are in and the ledger knows it. The group is told again, by itself if no batch does it before.
         for offset in offsets {

@@ -1,0 +1,47 @@
+import CRdKafka
+
+/// Finds out whether any broker answers, when something has made that doubtful.
+///
+/// librdkafka tells that all brokers are down by comparing two counts, and its handle of the group's coordinator is now
+/// and then in one of them only: such an outage is never told, and none is told to be over. So this thread asks for the
+/// brokers' metadata, which whichever broker answers first has, and goes on asking while none does. It sleeps without a
+/// timer when all is well.
+final class BrokerProbe: @unchecked Sendable {
+    // Unchecked: everything mutable is touched only under the thread's lock; the client's handle is thread-safe by
+    // librdkafka's contract, and destroyed only after the thread has ended.
+    private let client: OpaquePointer
+    private let wakeup: Wakeup
+    private var shared = (isDoubtful: false, isAway: false)
+    let thread = ClientThread()
+
+    /// For how long no broker answers before that is an outage, in milliseconds: one that restarts at once is none.
+    private static let patience: Int32 = 3000
+
+    init(client: OpaquePointer, wakeup: Wakeup) {
+        self.client = client
+        self.wakeup = wakeup
+        thread.start("broker-probe") { [self] in ask() }
+    }
+
+    /// Whether no broker answered when last asked; `wakeup` rings when that changes.
+    var isAway: Bool { thread.locked { shared.isAway } }
+
+    /// Has the brokers asked.
+    func doubt() { thread.locked { shared.isDoubtful = true } }
+
+    private func ask() {
+        thread.sleep { !shared.isDoubtful && !shared.isAway }
+        thread.locked { shared.isDoubtful = false }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        let code = rd_kafka_metadata(client, 0, nil, &metadata, Self.patience)
+        if let metadata { rd_kafka_metadata_destroy(metadata) }
+        let isAway = code != RD_KAFKA_RESP_ERR_NO_ERROR
+        let hasChanged = thread.locked {
+            defer { shared.isAway = isAway }
+            return isAway != shared.isAway
+        }
+        if hasChanged { wakeup.ring() }
+        // What is refused at once must not be asked in a loop.
+        if isAway { thread.pause(0.5) }
+    }
+}

@@ -1,0 +1,73 @@
+import Kafka
+import TestSupport
+import Testing
+
+@Suite("Outage of the brokers")
+struct BrokerOutageTests {
+    private final class Ear: Consumer.Delegate {
+        /// What was told, in order: true when no broker answered.
+        var told: [Bool] = []
+        var isAssigned = false
+
+        func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) { isAssigned = true }
+        func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {}
+        func consumer(_ consumer: Consumer, reports error: KafkaError) {}
+        func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) { told.append(error != nil) }
+        func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {}
+    }
+
+    /// A member of a group at two brokers, the second of which coordinates it.
+    private final class Member {
+        let broker: Broker
+        let mock: MockCluster
+        let consumer: Consumer
+        let ear = Ear()
+
+        init() throws {
+            broker = try Broker(mockBrokers: 2)
+            mock = try #require(broker.mock)
+            let topic = Broker.randomName("topic")
+            let group = Broker.randomName("group")
+            try broker.createTopic(topic, partitions: 1)
+            try mock.setCoordinator(2, ofGroup: group)
+            consumer = try Consumer(properties: broker.properties([("group.id", group)]), lanes: 1, wakeup: Wakeup())
+            consumer.delegate = ear
+            try consumer.subscribe(to: [topic])
+            serve(for: .seconds(60)) { ear.isAssigned }
+            #expect(ear.isAssigned)
+        }
+
+        deinit { consumer.close(until: .now + .seconds(1)) }
+
+        func serve(for time: Duration, until isDone: () -> Bool) {
+            let deadline = ContinuousClock.now + time
+            while !isDone(), ContinuousClock.now < deadline {
+                _ = consumer.serve()
+                consumer.wakeup.wait(for: .milliseconds(20))
+            }
+        }
+    }
+
+    @Test("is told once, whichever broker goes first, and so is its end", arguments: [[Int32(2), 1], [1, 2], []])
+    func allAway(order: [Int32]) throws {
+        let member = try Member()
+        for broker in order {
+            try member.mock.setDown(broker)
+            member.serve(for: .milliseconds(300)) { false }
+        }
+        if order.isEmpty { try member.mock.setDown() }
+        member.serve(for: .seconds(60)) { member.ear.told == [true] }
+        #expect(member.ear.told == [true])
+        try member.mock.setUp()
+        member.serve(for: .seconds(60)) { member.ear.told == [true, false] }
+        #expect(member.ear.told == [true, false])
+    }
+
+    @Test("is none while one of them answers")
+    func oneAway() throws {
+        let member = try Member()
+        try member.mock.setDown(2)
+        member.serve(for: .seconds(8)) { !member.ear.told.isEmpty }
+        #expect(member.ear.told.isEmpty)
+    }
+}
