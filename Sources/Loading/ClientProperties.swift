@@ -9,6 +9,8 @@ extension LoadingOptions {
             ("check.crcs", "true"),
             ("isolation.level", "read_committed"),
             ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true"),
+            // Brokers that are back should not wait ten seconds for the loader.
+            ("reconnect.backoff.max.ms", "2000"),
             // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
             ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"),
             // So that a new topic of a regular expression, or a new partition, is found within a minute.

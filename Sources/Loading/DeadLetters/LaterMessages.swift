@@ -115,22 +115,16 @@ final class LaterMessages {
 
 /// Today's routes, as replays ask for them.
 final class ReplayBuilders {
-    let targets: [Target]
-    private var builders: [[Int]: RowBuilder] = [:]
+    private var builders: RowBuilders
     private var upserts: [String: [Int]] = [:]
 
-    init(_ targets: [Target]) { self.targets = targets }
+    init(_ targets: [Target]) { builders = RowBuilders(targets) }
 
-    func builder(_ routes: [Int]) -> RowBuilder {
-        if let known = builders[routes] { return known }
-        let builder = RowBuilder(plan: MessagePlan(targets: routes, of: targets), targets: targets)
-        builders[routes] = builder
-        return builder
-    }
+    var targets: [Target] { builders.targets }
 
-    func routes(of topic: String) -> [Int] {
-        targets.indices.filter { targets[$0].route.topics.contains { $0.matches(topic) } }
-    }
+    func builder(_ routes: [Int]) -> RowBuilder { builders.builder(ofRoutes: routes) }
+
+    func routes(of topic: String) -> [Int] { builders.routes(of: topic) }
 
     func upserts(of topic: String) -> [Int] {
         if let known = upserts[topic] { return known }

@@ -17,8 +17,7 @@ public final class Pipeline {
     /// Nil: no traces, and nothing is spent on them.
     private let tracing: BatchTracing?
     private let ledger: Ledger?
-    private var targets: [Target]
-    private var builders: [[Int]: RowBuilder] = [:]
+    private var builders: RowBuilders
     private let consumer: Consumer
     private let lanes: [Lane]
 
@@ -29,17 +28,12 @@ public final class Pipeline {
     private var resolutionBackoff = Backoff()
     private var resolutionFailedSince: ContinuousClock.Instant?
     private var hasBeenAssigned = false
-    private var mark: LedgerMark?
 
     private var failure: LoadingError?
     private var isStopping = false
     private var brokersAwaySince: ContinuousClock.Instant?
-    /// When to tell the group again what it did not take.
-    private var nextCommit: ContinuousClock.Instant?
-    private var commitBackoff = Backoff()
-    private var summary = Summary()
-    private var nextDeadLetterLine: ContinuousClock.Instant = .now
-    private var deadLettersToSay = 0
+    private var groupOffsets: GroupOffsets
+    private var progress: ProgressLog
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
 
@@ -62,8 +56,9 @@ public final class Pipeline {
         self.stop = stop
         self.logger = logger
         tracing = tracer.map { BatchTracing($0, group: options.group) }
-        targets = preflight.targets
-        mark = preflight.mark
+        builders = RowBuilders(preflight.targets)
+        groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
+        progress = ProgressLog(statistics: statistics, deadLetters: options.deadLetters, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         do throws(KafkaError) {
             consumer = try Consumer(
@@ -116,7 +111,7 @@ public final class Pipeline {
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         guard failure == nil else { return }
-        if let due = nextCommit, due <= .now { commitAgain() }
+        commit(groupOffsets.takeDue(of: &partitions))
         var isBusy = false
         for lane in lanes.indices where !isHeld(lane) && fill(lane) { isBusy = true }
         let now = ContinuousClock.now
@@ -135,8 +130,7 @@ public final class Pipeline {
         if !pending.isEmpty, !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) }) {
             until = min(until ?? nextResolution, nextResolution)
         }
-        if let nextCommit { until = min(until ?? nextCommit, nextCommit) }
-        if summary.isDirty { until = min(until ?? summary.due, summary.due) }
+        for due in [groupOffsets.due, progress.due].compactMap(\.self) { until = min(until ?? due, due) }
         // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
         return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
     }
@@ -152,7 +146,7 @@ public final class Pipeline {
         let timeout = options.shutdownTimeout.inSeconds
         for lane in lanes where lane.isLoading { lane.writer.abandon() }
         for lane in lanes { lane.writer.stop(until: began + timeout * 0.9) }
-        report(.now, isLast: true)
+        progress.report(.now, isLast: true)
         // Brokers that are away take no farewell, and librdkafka would wait for the answers to its last commits.
         let left = brokersAwaySince == nil ? max(1, began.timeIntervalSinceNow + timeout) : 1
         if !consumer.close(until: .now + .seconds(left)) {
@@ -269,7 +263,7 @@ public final class Pipeline {
     /// Gives a lane's batch to its writer, if the writer is free.
     private func handOver(_ lane: Lane) {
         guard !lane.isLoading, !lane.filling.isEmpty else { return }
-        lane.handOver(targets)
+        lane.handOver(builders.targets)
         forgetRanges(of: lane)
     }
 
@@ -298,8 +292,9 @@ public final class Pipeline {
             for range in batch.partitions {
                 if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }
-            count(batch, loaded, lane.writer)
-            commitLoaded(batch.partitions)
+            progress.count(batch, loaded, writer: lane.writer.index)
+            publish()
+            commit(groupOffsets.take(batch.partitions.map(\.partition), of: &partitions))
             lane.takeBack(batch, keepingAtMost: memoryLimit)
         case .fenced:
             statistics.update { $0.fences += 1 }
@@ -324,7 +319,7 @@ public final class Pipeline {
                 drop(lane)
                 return
             }
-            lane.handOverAgain(batch, targets)
+            lane.handOverAgain(batch, builders.targets)
         case .failed(_, let error):
             failure = failure ?? error
             lane.takeBack(batch, keepingAtMost: memoryLimit)
@@ -347,39 +342,19 @@ public final class Pipeline {
         do {
             let connection = try Connection(options.connectionOptions("check"))
             defer { connection.close() }
-            targets = try Preflight.targets(options, on: connection)
+            builders.replace(try Preflight.targets(options, on: connection))
         } catch let problems as LoadingError {
             failure = problems
             return false
         } catch {
             return false
         }
-        builders.removeAll()
         for index in partitions.indices {
-            partitions[index] = partitions[index].with(builder(for: partitions[index].partition.topic))
+            partitions[index].builder = builders.builder(ofTopic: partitions[index].partition.topic)
         }
-        build(batch)
-        for lane in lanes { build(lane.filling) }
+        builders.rebuild(batch)
+        for lane in lanes { builders.rebuild(lane.filling) }
         return true
-    }
-
-    private func build(_ batch: Batch) {
-        batch.removeRows()
-        var byPartition: [RowBuilder] = []
-        for range in batch.partitions { byPartition.append(builder(for: range.partition.topic)) }
-        for message in batch.messages.indices {
-            byPartition[Int(batch.messages[message].partition)].build(message, in: batch)
-        }
-    }
-
-    private func builder(for topic: String) -> RowBuilder {
-        let routes = options.routes.indices.filter { route in
-            options.routes[route].topics.contains { $0.matches(topic) }
-        }
-        if let known = builders[routes] { return known }
-        let builder = RowBuilder(plan: MessagePlan(targets: routes, of: targets), targets: targets)
-        builders[routes] = builder
-        return builder
     }
 
     /// Loads everything that was taken, as far as that is possible in time; what is not is dropped, not committed, and
@@ -400,8 +375,7 @@ public final class Pipeline {
                 }
             }
         }
-        commitLoaded(
-            partitions.map { .init(partition: $0.partition, expected: $0.loaded, next: $0.loaded) }, waits: true)
+        commitAll()
     }
 
     /// Drops everything of a lane, in the writer's hands or not.
@@ -427,43 +401,29 @@ public final class Pipeline {
     // MARK: The group's offsets
 
     /// Tells the group what is in PostgreSQL. Only ever after its COMMIT.
-    private func commitLoaded(_ ranges: [Batch.PartitionRange], waits: Bool = false) {
-        var offsets: [CommittedOffset] = []
-        for range in ranges {
-            guard let index = partitions.place(of: range.partition) else { continue }
-            let loaded = partitions[index].loaded
-            guard partitions[index].reported != loaded || waits else { continue }
-            partitions[index].reported = loaded
-            offsets.append(CommittedOffset(partition: range.partition, offset: loaded, metadata: mark?.metadata ?? ""))
-        }
+    private func commit(_ offsets: [CommittedOffset]) {
         guard !offsets.isEmpty else { return }
-        guard waits else {
-            if Failpoint.beforeGroupCommit.fails {
-                return consumer(consumer, committed: offsets, error: Failpoint.brokersGone)
-            }
-            return consumer.commit(offsets)
+        if Failpoint.beforeGroupCommit.fails {
+            return consumer(consumer, committed: offsets, error: Failpoint.brokersGone)
         }
+        consumer.commit(offsets)
+    }
+
+    /// Tells the group where all partitions stand, and waits for its answer.
+    private func commitAll() {
+        let offsets = groupOffsets.take(partitions.map(\.partition), of: &partitions, all: true)
+        guard !offsets.isEmpty else { return }
         do throws(KafkaError) {
             try consumer.commit(offsets, timeout: brokersAwaySince == nil ? .seconds(5) : .seconds(1))
             tracing?.groupCommitted(offsets, nil)
         } catch {
             tracing?.groupCommitted(offsets, error)
-            // The ledger has the position; the group's offset follows with the next commit of whoever comes after.
+            // The ledger has the position. Whoever has the partition next tells the group, or this loader if it stays.
             logger.notice(
                 "the group did not take the last offsets",
                 metadata: ["code": "\(error.code.name)", "error": "\(error)"])
-            // Of partitions that stay this loader says it again itself.
-            for offset in offsets {
-                if let index = partitions.place(of: offset.partition) { partitions[index].reported = nil }
-            }
-            if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
+            groupOffsets.refused(offsets, of: &partitions)
         }
-    }
-
-    /// Tells the group once more what it has not taken.
-    private func commitAgain() {
-        nextCommit = nil
-        commitLoaded(partitions.map { .init(partition: $0.partition, expected: $0.loaded, next: $0.loaded) })
     }
 
     // MARK: Positions
@@ -540,11 +500,11 @@ public final class Pipeline {
         let starts: [TopicPartition: Int64]
         if let ledger {
             let reader = StartReader(
-                ledger: ledger, options: options, consumer: consumer, targets: targets, logger: logger,
+                ledger: ledger, options: options, consumer: consumer, targets: builders.targets, logger: logger,
                 isStopping: { [stop] in stop.isRequested })
             let read = try reader.read(wanted)
             (starts, watermarks) = (read.offsets, read.watermarks)
-            mark = read.mark
+            groupOffsets.metadata = read.mark.metadata
             statistics.update { $0.positionResets += read.resets }
         } else {
             (starts, watermarks) = try StartReader.withoutLedger(wanted, options: options, consumer: consumer)
@@ -556,7 +516,8 @@ public final class Pipeline {
             partitions.set(
                 AssignedPartition(
                     partition: partition, lane: Self.lane(of: partition, among: lanes.count),
-                    builder: builder(for: partition.topic), next: start, loaded: start, reported: nil, end: marks.high,
+                    builder: builders.builder(ofTopic: partition.topic), next: start, loaded: start, reported: nil,
+                    end: marks.high,
                     target: options.untilEnd ? known?.target ?? marks.high : nil, range: nil))
         }
         try consumer.assign(
@@ -570,7 +531,7 @@ public final class Pipeline {
                 "lag": .stringConvertible(partitions.lag),
             ])
         // After a crash between the two commits the group is behind, and a partition where nothing happens stays so.
-        commitLoaded(wanted.map { .init(partition: $0, expected: 0, next: 0) })
+        commit(groupOffsets.take(wanted, of: &partitions))
         publish()
     }
 
@@ -591,43 +552,6 @@ public final class Pipeline {
     }
 
     // MARK: What others see
-
-    private func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded, _ writer: Writer) {
-        summary.isDirty = true
-        let record = BatchRecord(
-            writer: writer.index, partitions: batch.partitions.count, messages: batch.messages.count,
-            rows: loaded.rows, bytes: batch.arena.count, deadLetters: loaded.deadLetters.count,
-            wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
-            commit: loaded.committing?.inSeconds)
-        let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
-        statistics.update { state in
-            state.count(record, offsets: offsets)
-            for letter in loaded.deadLetters { state.deadLetters[letter.reason.rawValue, default: 0] += 1 }
-        }
-        if !loaded.deadLetters.isEmpty, let first = loaded.deadLetters.first {
-            let (partition, offset) = batch.coordinates(of: first.message)
-            let incident = Incident(
-                .warning, "dead letters", code: first.sqlState?.rawValue ?? first.reason.rawValue,
-                error: first.explanation, at: "\(partition)@\(offset)",
-                mend: options.deadLetters.table == nil
-                    ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`")
-            deadLettersToSay += loaded.deadLetters.count
-            // Where every batch has some, the log gets a line now and then.
-            if nextDeadLetterLine <= .now {
-                statistics.report(
-                    incident, to: logger,
-                    [
-                        "dead_letters": .stringConvertible(deadLettersToSay),
-                        "reason": "\(first.reason.rawValue)",
-                    ])
-                deadLettersToSay = 0
-                nextDeadLetterLine = .now + .seconds(10)
-            } else {
-                statistics.note(incident)
-            }
-        }
-        publish()
-    }
 
     private func publish() {
         for index in partitions.indices {
@@ -654,32 +578,10 @@ public final class Pipeline {
         }
     }
 
-    private func report(_ now: ContinuousClock.Instant, isLast: Bool = false) {
+    private func report(_ now: ContinuousClock.Instant) {
         // Also while no batch comes back: the ends of the partitions move on.
-        if now >= nextPublication, !isLast { publish() } else { statistics.update { $0.lastTurn = now } }
-        guard isLast ? summary.isDirty : summary.isDirty && now >= summary.due else { return }
-        let snapshot = statistics.snapshot
-        let seconds = max(0.001, (now - summary.since).inSeconds)
-        var metadata: Logger.Metadata = [
-            "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
-            "dead_letters": .stringConvertible(snapshot.deadLetterCount),
-            "batches": .stringConvertible(snapshot.batches), "lag": .stringConvertible(snapshot.lag),
-            "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - summary.messages) / seconds)),
-        ]
-        if let catchUp = snapshot.pace.catchUp, !isLast {
-            metadata["percent"] = .stringConvertible(Int(catchUp.share * 100))
-            if let left = catchUp.secondsLeft { metadata["seconds_left"] = .stringConvertible(Int(left.rounded(.up))) }
-        }
-        logger.info(isLast ? "finished" : "progress", metadata: metadata)
-        summary = Summary(messages: snapshot.messages)
-    }
-
-    /// The line that a log gets every ten seconds, while anything happens.
-    private struct Summary {
-        var isDirty = false
-        var since: ContinuousClock.Instant = .now
-        var messages = 0
-        var due: ContinuousClock.Instant { since + .seconds(10) }
+        if now >= nextPublication { publish() } else { statistics.update { $0.lastTurn = now } }
+        progress.report(now)
     }
 
     private func names(_ ranges: [Batch.PartitionRange]) -> String {
@@ -752,23 +654,10 @@ extension Pipeline: Consumer.Delegate {
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
         tracing?.groupCommitted(offsets, error)
-        guard let error else {
-            return commitBackoff.reset()
-        }
-        // The rows are in and the ledger knows it. The group is told again, by itself if no batch does it before.
-        for offset in offsets {
-            if let index = partitions.place(of: offset.partition) { partitions[index].reported = nil }
-        }
-        if nextCommit == nil { nextCommit = .now + commitBackoff.next() }
+        guard let error else { return groupOffsets.taken() }
+        // The rows are in and the ledger knows it.
+        groupOffsets.refused(offsets, of: &partitions)
         logger.debug(
             "the group did not take a commit", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
-    }
-}
-
-extension AssignedPartition {
-    fileprivate func with(_ builder: RowBuilder) -> AssignedPartition {
-        AssignedPartition(
-            partition: partition, lane: lane, builder: builder, next: next, loaded: loaded, reported: reported,
-            end: end, target: target, range: range)
     }
 }

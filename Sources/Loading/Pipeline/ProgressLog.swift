@@ -1,0 +1,82 @@
+import Kafka
+import Logging
+
+/// What the log and the statistics are told of committed batches: a line every ten seconds while anything happens, and one
+/// of dead letters as seldom.
+struct ProgressLog {
+    private let statistics: LoadingStatistics
+    private let logger: Logger
+    private let deadLetterMend: String
+    private var isDirty = false
+    private var since: ContinuousClock.Instant = .now
+    /// At the last line.
+    private var messages = 0
+    private var deadLettersToSay = 0
+    private var nextDeadLetterLine: ContinuousClock.Instant = .now
+
+    private static let interval = Duration.seconds(10)
+
+    init(statistics: LoadingStatistics, deadLetters: LoadingOptions.DeadLetters, logger: Logger) {
+        self.statistics = statistics
+        self.logger = logger
+        deadLetterMend =
+            deadLetters.table == nil
+            ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"
+    }
+
+    /// When the next line is due; nil while there is nothing to say.
+    var due: ContinuousClock.Instant? { isDirty ? since + Self.interval : nil }
+
+    mutating func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded, writer: Int) {
+        isDirty = true
+        let record = BatchRecord(
+            writer: writer, partitions: batch.partitions.count, messages: batch.messages.count,
+            rows: loaded.rows, bytes: batch.arena.count, deadLetters: loaded.deadLetters.count,
+            wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
+            commit: loaded.committing?.inSeconds)
+        let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
+        statistics.update { state in
+            state.count(record, offsets: offsets)
+            for letter in loaded.deadLetters { state.deadLetters[letter.reason.rawValue, default: 0] += 1 }
+        }
+        if let first = loaded.deadLetters.first {
+            say(first, of: batch, count: loaded.deadLetters.count)
+        }
+    }
+
+    private mutating func say(_ letter: DeadLetter, of batch: Batch, count: Int) {
+        let (partition, offset) = batch.coordinates(of: letter.message)
+        let incident = Incident(
+            .warning, "dead letters", code: letter.sqlState?.rawValue ?? letter.reason.rawValue,
+            error: letter.explanation, at: "\(partition)@\(offset)", mend: deadLetterMend)
+        deadLettersToSay += count
+        // Where every batch has some, the log gets a line now and then.
+        guard nextDeadLetterLine <= .now else { return statistics.note(incident) }
+        statistics.report(
+            incident, to: logger,
+            ["dead_letters": .stringConvertible(deadLettersToSay), "reason": "\(letter.reason.rawValue)"])
+        deadLettersToSay = 0
+        nextDeadLetterLine = .now + Self.interval
+    }
+
+    /// Writes the line that is due, or the last one.
+    mutating func report(_ now: ContinuousClock.Instant, isLast: Bool = false) {
+        guard isDirty, isLast || now >= since + Self.interval else { return }
+        let snapshot = statistics.snapshot
+        let seconds = max(0.001, (now - since).inSeconds)
+        var metadata: Logger.Metadata = [
+            "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
+            "dead_letters": .stringConvertible(snapshot.deadLetterCount),
+            "batches": .stringConvertible(snapshot.batches), "lag": .stringConvertible(snapshot.lag),
+            "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - messages) / seconds)),
+        ]
+        if let catchUp = snapshot.pace.catchUp, !isLast {
+            metadata["percent"] = .stringConvertible(Int(catchUp.share * 100))
+            if let left = catchUp.secondsLeft { metadata["seconds_left"] = .stringConvertible(Int(left.rounded(.up))) }
+        }
+        logger.info(isLast ? "finished" : "progress", metadata: metadata)
+        isDirty = false
+        since = now
+        messages = snapshot.messages
+    }
+}
