@@ -11,7 +11,9 @@ struct OTLPExporterTests {
     private func exporter(
         _ endpoint: String, _ statistics: LoadingStatistics, _ more: [String: String] = [:]
     ) throws -> OTLPExporter {
-        let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT": endpoint].merging(more) { $1 }
+        // A receiver in the same, busy process may take longer than the ten seconds of the default.
+        let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TIMEOUT": "120000"]
+            .merging(more) { $1 }
         let settings = try #require(try TracingSettings(environment: environment))
         return OTLPExporter(
             settings, statistics: statistics, logger: Logger(label: "t") { _ in SwiftLogNoOpLogHandler() })
@@ -40,7 +42,7 @@ struct OTLPExporterTests {
             receiver.endpoint + "/base", statistics,
             ["OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20t", "OTEL_SERVICE_NAME": "orders"])
         add(700, to: exporter)
-        await stop(exporter, within: 60)
+        await stop(exporter, within: 120)
         #expect(receiver.spans.map(\.name) == (0..<700).map { "load \($0)" })
         let request = try #require(receiver.requests.first)
         #expect(request.path == "/base/v1/traces")
