@@ -27,7 +27,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 def psql(statement):
     run = subprocess.run(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", URL], input=statement, text=True, check=True,
-                         stdout=subprocess.PIPE)
+                         stdout=subprocess.PIPE, env={**os.environ, "PGOPTIONS": "-c client_min_messages=warning"})
     return run.stdout.strip()
 
 
@@ -63,7 +63,9 @@ def produce(brokers, topic, messages):
 def environment(brokers, topic, table, **more):
     settings = {"KAFKA_BROKERS": brokers, "KAFKA_TOPIC": topic, "KAFKA_CONSUMER_GROUP": f"{topic}-{time.time_ns()}",
                 "LOADER_TABLE": table, "LOADER_HTTP_LISTEN": "off", "LOADER_LOG_FORMAT": "json", **more}
-    return {**os.environ, **settings}
+    # The loader refuses variables of its name that it does not know.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOADER_BENCH_")}
+    return {**inherited, **settings}
 
 
 def logged(path, message):
@@ -105,6 +107,18 @@ def shapes():
     yield "100 columns, 2 kB, 64 partitions", wide_columns, wide, 50_000, 64
 
 
+def watched(pid):
+    """Waits for a process: its status, what it used, and its peak memory in MB (ru_maxrss would have ours before exec)."""
+    peak = 0
+    while True:
+        with contextlib.suppress(OSError):
+            peak = max([peak] + [int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM")])
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return status, usage, peak / 1024
+        time.sleep(0.01)
+
+
 def measure_shapes():
     print("| topic | messages | loader krow/s | MB/s | loader CPU µs/message | ns/byte | RSS MB |\n|---|---|---|---|---|---|---|")
     for index, (name, columns, make, count, partitions) in enumerate(shapes()):
@@ -122,11 +136,11 @@ def measure_shapes():
                 with open(log, "w") as output:
                     process = subprocess.Popen([LOADER, "run", "--until-end"], stderr=output,
                                                env=environment(brokers, topic, "shape", LOADER_MODE="insert"))
-                    _, status, usage = os.wait4(process.pid, 0)
+                    status, usage, peak = watched(process.pid)
                 if status != 0 or psql("SELECT count(DISTINCT id) FROM shape") != str(count):
                     sys.exit(f"{name}: a wrong load\n{open(log).read()}")
                 took = seconds(logged(log, "the end is reached")) - seconds(logged(log, "loading"))
-                runs.append((took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024))
+                runs.append((took, usage.ru_utime + usage.ru_stime, peak))
                 os.unlink(log)
         took, cpu, rss = (sorted(figures)[1] for figures in zip(*runs))
         print(f"| {name} | {count:,} | {count / took / 1000:.1f} | {size / took / 1e6:.0f} | {cpu / count * 1e6:.2f}"
