@@ -12,7 +12,7 @@ extension LoadingOptions {
             // Brokers that are back should not wait ten seconds for the loader.
             ("reconnect.backoff.max.ms", "2000"),
             // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
-            ("queued.max.messages.kbytes", "8192"), ("fetch.max.bytes", "8388608"),
+            ("queued.max.messages.kbytes", "6144"), ("fetch.max.bytes", "6291456"),
             // So that a new topic of a regular expression, or a new partition, is found within a minute.
             ("topic.metadata.refresh.interval.ms", "60000"),
         ]
