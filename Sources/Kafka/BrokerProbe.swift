@@ -12,10 +12,13 @@ final class BrokerProbe: @unchecked Sendable {
     private let client: OpaquePointer
     private let wakeup: Wakeup
     private var shared = (isDoubtful: false, isAway: false)
+    /// Questions in a row that a connected broker has not answered.
+    private var silences = 0
     let thread = ClientThread()
 
     /// For how long no broker answers before that is an outage, in milliseconds: one that restarts at once is none.
     private static let patience: Int32 = 3000
+    private static let silencesOfAnOutage = 3
 
     init(client: OpaquePointer, wakeup: Wakeup) {
         self.client = client
@@ -35,7 +38,16 @@ final class BrokerProbe: @unchecked Sendable {
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client, 0, nil, &metadata, Self.patience)
         if let metadata { rd_kafka_metadata_destroy(metadata) }
-        let isAway = code != RD_KAFKA_RESP_ERR_NO_ERROR
+        let isAway: Bool
+        if code == RD_KAFKA_RESP_ERR__TIMED_OUT {
+            // A host that has vanished counts as connected for a minute; the next question may go to another one.
+            silences += 1
+            isAway = silences >= Self.silencesOfAnOutage || thread.locked { shared.isAway }
+            if !isAway { thread.locked { shared.isDoubtful = true } }
+        } else {
+            silences = 0
+            isAway = code != RD_KAFKA_RESP_ERR_NO_ERROR
+        }
         let hasChanged = thread.locked {
             defer { shared.isAway = isAway }
             return isAway != shared.isAway

@@ -23,14 +23,15 @@ struct BrokerOutageTests {
         let consumer: Consumer
         let ear = Ear()
 
-        init() throws {
+        init(_ properties: [(String, String)] = []) throws {
             broker = try Broker(mockBrokers: 2)
             mock = try #require(broker.mock)
             let topic = Broker.randomName("topic")
             let group = Broker.randomName("group")
             try broker.createTopic(topic, partitions: 1)
             try mock.setCoordinator(2, ofGroup: group)
-            consumer = try Consumer(properties: broker.properties([("group.id", group)]), lanes: 1, wakeup: Wakeup())
+            consumer = try Consumer(
+                properties: broker.properties([("group.id", group)] + properties), lanes: 1, wakeup: Wakeup())
             consumer.delegate = ear
             try consumer.subscribe(to: [topic])
             serve(for: .seconds(60)) { ear.isAssigned }
@@ -60,6 +61,17 @@ struct BrokerOutageTests {
         #expect(member.ear.told == [true])
         try member.mock.setUp()
         member.serve(for: .seconds(60)) { member.ear.told == [true, false] }
+        #expect(member.ear.told == [true, false])
+    }
+
+    @Test("is one as well where connections stay open and nobody answers")
+    func silence() throws {
+        let member = try Member([("socket.timeout.ms", "1000")])
+        try member.mock.setRoundTripTime(.seconds(600))
+        member.serve(for: .seconds(90)) { member.ear.told == [true] }
+        #expect(member.ear.told == [true])
+        try member.mock.setRoundTripTime(.zero)
+        member.serve(for: .seconds(90)) { member.ear.told == [true, false] }
         #expect(member.ear.told == [true, false])
     }
 
