@@ -51,4 +51,20 @@ import Testing
         #expect(complaints.contains { $0.path == "postgres.url" })
         #expect(!complaints.map(\.description).joined().contains("s3cret"))
     }
+
+    @Test("what a file of its own holds is shown neither as a list nor in a complaint about several keys")
+    func fileInOtherPlaces() throws {
+        let files = ["/s": "s3cret"]
+        let list = completeYAML.replacing("topic: orders", with: "topic: [orders, \"${file:/s}\"]")
+        #expect(!ConfigurationReport(try read(list, files: files)).text.contains("s3cret"))
+
+        let circle = list + "\ndead_letters: { topic: \"${file:/s}\" }"
+        let refused = completeYAML.replacing(
+            "group: orders-loader", with: "group: g\n  properties: { fetch.min.bytes: \"${file:/s}\" }")
+        for yaml in [circle, refused] {
+            let complaints = try mistakes(yaml, files: files)
+            #expect(complaints.count == 1)
+            #expect(!complaints.map(\.description).joined().contains("s3cret"))
+        }
+    }
 }

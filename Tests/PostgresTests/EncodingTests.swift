@@ -1,3 +1,4 @@
+import Foundation
 import Postgres
 import Testing
 
@@ -184,6 +185,39 @@ import Testing
         }
         let encoder = try #require(BinaryEncoder(.bytea, options: raw))
         #expect(try encoder.bytes(input.string(bytes), input).dropFirst(4).elementsEqual(bytes))
+    }
+
+    @Test("nothing behind a value's bytes is read, not even of an empty one")
+    func endOfMemory() throws {
+        let page = Int(getpagesize())
+        let memory = try #require(
+            mmap(nil, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        defer { munmap(memory, 2 * page) }
+        // Whoever reads on is ended by the system.
+        try #require(mprotect(memory + page, page, PROT_NONE) == 0)
+        let types: [PostgresType] = [
+            .bool, .bytea, .int2, .int4, .int8, .text, .varchar(3), .char(3), .json, .jsonb, .float4, .float8, .numeric,
+            .numeric(5, 2), .date, .time, .timestamp, .timestamptz, .uuid, .mood,
+        ]
+        let texts = [
+            "", " ", "  ", "-", "+ ", ".", "1", "1e", "1e-", "-inf", "nan", "t", "o", "\\", "\\x", "\\xa", "{", "{0",
+            "2026",
+            "2026-01-01", "2026-01-01T00:00", "2026-01-01T00:00:00.", "2026-01-01T00:00:00+0", "2026-01-01T00:00:00 u",
+            "é",
+        ]
+        for (type, text) in types.flatMap({ type in texts.map { (type, $0) } }) {
+            let bytes = UnsafeMutableRawBufferPointer(
+                start: memory + page - text.utf8.count, count: text.utf8.count)
+            bytes.copyBytes(from: text.utf8)
+            for options in [EncodingOptions(epochUnit: .seconds), EncodingOptions(isRaw: true)] {
+                for kind in [InputValue.Kind.string, .number] {
+                    let value = InputValue(kind, UnsafeRawBufferPointer(bytes))
+                    let inBinary = try? #require(BinaryEncoder(type, options: options)).bytes(value, noContainers)
+                    let inText = try? TextEncoder(type, options: options).field(value, noContainers)
+                    #expect((inBinary == nil) == (inText == nil), "\(type.formatted) from \(text)")
+                }
+            }
+        }
     }
 
     @Test("raw bytes are UTF-8 exactly where Swift's own strings say so")

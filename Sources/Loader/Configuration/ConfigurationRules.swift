@@ -33,10 +33,11 @@ private struct Check {
         reading others: [ConfigurationPath] = []
     ) {
         guard !bad.contains(path), bad.isDisjoint(with: others) else { return }
+        let settings = configuration.settings
         problems.append(
             ConfigurationProblem(
                 code: code, severity: severity, path: path.description, origin: configuration.origin(of: path),
-                message: message, mend: mend))
+                message: settings.hidingSecrets(in: message), mend: settings.hidingSecrets(in: mend)))
     }
 
     private func path(_ pattern: String, _ index: Int = 0) -> ConfigurationPath {

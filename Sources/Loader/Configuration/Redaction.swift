@@ -72,10 +72,24 @@ enum Redaction {
 extension ConfigurationSetting {
     /// The value as it may be printed.
     var shown: ConfigurationValue {
-        guard case .text(let text) = value else { return value }
+        guard case .text(let text) = value else { return isFromSecretFile ? .text(Redaction.mark) : value }
         if path.description == "postgres.url" { return .text(Redaction.connection(text)) }
         let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])
         if isProperty, let name = path.names.last, Redaction.isSecret(property: name) { return .text(Redaction.mark) }
         return isFromSecretFile ? .text(Redaction.mark) : value
+    }
+}
+
+extension ConfigurationSettings {
+    /// The text without what settings have from files of their own, for complaints that repeat values.
+    func hidingSecrets(in text: String) -> String {
+        let secrets = all.filter(\.isFromSecretFile).flatMap { setting -> [String] in
+            switch setting.value {
+            case .null: []
+            case .text(let text): [text]
+            case .list(let items): items
+            }
+        }
+        return secrets.filter { !$0.isEmpty }.reduce(text) { $0.replacing($1, with: Redaction.mark) }
     }
 }

@@ -4,9 +4,10 @@
 /// time, timestamp, timestamptz, json, jsonb, enums, and domains over and arrays of these. What it accepts is what
 /// `TextEncoder` accepts:
 ///
-/// - A string is read as the input function of PostgreSQL 15 reads it, but for hexadecimal floats. Times are RFC 3339
-///   or ISO 8601, `infinity`, and PostgreSQL's output in DateStyle ISO; words such as `now` and other orders of day and
-///   month are refused. A `bytea` is hexadecimal after `\x`, else the string's own bytes.
+/// - A string is read as the input function of PostgreSQL 15 reads it, but for hexadecimal floats and for white space
+///   before the digits of an exponent, which version 16 refuses as well. Times are RFC 3339 or ISO 8601, `infinity`, and
+///   PostgreSQL's output in DateStyle ISO; words such as `now` and other orders of day and month are refused. A `bytea`
+///   is hexadecimal after `\x`, else the string's own bytes.
 /// - A number goes into number types (into integers if it is whole, however written), into text types as written, and,
 ///   as an epoch of the options' unit, into date, timestamp and timestamptz, cut off towards the past below a microsecond.
 /// - A truth value goes into bool and text types.

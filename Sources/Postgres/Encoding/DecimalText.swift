@@ -23,7 +23,7 @@ struct DecimalText {
     /// space around it; nil if the bytes are anything else.
     init?(_ bytes: UnsafeRawBufferPointer) {
         let bytes = bytes.trimmingWhitespace()
-        guard let start = bytes.baseAddress else { return nil }
+        guard let start = bytes.baseAddress, bytes.count > 0 else { return nil }
         let text = start.assumingMemoryBound(to: UInt8.self)
         let end = bytes.count
         var index = 0
