@@ -69,11 +69,11 @@ let package = Package(
             path: "Faults", swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "RecordsTests", dependencies: ["Records"], swiftSettings: strict),
+        .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",
             dependencies: [
-                "Loading", "Kafka", "Postgres", "Records",
+                "Loading", "Kafka", "Postgres", "Records", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ], swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),

@@ -243,7 +243,9 @@ struct BadDataTests {
         }
     }
 
-    @Test("a message of 50 MB loads, or is a dead letter of 50 MB, and its neighbours load", .timeLimit(.minutes(2)))
+    @Test(
+        "a message of 50 MB loads, or is a dead letter of 50 MB, and its neighbours load",
+        .timeLimit(.minutes(2 * Int(testTimeScale.rounded(.up)))))
     func fiftyMegabytes() async throws {
         try await Scenario.with("CREATE TABLE large (id int PRIMARY KEY, v text)") { scenario in
             let text = String(repeating: "0123456789", count: 5_000_000)

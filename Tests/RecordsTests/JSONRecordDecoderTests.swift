@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 import Testing
 
 @Suite("JSON record decoder: what a field says")
@@ -173,7 +174,7 @@ struct JSONRecordDecoderPathTests {
     func changingOrder() throws {
         let names = (0..<30).map { "column_\($0)" }
         let decoder = JSONRecordDecoder(paths: names.map { FieldPath([$0]) })
-        var generator = SplitMix64(seed: 7)
+        var generator = SeededGenerator(seed: 7)
         for _ in 0..<50 {
             let present = names.shuffled(using: &generator).prefix(Int.random(in: 0...30, using: &generator))
             let text =
