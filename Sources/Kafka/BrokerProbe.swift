@@ -33,7 +33,7 @@ final class BrokerProbe: @unchecked Sendable {
     func doubt() { thread.locked { shared.isDoubtful = true } }
 
     private func ask() {
-        thread.sleep { !shared.isDoubtful && !shared.isAway }
+        guard thread.sleep(while: { !shared.isDoubtful && !shared.isAway }) else { return }
         thread.locked { shared.isDoubtful = false }
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let code = rd_kafka_metadata(client, 0, nil, &metadata, Self.patience)

@@ -33,17 +33,24 @@ final class ClientThread: @unchecked Sendable {
     }
 
     /// Sleeps while there is nothing to do, without a timer; only on the thread itself.
-    func sleep(while isIdle: () -> Bool) {
+    ///
+    /// - Returns: false when it is time to end.
+    func sleep(while isIdle: () -> Bool) -> Bool {
         condition.withLock {
             while !isStopped, isIdle() { condition.wait() }
+            return !isStopped
         }
     }
 
     /// Sleeps for so many seconds; only on the thread itself.
-    func pause(_ seconds: Double) {
+    ///
+    /// - Returns: false when it is time to end.
+    @discardableResult
+    func pause(_ seconds: Double) -> Bool {
         let end = Date(timeIntervalSinceNow: seconds)
-        condition.withLock {
+        return condition.withLock {
             while !isStopped, condition.wait(until: end) {}
+            return !isStopped
         }
     }
 

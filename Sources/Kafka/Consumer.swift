@@ -38,6 +38,7 @@ public final class Consumer {
     private var lanes: [OpaquePointer] = []
     private var fetchWaker: FetchWaker?
     private var brokerProbe: BrokerProbe?
+    private let endProbe: EndProbe
     private var lastError: KafkaError?
     private var hasLostBrokers = false
     private var assigned: Set<TopicPartition> = []
@@ -83,6 +84,7 @@ public final class Consumer {
         }
         groupQueue = queue
         self.commitQueue = commitQueue
+        endProbe = EndProbe(client: client)
         ring(for: queue)
         ring(for: commitQueue)
         for _ in 0..<max(lanes, 1) {
@@ -161,7 +163,12 @@ public final class Consumer {
             : KafkaError(rd_kafka_assign(client, list.pointer), operation: "assign")
         if let error { throw error }
         assigned = wanted
+        tellProbes()
+    }
+
+    private func tellProbes() {
         fetchWaker?.partitions = Array(assigned)
+        endProbe.partitions = Array(assigned)
     }
 
     /// Whether the group hands over only what moves, rather than everything at each rebalance.
@@ -255,6 +262,9 @@ public final class Consumer {
         else { return nil }
         return high
     }
+
+    /// The ends of assigned partitions, as their leaders are asked for them twice a minute; nil until there are new ones.
+    public func takeEnds() -> [TopicPartition: Int64]? { endProbe.takeEnds() }
 
     /// The topics that the brokers know, with their partition counts; those under way of deletion are left out.
     public func topics(timeout: Duration) throws(KafkaError) -> [String: Int] {
@@ -359,7 +369,7 @@ public final class Consumer {
     public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
         guard !isClosed else { return true }
         isClosed = true
-        let threads = [fetchWaker?.thread, brokerProbe?.thread].compactMap(\.self)
+        let threads = [fetchWaker?.thread, brokerProbe?.thread, endProbe.thread].compactMap(\.self)
         for thread in threads { thread.stop() }
         rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
         rd_kafka_queue_io_event_enable(commitQueue, -1, nil, 0)
@@ -421,7 +431,7 @@ public final class Consumer {
                 rd_kafka_assign(client, nil)
                 assigned.removeAll()
             }
-            fetchWaker?.partitions = Array(assigned)
+            tellProbes()
         default:
             rd_kafka_assign(client, nil)
             assigned.removeAll()

@@ -29,8 +29,7 @@ final class FetchWaker: @unchecked Sendable {
     }
 
     private func ask() {
-        thread.sleep { !shared.isActive || shared.partitions.isEmpty }
-        thread.pause(0.02)
+        guard thread.sleep(while: { !shared.isActive || shared.partitions.isEmpty }), thread.pause(0.02) else { return }
         let partitions = partitions
         guard !partitions.isEmpty else { return }
         turn = (turn + 1) % partitions.count

@@ -18,7 +18,7 @@ public final class Pipeline {
     private let tracing: BatchTracing?
     private let ledger: Ledger?
     private var builders: RowBuilders
-    private let consumer: Consumer
+    private var consumer: Consumer
     private let lanes: [Lane]
 
     private var partitions = Assignment()
@@ -33,6 +33,8 @@ public final class Pipeline {
     private var isStopping = false
     private var brokersAwaySince: ContinuousClock.Instant?
     private var groupOffsets: GroupOffsets
+    private var stalls = StallWatch()
+    private var stallProof: StallProof?
     private var progress: ProgressLog
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
@@ -80,10 +82,8 @@ public final class Pipeline {
     ///
     /// - Throws: what made it stop by itself. Whatever was committed stays, and nothing else was.
     public func run() throws(LoadingError) {
-        consumer.delegate = self
         do throws(KafkaError) {
-            let topics = options.routes.flatMap { $0.topics.map(\.subscription) }
-            try consumer.subscribe(to: Array(Set(topics)).sorted())
+            try join()
         } catch {
             end(since: Date())
             throw LoadingError(.kafka, "the topics cannot be subscribed to: \(error)", mend: "mend routes[].topic")
@@ -105,11 +105,18 @@ public final class Pipeline {
         if let failure { throw failure }
     }
 
+    private func join() throws(KafkaError) {
+        consumer.delegate = self
+        let topics = options.routes.flatMap { $0.topics.map(\.subscription) }
+        try consumer.subscribe(to: Array(Set(topics)).sorted())
+    }
+
     /// One turn of the loop: the group, the writers' outcomes, messages; then sleep until something rings.
     private func turn() {
         if let stray = consumer.serve() { accept(stray) }
         for lane in lanes.indices { collect(lane) }
         resolvePending()
+        watchForStalls()
         guard failure == nil else { return }
         commit(groupOffsets.takeDue(of: &partitions))
         var isBusy = false
@@ -171,12 +178,13 @@ public final class Pipeline {
     /// - Returns: whether there may be more to take at once.
     private func fill(_ index: Int) -> Bool {
         let lane = lanes[index]
+        let consumer = consumer
         // A clock read a turn, not one a message.
         var began = ContinuousClock.now
         defer { lane.filling.decoding += .now - began }
         for _ in 0..<Self.turn {
             // Two batches at most: past that the messages stay with librdkafka, and the group is served all the same.
-            if options.batch.isFull(rows: lane.filling.messages.count, bytes: lane.filling.byteCount) {
+            if isFull(lane.filling) {
                 guard !lane.isLoading else { return false }
                 let now = ContinuousClock.now
                 lane.filling.decoding += now - began
@@ -187,6 +195,10 @@ public final class Pipeline {
             accept(message)
         }
         return true
+    }
+
+    private func isFull(_ batch: Batch) -> Bool {
+        options.batch.isFull(rows: batch.messages.count, bytes: batch.byteCount)
     }
 
     private func accept(_ message: borrowing Message) {
@@ -426,6 +438,51 @@ public final class Pipeline {
         }
     }
 
+    // MARK: Stalls
+
+    /// Replaces a client that no longer fetches a partition although it has messages.
+    private func watchForStalls() {
+        let now = ContinuousClock.now
+        guard let proof = stallProof else {
+            let suspects = stalls.suspects(in: partitions, at: now) { lane in
+                !isHeld(lane) && !(lanes[lane].isLoading && isFull(lanes[lane].filling))
+            }
+            guard !suspects.isEmpty, brokersAwaySince == nil, pending.isEmpty else { return }
+            logger.debug("partitions stand still", metadata: ["partitions": .stringConvertible(suspects.count)])
+            stallProof = StallProof(suspects, properties: options.consumerProperties, wakeup: stop.wakeup)
+            return
+        }
+        guard let answer = proof.answer else { return }
+        stallProof = nil
+        stalls.clear(Set(proof.suspects).subtracting(answer), at: now)
+        let stalled = answer.filter { suspect in
+            partitions.place(of: suspect.partition).map { partitions[$0].next } == suspect.next
+        }
+        if let first = stalled.first { replaceClient(count: stalled.count, first) }
+    }
+
+    private func replaceClient(count: Int, _ first: StallWatch.Suspect) {
+        statistics.report(
+            Incident(
+                .warning, "the Kafka client no longer fetches partitions that have messages; it is replaced",
+                at: "\(first.partition)@\(first.next)",
+                mend: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"),
+            to: logger, ["partitions": .stringConvertible(count)])
+        flush(until: Date() + flushTime)
+        // It gives its partitions back on the way.
+        consumer.close(until: .now + .seconds(5))
+        partitions.removeAll()
+        pending.removeAll()
+        hasBeenAssigned = false
+        do throws(KafkaError) {
+            consumer = try Consumer(
+                properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
+            try join()
+        } catch {
+            failure = LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: "start it again")
+        }
+    }
+
     // MARK: Positions
 
     /// Drops what a lane was filling and begins again where the ledger stands.
@@ -554,10 +611,11 @@ public final class Pipeline {
     // MARK: What others see
 
     private func publish() {
+        let asked = consumer.takeEnds()
         for index in partitions.indices {
-            if let high = consumer.lastKnownHighWatermark(partitions[index].partition) {
-                partitions[index].end = max(partitions[index].end, high)
-            }
+            let partition = partitions[index].partition
+            let fetched = consumer.lastKnownHighWatermark(partition) ?? 0
+            partitions[index].end = max(partitions[index].end, fetched, asked?[partition] ?? 0)
         }
         consumer.keepFetching(partitions.lag > Self.backlog)
         let buffers = LoadingStatistics.Buffers(
