@@ -34,7 +34,8 @@ struct StalledPartitionTests {
             }
             try await landing.waitForRows(written)
             try await run.finish()
-            print("stalled: \(isStalled), clients: \(run.log.lines.filter { $0.message.hasSuffix("it is replaced") }.count + 1)")
+            let clients = 1 + run.log.lines.filter { $0.message.hasSuffix("it is replaced") }.count
+            print("a partition stood still: \(isStalled); clients: \(clients)")
             try landing.expectExactlyOnce()
             try await landing.expectGroupFollowsLedger()
         }
