@@ -196,22 +196,22 @@ struct Soak: FaultCase {
             _ memory: [(x: Double, y: Double)], _ descriptors: [Int], _ connections: [Int]
         ) -> FaultReport {
             var report = FaultReport()
-            guard let fit = LinearFit(memory), let first = memory.first, let last = memory.last else {
+            guard let fit = MedianSlope(memory), let first = memory.first, let last = memory.last else {
                 report.failures.append("too few samples of the survivor's memory: \(memory.count)")
                 return report
             }
-            let mean = memory.reduce(0) { $0 + $1.y } / Double(memory.count)
+            let sizes = memory.map(\.y).sorted()
             report.notes.append(
                 String(
                     format:
-                        "resident memory of a loader that survives it all: mean %.1f MiB, slope %+.2f ± %.2f MiB/h "
-                        + "(least squares over %d samples, one each 10 s, behind %d s of warm-up, begun with a backlog; ± is two standard errors)",
-                    mean, fit.slope, 2 * fit.standardError, memory.count, warmUp.components.seconds))
-            // A slope that may be zero, or a growth within the run that is less than the allocator's own coming and going.
+                        "resident memory of a loader that survives it all: median %.1f MiB, %.1f at the first sample, "
+                        + "%.1f at the last, at most %.1f; slope %+.2f MiB/h (Theil–Sen over %d samples, one each 10 s, "
+                        + "behind %d s of warm-up, begun with a backlog; quartiles %+.2f and %+.2f)",
+                    sizes[sizes.count / 2], first.y, last.y, sizes[sizes.count - 1], fit.slope, memory.count,
+                    warmUp.components.seconds, fit.quartiles.lower, fit.quartiles.upper))
+            // Less than the allocator's own coming and going is no growth.
             let grown = fit.slope * (last.x - first.x)
-            report.expect(
-                fit.slope <= 2 * fit.standardError || grown < 2,
-                String(format: "the survivor's memory has grown by %.1f MiB", grown))
+            report.expect(grown < 2, String(format: "the survivor's memory has grown by %.1f MiB", grown))
             for (what, counts) in [("descriptors", descriptors), ("connections", connections)] {
                 let third = counts.count / 3
                 let (before, after) = (Soak.median(counts.prefix(third)), Soak.median(counts.suffix(third)))
