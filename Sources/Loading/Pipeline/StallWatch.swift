@@ -14,9 +14,12 @@ struct StallWatch {
         var end: Int64
     }
 
-    private struct Standing {
+    private struct Progress {
         var next: Int64
+        /// When it last moved, or could not have.
         var since: ContinuousClock.Instant
+        /// When it moved the time before.
+        var before: ContinuousClock.Instant
         var patience: Duration
     }
 
@@ -24,10 +27,13 @@ struct StallWatch {
     static let mostPatience = Duration.seconds(600)
     private static let interval = Duration.seconds(5)
 
-    private var standing: [TopicPartition: Standing] = [:]
+    private var progress: [TopicPartition: Progress] = [:]
     private var nextLook: ContinuousClock.Instant?
 
     /// Looks at all partitions, every few seconds at most.
+    ///
+    /// A partition that waits for its turn on a slow network stands still, too. So the others that have more must have moved
+    /// twice meanwhile, or stand still as long.
     ///
     /// - Parameter canTake: whether messages of a lane would be taken if they came: one that waits for the database
     ///   stands still as well.
@@ -36,30 +42,39 @@ struct StallWatch {
     ) -> [Suspect] {
         if let nextLook, now < nextLook { return [] }
         nextLook = now + Self.interval
-        var seen: [TopicPartition: Standing] = [:]
-        var suspects: [Suspect] = []
-        for partition in partitions where partition.next < partition.end && !partition.isFinished {
-            let known = standing[partition.partition]
-            var still = Standing(next: partition.next, since: now, patience: Self.patience)
-            if let known, known.next == partition.next { still.patience = known.patience }
-            if let known, known.next == partition.next, canTake(partition.lane) { still.since = known.since }
-            if now - still.since >= still.patience {
-                suspects.append(
-                    Suspect(partition: partition.partition, next: partition.next, end: partition.end))
+        var seen: [TopicPartition: Progress] = [:]
+        var lagging: [(suspect: Suspect, progress: Progress)] = []
+        for partition in partitions {
+            var progress =
+                progress[partition.partition]
+                ?? Progress(next: partition.next, since: now, before: now, patience: Self.patience)
+            if progress.next != partition.next {
+                progress = Progress(
+                    next: partition.next, since: now, before: progress.since, patience: Self.patience)
             }
-            seen[partition.partition] = still
+            let hasMore = partition.next < partition.end && !partition.isFinished
+            if !hasMore || !canTake(partition.lane) { progress.since = now }
+            if hasMore {
+                let suspect = Suspect(partition: partition.partition, next: partition.next, end: partition.end)
+                lagging.append((suspect, progress))
+            }
+            seen[partition.partition] = progress
         }
-        standing = seen
-        return suspects
+        progress = seen
+        func isStill(_ progress: Progress) -> Bool { now - progress.since >= progress.patience }
+        return lagging.filter { one in
+            isStill(one.progress)
+                && lagging.allSatisfy { $0.progress.before > one.progress.since || isStill($0.progress) }
+        }.map(\.suspect)
     }
 
     /// There was nothing to take: these are looked at again after twice the time.
     mutating func clear(_ suspects: some Sequence<Suspect>, at now: ContinuousClock.Instant) {
         for suspect in suspects {
-            guard var still = standing[suspect.partition], still.next == suspect.next else { continue }
-            still.since = now
-            still.patience = min(still.patience * 2, Self.mostPatience)
-            standing[suspect.partition] = still
+            guard var known = progress[suspect.partition], known.next == suspect.next else { continue }
+            known.since = now
+            known.patience = min(known.patience * 2, Self.mostPatience)
+            progress[suspect.partition] = known
         }
     }
 }

@@ -56,6 +56,25 @@ struct StallWatchTests {
         #expect(look(&watch, standing, 130...130).count == 1)
     }
 
+    @Test("nor one that waits for its turn behind others; it is one when they have all had two")
+    func slowNetwork() {
+        var watch = StallWatch()
+        let other = TopicPartition(topic: "orders", partition: 1)
+        func look(_ second: Int, other next: Int64) -> [StallWatch.Suspect] {
+            var both = partitions(next: 5, end: 9)
+            both.set(
+                AssignedPartition(
+                    partition: other, lane: 0,
+                    builder: RowBuilder(plan: MessagePlan(targets: [], of: []), targets: []), next: next,
+                    loaded: next, reported: nil, end: 1000, target: nil, range: nil))
+            return watch.suspects(in: both, at: start + .seconds(second)) { _ in true }
+        }
+        #expect(look(0, other: 0).isEmpty)
+        #expect(look(20, other: 100).isEmpty)
+        #expect(look(40, other: 100).isEmpty)
+        #expect(look(60, other: 200).map(\.partition) == [place])
+    }
+
     @Test("one that had nothing to take is looked at less and less often, until it moves")
     func cleared() {
         var watch = StallWatch()
