@@ -121,7 +121,7 @@ import Testing
 
     @Test("whatever is written is a configuration or a list of mistakes with their mends, and shows no secret")
     func slice() throws {
-        try Fuzzing.rounds(5, of: "configuration") { generator in
+        try Fuzzing.rounds(10, of: "configuration") { generator in
             func pick<Element>(_ elements: [Element]) -> Element {
                 elements[Int.random(in: 0..<elements.count, using: &generator)]
             }

@@ -58,6 +58,12 @@ import Testing
         let list = completeYAML.replacing("topic: orders", with: "topic: [orders, \"${file:/s}\"]")
         #expect(!ConfigurationReport(try read(list, files: files)).text.contains("s3cret"))
 
+        let place = completeYAML.replacing(
+            "postgresql://loader@localhost/shop", with: "postgresql://u:p@${file:/s}/shop")
+        let report = ConfigurationReport(try read(place, files: files))
+        #expect(report.text.contains("loader.yaml:5"))
+        #expect(!report.text.contains("s3cret"))
+
         let circle = list + "\ndead_letters: { topic: \"${file:/s}\" }"
         let refused = completeYAML.replacing(
             "group: orders-loader", with: "group: g\n  properties: { fetch.min.bytes: \"${file:/s}\" }")

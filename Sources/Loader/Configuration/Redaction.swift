@@ -73,7 +73,8 @@ extension ConfigurationSetting {
     /// The value as it may be printed.
     var shown: ConfigurationValue {
         guard case .text(let text) = value else { return isFromSecretFile ? .text(Redaction.mark) : value }
-        if path.description == "postgres.url" { return .text(Redaction.connection(text)) }
+        // Of what a file has put in, nobody knows here which part it was.
+        if path.description == "postgres.url", !isFromSecretFile { return .text(Redaction.connection(text)) }
         let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])
         if isProperty, let name = path.names.last, Redaction.isSecret(property: name) { return .text(Redaction.mark) }
         return isFromSecretFile ? .text(Redaction.mark) : value
