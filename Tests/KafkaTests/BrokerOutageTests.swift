@@ -23,7 +23,7 @@ struct BrokerOutageTests {
         let consumer: Consumer
         let ear = Ear()
 
-        init(_ properties: [(String, String)] = []) throws {
+        init(_ properties: [(String, String)] = []) async throws {
             broker = try Broker(mockBrokers: 2)
             mock = try #require(broker.mock)
             let topic = Broker.randomName("topic")
@@ -34,52 +34,53 @@ struct BrokerOutageTests {
                 properties: broker.properties([("group.id", group)] + properties), lanes: 1, wakeup: Wakeup())
             consumer.delegate = ear
             try consumer.subscribe(to: [topic])
-            serve(for: .seconds(60)) { ear.isAssigned }
+            try await serve(for: .seconds(60)) { ear.isAssigned }
             #expect(ear.isAssigned)
         }
 
         deinit { consumer.close(until: .now + .seconds(1)) }
 
-        func serve(for time: Duration, until isDone: () -> Bool) {
+        /// Without keeping one of the few threads that Swift runs tasks on.
+        func serve(for time: Duration, until isDone: () -> Bool) async throws {
             let deadline = ContinuousClock.now + time
             while !isDone(), ContinuousClock.now < deadline {
                 _ = consumer.serve()
-                consumer.wakeup.wait(for: .milliseconds(20))
+                try await Task.sleep(for: .milliseconds(20))
             }
         }
     }
 
     @Test("is told once, whichever broker goes first, and so is its end", arguments: [[Int32(2), 1], [1, 2], []])
-    func allAway(order: [Int32]) throws {
-        let member = try Member()
+    func allAway(order: [Int32]) async throws {
+        let member = try await Member()
         for broker in order {
             try member.mock.setDown(broker)
-            member.serve(for: .milliseconds(300)) { false }
+            try await member.serve(for: .milliseconds(300)) { false }
         }
         if order.isEmpty { try member.mock.setDown() }
-        member.serve(for: .seconds(60)) { member.ear.told == [true] }
+        try await member.serve(for: .seconds(60)) { member.ear.told == [true] }
         #expect(member.ear.told == [true])
         try member.mock.setUp()
-        member.serve(for: .seconds(60)) { member.ear.told == [true, false] }
+        try await member.serve(for: .seconds(60)) { member.ear.told == [true, false] }
         #expect(member.ear.told == [true, false])
     }
 
     @Test("is one as well where connections stay open and nobody answers")
-    func silence() throws {
-        let member = try Member([("socket.timeout.ms", "1000")])
+    func silence() async throws {
+        let member = try await Member([("socket.timeout.ms", "1000")])
         try member.mock.setRoundTripTime(.seconds(600))
-        member.serve(for: .seconds(90)) { member.ear.told == [true] }
+        try await member.serve(for: .seconds(90)) { member.ear.told == [true] }
         #expect(member.ear.told == [true])
         try member.mock.setRoundTripTime(.zero)
-        member.serve(for: .seconds(90)) { member.ear.told == [true, false] }
+        try await member.serve(for: .seconds(90)) { member.ear.told == [true, false] }
         #expect(member.ear.told == [true, false])
     }
 
     @Test("is none while one of them answers")
-    func oneAway() throws {
-        let member = try Member()
+    func oneAway() async throws {
+        let member = try await Member()
         try member.mock.setDown(2)
-        member.serve(for: .seconds(8)) { !member.ear.told.isEmpty }
+        try await member.serve(for: .seconds(8)) { !member.ear.told.isEmpty }
         #expect(member.ear.told.isEmpty)
     }
 }

@@ -47,8 +47,9 @@ public final class TraceReceiver: Sendable {
                 statusCode: HTTPStatusCode(status, phrase: "Test"), headers: [.contentType: "application/json"],
                 body: Data("{}".utf8))
         }
+        // A handler may wait long for a thread where other tests run.
         server = HTTPServer(
-            address: try .inet(ip4: "127.0.0.1", port: port), logger: .disabled, handler: handler)
+            address: try .inet(ip4: "127.0.0.1", port: port), timeout: 600, logger: .disabled, handler: handler)
         self.port = port
         self.received = received
         task = Task { [server] in try await server.run() }
