@@ -178,7 +178,7 @@ public final class Consumer {
 
     /// While true, and where this librdkafka needs it, its threads are woken so that a full queue does not stall them.
     public func keepFetching(_ isBehind: Bool) {
-        if fetchWaker == nil, isBehind, !KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
+        if fetchWaker == nil, isBehind, !isClosed, !KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
             fetchWaker = FetchWaker(client: client)
             fetchWaker?.partitions = Array(assigned)
         }
@@ -369,26 +369,30 @@ public final class Consumer {
     public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
         guard !isClosed else { return true }
         isClosed = true
-        let threads = [fetchWaker?.thread, brokerProbe?.thread, endProbe.thread].compactMap(\.self)
         for thread in threads { thread.stop() }
-        rd_kafka_queue_io_event_enable(groupQueue, -1, nil, 0)
-        rd_kafka_queue_io_event_enable(commitQueue, -1, nil, 0)
-        for lane in lanes { rd_kafka_queue_io_event_enable(lane, -1, nil, 0) }
+        for queue in [groupQueue, commitQueue] + lanes { rd_kafka_queue_io_event_enable(queue, -1, nil, 0) }
         // librdkafka hangs in its close while the application still holds the consumer's queue.
         rd_kafka_queue_destroy(groupQueue)
-        guard let farewell = rd_kafka_queue_new(client) else { return false }
-        if let error = rd_kafka_consumer_close_queue(client, farewell) { rd_kafka_error_destroy(error) }
-        while rd_kafka_consumer_closed(client) == 0 {
-            rd_kafka_queue_poll_callback(farewell, 20)
-            guard ContinuousClock.now < deadline || rd_kafka_consumer_closed(client) != 0 else { return false }
-        }
-        rd_kafka_queue_destroy(farewell)
-        guard threads.allSatisfy({ $0.waitForEnd(until: deadline) }) else { return true }
-        for lane in lanes { rd_kafka_queue_destroy(lane) }
-        rd_kafka_queue_destroy(commitQueue)
+        let hasLeft = leave(until: deadline)
+        for queue in [commitQueue] + lanes { rd_kafka_queue_destroy(queue) }
+        guard hasLeft, threads.allSatisfy({ $0.waitForEnd(until: deadline) }) else { return hasLeft }
         rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         return true
     }
+
+    private func leave(until deadline: ContinuousClock.Instant) -> Bool {
+        guard let farewell = rd_kafka_queue_new(client) else { return false }
+        defer { rd_kafka_queue_destroy(farewell) }
+        if let error = rd_kafka_consumer_close_queue(client, farewell) { rd_kafka_error_destroy(error) }
+        while rd_kafka_consumer_closed(client) == 0 {
+            guard ContinuousClock.now < deadline else { return false }
+            rd_kafka_queue_poll_callback(farewell, 20)
+        }
+        return true
+    }
+
+    /// The threads that use the client.
+    var threads: [ClientThread] { [fetchWaker?.thread, brokerProbe?.thread, endProbe.thread].compactMap(\.self) }
 
     // MARK: Callbacks, all on the consumer's thread
 
@@ -458,7 +462,8 @@ public final class Consumer {
     }
 
     private func doubtBrokers(after error: KafkaError) {
-        guard !error.isFatal else { return }
+        // A thread that begins after `close()` has stopped them would outlive the client.
+        guard !error.isFatal, !isClosed else { return }
         // That all are down says less than why.
         if error.code != .allBrokersDown || lastError == nil { lastError = error }
         if brokerProbe == nil { brokerProbe = BrokerProbe(client: client, wakeup: wakeup) }

@@ -1,6 +1,7 @@
-import Kafka
 import TestSupport
 import Testing
+
+@testable import Kafka
 
 @Suite("Outage of the brokers")
 struct BrokerOutageTests {
@@ -82,5 +83,16 @@ struct BrokerOutageTests {
         try member.mock.setDown(2)
         try await member.serve(for: .seconds(8)) { !member.ear.told.isEmpty }
         #expect(member.ear.told.isEmpty)
+    }
+
+    /// Such a thread would go on using a client that is no more.
+    @Test("leaves no thread behind when it is first heard of while the client closes")
+    func whileClosing() async throws {
+        let member = try await Member()
+        try member.mock.setDown()
+        // Errors wait in the group's queue, since nobody serves it.
+        try await Task.sleep(for: .milliseconds(500))
+        #expect(member.consumer.close(until: .now + .seconds(30)))
+        #expect(member.consumer.threads.allSatisfy { $0.waitForEnd(until: .now) })
     }
 }
