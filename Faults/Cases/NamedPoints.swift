@@ -7,10 +7,10 @@ import TestSupport
 struct NamedPoints: FaultCase {
     let name = "named-points"
     let summary =
-        "crash and error at each failpoint: around BEGIN, fence, COPY, COMMIT, group commit, revoke, reset, dead letter"
+        "crash and error at each failpoint: around BEGIN, fence, COPY, COMMIT, group commit, stall, revoke, reset, dead letter"
 
     private static let batchPoints = [
-        "before-begin", "after-fence", "mid-copy", "before-commit", "before-group-commit",
+        "before-begin", "after-fence", "mid-copy", "before-commit", "before-group-commit", "stalled-client",
     ]
     private static let points = batchPoints + ["revoke", "adopted-reset", "backfill", "dead-letter"]
     private static let actions = ["crash", "error"]

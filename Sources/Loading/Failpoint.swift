@@ -18,6 +18,8 @@ public enum Failpoint: String, Sendable, CaseIterable {
     case beforeGroupCommit = "before-group-commit"
     /// The group asks for partitions, and what was taken of them is not loaded yet.
     case revoke
+    /// With messages in its hands, the Kafka client is taken for one that no longer fetches a partition.
+    case stalledClient = "stalled-client"
     /// At a start: a reset of the group was written into the ledger, and the group has not got the mark yet.
     case adoptedReset = "adopted-reset"
     /// In `loader backfill`: the ledger has moved, and the group has not.

@@ -87,7 +87,7 @@ struct SignalTests {
             let loader = try LoaderProcess(Self.patient(landing))
             try await landing.waitForRows(100)
             // The rest comes with the fetch behind it; nothing tells from outside when it is there.
-            try await Task.sleep(for: .seconds(1))
+            try await Task.sleep(for: .seconds(1) * testTimeScale)
             try mock.setDown()
             try await loader.waitForLog("all brokers are away")
             loader.kill(SIGTERM)

@@ -442,6 +442,10 @@ public final class Pipeline {
 
     /// Replaces a client that no longer fetches a partition although it has messages.
     private func watchForStalls() {
+        if let first = partitions.first, lanes.contains(where: { !$0.isDrained }), Failpoint.stalledClient.fails {
+            return replaceClient(
+                count: 1, StallWatch.Suspect(partition: first.partition, next: first.next, end: first.end))
+        }
         let now = ContinuousClock.now
         guard let proof = stallProof else {
             let suspects = stalls.suspects(in: partitions, at: now) { lane in
@@ -469,8 +473,14 @@ public final class Pipeline {
                 mend: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"),
             to: logger, ["partitions": .stringConvertible(count)])
         flush(until: Date() + flushTime)
-        // It gives its partitions back on the way.
-        consumer.close(until: .now + .seconds(5))
+        // It gives its partitions back on the way. One that cannot leave stays a member as long as this process lives, and
+        // keeps partitions that nobody loads.
+        guard consumer.close(until: .now + .seconds(10)) else {
+            failure = LoadingError(
+                .kafka, "a Kafka client that no longer fetches \(first.partition) does not leave its group",
+                mend: "start it again; nothing is lost")
+            return
+        }
         partitions.removeAll()
         pending.removeAll()
         hasBeenAssigned = false
