@@ -113,7 +113,10 @@ public final class Pipeline {
 
     /// One turn of the loop: the group, the writers' outcomes, messages; then sleep until something rings.
     private func turn() {
-        if let stray = consumer.serve() { accept(stray) }
+        if let stray = consumer.serve() {
+            for lane in lanes { reclaim(lane) }
+            accept(stray)
+        }
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         watchForStalls()
@@ -178,17 +181,21 @@ public final class Pipeline {
     /// - Returns: whether there may be more to take at once.
     private func fill(_ index: Int) -> Bool {
         let lane = lanes[index]
+        guard !lane.isOffered else { return false }
         let consumer = consumer
         // A clock read a turn, not one a message.
         var began = ContinuousClock.now
-        defer { lane.filling.decoding += .now - began }
+        defer { if !lane.isOffered { lane.filling.decoding += .now - began } }
         for _ in 0..<Self.turn {
             // Two batches at most: past that the messages stay with librdkafka, and the group is served all the same.
             if isFull(lane.filling) {
-                guard !lane.isLoading else { return false }
                 let now = ContinuousClock.now
                 lane.filling.decoding += now - began
                 began = now
+                guard !lane.isLoading else {
+                    lane.offer(builders.targets)
+                    return false
+                }
                 handOver(lane)
             }
             guard let message = consumer.take(from: index) else { return false }
@@ -279,6 +286,11 @@ public final class Pipeline {
         forgetRanges(of: lane)
     }
 
+    /// Makes sure that the filling batch is not with the writer, which it is while it is offered.
+    private func reclaim(_ lane: Lane) {
+        if !lane.withdraw(), let outcome = lane.writer.takeOutcome() { settle(outcome, lane) }
+    }
+
     /// Forgets what a lane has taken but not handed over.
     private func drop(_ lane: Lane) {
         lane.drop(keepingAtMost: memoryLimit)
@@ -299,6 +311,7 @@ public final class Pipeline {
     private func settle(_ outcome: Writer.Outcome, _ lane: Lane) {
         let batch = outcome.batch
         tracing?.settle(outcome, writer: lane.writer.index)
+        if !outcome.isLoaded { lane.endOffer() }
         switch outcome {
         case .loaded(_, let loaded):
             for range in batch.partitions {
@@ -307,6 +320,7 @@ public final class Pipeline {
             progress.count(batch, loaded, writer: lane.writer.index)
             publish()
             commit(groupOffsets.take(batch.partitions.map(\.partition), of: &partitions))
+            if lane.isOffered { forgetRanges(of: lane) }
             lane.takeBack(batch, keepingAtMost: memoryLimit)
         case .fenced:
             statistics.update { $0.fences += 1 }
@@ -365,7 +379,8 @@ public final class Pipeline {
             partitions[index].builder = builders.builder(ofTopic: partitions[index].partition.topic)
         }
         builders.rebuild(batch)
-        for lane in lanes { builders.rebuild(lane.filling) }
+        // What another writer was offered and has begun with is refused for the same reason, and built again then.
+        for lane in lanes where lane.withdraw() { builders.rebuild(lane.filling) }
         return true
     }
 
@@ -392,6 +407,7 @@ public final class Pipeline {
 
     /// Drops everything of a lane, in the writer's hands or not.
     private func giveUp(_ lane: Lane) {
+        reclaim(lane)
         let dropped = lane.filling.messages.count
         if lane.isLoading {
             lane.writer.abandon()
@@ -449,7 +465,7 @@ public final class Pipeline {
         let now = ContinuousClock.now
         guard let proof = stallProof else {
             let suspects = stalls.suspects(in: partitions, at: now) { lane in
-                !isHeld(lane) && !(lanes[lane].isLoading && isFull(lanes[lane].filling))
+                !isHeld(lane) && !lanes[lane].isOffered
             }
             guard !suspects.isEmpty, brokersAwaySince == nil, pending.isEmpty else { return }
             logger.debug("partitions stand still", metadata: ["partitions": .stringConvertible(suspects.count)])

@@ -26,6 +26,8 @@ final class Writer: @unchecked Sendable {
         case setup(Batch, PostgresError)
         case failed(Batch, LoadingError)
 
+        var isLoaded: Bool { if case .loaded = self { true } else { false } }
+
         var batch: Batch {
             switch self {
             case .loaded(let batch, _), .fenced(let batch), .abandoned(let batch), .setup(let batch, _),
@@ -36,9 +38,7 @@ final class Writer: @unchecked Sendable {
     }
 
     private struct State {
-        var job: Job?
-        var outcome: Outcome?
-        var isAbandoned = false
+        var handoff = Handoff<Job, Outcome>()
         var isStopped = false
         var hasEnded = false
         var isAway = false
@@ -74,20 +74,26 @@ final class Writer: @unchecked Sendable {
     /// Hands a batch over. Only while no other is under way.
     func load(_ job: Job) {
         condition.withLock {
-            precondition(state.job == nil && state.outcome == nil, "a writer takes one batch at a time")
-            state.job = job
-            state.isAbandoned = false
+            state.handoff.begin(job)
             state.isAway = false
             condition.broadcast()
         }
     }
 
-    func takeOutcome() -> Outcome? {
+    /// Lets the writer go on with another batch behind the one under way, if that one is loaded.
+    func offer(_ job: Job) {
         condition.withLock {
-            defer { state.outcome = nil }
-            return state.outcome
+            state.handoff.offer(job)
+            condition.broadcast()
         }
     }
+
+    /// Takes an offer back.
+    ///
+    /// - Returns: false if it is no longer open: the batch before has ended, and its outcome is there to be taken.
+    func withdraw() -> Bool { condition.withLock { state.handoff.withdraw() } }
+
+    func takeOutcome() -> Outcome? { condition.withLock { state.handoff.takeOutcome() } }
 
     /// Waits for the outcome of the batch under way.
     ///
@@ -95,19 +101,17 @@ final class Writer: @unchecked Sendable {
     /// - Returns: nil if there is none in time.
     func awaitOutcome(until deadline: Date, giveUpWhenAway: Bool) -> Outcome? {
         condition.withLock {
-            while state.outcome == nil, !(giveUpWhenAway && state.isAway) {
+            while !state.handoff.hasOutcome, !(giveUpWhenAway && state.isAway) {
                 guard condition.wait(until: deadline) else { break }
             }
-            defer { state.outcome = nil }
-            return state.outcome
+            return state.handoff.takeOutcome()
         }
     }
 
     /// Tells the writer to give the batch under way up, wherever it stands. The outcome follows at once.
     func abandon() {
         let canceller: Canceller? = condition.withLock {
-            guard state.job != nil else { return nil }
-            state.isAbandoned = true
+            guard state.handoff.abandon() else { return nil }
             condition.broadcast()
             return state.canceller
         }
@@ -133,8 +137,7 @@ final class Writer: @unchecked Sendable {
         while let job = nextJob() {
             let outcome = carryOut(job, &session)
             condition.withLock {
-                state.job = nil
-                state.outcome = outcome
+                state.handoff.end(with: outcome, isSuccess: outcome.isLoaded)
                 condition.broadcast()
             }
             wakeup.ring()
@@ -148,8 +151,8 @@ final class Writer: @unchecked Sendable {
 
     private func nextJob() -> Job? {
         condition.withLock {
-            while state.job == nil, !state.isStopped { condition.wait() }
-            return state.isStopped ? nil : state.job
+            while state.handoff.job == nil, !state.isStopped { condition.wait() }
+            return state.isStopped ? nil : state.handoff.job
         }
     }
 
@@ -283,7 +286,7 @@ final class Writer: @unchecked Sendable {
         let canceller = connection.makeCanceller()
         let isAbandoned = condition.withLock {
             state.canceller = canceller
-            return state.isAbandoned
+            return state.handoff.isAbandoned
         }
         // Abandoned while it was connecting, when there was nothing to break yet.
         if isAbandoned { canceller.breakConnection() }
@@ -300,7 +303,7 @@ final class Writer: @unchecked Sendable {
         do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
     }
 
-    private var isAbandoned: Bool { condition.withLock { state.isAbandoned } }
+    private var isAbandoned: Bool { condition.withLock { state.handoff.isAbandoned } }
 
     /// Says once that something is away.
     ///
@@ -360,7 +363,7 @@ final class Writer: @unchecked Sendable {
     private func pause(_ duration: Duration) {
         let deadline = Date(timeIntervalSinceNow: duration.inSeconds)
         condition.withLock {
-            while !state.isAbandoned, condition.wait(until: deadline) {}
+            while !state.handoff.isAbandoned, condition.wait(until: deadline) {}
         }
     }
 
