@@ -32,11 +32,12 @@ public struct Landing: Sendable {
         }
     }
 
-    /// The settings of a loader, with short batches and a short session, so that faults meet many of both.
+    /// The settings of a loader, with short batches and a short session, so that faults meet many of both. A session that
+    /// is too short for slow programs would end by itself.
     public var environment: [String: String] {
         [
             "KAFKA_BROKERS": broker.bootstrapServers, "KAFKA_CONSUMER_GROUP": group, "KAFKA_TOPIC": topic,
-            "LOADER_KAFKA_PROPERTIES_SESSION_TIMEOUT_MS": "6000",
+            "LOADER_KAFKA_PROPERTIES_SESSION_TIMEOUT_MS": String(Int(6000 * testTimeScale)),
             "LOADER_KAFKA_PROPERTIES_HEARTBEAT_INTERVAL_MS": "500",
             "DATABASE_URL": schema.url, "LOADER_POSTGRES_STATEMENT_TIMEOUT": "5s",
             "LOADER_POSTGRES_CONNECT_TIMEOUT": "2s",

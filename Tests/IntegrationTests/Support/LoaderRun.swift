@@ -19,7 +19,8 @@ final class LoaderRun: Sendable {
     init(_ options: LoadingOptions) throws {
         var options = options
         // The mock lets a group that has lost a member wait for nearly the whole session before the next may begin.
-        options.properties.merge(["session.timeout.ms": "10000", "heartbeat.interval.ms": "1000"]) { own, _ in own }
+        let session = String(Int(10_000 * testTimeScale))
+        options.properties.merge(["session.timeout.ms": session, "heartbeat.interval.ms": "1000"]) { own, _ in own }
         let stop = try StopRequest()
         self.stop = stop
         let log = log
