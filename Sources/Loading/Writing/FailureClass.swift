@@ -26,7 +26,8 @@ public enum FailureClass: String, Sendable {
 
     public init(_ state: SQLState) {
         switch state.rawValue {
-        case "25006", "55P03", "55P04": self = .away
+        // 25P03, 25P04: the server ended a session that slept in a transaction for too long, as a frozen host does.
+        case "25006", "25P03", "25P04", "55P03", "55P04": self = .away
         case "40001", "40P01": self = .conflict
         default:
             switch state.classCode {
