@@ -14,7 +14,7 @@ struct KillBounce: FaultCase {
         case .full:
             FaultCounts(
                 kinds: ["kills while loading": 40, "kills while joining": 6, "kills with no pause": 6], midRun: 40)
-        case .slice: FaultCounts(kinds: ["kills while loading": 4], midRun: 4)
+        case .slice: FaultCounts(kinds: ["kills while loading": 4], midRun: 3)
         }
     }
 

@@ -10,7 +10,7 @@ struct Zombie: FaultCase {
 
     func least(_ scale: FaultScale) -> FaultCounts {
         let count = scale == .full ? 20 : 2
-        return FaultCounts(kinds: ["zombies": count], midRun: count)
+        return FaultCounts(kinds: ["zombies": count], midRun: count * 9 / 10)
     }
 
     func run(_ context: FaultContext) async throws -> FaultReport {
