@@ -24,7 +24,8 @@ struct RebalanceStorm: FaultCase {
     private static var lanes: [Lane] { Lane.allCases.filter { $0 != .cooperative || isCooperativeAllowed } }
 
     func least(_ scale: FaultScale) -> FaultCounts {
-        let each = scale == .full ? 50 : 5
+        // Every 2 s for 2 minutes, but for those that take longer than that to leave.
+        let each = scale == .full ? 40 : 5
         var least = FaultCounts()
         for lane in Self.lanes { least.kinds["\(lane.rawValue) joins and leaves"] = each }
         least.midRun = each
