@@ -87,8 +87,28 @@ public struct Landing: Sendable {
 
     public func waitForRows(_ count: Int, within timeout: Duration = .seconds(60)) async throws {
         let connection = try schema.connect()
-        try await eventually("\(count) rows are in", within: timeout) {
-            try connection.query("SELECT count(*) FROM landed").int(0, 0) ?? 0 >= Int64(count)
+        try await grow(to: count, "rows", within: timeout) {
+            Int(try connection.query("SELECT count(*) FROM landed").int(0, 0) ?? 0)
+        }
+    }
+
+    /// Waits as long as there is progress: how fast a broker gives a backlog out is no matter of the test's.
+    private func grow(
+        to count: Int, _ what: String, within timeout: Duration, _ current: () throws -> Int
+    ) async throws {
+        var reached = -1
+        var deadline = ContinuousClock.now
+        while true {
+            let reading = try current()
+            if reading >= count { return }
+            if reading > reached {
+                reached = reading
+                deadline = .now + timeout * testTimeScale
+            }
+            guard ContinuousClock.now < deadline else {
+                throw TimedOut(what: "\(count) \(what) are in; no more than \(reached) are")
+            }
+            try await Task.sleep(for: .milliseconds(10))
         }
     }
 
@@ -105,9 +125,7 @@ public struct Landing: Sendable {
     /// Waits until the ledger says that so many messages are in, bad ones among them.
     public func waitForLoaded(_ count: Int, within timeout: Duration = .seconds(120)) async throws {
         let connection = try schema.connect()
-        try await eventually("\(count) messages are in", within: timeout) {
-            try loadedCount(on: connection) >= count
-        }
+        try await grow(to: count, "messages", within: timeout) { try loadedCount(on: connection) }
     }
 
     /// The ledger's positions by partition.
