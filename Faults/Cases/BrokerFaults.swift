@@ -164,12 +164,7 @@ struct BrokerFaults: FaultCase {
                             mock.setError(.none, of: landing.topic)
                         } else {
                             try mock.fail(errors.request, of: 1, with: code)
-                            if let (request, name) = errors.trigger {
-                                try mock.fail(request, of: 1, with: try Self.code(name))
-                            }
-                            try await eventually("\(place) is answered") {
-                                try mock.failuresToCome(errors.request, of: 1) == 0
-                            }
+                            try await Self.see(errors, on: mock, place)
                         }
                         let loaded = try await progress.answer()
                         report.faults.count(errors.kind, midRun: loaded < traffic.written)
@@ -198,6 +193,23 @@ struct BrokerFaults: FaultCase {
             }
             try await Self.end(landing, traffic, [loader], context, settings, isLate: false, &report)
             return report
+        }
+    }
+
+    /// Waits until the request that is to fail was answered, and makes the loader send it if it does not by itself.
+    ///
+    /// A member that is about to join already takes no notice of what is to make it join, so it is told again.
+    private static func see(_ errors: RequestErrors, on mock: MockCluster, _ place: String) async throws {
+        var told: ContinuousClock.Instant?
+        try await eventually("\(place) is answered") {
+            if try mock.failuresToCome(errors.request, of: 1) == 0 { return true }
+            if let (request, name) = errors.trigger, told?.age ?? .infinity > 10,
+                try mock.failuresToCome(request, of: 1) == 0
+            {
+                try mock.fail(request, of: 1, with: try code(name))
+                told = .now
+            }
+            return false
         }
     }
 

@@ -8,14 +8,19 @@ import TestSupport
 struct Soak: FaultCase {
     let name = "soak"
     let summary =
-        "5,000 messages/s; kills, terminated connections, PostgreSQL restarts and broker trouble at once; a survivor's memory"
+        "5,000 messages/s; the faults of the other cases at once, but for those that move positions; a survivor's memory"
     let isLong = true
 
     func least(_ scale: FaultScale) -> FaultCounts {
         // In ten minutes; `run` asks for so many in each ten.
-        FaultCounts(
-            kinds: ["kills": 8, "terminated connections": 100, "PostgreSQL restarts": 1, "broker troubles": 5],
-            midRun: 8)
+        var least = FaultCounts(
+            kinds: [
+                "terminated connections": 100, "PostgreSQL restarts": 1, "broker troubles": 5,
+                "joins and leaves in storms": 6,
+            ], midRun: 8)
+        for end in Life.allCases { least.kinds[end.rawValue] = end == .kill ? 6 : 1 }
+        for refusal in Refusal.allCases { least.kinds[refusal.rawValue] = 2 }
+        return least
     }
 
     private static let partitions = 16
@@ -28,18 +33,31 @@ struct Soak: FaultCase {
         let server = try context.startDatabase()
         let broker = try Broker(mockBrokers: 3)
         return try await Landing.with(broker: broker, server: server, partitions: Self.partitions) { landing in
+            try landing.schema.connect().execute(
+                """
+                CREATE TABLE filler (v text);
+                CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                  IF EXISTS (SELECT FROM filler) THEN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END IF;
+                  RETURN NULL;
+                END $$;
+                CREATE TRIGGER fill BEFORE INSERT ON landed FOR EACH STATEMENT EXECUTE FUNCTION fill()
+                """)
             let traffic = try Traffic(landing, rate: 5000, badOneIn: 10_000, generator: context.generator())
             let follower = try TopicFollower(landing)
             try await eventually("a backlog", within: .seconds(180)) { traffic.written >= Self.backlog }
             let duration = Duration.seconds(context.minutes * 60)
             let end = ContinuousClock.now + duration
-            let survivor = try context.start(landing)
+            let survivor = try start(landing, context)
             let watch = Watch(
                 landing: landing, survivor: survivor, warmUp: min(.seconds(600), duration / 4),
                 samples: context.directory.appending(path: "memory.csv"))
             let audit = Audit(landing: landing, follower: follower)
             var report = try await withThrowingTaskGroup(of: FaultReport.self) { group in
-                group.addTask { try await kill(landing, until: end, context) }
+                for lane in 0..<2 {
+                    group.addTask { try await bounce(landing, lane, until: end, context) }
+                }
+                group.addTask { try await storm(landing, until: end, context) }
+                group.addTask { try await refuse(landing, until: end, context.generator(5)) }
                 group.addTask { try await terminate(landing, until: end, context.generator(2)) }
                 group.addTask { try await restart(landing, until: end, context.generator(3)) }
                 group.addTask { try await troubleBrokers(landing, until: end, context.generator(4)) }
@@ -70,19 +88,167 @@ struct Soak: FaultCase {
 
     // MARK: Faults
 
-    private func kill(
-        _ landing: Landing, until end: ContinuousClock.Instant, _ context: FaultContext
+    private func start(
+        _ landing: Landing, _ context: FaultContext, _ settings: [String: String] = [:]
+    ) throws -> LoaderProcess {
+        try context.start(landing, ["LOADER_POSTGRES_LOCK_TIMEOUT": "200ms"].merging(settings) { $1 })
+    }
+
+    /// How a loader beside the survivor ends, or what it goes through.
+    private enum Life: String, CaseIterable {
+        case kill = "kills"
+        case stop = "SIGTERMs"
+        case sleep = "sleeps past the session"
+        case crash = "failpoint crashes"
+        case error = "failpoint errors"
+        case unknownCommit = "COMMITs or answers lost"
+
+        /// Kills most of all.
+        static let rounds = allCases + [.kill, .kill]
+    }
+
+    private static let points = [
+        "before-begin", "after-fence", "mid-copy", "before-commit", "before-group-commit", "revoke",
+    ]
+
+    /// One loader after the other, each with a life of its own.
+    private func bounce(
+        _ landing: Landing, _ lane: Int, until end: ContinuousClock.Instant, _ context: FaultContext
     ) async throws -> FaultReport {
-        var generator = context.generator(1)
+        var generator = context.generator(10 + lane)
         var report = FaultReport()
-        while ContinuousClock.now < end {
-            let victim = try context.start(landing)
-            try await Task.sleep(for: .milliseconds(Int.random(in: 20_000..<60_000, using: &generator)))
-            // At a steady rate there is always something to load.
-            try await victim.killAndWait()
-            report.faults.count("kills", midRun: true)
+        while true {
+            for life in Life.rounds.shuffled(using: &generator) {
+                guard ContinuousClock.now < end else { return report }
+                report.add(try await live(life, landing, &generator, context))
+            }
+        }
+    }
+
+    /// At a steady rate there is always something to load, so each of these faults is one in mid-run.
+    private func live(
+        _ life: Life, _ landing: Landing, _ generator: inout SeededGenerator, _ context: FaultContext
+    ) async throws -> FaultReport {
+        var report = FaultReport()
+        let span = Duration.milliseconds(Int.random(in: 15_000..<45_000, using: &generator))
+        switch life {
+        case .kill:
+            let loader = try start(landing, context)
+            try await Task.sleep(for: span)
+            try await loader.killAndWait()
+            report.faults.count(life.rawValue, midRun: true)
+        case .stop:
+            let loader = try start(landing, context)
+            try await Task.sleep(for: span)
+            report.add(failure: try await context.stop(loader))
+            report.faults.count(life.rawValue, midRun: true)
+        case .sleep:
+            let loader = try start(landing, context)
+            try await Task.sleep(for: span / 2)
+            loader.kill(SIGSTOP)
+            // The session is one of 6 seconds.
+            try await Task.sleep(for: .milliseconds(Int.random(in: 7000..<15_000, using: &generator)))
+            loader.kill(SIGCONT)
+            try await Task.sleep(for: span / 2)
+            report.add(failure: try await context.stop(loader))
+            report.faults.count(life.rawValue, midRun: true)
+        case .crash, .error:
+            let point = Self.points.randomElement(using: &generator) ?? "mid-copy"
+            let action = life == .crash ? "crash" : "error"
+            let passing = Int.random(in: 1...40, using: &generator)
+            let loader = try start(landing, context, ["LOADER_FAILPOINTS": "\(point)=\(action)@\(passing)"])
+            try await Task.sleep(for: span)
+            // One that was given no partitions has not come by.
+            if loader.output.contains("failpoint \(point): \(action)") {
+                report.faults.count(life.rawValue, midRun: true)
+            }
+            if life == .error {
+                report.add(failure: try await context.stop(loader))
+            } else if loader.isRunning {
+                try await loader.killAndWait()
+            }
+        case .unknownCommit:
+            let proxy = try TCPProxy(to: landing.server)
+            defer { withExtendedLifetime(proxy) {} }
+            let loader = try start(landing, context, ["DATABASE_URL": proxy.url(landing.schema.url)])
+            for _ in 0..<4 {
+                try await Task.sleep(for: span / 4)
+                proxy.breakCommits(with: [Bool.random(using: &generator) ? .swallowAnswer : .swallowCommit])
+            }
+            report.add(failure: try await context.stop(loader))
+            for _ in 0..<proxy.firedCount { report.faults.count(life.rawValue, midRun: true) }
         }
         return report
+    }
+
+    /// Now and then members that join and leave within seconds.
+    private func storm(
+        _ landing: Landing, until end: ContinuousClock.Instant, _ context: FaultContext
+    ) async throws -> FaultReport {
+        var generator = context.generator(6)
+        var report = FaultReport()
+        while true {
+            let next = ContinuousClock.now + .seconds(Int.random(in: 90..<180, using: &generator))
+            guard next < end else { return report }
+            try await Task.sleep(until: next)
+            for _ in 0..<3 {
+                let member = try start(landing, context)
+                try await Task.sleep(for: .seconds(2))
+                report.add(failure: try await context.stop(member))
+                report.faults.count("joins and leaves in storms")
+            }
+        }
+    }
+
+    /// What PostgreSQL refuses a batch for.
+    private enum Refusal: String, CaseIterable {
+        case lock = "locks past lock_timeout (55P03)"
+        case fullDisk = "disks said to be full (53100)"
+        case readOnly = "times read-only (25006)"
+    }
+
+    private func refuse(
+        _ landing: Landing, until end: ContinuousClock.Instant, _ generator: SeededGenerator
+    ) async throws -> FaultReport {
+        var generator = generator
+        var report = FaultReport()
+        while true {
+            for refusal in Refusal.allCases.shuffled(using: &generator) {
+                let next = ContinuousClock.now + .seconds(Int.random(in: 20..<60, using: &generator))
+                guard next < end else { return report }
+                try await Task.sleep(until: next)
+                let pause = Duration.milliseconds(Int.random(in: 500..<3000, using: &generator))
+                do {
+                    try await refuse(refusal, for: pause, landing)
+                    report.faults.count(refusal.rawValue)
+                } catch is PostgresError {}  // The server was restarted in between.
+            }
+        }
+    }
+
+    private func refuse(_ refusal: Refusal, for pause: Duration, _ landing: Landing) async throws {
+        let connection = try landing.schema.connect()
+        switch refusal {
+        case .lock:
+            try connection.execute("BEGIN; LOCK TABLE landed IN SHARE MODE")
+            try await Task.sleep(for: pause)
+            try connection.execute("ROLLBACK")
+        case .fullDisk:
+            try connection.execute("INSERT INTO filler VALUES ('full')")
+            try await Task.sleep(for: pause)
+            try await insist(landing, "DELETE FROM filler")
+        case .readOnly:
+            try connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            try connection.execute("SELECT pg_reload_conf()")
+            try await Task.sleep(for: pause)
+            try await insist(landing, "ALTER SYSTEM RESET default_transaction_read_only")
+            try await insist(landing, "SELECT pg_reload_conf()")
+        }
+    }
+
+    /// Undoes a fault, whatever the other faults do meanwhile.
+    private func insist(_ landing: Landing, _ sql: String) async throws {
+        try await eventually(sql, within: .seconds(120)) { (try? landing.schema.connect().execute(sql)) != nil }
     }
 
     private func terminate(
@@ -118,7 +284,7 @@ struct Soak: FaultCase {
             try landing.server.start()
             let connection = try landing.schema.connect()
             let count = try landing.loadedCount(on: connection)
-            try await eventually("rows go in again behind a restart of PostgreSQL", within: .seconds(90)) {
+            try await eventually("rows go in again behind a restart of PostgreSQL", within: .seconds(180)) {
                 // Another fault may take this connection.
                 (try? landing.loadedCount(on: landing.schema.connect()) > count) ?? false
             }
@@ -257,6 +423,7 @@ struct Soak: FaultCase {
             let connection = try landing.schema.connect()
             let positions = try landing.positions()
             let cuts = follower.ends.enumerated().map { min($1, positions[Int32($0)] ?? 0) }
+            try connection.execute("BEGIN")
             let rows = try take(
                 "DELETE FROM landed AS t USING unnest($1::bigint[]) WITH ORDINALITY AS c (cut, number) "
                     + "WHERE t.partition = c.number - 1 AND t.\"offset\" < c.cut "
@@ -266,6 +433,8 @@ struct Soak: FaultCase {
                     + "WHERE t.partition = c.number - 1 AND t.\"offset\" < c.cut AND t.consumer_group = $2 "
                     + "RETURNING t.partition, t.\"offset\", NULL::bigint, 0", [.array(cuts), .text(landing.group)],
                 on: connection)
+            // Both or none: the server may go in between.
+            try connection.execute("COMMIT")
             return TableComparison(
                 topic: follower.take(before: cuts), table: rows, deadLetters: letters.map { $0.map(\.offset) })
         }
