@@ -42,7 +42,8 @@ struct Soak: FaultCase {
                 END $$;
                 CREATE TRIGGER fill BEFORE INSERT ON landed FOR EACH STATEMENT EXECUTE FUNCTION fill()
                 """)
-            let traffic = try Traffic(landing, rate: 5000, badOneIn: 10_000, generator: context.generator())
+            let traffic = try Traffic(
+                landing, rate: 5000, badOneIn: 10_000, linger: 100, generator: context.generator())
             let follower = try TopicFollower(landing)
             try await eventually("a backlog", within: .seconds(180)) { traffic.written >= Self.backlog }
             let duration = Duration.seconds(context.minutes * 60)

@@ -16,13 +16,16 @@ public final class Traffic: Sendable {
     ///   - rate: messages a second, about.
     ///   - total: how many to write at most.
     ///   - badOneIn: one message in so many is to become a dead letter; nil for none.
+    ///   - linger: how many milliseconds a message waits for others. The mock keeps what comes together as one, and looks
+    ///     for an offset from the first of these on: over a long run, many small ones cost it a core.
     public init(
-        _ landing: Landing, rate: Int, total: Int = .max, badOneIn: Int? = nil, generator: SeededGenerator
+        _ landing: Landing, rate: Int, total: Int = .max, badOneIn: Int? = nil, linger: Int = 5,
+        generator: SeededGenerator
     ) throws {
         let partitions = try landing.broker.partitionCount(of: landing.topic)
         let thread = Thread { [self] in
             let result = Result {
-                try write(landing, rate: rate, total: total, badOneIn: badOneIn, partitions, generator)
+                try write(landing, rate: rate, total: total, badOneIn: badOneIn, linger: linger, partitions, generator)
             }
             state.withLock { $0.result = result }
         }
@@ -31,11 +34,12 @@ public final class Traffic: Sendable {
     }
 
     private func write(
-        _ landing: Landing, rate: Int, total: Int, badOneIn: Int?, _ partitions: Int, _ generator: SeededGenerator
+        _ landing: Landing, rate: Int, total: Int, badOneIn: Int?, linger: Int, _ partitions: Int,
+        _ generator: SeededGenerator
     ) throws -> Int {
         var generator = generator
         let producer = try Producer(
-            properties: landing.broker.properties([("linger.ms", "5"), ("message.timeout.ms", "0")]))
+            properties: landing.broker.properties([("linger.ms", String(linger)), ("message.timeout.ms", "0")]))
         var count = 0
         let began = ContinuousClock.now
         while count < total, !state.withLock({ $0.isStopped }) {
