@@ -23,8 +23,7 @@ struct Soak: FaultCase {
         return least
     }
 
-    private static let partitions = 16
-    private static let sampling = Duration.seconds(10)
+    static let partitions = 16
     /// Messages written before the first loader starts: several full batches, so that these have their size from the
     /// start, and what an outage's backlog takes later is no growth.
     private static let backlog = 300_000
@@ -326,133 +325,6 @@ struct Soak: FaultCase {
                 try mock.setUp()
             }
             report.faults.count("broker troubles")
-        }
-    }
-
-    // MARK: What is watched
-
-    /// Samples the survivor's memory, descriptors and connections.
-    private struct Watch {
-        let landing: Landing
-        let survivor: LoaderProcess
-        let warmUp: Duration
-        /// Where the samples go, to be looked at if the memory has grown.
-        let samples: URL
-
-        func run(until end: ContinuousClock.Instant) async throws -> FaultReport {
-            let began = ContinuousClock.now
-            var memory: [(x: Double, y: Double)] = []
-            var descriptors: [Int] = []
-            var connections: [Int] = []
-            while ContinuousClock.now < end {
-                try await Task.sleep(for: Soak.sampling)
-                guard began.duration(to: .now) > warmUp, let bytes = survivor.residentBytes else { continue }
-                memory.append((began.age / 3600, Double(bytes) / 1_048_576))
-                if let count = survivor.descriptorCount { descriptors.append(count) }
-                let ports = survivor.localPorts.map { Int32($0) }
-                let found = try? landing.server.connect().query(
-                    "SELECT count(*) FROM pg_stat_activity WHERE client_port = ANY ($1::int[])", [.array(ports)])
-                if let count = found?.int(0, 0) { connections.append(Int(count)) }
-            }
-            let lines = memory.map { String(format: "%.4f,%.2f\n", $0.x, $0.y) }
-            try Data(("hours,mebibytes\n" + lines.joined()).utf8).write(to: samples)
-            return report(memory, descriptors, connections)
-        }
-
-        private func report(
-            _ memory: [(x: Double, y: Double)], _ descriptors: [Int], _ connections: [Int]
-        ) -> FaultReport {
-            var report = FaultReport()
-            guard let fit = MedianSlope(memory), let first = memory.first, let last = memory.last else {
-                report.failures.append("too few samples of the survivor's memory: \(memory.count)")
-                return report
-            }
-            let sizes = memory.map(\.y).sorted()
-            report.notes.append(
-                String(
-                    format:
-                        "resident memory of a loader that survives it all: median %.1f MiB, %.1f at the first sample, "
-                        + "%.1f at the last, at most %.1f; slope %+.2f MiB/h (Theil–Sen over %d samples, one each 10 s, "
-                        + "behind %d s of warm-up, begun with a backlog; quartiles %+.2f and %+.2f)",
-                    sizes[sizes.count / 2], first.y, last.y, sizes[sizes.count - 1], fit.slope, memory.count,
-                    warmUp.components.seconds, fit.quartiles.lower, fit.quartiles.upper))
-            // Less than the allocator's own coming and going is no growth.
-            let grown = fit.slope * (last.x - first.x)
-            report.expect(grown < 2, String(format: "the survivor's memory has grown by %.1f MiB", grown))
-            for (what, counts) in [("descriptors", descriptors), ("connections", connections)] {
-                let third = counts.count / 3
-                let (before, after) = (Soak.median(counts.prefix(third)), Soak.median(counts.suffix(third)))
-                report.notes.append(
-                    "\(what) of that loader: median \(before) in the first third, \(after) in the last, "
-                        + "at most \(counts.max() ?? 0)")
-                report.expect(after <= before + 1, "the survivor's \(what) have grown from \(before) to \(after)")
-            }
-            return report
-        }
-    }
-
-    private static func median(_ counts: ArraySlice<Int>) -> Int {
-        let sorted = counts.sorted()
-        return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
-    }
-
-    /// Compares what is loaded with what was written, piece by piece, and takes it away: neither can be kept for an hour.
-    private struct Audit {
-        let landing: Landing
-        let follower: TopicFollower
-
-        func run(until end: ContinuousClock.Instant, _ context: FaultContext) async throws -> FaultReport {
-            var report = FaultReport()
-            var said = ContinuousClock.now
-            while ContinuousClock.now < end {
-                try await Task.sleep(for: .seconds(20))
-                do {
-                    report.add(try compare(), of: "behind \(report.messages) messages")
-                } catch is PostgresError {
-                    continue  // Restarted in between; the same piece is compared next time.
-                }
-                if said.age > 300 {
-                    said = .now
-                    context.say("\(report.messages) messages, \(report.failures.count) failures so far")
-                }
-            }
-            return report
-        }
-
-        /// Compares everything that is both loaded and read by the follower.
-        func compare() throws -> TableComparison {
-            let connection = try landing.schema.connect()
-            let positions = try landing.positions()
-            let cuts = follower.ends.enumerated().map { min($1, positions[Int32($0)] ?? 0) }
-            try connection.execute("BEGIN")
-            let rows = try take(
-                "DELETE FROM landed AS t USING unnest($1::bigint[]) WITH ORDINALITY AS c (cut, number) "
-                    + "WHERE t.partition = c.number - 1 AND t.\"offset\" < c.cut "
-                    + "RETURNING t.partition, t.\"offset\", t.n, t.seq", [.array(cuts)], on: connection)
-            let letters = try take(
-                "DELETE FROM loader.dead_letters AS t USING unnest($1::bigint[]) WITH ORDINALITY AS c (cut, number) "
-                    + "WHERE t.partition = c.number - 1 AND t.\"offset\" < c.cut AND t.consumer_group = $2 "
-                    + "RETURNING t.partition, t.\"offset\", NULL::bigint, 0", [.array(cuts), .text(landing.group)],
-                on: connection)
-            // Both or none: the server may go in between.
-            try connection.execute("COMMIT")
-            return TableComparison(
-                topic: follower.take(before: cuts), table: rows, deadLetters: letters.map { $0.map(\.offset) })
-        }
-
-        /// Takes rows out, by partition and in the order in which they went in.
-        private func take(
-            _ sql: String, _ parameters: [QueryParameter], on connection: Connection
-        ) throws -> [[TableComparison.Entry]] {
-            let taken = try connection.query(
-                "WITH taken (partition, at, n, seq) AS (\(sql)) SELECT partition, at, n FROM taken ORDER BY seq",
-                parameters)
-            var partitions: [[TableComparison.Entry]] = Array(repeating: [], count: Soak.partitions)
-            for row in 0..<taken.rowCount {
-                guard let partition = taken.int(row, 0), let offset = taken.int(row, 1) else { continue }
-                partitions[Int(partition)].append(.init(offset: offset, number: taken.int(row, 2)))
-            }
-            return partitions
         }
     }
 }
