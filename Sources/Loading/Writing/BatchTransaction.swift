@@ -276,13 +276,15 @@ struct BatchTransaction {
     /// A target's rows on their way in.
     private struct Progress {
         let selection: RowSelection
-        /// What stands before is in, or refused.
-        var position = 0
+        var search: RefusalSearch
         /// Rows whose foreign key found nothing, though what they refer to may yet come.
         var orphans: [(row: Int, error: PostgresError)] = []
         var refused: Set<Int> = []
 
-        var isDone: Bool { position == selection.rows.count }
+        init(_ selection: RowSelection) {
+            self.selection = selection
+            search = RefusalSearch(count: selection.rows.count)
+        }
     }
 
     /// Loads all targets' rows behind savepoints, and makes dead letters of those that the server refuses.
@@ -292,14 +294,14 @@ struct BatchTransaction {
     private func loadCarefully(
         _ selections: [RowSelection], care: inout Care, stages: inout Set<Int32>, into loaded: inout Loaded
     ) throws(TransactionFailure) {
-        var all = selections.map { Progress(selection: $0) }
+        var all = selections.map { Progress($0) }
         var isMoving = true
         while isMoving {
             isMoving = false
-            for index in all.indices where !all[index].isDone {
-                let before = all[index].position
+            for index in all.indices where !all[index].search.isDone {
+                let before = all[index].search.position
                 try advance(&all[index], waitsForParents: all.count > 1, care: &care, stages: &stages, into: &loaded)
-                if all[index].position > before { isMoving = true }
+                if all[index].search.position > before { isMoving = true }
             }
         }
         for index in all.indices {
@@ -320,50 +322,33 @@ struct BatchTransaction {
         }
     }
 
-    /// Loads a target's rows chunk by chunk.
-    ///
-    /// The row that COPY names is taken as a hint: what stands before it is loaded, then it is tried by itself, and only
-    /// a row that fails alone is guilty. Without a hint the chunk is halved until one row is left.
+    /// Loads a target's rows chunk by chunk, and finds those that the server refuses.
     private func advance(
         _ progress: inout Progress, waitsForParents: Bool, care: inout Care, stages: inout Set<Int32>,
         into loaded: inout Loaded
     ) throws(TransactionFailure) {
         let selection = progress.selection
         let rows = selection.rows
-        var hinted: Int?
-        var size = care.chunk
-        while progress.position < rows.count {
-            let start = progress.position
-            if let guilty = hinted, guilty < start { hinted = nil }
-            var end = min(start + size, rows.count)
-            if let guilty = hinted { end = guilty == start ? start + 1 : min(end, guilty) }
-            guard let refusal = try tryPart(selection, start..<end, stages: &stages) else {
-                loaded.rows += end - start
-                progress.position = end
-                if size < care.chunk { size = min(size * 2, care.chunk) } else { care.chunkLoaded() }
+        while !progress.search.isDone {
+            let part = progress.search.part(upTo: care.chunk)
+            guard let refusal = try tryPart(selection, part, stages: &stages) else {
+                loaded.rows += part.count
+                progress.search.loaded(part)
+                if part.count >= care.chunk { care.chunkLoaded() }
                 continue
             }
             let isOrphan = refusal.error.sqlState == .foreignKeyViolation
             if isOrphan, waitsForParents { return }
-            care.refused()
-            if end - start == 1 {
-                if isOrphan {
-                    progress.orphans.append((start, refusal.error))
-                } else {
-                    loaded.deadLetters.append(deadLetter(rows[start], selection.target, refusal.error))
-                }
-                progress.refused.insert(start)
-                progress.position = end
-                hinted = nil
-                size = care.chunk
-            } else if let named = refusal.row,
-                let at = rows[start..<end].firstIndex(where: { $0.message == named.message }), at != hinted
-            {
-                hinted = at
+            // One guilty row is refused several times until it is found.
+            if !progress.search.isSearching { care.refused() }
+            let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
+            guard let guilty = progress.search.refused(part, naming: named) else { continue }
+            if isOrphan {
+                progress.orphans.append((guilty, refusal.error))
             } else {
-                hinted = nil
-                size = max(1, (end - start) / 2)
+                loaded.deadLetters.append(deadLetter(rows[guilty], selection.target, refusal.error))
             }
+            progress.refused.insert(guilty)
         }
     }
 
