@@ -1,0 +1,147 @@
+import Postgres
+
+/// Loads all targets' rows behind savepoints, and makes dead letters of those that the server refuses.
+struct CarefulLoading {
+    private let batch: Batch
+    private let connection: Connection
+    private var loading: TargetLoading
+    var care: Care
+    private(set) var loaded = BatchTransaction.Loaded()
+
+    init(batch: Batch, connection: Connection, care: Care) {
+        self.batch = batch
+        self.connection = connection
+        self.care = care
+        loading = TargetLoading(batch: batch, connection: connection)
+    }
+
+    /// A target's rows on their way in.
+    private struct Progress {
+        let selection: RowSelection
+        var search: RefusalSearch
+        /// Rows whose foreign key found nothing, though what they refer to may yet come.
+        var orphans: [(row: Int, error: PostgresError)] = []
+        var refused: Set<Int> = []
+
+        init(_ selection: RowSelection) {
+            self.selection = selection
+            search = RefusalSearch(count: selection.rows.count)
+        }
+    }
+
+    /// A target whose foreign keys wait for rows of another one stops there, and goes on when that one has got further.
+    /// Only when nothing moves any more are the rows found that refer to nothing.
+    mutating func load(_ selections: [RowSelection]) throws(TransactionFailure) {
+        var all = selections.map { Progress($0) }
+        var isMoving = true
+        while isMoving {
+            isMoving = false
+            for index in all.indices where !all[index].search.isDone {
+                let before = all[index].search.position
+                try advance(&all[index], waitsForParents: all.count > 1)
+                if all[index].search.position > before { isMoving = true }
+            }
+        }
+        for index in all.indices {
+            try advance(&all[index], waitsForParents: false)
+        }
+        isMoving = true
+        while isMoving {
+            isMoving = false
+            for index in all.indices {
+                if try retryOrphans(&all[index]) { isMoving = true }
+            }
+        }
+        for progress in all {
+            for orphan in progress.orphans {
+                loaded.deadLetters.append(
+                    deadLetter(progress.selection.rows[orphan.row], progress.selection.target, orphan.error))
+            }
+        }
+    }
+
+    /// Loads a target's rows chunk by chunk, and finds those that the server refuses.
+    private mutating func advance(
+        _ progress: inout Progress, waitsForParents: Bool
+    ) throws(TransactionFailure) {
+        let selection = progress.selection
+        let rows = selection.rows
+        while !progress.search.isDone {
+            let part = progress.search.part(upTo: care.chunk)
+            guard let refusal = try tryPart(selection, part) else {
+                loaded.rows += part.count
+                progress.search.loaded(part)
+                if part.count >= care.chunk { care.chunkLoaded() }
+                continue
+            }
+            let isOrphan = refusal.error.sqlState == .foreignKeyViolation
+            if isOrphan, waitsForParents { return }
+            // One guilty row is refused several times until it is found.
+            if !progress.search.isSearching { care.refused() }
+            let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
+            guard let guilty = progress.search.refused(part, naming: named) else { continue }
+            if isOrphan {
+                progress.orphans.append((guilty, refusal.error))
+            } else {
+                loaded.deadLetters.append(deadLetter(rows[guilty], selection.target, refusal.error))
+            }
+            progress.refused.insert(guilty)
+        }
+    }
+
+    /// Tries the rows again that referred to nothing, each with the later rows of its key behind it, so that the last
+    /// one still wins.
+    ///
+    /// - Returns: whether one went in.
+    private mutating func retryOrphans(_ progress: inout Progress) throws(TransactionFailure) -> Bool {
+        guard !progress.orphans.isEmpty else { return false }
+        let selection = progress.selection
+        let followers = selection.followers(of: progress.orphans.map(\.row))
+        var remaining: [(row: Int, error: PostgresError)] = []
+        for (orphan, later) in zip(progress.orphans, followers) {
+            let part = [orphan.row] + later.filter { !progress.refused.contains($0) }
+            if let refusal = try tryPart(selection, part) {
+                remaining.append((orphan.row, refusal.error))
+            } else {
+                progress.refused.remove(orphan.row)
+                loaded.rows += 1
+            }
+        }
+        defer { progress.orphans = remaining }
+        return remaining.count < progress.orphans.count
+    }
+
+    /// - Returns: nil if the part is in; the refusal if the server took none of it.
+    private mutating func tryPart(
+        _ selection: RowSelection, _ part: some Collection<Int>
+    ) throws(TransactionFailure) -> Refusal? {
+        do throws(PostgresError) { try loading.prepareStages(selection, part) } catch {
+            throw .postgres(error, commitSent: false)
+        }
+        try execute("SAVEPOINT loader_chunk")
+        do throws(Refusal) {
+            try loading.load(selection, part, isLast: false)
+        } catch {
+            guard FailureClass(error.error) == .data, connection.isOpen else {
+                throw .postgres(error.error, commitSent: false)
+            }
+            try execute("ROLLBACK TO SAVEPOINT loader_chunk; RELEASE SAVEPOINT loader_chunk")
+            return error
+        }
+        try execute("RELEASE SAVEPOINT loader_chunk")
+        return nil
+    }
+
+    private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {
+        DeadLetter(
+            message: Int(row.message), target: target.index, reason: .refused,
+            column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
+            explanation: "\(target.name): \(error)", sqlState: error.sqlState)
+    }
+
+    private func execute(_ statement: String) throws(TransactionFailure) {
+        do throws(PostgresError) { try connection.execute(statement) } catch {
+            throw .postgres(error, commitSent: false)
+        }
+    }
+}
