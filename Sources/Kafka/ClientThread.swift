@@ -6,7 +6,7 @@ import Foundation
 /// Whoever destroys the client calls `stop()` and `waitForEnd(until:)` first.
 final class ClientThread: @unchecked Sendable {
     // Unchecked: both flags are touched only under `condition`.
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var isStopped = false
     private var hasEnded = false
 
@@ -47,7 +47,7 @@ final class ClientThread: @unchecked Sendable {
     /// - Returns: false when it is time to end.
     @discardableResult
     func pause(_ seconds: Double) -> Bool {
-        let end = Date(timeIntervalSinceNow: seconds)
+        let end = ContinuousClock.now + .seconds(seconds)
         return condition.withLock {
             while !isStopped, condition.wait(until: end) {}
             return !isStopped
@@ -62,8 +62,7 @@ final class ClientThread: @unchecked Sendable {
     /// - Returns: false if it has not in time: with the brokers away a question may go without an answer for a minute,
     ///   whatever its own timeout says. Then the client must not be destroyed.
     func waitForEnd(until deadline: ContinuousClock.Instant) -> Bool {
-        let deadline = Date(timeIntervalSinceNow: Double((deadline - .now).milliseconds) / 1000)
-        return condition.withLock {
+        condition.withLock {
             while !hasEnded, condition.wait(until: deadline) {}
             return hasEnded
         }

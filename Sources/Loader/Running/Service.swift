@@ -71,10 +71,10 @@ struct Service {
     }
 
     /// The last traces may take what is left of `shutdown_timeout`, but not hold up a restart for long.
-    private func flushDeadline(_ statistics: LoadingStatistics) -> Date {
-        let now = Date()
+    private func flushDeadline(_ statistics: LoadingStatistics) -> ContinuousClock.Instant {
+        let now = ContinuousClock.now
         let began = statistics.snapshot.stoppingSince ?? now
-        return min(now + 5, began + configuration.loading.shutdownTimeout.inSeconds)
+        return min(now + .seconds(5), began + configuration.loading.shutdownTimeout)
     }
 
     // MARK: Probes

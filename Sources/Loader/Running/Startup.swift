@@ -14,11 +14,11 @@ enum Startup {
         _ options: LoadingOptions, stop: StopRequest, statistics: LoadingStatistics, logger: Logger
     ) throws -> Preflight? {
         var backoff = Backoff()
-        let began = Date()
+        let began = ContinuousClock.now
         func wait(
             for place: LoadingStatistics.Outage, _ what: String, _ error: any Error, code: String?, mend: String
         ) throws(LoadingError) {
-            if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+            if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
                 throw LoadingError(
                     .unavailable, "\(what) away, and outage_timeout is over: \(error)",
                     mend: "bring it up and start again")

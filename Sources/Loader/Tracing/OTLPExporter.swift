@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import Loading
 import Logging
 import Synchronization
@@ -18,7 +19,7 @@ final class OTLPExporter: @unchecked Sendable {
         /// Of those that did not fit since the last lot was taken.
         var overflow = 0
         /// Set by a stop: until when to try.
-        var deadline: Date?
+        var deadline: ContinuousClock.Instant?
         var hasEnded = false
     }
 
@@ -42,7 +43,7 @@ final class OTLPExporter: @unchecked Sendable {
     private let statistics: LoadingStatistics
     private let logger: Logger
     private let session: URLSession
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var state = State()
 
     init(_ settings: TracingSettings, statistics: LoadingStatistics, logger: Logger) {
@@ -80,12 +81,12 @@ final class OTLPExporter: @unchecked Sendable {
                 return
             }
             state.queue.append(span)
-            if state.queue.count == Self.lotSize { condition.signal() }
+            if state.queue.count == Self.lotSize { condition.broadcast() }
         }
     }
 
     /// Sends what is left, and ends the thread. What a receiver does not take in time is dropped.
-    func stop(until deadline: Date) {
+    func stop(until deadline: ContinuousClock.Instant) {
         condition.withLock {
             state.deadline = deadline
             condition.broadcast()
@@ -114,7 +115,7 @@ final class OTLPExporter: @unchecked Sendable {
     /// - Returns: nil when all is sent, or given up, and no more comes.
     private func nextLot() -> (spans: [OTLPDocument.Span], overflow: Int)? {
         condition.withLock {
-            let due = Date(timeIntervalSinceNow: Self.interval)
+            let due = ContinuousClock.now + .seconds(Self.interval)
             while state.deadline == nil, state.queue.count < Self.lotSize, condition.wait(until: due) {}
             if state.deadline != nil, state.queue.isEmpty, state.overflow == 0 { return nil }
             let spans = Array(state.queue.prefix(Self.lotSize))
@@ -223,11 +224,11 @@ final class OTLPExporter: @unchecked Sendable {
     private var isStopping: Bool { condition.withLock { state.deadline != nil } }
 
     /// In seconds; without end while nobody stops it.
-    private var timeLeft: Double { condition.withLock { state.deadline?.timeIntervalSinceNow ?? .infinity } }
+    private var timeLeft: Double { condition.withLock { state.deadline.map { ($0 - .now).inSeconds } ?? .infinity } }
 
     /// Waits, unless it is stopped in the meantime.
     private func pause(_ seconds: Double) {
-        let due = Date(timeIntervalSinceNow: seconds)
+        let due = ContinuousClock.now + .seconds(seconds)
         condition.withLock {
             while state.deadline == nil, condition.wait(until: due) {}
         }

@@ -85,13 +85,13 @@ public final class Pipeline {
         do throws(KafkaError) {
             try join()
         } catch {
-            end(since: Date())
+            end(since: .now)
             throw LoadingError(.kafka, "the topics cannot be subscribed to: \(error)", mend: "mend routes[].topic")
         }
         logger.info("joining the group", metadata: ["group": "\(options.group)", "brokers": "\(options.brokers)"])
         while failure == nil, !stop.isRequested, !isDone { turn() }
         isStopping = true
-        let began = Date()
+        let began = ContinuousClock.now
         let reason = failure?.message ?? (stop.isRequested ? "it was asked to stop" : "the end is reached")
         statistics.update { ($0.phase, $0.stoppingSince) = (.stopping(reason), began) }
         if let failure {
@@ -152,21 +152,21 @@ public final class Pipeline {
     }
 
     /// Ends the writers and leaves the group, all within `shutdown_timeout`, whoever does not answer.
-    private func end(since began: Date) {
-        let timeout = options.shutdownTimeout.inSeconds
+    private func end(since began: ContinuousClock.Instant) {
+        let timeout = options.shutdownTimeout
         for lane in lanes where lane.isLoading { lane.writer.abandon() }
         for lane in lanes { lane.writer.stop(until: began + timeout * 0.9) }
         progress.report(.now, isLast: true)
         // Brokers that are away take no farewell, and librdkafka would wait for the answers to its last commits.
-        let left = brokersAwaySince == nil ? max(1, began.timeIntervalSinceNow + timeout) : 1
-        if !consumer.close(until: .now + .seconds(left)) {
+        let left = brokersAwaySince == nil ? max(.seconds(1), began + timeout - .now) : .seconds(1)
+        if !consumer.close(until: .now + left) {
             logger.notice("the group could not be left; it notices after session.timeout.ms")
         }
     }
 
     /// How long a stop or a handover may take to load what was taken: the rest of `shutdown_timeout` is for giving up and for
-    /// leaving the group. In seconds.
-    private var flushTime: Double { options.shutdownTimeout.inSeconds * 0.8 }
+    /// leaving the group.
+    private var flushTime: Duration { options.shutdownTimeout * 0.8 }
 
     // MARK: Messages
 
@@ -386,7 +386,7 @@ public final class Pipeline {
 
     /// Loads everything that was taken, as far as that is possible in time; what is not is dropped, not committed, and
     /// loaded by whoever has the partition next.
-    private func flush(until deadline: Date) {
+    private func flush(until deadline: ContinuousClock.Instant) {
         for lane in lanes { handOver(lane) }
         for lane in lanes {
             // The batch under way first, then the one that was filling.
@@ -412,7 +412,7 @@ public final class Pipeline {
         if lane.isLoading {
             lane.writer.abandon()
             // It comes at once, unless the writer is trying to reach a server that is silent.
-            let deadline = Date(timeIntervalSinceNow: options.shutdownTimeout.inSeconds * 0.05)
+            let deadline = ContinuousClock.now + options.shutdownTimeout * 0.05
             if let outcome = lane.writer.awaitOutcome(until: deadline, giveUpWhenAway: false) {
                 settle(outcome, lane)
             }
@@ -488,7 +488,7 @@ public final class Pipeline {
                 at: "\(first.partition)@\(first.next)",
                 mend: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"),
             to: logger, ["partitions": .stringConvertible(count)])
-        flush(until: Date() + flushTime)
+        flush(until: .now + flushTime)
         // It gives its partitions back on the way. One that cannot leave stays a member as long as this process lives, and
         // keeps partitions that nobody loads.
         guard consumer.close(until: .now + .seconds(10)) else {
@@ -701,7 +701,7 @@ extension Pipeline: Consumer.Delegate {
         } else if !isStopping {
             logger.info("the group asks for partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
             if Failpoint.revoke.fails { for lane in lanes where !lane.isDrained { giveUp(lane) } }
-            flush(until: Date() + flushTime)
+            flush(until: .now + flushTime)
         }
         remove(partitions)
         // To have nothing in between two assignments is not to be done: a bounded run waits for what it is given next.

@@ -88,7 +88,7 @@ public final class LoadingStatistics: Sendable {
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?
         /// When the end began, whatever its reason.
-        public var stoppingSince: Date?
+        public var stoppingSince: ContinuousClock.Instant?
         /// Spans that a receiver of traces has taken.
         public var spansDelivered = 0
         /// Spans that none has taken in time.

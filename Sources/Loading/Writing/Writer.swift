@@ -51,7 +51,7 @@ final class Writer: @unchecked Sendable {
     private let logger: Logger
     private let statistics: LoadingStatistics
     private let producer: Producer?
-    private let condition = NSCondition()
+    private let condition = MonotonicCondition()
     private var state = State()
 
     init(
@@ -99,7 +99,7 @@ final class Writer: @unchecked Sendable {
     ///
     /// - Parameter giveUpWhenAway: return as soon as the database is known not to answer.
     /// - Returns: nil if there is none in time.
-    func awaitOutcome(until deadline: Date, giveUpWhenAway: Bool) -> Outcome? {
+    func awaitOutcome(until deadline: ContinuousClock.Instant, giveUpWhenAway: Bool) -> Outcome? {
         condition.withLock {
             while !state.handoff.hasOutcome, !(giveUpWhenAway && state.isAway) {
                 guard condition.wait(until: deadline) else { break }
@@ -110,7 +110,7 @@ final class Writer: @unchecked Sendable {
 
     /// Tells the writer to give the batch under way up, wherever it stands. The outcome follows at once.
     func abandon() {
-        let canceller: Canceller? = condition.withLock {
+        let canceller: Canceller? = condition.withLock { () -> Canceller? in
             guard state.handoff.abandon() else { return nil }
             condition.broadcast()
             return state.canceller
@@ -121,7 +121,7 @@ final class Writer: @unchecked Sendable {
 
     /// Gives up what is under way, ends the thread and waits until it has. One that does not end in time is left to the end
     /// of the process: it is waiting for a server that neither refuses a connection nor accepts it.
-    func stop(until deadline: Date) {
+    func stop(until deadline: ContinuousClock.Instant) {
         abandon()
         condition.withLock {
             state.isStopped = true
@@ -162,7 +162,7 @@ final class Writer: @unchecked Sendable {
         var care: Care?
         var window = RejectionWindow()
         /// Outlives a batch that was given up, so that one outage is said once.
-        var awaySince: Date?
+        var awaySince: ContinuousClock.Instant?
     }
 
     private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
@@ -170,7 +170,7 @@ final class Writer: @unchecked Sendable {
         let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         let sink = DeadLetterSink(group: options.group, options: options.deadLetters, producer: producer)
         var backoff = Backoff()
-        var waitingSince: Date?
+        var waitingSince: ContinuousClock.Instant?
         var isOutcomeUnknown = false
         while true {
             let isReused = session.connection != nil
@@ -313,8 +313,8 @@ final class Writer: @unchecked Sendable {
     ///   - waitingSince: since when this batch waits.
     /// - Returns: the error to stop with, once `outage_timeout` has passed.
     private func away(
-        _ place: LoadingStatistics.Outage, _ reason: String, _ code: String?, _ since: inout Date?,
-        _ waitingSince: inout Date?
+        _ place: LoadingStatistics.Outage, _ reason: String, _ code: String?, _ since: inout ContinuousClock.Instant?,
+        _ waitingSince: inout ContinuousClock.Instant?
     ) -> LoadingError? {
         let isDatabase = place == .database
         let what = isDatabase ? "the database" : "the dead-letter topic"
@@ -324,7 +324,7 @@ final class Writer: @unchecked Sendable {
             condition.broadcast()
         }
         if since == nil {
-            since = Date()
+            since = .now
             statistics.outage(place, isOver: false)
             statistics.report(
                 Incident(
@@ -335,9 +335,9 @@ final class Writer: @unchecked Sendable {
                         : "bring the brokers back, or mend dead_letters.topic; the loader goes on by itself"),
                 to: logger, ["writer": .stringConvertible(index)])
         }
-        let began = waitingSince ?? Date()
+        let began = waitingSince ?? .now
         waitingSince = began
-        if let limit = options.outageTimeout, Date().timeIntervalSince(began) > limit.inSeconds {
+        if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
             return LoadingError(
                 .unavailable, "\(what) was away for longer than outage_timeout: \(reason)",
                 mend: "bring it back and start again; nothing is lost")
@@ -345,7 +345,7 @@ final class Writer: @unchecked Sendable {
         return nil
     }
 
-    private func cameBack(since: inout Date?) {
+    private func cameBack(since: inout ContinuousClock.Instant?) {
         guard let began = since else { return }
         since = nil
         condition.withLock { state.isAway = false }
@@ -354,14 +354,14 @@ final class Writer: @unchecked Sendable {
         logger.notice(
             "back again",
             metadata: [
-                "away_seconds": .stringConvertible(Int(Date().timeIntervalSince(began))),
+                "away_seconds": .stringConvertible(Int((ContinuousClock.now - began).inSeconds)),
                 "writer": .stringConvertible(index),
             ])
     }
 
     /// Waits, unless the batch is abandoned in the meantime.
     private func pause(_ duration: Duration) {
-        let deadline = Date(timeIntervalSinceNow: duration.inSeconds)
+        let deadline = ContinuousClock.now + duration
         condition.withLock {
             while !state.handoff.isAbandoned, condition.wait(until: deadline) {}
         }

@@ -28,7 +28,7 @@ struct OTLPExporterTests {
     private func stop(_ exporter: OTLPExporter, within seconds: Double) async {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                exporter.stop(until: Date(timeIntervalSinceNow: seconds))
+                exporter.stop(until: .now + .seconds(seconds))
                 continuation.resume()
             }
         }
