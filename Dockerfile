@@ -6,8 +6,10 @@ RUN apt-get update -qq \
 WORKDIR /src
 COPY . .
 # What was built before is kept beside the image, so that a change compiles only what it touches.
+# There is no repository here, so `loader version` is told its commit: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
+ARG COMMIT=unknown
 RUN --mount=type=cache,target=/src/.build \
-    swift build -c release --product loader --static-swift-stdlib \
+    LOADER_COMMIT=$COMMIT swift build -c release --product loader --static-swift-stdlib \
     && install -D "$(swift build -c release --show-bin-path)/loader" /out/loader
 
 FROM debian:bookworm-slim

@@ -8,6 +8,12 @@ let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 let hot: [SwiftSetting] =
     strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
+// What `loader version` says. A build without the repository, as in an image, is told by the variable.
+let commit =
+    Context.environment["LOADER_COMMIT"]
+    ?? Context.gitInformation.map { $0.currentCommit.prefix(12) + ($0.hasUncommittedChanges ? "+" : "") }
+    ?? "unknown"
+
 let package = Package(
     name: "loader",
     platforms: [.macOS(.v15)],
@@ -29,6 +35,7 @@ let package = Package(
         .systemLibrary(
             name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: hot),
@@ -43,7 +50,7 @@ let package = Package(
         .executableTarget(
             name: "Loader",
             dependencies: [
-                "Loading", "Kafka", "Postgres", "Records", "Yams", "FlyingFox",
+                "CBuild", "Loading", "Kafka", "Postgres", "Records", "Yams", "FlyingFox",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

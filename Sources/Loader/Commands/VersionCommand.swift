@@ -1,4 +1,5 @@
 import ArgumentParser
+import CBuild
 import Kafka
 import Postgres
 
@@ -17,8 +18,10 @@ struct VersionCommand: ParsableCommand {
 
 enum Version {
     static let loader = "0.1.0"
+    /// What it was built from; see `build_commit`.
+    static let commit = String(cString: build_commit())
 
     static var all: String {
-        "loader \(loader)\nlibrdkafka \(KafkaLibrary.versionString)\nlibpq \(PostgresLibrary.versionString)"
+        "loader \(loader) (\(commit))\nlibrdkafka \(KafkaLibrary.versionString)\nlibpq \(PostgresLibrary.versionString)"
     }
 }
