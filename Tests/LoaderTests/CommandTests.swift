@@ -55,9 +55,10 @@ import Testing
         #expect(fromVariable?.problems.first?.origin == .variable("LOADER_CONFIG"))
     }
 
-    @Test("the version names the loader and both libraries")
+    @Test("the version names the loader with its commit, and both libraries")
     func version() {
         let lines = Version.all.split(separator: "\n")
+        #expect(lines.first?.wholeMatch(of: /loader \S+ \(([0-9a-f]{12}\+?|unknown)\)/) != nil)
         #expect(lines.map { $0.prefix { $0 != " " } } == ["loader", "librdkafka", "libpq"])
         #expect(lines.allSatisfy { $0.wholeMatch(of: /\S+ \d+\.\d+.*/) != nil })
     }
