@@ -31,8 +31,37 @@ postgres_binaries() {
     dirname "$directory"
 }
 
+# Whether one of the files is here, whichever package it came with.
+has_file() {
+    local file
+    for file in "$@"; do
+        [ ! -e "$file" ] || return 0
+    done
+    return 1
+}
+
+# Whether the compiler finds the header.
+has_header() { has_file "/usr/include/$1" /usr/include/*-linux-gnu*/"$1"; }
+
+# What Swift's toolchain itself needs to build and to run: https://www.swift.org/install names it, and an archive of the
+# toolchain that was merely unpacked lacks it. By what is needed, not by package: another compiler or libcurl do as well.
+missing_for_swift() {
+    has_file /usr/include/c++/*/vector && has_header sys/cdefs.h || missing+=(g++)
+    # Without it SwiftPM does not hear where the headers of libpq are.
+    command -v pkg-config >/dev/null || missing+=(pkg-config)
+    has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
+    has_header histedit.h || missing+=(libedit-dev)
+    has_header ncurses.h || missing+=(libncurses-dev)
+    has_header sqlite3.h || missing+=(libsqlite3-dev)
+    has_file /usr/include/libxml2/libxml/parser.h || missing+=(libxml2-dev)
+    has_header zlib.h || missing+=(zlib1g-dev)
+    has_file /usr/share/zoneinfo/Europe/Berlin || missing+=(tzdata)
+    has_file /etc/ssl/certs/ca-certificates.crt || missing+=(ca-certificates)
+}
+
 install_with_apt() {
     local package missing=()
+    missing_for_swift
     for package in librdkafka-dev libpq-dev libsimdjson-dev; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
     done
