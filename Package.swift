@@ -28,7 +28,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.20.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
@@ -50,7 +49,7 @@ let package = Package(
         .executableTarget(
             name: "Loader",
             dependencies: [
-                "CBuild", "Loading", "Kafka", "Postgres", "Records", "Yams", "FlyingFox",
+                "CBuild", "Loading", "Kafka", "Postgres", "Records", "Yams",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -68,7 +67,13 @@ let package = Package(
             name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records"],
             path: "Benchmarks/HotPath", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["CRdKafka", "Kafka", "Postgres", "FlyingFox"],
+            name: "TestSupport",
+            dependencies: [
+                "CRdKafka", "Kafka", "Postgres",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
         .executableTarget(

@@ -45,7 +45,7 @@ import Testing
     func serves() async throws {
         let any = try #require(ListenAddress("127.0.0.1:0"))
         let server = try await HealthServer(listen: any) { ServiceStatus(.init()) }
-        let port = try #require(await server.port)
+        let port = server.port
         func get(_ path: String) async throws -> (status: Int?, body: String) {
             let url = try #require(URL(string: "http://127.0.0.1:\(port)\(path)"))
             let (data, response) = try await URLSession.shared.data(from: url)
@@ -69,6 +69,13 @@ import Testing
 
         await server.stop()
         await #expect(throws: (any Error).self) { try await get("/health/live") }
+    }
+
+    @Test("paths are told from queries, and from what a proxy puts before them")
+    func paths() {
+        #expect(HTTPConnection.path("/metrics?name[]=up") == "/metrics")
+        #expect(HTTPConnection.path("http://loader:9464/health/live") == "/health/live")
+        #expect(HTTPConnection.path("http://loader:9464") == "/")
     }
 
     @Test(

@@ -27,9 +27,10 @@ public final class LoaderProcess: Sendable {
     ///   - command: what it is to do.
     ///   - program: the loader; nil for the one that was built along with this program.
     ///   - log: where to keep its log; nil for a temporary file.
+    ///   - descriptorLimit: how many files and sockets it may have open.
     public init(
         _ environment: [String: String], command: [String] = ["run"], arguments: [String] = [], program: URL? = nil,
-        log: URL? = nil
+        log: URL? = nil, descriptorLimit: Int? = nil
     ) throws {
         keepsLog = log != nil
         self.log =
@@ -45,7 +46,8 @@ public final class LoaderProcess: Sendable {
         leash = ends[1]
         defer { close(ends[0]) }
         let path = try (program ?? builtProgram("loader")).path()
-        let command = ["/bin/sh", "-c", Self.script, "sh", path] + command + arguments
+        let script = (descriptorLimit.map { "ulimit -n \($0)\n" } ?? "") + Self.script
+        let command = ["/bin/sh", "-c", script, "sh", path] + command + arguments
         var environment = environment
         environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
         id = try Self.spawn(

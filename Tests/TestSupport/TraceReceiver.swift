@@ -1,5 +1,7 @@
-import FlyingFox
 import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
 import Synchronization
 
 /// A receiver of OTLP over HTTP on the loopback interface, that keeps what it is sent.
@@ -12,11 +14,10 @@ public final class TraceReceiver: Sendable {
     }
 
     public let port: UInt16
-    private let server: HTTPServer
-    private let task: Task<Void, any Error>
-    private let received: Received
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let received = Received()
 
-    private final class Received: Sendable {
+    fileprivate final class Received: Sendable {
         let requests = Mutex<[Request]>([])
         let count = Mutex(0)
     }
@@ -25,41 +26,21 @@ public final class TraceReceiver: Sendable {
     ///   - statuses: what the first requests are answered with; the others with 200.
     ///   - isSilent: never answers at all.
     public init(statuses: [Int] = [], isSilent: Bool = false) async throws {
-        let port = try freeLoopbackPort()
-        let received = Received()
-        let handler = ClosureHTTPHandler { request in
-            let document = try JSONDecoder().decode(TraceDocument.self, from: try await request.bodyData)
-            let number = received.count.withLock { count in
-                defer { count += 1 }
-                return count
-            }
-            if isSilent { try await Task.sleep(for: .seconds(3600)) }
-            let status = number < statuses.count ? statuses[number] : 200
-            if status == 200 {
-                let headers = request.headers.map { ($0.key.rawValue.lowercased(), $0.value) }
-                received.requests.withLock {
-                    $0.append(
-                        Request(
-                            path: request.path, headers: Dictionary(headers) { $1 }, document: document))
+        let received = received
+        let listener = try await ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+                    try channel.pipeline.syncOperations.addHandler(
+                        TraceHandler(received, statuses: statuses, isSilent: isSilent))
                 }
             }
-            return HTTPResponse(
-                statusCode: HTTPStatusCode(status, phrase: "Test"), headers: [.contentType: "application/json"],
-                body: Data("{}".utf8))
-        }
-        // A handler may wait long for a thread where other tests run.
-        server = HTTPServer(
-            address: try .inet(ip4: "127.0.0.1", port: port), timeout: 600, logger: .disabled, handler: handler)
-        self.port = port
-        self.received = received
-        task = Task { [server] in try await server.run() }
-        try await server.waitUntilListening(timeout: 60)
+            .bind(host: "127.0.0.1", port: Int(try freeLoopbackPort())).get()
+        guard let port = listener.localAddress?.port else { throw POSIXError(.EADDRNOTAVAIL) }
+        self.port = UInt16(port)
     }
 
-    public func stop() async {
-        await server.stop()
-        _ = await task.result
-    }
+    public func stop() async { try? await group.shutdownGracefully() }
 
     public var endpoint: String { "http://127.0.0.1:\(port)" }
     /// The accepted ones.
@@ -67,6 +48,56 @@ public final class TraceReceiver: Sendable {
     /// How many came, accepted or not.
     public var requestCount: Int { received.count.withLock { $0 } }
     public var spans: [TraceDocument.Span] { requests.flatMap(\.document.spans) }
+}
+
+/// One connection of a `TraceReceiver`.
+private final class TraceHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let received: TraceReceiver.Received
+    private let statuses: [Int]
+    private let isSilent: Bool
+    private var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "")
+    private var body = Data()
+
+    init(_ received: TraceReceiver.Received, statuses: [Int], isSilent: Bool) {
+        self.received = received
+        self.statuses = statuses
+        self.isSilent = isSilent
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch Self.unwrapInboundIn(data) {
+        case .head(let head): (self.head, body) = (head, Data())
+        case .body(let bytes): body += Data(bytes.readableBytesView)
+        case .end: answer(context)
+        }
+    }
+
+    private func answer(_ context: ChannelHandlerContext) {
+        let document = try? JSONDecoder().decode(TraceDocument.self, from: body)
+        let number = received.count.withLock { count in
+            defer { count += 1 }
+            return count
+        }
+        if isSilent { return }
+        let status = document == nil ? 400 : number < statuses.count ? statuses[number] : 200
+        if status == 200, let document {
+            let headers = head.headers.map { ($0.name.lowercased(), $0.value) }
+            received.requests.withLock {
+                $0.append(
+                    TraceReceiver.Request(
+                        path: head.uri, headers: Dictionary(headers) { $1 }, document: document))
+            }
+        }
+        let answer = HTTPResponseHead(
+            version: .http1_1, status: HTTPResponseStatus(statusCode: status),
+            headers: ["Content-Type": "application/json", "Content-Length": "2"])
+        context.write(Self.wrapOutboundOut(.head(answer)), promise: nil)
+        context.write(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "{}")))), promise: nil)
+        context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+    }
 }
 
 /// What is posted to `/v1/traces`, as a receiver reads it.

@@ -5,6 +5,13 @@ struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     enum Host: Sendable, Hashable {
         case ip4(String)
         case ip6(String)
+
+        /// Without brackets.
+        var name: String {
+            switch self {
+            case .ip4(let name), .ip6(let name): name
+            }
+        }
     }
 
     var host: Host

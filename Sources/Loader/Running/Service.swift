@@ -85,7 +85,9 @@ struct Service {
         let (group, maxPollInterval) = (configuration.loading.group, configuration.loading.maxPollInterval)
         do {
             return try Self.wait {
-                try await HealthServer(listen: address, origin: origin) {
+                try await HealthServer(
+                    listen: address, origin: origin, report: { statistics.report($0, to: logger) }
+                ) {
                     ServiceStatus(statistics.snapshot, group: group, maxPollInterval: maxPollInterval)
                 }
             }
