@@ -5,8 +5,8 @@ import Synchronization
 ///
 /// Any thread may call any method.
 public final class Admin: Sendable {
-    // librdkafka's calls on a client may come from any thread, and the pointer is given up only in `deinit`.
-    private nonisolated(unsafe) let client: OpaquePointer
+    private let owner: KafkaClient
+    private var client: OpaquePointer { owner.handle }
     private let trouble: ConnectionTrouble
 
     /// What librdkafka says of its connections, from within `rd_kafka_poll`.
@@ -17,19 +17,18 @@ public final class Admin: Sendable {
     /// - Parameter properties: librdkafka's, in order.
     /// - Throws: for a property or a combination that librdkafka refuses.
     public init(properties: [(String, String)]) throws(KafkaError) {
-        let configuration = try KafkaConfiguration(properties)
-        // librdkafka would print to stderr what also comes as an error.
-        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
         let trouble = ConnectionTrouble()
-        rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(trouble).toOpaque())
-        rd_kafka_conf_set_error_cb(configuration.pointer) { _, code, reason, opaque in
-            guard let opaque, let reason, code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue else { return }
-            // Without how long that took and how often it was.
-            let text = String(cString: reason).split(separator: " (after ").first.map(String.init) ?? ""
-            Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue().reason.withLock { $0 = text }
+        // A consumer, in no group: a producer's requests for metadata allow the brokers to create the topics that they
+        // name, and a topic that was deleted would be there again because somebody has looked whether it is.
+        owner = try KafkaClient(RD_KAFKA_CONSUMER, properties.withoutGroup, callbacks: trouble) { configuration in
+            rd_kafka_conf_set_error_cb(configuration) { _, code, reason, opaque in
+                guard let opaque, let reason, code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue else { return }
+                // Without how long that took and how often it was.
+                let text = String(cString: reason).split(separator: " (after ").first.map(String.init) ?? ""
+                Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue().reason.withLock { $0 = text }
+            }
         }
         self.trouble = trouble
-        client = try configuration.makeClient(RD_KAFKA_PRODUCER)
     }
 
     /// The error with what librdkafka said of its connections: a call that had to wait for one knows only that it waited.
@@ -39,8 +38,6 @@ public final class Admin: Sendable {
         guard let reason = trouble.reason.withLock({ $0 }) else { return error }
         return KafkaError(code: error.code, operation: error.operation, reason: reason, topic: error.topic)
     }
-
-    deinit { rd_kafka_destroy(client) }
 
     // MARK: Topics
 
@@ -308,8 +305,8 @@ public final class Admin: Sendable {
         }
         if let error = KafkaError(code, operation: operation, reason: reason.text) { throw error }
         send(options, queue)
-        // librdkafka itself answers when the time is up, so this waits for ever and no answer comes after we have left.
-        guard let event = rd_kafka_queue_poll(queue, -1) else {
+        // librdkafka itself answers when the time is up, and says more than that it is; this is for when it does not.
+        guard let event = rd_kafka_queue_poll(queue, (timeout + .seconds(5)).milliseconds) else {
             throw KafkaError(code: .timedOut, operation: operation)
         }
         let answer = Answer(event: event)

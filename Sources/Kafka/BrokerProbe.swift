@@ -7,11 +7,10 @@ import CRdKafka
 /// brokers' metadata, which whichever broker answers first has, and goes on asking while none does. It sleeps without a
 /// timer when all is well.
 final class BrokerProbe: @unchecked Sendable {
-    // Unchecked: everything mutable is touched only under the thread's lock; the client's handle is thread-safe by
-    // librdkafka's contract, and destroyed only after the thread has ended.
-    private let client: OpaquePointer
+    // Unchecked: everything mutable is touched only under the thread's lock.
+    private let client: KafkaClient
     private let wakeup: Wakeup
-    private var shared = (isDoubtful: false, isAway: false)
+    private var shared: (isDoubtful: Bool, isAway: Bool, topic: String?) = (false, false, nil)
     /// Questions in a row that a connected broker has not answered.
     private var silences = 0
     let thread = ClientThread()
@@ -20,7 +19,7 @@ final class BrokerProbe: @unchecked Sendable {
     private static let patience: Int32 = 3000
     private static let silencesOfAnOutage = 3
 
-    init(client: OpaquePointer, wakeup: Wakeup) {
+    init(client: KafkaClient, wakeup: Wakeup) {
         self.client = client
         self.wakeup = wakeup
         thread.start("broker-probe") { [self] in ask() }
@@ -29,6 +28,12 @@ final class BrokerProbe: @unchecked Sendable {
     /// Whether no broker answered when last asked; `wakeup` rings when that changes.
     var isAway: Bool { thread.locked { shared.isAway } }
 
+    /// A topic that is assigned, to be asked about.
+    var topic: String? {
+        get { thread.locked { shared.topic } }
+        set { thread.locked { shared.topic = newValue } }
+    }
+
     /// Has the brokers asked.
     func doubt() { thread.locked { shared.isDoubtful = true } }
 
@@ -36,7 +41,11 @@ final class BrokerProbe: @unchecked Sendable {
         guard thread.sleep(while: { !shared.isDoubtful && !shared.isAway }) else { return }
         thread.locked { shared.isDoubtful = false }
         var metadata: UnsafePointer<rd_kafka_metadata>?
-        let code = rd_kafka_metadata(client, 0, nil, &metadata, Self.patience)
+        // Of one topic, by its name: asked for all that it knows, librdkafka allows the brokers to create what has been
+        // deleted.
+        let topic = topic.flatMap { rd_kafka_topic_new(client.handle, $0, nil) }
+        let code = rd_kafka_metadata(client.handle, topic == nil ? 1 : 0, topic, &metadata, Self.patience)
+        if let topic { rd_kafka_topic_destroy(topic) }
         if let metadata { rd_kafka_metadata_destroy(metadata) }
         let isAway: Bool
         if code == RD_KAFKA_RESP_ERR__TIMED_OUT {

@@ -32,13 +32,15 @@ public final class Consumer {
     public let wakeup: Wakeup
     public weak var delegate: (any Delegate)?
 
-    private let client: OpaquePointer
+    private let owner: KafkaClient
+    private var client: OpaquePointer { owner.handle }
     private let groupQueue: OpaquePointer
     private let commitQueue: OpaquePointer
     private var lanes: [OpaquePointer] = []
     private var fetchWaker: FetchWaker?
     private var brokerProbe: BrokerProbe?
     private let endProbe: EndProbe
+    private var topicProbe: TopicProbe?
     private var lastError: KafkaError?
     private var hasLostBrokers = false
     private var assigned: Set<TopicPartition> = []
@@ -59,32 +61,33 @@ public final class Consumer {
             ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "error"),
             ("enable.partition.eof", "true"),
         ]
-        let configuration = try KafkaConfiguration(all)
         let box = CallbackBox()
-        rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(box).toOpaque())
-        rd_kafka_conf_set_rebalance_cb(configuration.pointer) { _, code, partitions, opaque in
-            guard let opaque, let partitions else { return }
-            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.rebalance(code, partitions)
+        let owner = try KafkaClient(RD_KAFKA_CONSUMER, all, callbacks: box) { configuration in
+            rd_kafka_conf_set_rebalance_cb(configuration) { _, code, partitions, opaque in
+                guard let opaque, let partitions else { return }
+                Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?.rebalance(code, partitions)
+            }
+            rd_kafka_conf_set_error_cb(configuration) { client, code, reason, opaque in
+                guard let opaque else { return }
+                Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?
+                    .report(rd_kafka_resp_err_t(rawValue: code), reason)
+            }
         }
-        rd_kafka_conf_set_error_cb(configuration.pointer) { client, code, reason, opaque in
-            guard let opaque else { return }
-            Unmanaged<CallbackBox>.fromOpaque(opaque).takeUnretainedValue().consumer?
-                .report(rd_kafka_resp_err_t(rawValue: code), reason)
-        }
-        // What librdkafka would print comes as errors above; its lines on stderr would break the log's format.
-        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
-        let client = try configuration.makeClient(RD_KAFKA_CONSUMER)
-        self.client = client
+        self.owner = owner
+        let client = owner.handle
         callbacks = box
+        // Newer ones go on by themselves, within `fetch.queue.backoff.ms`.
+        fetchWaker =
+            KafkaLibrary.supports(property: "fetch.queue.backoff.ms")
+            ? nil : FetchWaker(properties)
         rd_kafka_poll_set_consumer(client)
         guard let queue = rd_kafka_queue_get_consumer(client), let commitQueue = rd_kafka_queue_new(client) else {
-            rd_kafka_destroy(client)
             throw KafkaError(
                 code: .systemResource, operation: "start of the Kafka client", reason: "no group.id is set")
         }
         groupQueue = queue
         self.commitQueue = commitQueue
-        endProbe = EndProbe(client: client)
+        endProbe = EndProbe(client: owner)
         ring(for: queue)
         ring(for: commitQueue)
         for _ in 0..<max(lanes, 1) {
@@ -122,7 +125,9 @@ public final class Consumer {
     /// The next message of a lane, or nil if none is there yet.
     @inline(__always)
     public func take(from lane: Int) -> Message? {
-        rd_kafka_consume_queue(lanes[lane], 0).map { Message($0) }
+        guard let message = rd_kafka_consume_queue(lanes[lane], 0) else { return nil }
+        if fetchWaker?.took(message.pointee.len + message.pointee.key_len) ?? false { owner.wakeBrokerThreads() }
+        return Message(message)
     }
 
     /// Messages, and ends of partitions, that were fetched and not taken yet.
@@ -167,22 +172,13 @@ public final class Consumer {
     }
 
     private func tellProbes() {
-        fetchWaker?.partitions = Array(assigned)
         endProbe.partitions = Array(assigned)
+        brokerProbe?.topic = assigned.first?.topic
     }
 
     /// Whether the group hands over only what moves, rather than everything at each rebalance.
     public var isCooperative: Bool {
         rd_kafka_rebalance_protocol(client).map { strcmp($0, "COOPERATIVE") == 0 } ?? false
-    }
-
-    /// While true, and where this librdkafka needs it, its threads are woken so that a full queue does not stall them.
-    public func keepFetching(_ isBehind: Bool) {
-        if fetchWaker == nil, isBehind, !isClosed, !KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
-            fetchWaker = FetchWaker(client: client)
-            fetchWaker?.partitions = Array(assigned)
-        }
-        if let fetchWaker, fetchWaker.isActive != isBehind { fetchWaker.isActive = isBehind }
     }
 
     /// Waits until librdkafka has stopped what was unassigned. It takes a partition's forwarding away when it stops, which
@@ -228,7 +224,12 @@ public final class Consumer {
         return result
     }
 
-    /// The first and the next offset of each partition, from their leaders.
+    /// The error after which this member can do no more, with its real cause; nil while there is none.
+    public var fatalError: KafkaError? { owner.fatalError(operation: "membership in the group") }
+
+    /// The first and the next offset of each partition, from their leaders, by the client's isolation level.
+    ///
+    /// - Throws: also where a leader has not answered for one of them.
     public func watermarks(
         _ partitions: [TopicPartition], timeout: Duration
     ) throws(KafkaError) -> [TopicPartition: Watermarks] {
@@ -244,12 +245,9 @@ public final class Consumer {
             return try list.offsets(operation: operation)
         }
         guard !partitions.isEmpty else { return [:] }
-        var result: [TopicPartition: Watermarks] = [:]
-        for low in try ask(SpecialOffset.beginning) {
-            result[low.partition] = Watermarks(low: low.offset, high: low.offset)
-        }
-        for high in try ask(SpecialOffset.end) { result[high.partition]?.high = high.offset }
-        return result
+        return try Watermarks.all(
+            of: partitions, low: try ask(SpecialOffset.beginning), high: try ask(SpecialOffset.end),
+            operation: operation)
     }
 
     /// The high watermark that the last fetch brought; nil before the first.
@@ -265,6 +263,16 @@ public final class Consumer {
 
     /// The ends of assigned partitions, as their leaders are asked for them twice a minute; nil until there are new ones.
     public func takeEnds() -> [TopicPartition: Int64]? { endProbe.takeEnds() }
+
+    /// Topics of the subscription that the brokers have not shown, to be looked for every few seconds; rings `wakeup`
+    /// when one is there.
+    public func lookFor(_ topics: Set<String>) {
+        if topicProbe == nil, !topics.isEmpty, !isClosed { topicProbe = TopicProbe(client: owner, wakeup: wakeup) }
+        topicProbe?.missing = topics
+    }
+
+    /// The topics that were looked for and are there now.
+    public func takeFoundTopics() -> Set<String> { topicProbe?.takeFound() ?? [] }
 
     /// The topics that the brokers know, with their partition counts; those under way of deletion are left out.
     public func topics(timeout: Duration) throws(KafkaError) -> [String: Int] {
@@ -375,12 +383,17 @@ public final class Consumer {
         rd_kafka_queue_destroy(groupQueue)
         let hasLeft = leave(until: deadline)
         for queue in [commitQueue] + lanes { rd_kafka_queue_destroy(queue) }
-        guard hasLeft, threads.allSatisfy({ $0.waitForEnd(until: deadline) }) else { return hasLeft }
-        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+        guard hasLeft, threads.allSatisfy({ $0.waitForEnd(until: deadline) }) else {
+            owner.abandon()
+            return hasLeft
+        }
+        owner.destroy(flags: RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, until: deadline)
         return true
     }
 
     private func leave(until deadline: ContinuousClock.Instant) -> Bool {
+        // Whom the group has fenced cannot leave it: its name is another member's.
+        if fatalError != nil { return true }
         guard let farewell = rd_kafka_queue_new(client) else { return false }
         defer { rd_kafka_queue_destroy(farewell) }
         if let error = rd_kafka_consumer_close_queue(client, farewell) { rd_kafka_error_destroy(error) }
@@ -392,14 +405,15 @@ public final class Consumer {
     }
 
     /// The threads that use the client.
-    var threads: [ClientThread] { [fetchWaker?.thread, brokerProbe?.thread, endProbe.thread].compactMap(\.self) }
+    var threads: [ClientThread] { [brokerProbe?.thread, topicProbe?.thread, endProbe.thread].compactMap(\.self) }
 
     // MARK: Callbacks, all on the consumer's thread
 
     private let callbacks: CallbackBox
 
     /// What librdkafka's opaque pointer leads to: it lives before the consumer is whole.
-    private final class CallbackBox {
+    private final class CallbackBox: @unchecked Sendable {
+        // Unchecked: written before any thread may call back, and read on the consumer's thread.
         weak var consumer: Consumer?
     }
 
@@ -444,19 +458,13 @@ public final class Consumer {
     }
 
     private func report(_ code: rd_kafka_resp_err_t, _ reason: UnsafePointer<CChar>?) {
-        var text = reason.map { String(cString: $0) } ?? ""
-        var cause = code
-        let isFatal = code == RD_KAFKA_RESP_ERR__FATAL
-        if isFatal {
-            // The code says only that it is fatal; what it was has to be asked for.
-            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { room in
-                room.initialize(repeating: 0)
-                cause = rd_kafka_fatal_error(client, room.baseAddress, room.count)
-                if let start = room.baseAddress { text = String(cString: start) }
-            }
-        }
-        let error = KafkaError(
-            code: KafkaErrorCode(cause), operation: "connection to the brokers", reason: text, isFatal: isFatal)
+        let operation = "connection to the brokers"
+        // The code says only that it is fatal; what it was has to be asked for.
+        let fatal = code == RD_KAFKA_RESP_ERR__FATAL ? owner.fatalError(operation: operation) : nil
+        let error =
+            fatal
+            ?? KafkaError(
+                code: KafkaErrorCode(code), operation: operation, reason: reason.map { String(cString: $0) })
         doubtBrokers(after: error)
         delegate?.consumer(self, reports: error)
     }
@@ -466,7 +474,8 @@ public final class Consumer {
         guard !error.isFatal, !isClosed else { return }
         // That all are down says less than why.
         if error.code != .allBrokersDown || lastError == nil { lastError = error }
-        if brokerProbe == nil { brokerProbe = BrokerProbe(client: client, wakeup: wakeup) }
+        if brokerProbe == nil { brokerProbe = BrokerProbe(client: owner, wakeup: wakeup) }
+        brokerProbe?.topic = assigned.first?.topic
         brokerProbe?.doubt()
     }
 

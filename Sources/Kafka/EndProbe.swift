@@ -5,16 +5,15 @@ import CRdKafka
 /// Fetches tell the ends as well, but a partition that librdkafka no longer fetches from its leader looks as if it had come
 /// to its end: nothing comes, and nobody says why.
 final class EndProbe: @unchecked Sendable {
-    // Unchecked: everything mutable is touched only under the thread's lock; the client's handle is thread-safe by
-    // librdkafka's contract, and destroyed only after the thread has ended.
-    private let client: OpaquePointer
+    // Unchecked: everything mutable is touched only under the thread's lock.
+    private let client: KafkaClient
     private var shared: (partitions: [TopicPartition], ends: [TopicPartition: Int64]?) = ([], nil)
     let thread = ClientThread()
 
     /// In seconds.
     private static let interval = 30.0
 
-    init(client: OpaquePointer) {
+    init(client: KafkaClient) {
         self.client = client
         thread.start("end-probe") { [self] in ask() }
     }
@@ -38,7 +37,7 @@ final class EndProbe: @unchecked Sendable {
         let list = PartitionList(partitions.map { ($0, SpecialOffset.end) })
         // Partitions without an answer, for want of a leader or of time, are asked for again the next time.
         guard !partitions.isEmpty,
-            rd_kafka_offsets_for_times(client, list.pointer, 10_000) == RD_KAFKA_RESP_ERR_NO_ERROR
+            rd_kafka_offsets_for_times(client.handle, list.pointer, 10_000) == RD_KAFKA_RESP_ERR_NO_ERROR
         else { return }
         var ends: [TopicPartition: Int64] = [:]
         for index in 0..<Int(list.pointer.pointee.cnt) {

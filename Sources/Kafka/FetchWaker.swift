@@ -1,40 +1,47 @@
 import CRdKafka
 
-/// Keeps librdkafka before 2.2 fetching while its local queue runs full.
+/// Says when librdkafka before 2.2 has to be woken, so that it goes on fetching while its local queue is emptied.
 ///
-/// When that queue is full, the broker's thread sleeps for up to a second unless an operation wakes it. Asking for a
-/// partition's watermarks is one, harmless and cheap; so this thread asks the leader of each partition in turn, every
-/// 20 ms while there is a backlog, and sleeps without a timer when there is none.
-final class FetchWaker: @unchecked Sendable {
-    // Unchecked: everything mutable is touched only under the thread's lock; the client's handle is thread-safe by
-    // librdkafka's contract, and destroyed only after the thread has ended.
-    private let client: OpaquePointer
-    private var shared: (partitions: [TopicPartition], isActive: Bool) = ([], false)
-    private var turn = 0
-    let thread = ClientThread()
+/// A broker's thread that finds that queue full sleeps for up to a second, however soon there is room again, unless an
+/// operation wakes it. So whoever takes messages wakes all of them each time that an eighth of a full queue has been
+/// taken: a queue that was full when a thread looked holds several such steps, so none sleeps on beside an empty one,
+/// whatever the size of the messages and however few are left. In between nothing runs.
+struct FetchWaker {
+    private let step: Int
+    private let messageCost: Int
+    private var left: Int
 
-    init(client: OpaquePointer) {
-        self.client = client
-        thread.start("fetch-waker") { [self] in ask() }
+    /// - Parameter properties: the client's.
+    init(_ properties: [(String, String)]) {
+        func value(_ name: String) -> Int? { properties.last { $0.0 == name }.flatMap { Int($0.1) } }
+        // A queue is full of bytes or of messages, of which each so costs its part. The defaults are librdkafka's.
+        let bytes = max(1, value("queued.max.messages.kbytes") ?? 65_536) << 10
+        let messages = max(1, value("queued.min.messages") ?? 100_000)
+        messageCost = (bytes + messages - 1) / messages
+        step = max(1, bytes / 8)
+        left = step
     }
 
-    var partitions: [TopicPartition] {
-        get { thread.locked { shared.partitions } }
-        set { thread.locked { shared.partitions = newValue } }
+    /// A message of so many bytes has been taken of the queue.
+    ///
+    /// - Returns: whether to wake.
+    @inline(__always)
+    mutating func took(_ byteCount: Int) -> Bool {
+        left -= messageCost + byteCount
+        guard left <= 0 else { return false }
+        left = step
+        return true
     }
+}
 
-    var isActive: Bool {
-        get { thread.locked { shared.isActive } }
-        set { thread.locked { shared.isActive = newValue } }
-    }
-
-    private func ask() {
-        guard thread.sleep(while: { !shared.isActive || shared.partitions.isEmpty }), thread.pause(0.02) else { return }
-        let partitions = partitions
-        guard !partitions.isEmpty else { return }
-        turn = (turn + 1) % partitions.count
-        var low: Int64 = 0
-        var high: Int64 = 0
-        rd_kafka_query_watermark_offsets(client, partitions[turn].topic, partitions[turn].partition, &low, &high, 1000)
+extension KafkaClient {
+    /// Wakes the threads of all brokers, which so look again at what they have to do.
+    ///
+    /// Setting the SASL credentials that are set anyway is librdkafka's one call that wakes them and does nothing else: it
+    /// sends no request and touches no position.
+    func wakeBrokerThreads() {
+        if let error = rd_kafka_sasl_set_credentials(handle, credentials.username, credentials.password) {
+            rd_kafka_error_destroy(error)
+        }
     }
 }

@@ -22,7 +22,8 @@ public final class GrouplessReader {
         }
     }
 
-    private let client: OpaquePointer
+    private let owner: KafkaClient
+    private var client: OpaquePointer { owner.handle }
 
     /// - Parameter properties: librdkafka's, in order. Those of a group are left out.
     /// - Throws: for a property or a combination that librdkafka refuses.
@@ -32,13 +33,8 @@ public final class GrouplessReader {
             // The end of a partition that holds no more is told by an empty fetch, which should not be waited for.
             ("fetch.wait.max.ms", "50"),
         ]
-        let configuration = try KafkaConfiguration(
-            properties.filter { !$0.0.hasPrefix("group.") && !$0.0.hasPrefix("partition.assignment") } + own)
-        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
-        client = try configuration.makeClient(RD_KAFKA_CONSUMER)
+        owner = try KafkaClient(RD_KAFKA_CONSUMER, properties.withoutGroup + own)
     }
-
-    deinit { rd_kafka_destroy(client) }
 
     /// Hands over the messages of all stretches, each partition's in order, the partitions mixed.
     ///

@@ -26,6 +26,10 @@ public struct Message: ~Copyable {
     /// The text that comes with `errorCode`.
     public var errorReason: String { String(cString: rd_kafka_message_errstr(pointer)) }
 
+    /// Whether an error is of one partition, rather than of its topic or of the group: librdkafka calls the partition of
+    /// the others 0.
+    public var isOfPartition: Bool { pointer.pointee.rkt != nil && pointer.pointee.offset != SpecialOffset.invalid }
+
     public var topic: String {
         pointer.pointee.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? ""
     }

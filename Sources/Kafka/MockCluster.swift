@@ -9,8 +9,8 @@ import CRdKafka
 ///
 /// Any thread may call any method: librdkafka hands each call to the cluster's own thread or takes its lock.
 public final class MockCluster: Sendable {
-    // Both given up only in `deinit`.
-    private nonisolated(unsafe) let client: OpaquePointer
+    // Given up only in `deinit`.
+    private let client: KafkaClient
     private nonisolated(unsafe) let cluster: OpaquePointer
 
     /// The addresses of all brokers, as `bootstrap.servers` wants them.
@@ -25,11 +25,8 @@ public final class MockCluster: Sendable {
                 code: .invalidArgument, operation: "start of the mock cluster",
                 reason: "1 to 100 brokers, not \(brokers)")
         }
-        let configuration = try KafkaConfiguration([("client.id", "mock-cluster")])
-        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
-        let client = try configuration.makeClient(RD_KAFKA_PRODUCER)
-        guard let cluster = rd_kafka_mock_cluster_new(client, Int32(brokers)) else {
-            rd_kafka_destroy(client)
+        let client = try KafkaClient(RD_KAFKA_PRODUCER, [("client.id", "mock-cluster")])
+        guard let cluster = rd_kafka_mock_cluster_new(client.handle, Int32(brokers)) else {
             throw KafkaError(code: .systemResource, operation: "start of the mock cluster")
         }
         self.client = client
@@ -40,7 +37,6 @@ public final class MockCluster: Sendable {
 
     deinit {
         rd_kafka_mock_cluster_destroy(cluster)
-        rd_kafka_destroy(client)
     }
 
     /// Creates a topic that does not exist yet.

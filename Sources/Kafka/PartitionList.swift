@@ -38,17 +38,6 @@ public struct CommittedOffset: Sendable, Hashable {
     }
 }
 
-/// A partition's first offset and the one after its last.
-public struct Watermarks: Sendable, Hashable {
-    public var low: Int64
-    public var high: Int64
-
-    public init(low: Int64, high: Int64) {
-        self.low = low
-        self.high = high
-    }
-}
-
 /// The owner of librdkafka's list of partitions with offsets.
 final class PartitionList {
     let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>

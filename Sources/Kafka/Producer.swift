@@ -9,32 +9,27 @@ import Synchronization
 /// Any thread may call any method. `flush` waits for the messages of all threads, so whoever needs the outcome of its
 /// own messages uses a producer of its own.
 public final class Producer: Sendable {
-    // librdkafka's calls on a client may come from any thread, and the pointer is given up only in `deinit`.
-    private nonisolated(unsafe) let client: OpaquePointer
+    private let owner: KafkaClient
+    private var client: OpaquePointer { owner.handle }
     private let reports: DeliveryReports
 
     /// - Parameter properties: librdkafka's, in order; those given overrule `acks=all` and `enable.idempotence=true`.
     /// - Throws: for a property or a combination that librdkafka refuses.
     public init(properties: [(String, String)]) throws(KafkaError) {
-        let configuration = try KafkaConfiguration([("acks", "all"), ("enable.idempotence", "true")] + properties)
         let reports = DeliveryReports()
-        // Unretained: the callback runs only within calls of this class, which owns the reports until the client is gone.
-        rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(reports).toOpaque())
-        rd_kafka_conf_set_dr_msg_cb(configuration.pointer) { _, message, opaque in
-            guard let message, let opaque else { return }
-            Unmanaged<DeliveryReports>.fromOpaque(opaque).takeUnretainedValue().add(message.pointee)
+        owner = try KafkaClient(
+            RD_KAFKA_PRODUCER, [("acks", "all"), ("enable.idempotence", "true")] + properties, callbacks: reports
+        ) { configuration in
+            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, opaque in
+                guard let message, let opaque else { return }
+                Unmanaged<DeliveryReports>.fromOpaque(opaque).takeUnretainedValue().add(message.pointee)
+            }
         }
-        // librdkafka would print to stderr what also comes as an error.
-        rd_kafka_conf_set_log_cb(configuration.pointer) { _, _, _, _ in }
-        client = try configuration.makeClient(RD_KAFKA_PRODUCER)
         self.reports = reports
     }
 
     /// Drops what is not acknowledged yet: call `flush` before.
-    deinit {
-        rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-        rd_kafka_destroy(client)
-    }
+    deinit { rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT) }
 
     /// How many messages the brokers have acknowledged so far.
     public var acknowledgedCount: Int { reports.acknowledgedCount }
@@ -134,7 +129,7 @@ public final class Producer: Sendable {
                 if let list { append(RD_KAFKA_VTYPE_HEADERS) { $0.u.headers = list } }
                 guard let refusal = rd_kafka_produceva(client, arguments.baseAddress, count) else { return nil }
                 if let list { rd_kafka_headers_destroy(list) }
-                return fatalError(of: client, operation: "produce")
+                return owner.fatalError(operation: "produce")
                     ?? KafkaError(taking: refusal, operation: "produce", topic: topic, partition: partition)
             }
         }
@@ -204,12 +199,4 @@ private final class DeliveryReports: Sendable {
             }
         }
     }
-}
-
-/// The error after which a client instance can do no more; nil while there is none.
-func fatalError(of client: OpaquePointer, operation: String) -> KafkaError? {
-    var reason = ReasonBuffer()
-    let code = reason.fill { rd_kafka_fatal_error(client, $0, $1) }
-    guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
-    return KafkaError(code: KafkaErrorCode(code), operation: operation, reason: reason.text, isFatal: true)
 }

@@ -13,6 +13,8 @@ struct ServiceStatus: Sendable {
         /// The group has more members than partitions, or is about to give some.
         case standby
         case catchingUp(Pace.CatchUp)
+        /// A part is not loaded for a reason of its own.
+        case partly([Standstill])
         /// Something is there to load, nothing is away, and yet nothing moves.
         case stalled(seconds: Int)
         case well
@@ -20,6 +22,9 @@ struct ServiceStatus: Sendable {
 
     /// Nothing moves for longer than any batch should take.
     static let patience = Duration.seconds(60)
+
+    /// How many standstills are named.
+    private static let named = 20
 
     /// Whether the loops turn. A loader that waits for its database is alive.
     let isLive: Bool
@@ -45,6 +50,10 @@ struct ServiceStatus: Sendable {
         // Before the first turn it is starting, which is life enough.
         isLive = snapshot.lastTurn.map { now - $0 < maxPollInterval } ?? true
         var obstacles = LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains).map(\.obstacle)
+        obstacles += snapshot.standstills.prefix(Self.named).map(\.obstacle)
+        if snapshot.standstills.count > Self.named {
+            obstacles.append("and \(snapshot.standstills.count - Self.named) more")
+        }
         if !snapshot.isAssigned { obstacles.append("the group has not assigned partitions yet") }
         if case .stopping(let reason) = snapshot.phase { obstacles.append("it is stopping: \(reason)") }
         self.obstacles = obstacles
@@ -59,12 +68,25 @@ struct ServiceStatus: Sendable {
         if let since = snapshot.outagesSince.values.min() {
             return .waiting(LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains), since: since)
         }
+        if !snapshot.standstills.isEmpty { return .partly(snapshot.standstills) }
         guard snapshot.isAssigned else { return .starting }
         guard !snapshot.partitions.isEmpty else { return .standby }
         if snapshot.lag > 0, let moved = snapshot.pace.lastMoved, now - moved >= patience {
             return .stalled(seconds: Int((now - moved).inSeconds))
         }
         return snapshot.pace.catchUp.map { .catchingUp($0) } ?? .well
+    }
+}
+
+extension Standstill {
+    /// In words, without values.
+    var obstacle: String {
+        switch reason {
+        case .unreadable: "\(place) stands still: what its broker sends cannot be read (\(code))"
+        case .refused: "\(place) is refused by the brokers (\(code))"
+        case .missing: "\(place) is not there (\(code))"
+        case .group: "the group \(place) refuses this member or its commits (\(code))"
+        }
     }
 }
 

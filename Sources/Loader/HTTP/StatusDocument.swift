@@ -22,6 +22,12 @@ struct StatusDocument: Encodable {
         var lag: Int64
     }
 
+    struct StandingStill: Encodable {
+        var reason: String
+        var code: String
+        var at: String
+    }
+
     struct Batch: Encodable {
         var time: Date
         var writer: Int
@@ -73,6 +79,8 @@ struct StatusDocument: Encodable {
     var deadLettersByReason: [String: Int]
     /// Those that lag most come first.
     var partitions: [Partition]
+    /// What is not loaded for a reason of its own.
+    var standstills: [StandingStill]
     /// The newest last, as all that follow.
     var recentBatches: [Batch]
     var recentErrors: [Trouble]
@@ -99,6 +107,9 @@ struct StatusDocument: Encodable {
         partitions = snapshot.partitions.sorted { ($1.value.lag, $0.key) < ($0.value.lag, $1.key) }.map {
             Partition(
                 topic: $0.topic, partition: $0.partition, position: $1.position, end: $1.end, lag: $1.lag)
+        }
+        standstills = snapshot.standstills.map {
+            StandingStill(reason: $0.reason.rawValue, code: $0.code, at: $0.place)
         }
         recentBatches = snapshot.recentBatches.map {
             Batch(
@@ -160,6 +171,12 @@ extension StatusDocument.State {
                 level: "none", title: "Standing by",
                 detail: "The group has no partition for this member: it has more members than partitions, "
                     + "or the topics are not there yet.")
+        case .partly(let standstills):
+            let more = standstills.count > 3 ? ", and \(standstills.count - 3) more" : ""
+            self.init(
+                level: "bad", title: "Not all is loaded",
+                detail: standstills.prefix(3).map(\.obstacle).joined(separator: "; ") + more + ".",
+                mend: "The recent errors say what to do about each; what is mended goes on by itself.")
         case .stalled(let seconds):
             self.init(
                 level: "bad", title: "Standing still",

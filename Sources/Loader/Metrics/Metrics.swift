@@ -53,6 +53,18 @@ extension Metric {
                 Sample(labels: [$0.rawValue], value: .integer(status.snapshot.outages.contains($0) ? 1 : 0))
             }
         },
+        .labelled(
+            "loader_standstills", .gauge,
+            "Partitions, topics and groups that are not loaded for a reason of their own, by reason: unreadable, refused, "
+                + "missing, group.",
+            by: ["reason"]
+        ) { status in
+            Standstill.Reason.allCases.map { reason in
+                Sample(
+                    labels: [reason.rawValue],
+                    value: .integer(status.snapshot.standstills.count { $0.reason == reason }))
+            }
+        },
         .counter("loader_rebalances_total", "Partitions given and taken by the consumer group.", \.rebalances),
         .counter(
             "loader_ledger_fences_total", "Batches dropped because another member owned the partition.", \.fences),

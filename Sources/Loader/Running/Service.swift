@@ -15,6 +15,7 @@ struct Service {
         // Before any thread exists: threads inherit which signals are blocked.
         SignalListener.block()
         let logger = configuration.log.makeLogger()
+        KafkaLog.send(to: logger)
         for warning in configuration.warnings {
             logger.warning(
                 "\(warning.message)",
@@ -56,7 +57,12 @@ struct Service {
                 logger: logger, tracer: exporter?.makeTracer())
             let display = ProgressDisplay(statistics)
             defer { display?.end() }
-            try pipeline.run()
+            do throws(LoadingError) {
+                try pipeline.run()
+            } catch {
+                // It has said why, before it waited for anybody.
+                return ExitStatus(error.code)
+            }
             return .done
         } catch let error as LoadingError {
             for problem in error.problems {

@@ -60,7 +60,8 @@ public struct PositionReport: Sendable {
         let kafka = report.askGroup(options, admin)
         let database = report.askDatabase(options, kafka?.topics ?? [])
         let places = Set(kafka?.places ?? []).union(database?.positions.keys.map { $0 } ?? []).sorted()
-        let watermarks = kafka == nil ? [:] : report.askWatermarks(places, admin)
+        let positions = places.flatMap { [($0, database?.positions[$0]?.offset), ($0, kafka?.offsets[$0]?.offset)] }
+        let watermarks = kafka == nil ? [:] : report.askWatermarks(places, positions, options, admin)
         report.conclude(options, places, kafka, database, watermarks)
         return report
     }
@@ -168,10 +169,14 @@ public struct PositionReport: Sendable {
     }
 
     private mutating func askWatermarks(
-        _ places: [TopicPartition], _ admin: Admin
+        _ places: [TopicPartition], _ positions: [(TopicPartition, Int64?)], _ options: LoadingOptions, _ admin: Admin
     ) -> [TopicPartition: Watermarks] {
         do throws(KafkaError) {
-            return try admin.watermarks(of: places, timeout: Self.timeout)
+            var watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
+            let beyond = Set(positions.filter { watermarks.isBeyondEnd($0.1, of: $0.0) }.map(\.0))
+            try watermarks.findLogEnds(
+                of: beyond.sorted(), properties: options.clientProperties, timeout: Self.timeout)
+            return watermarks
         } catch {
             problems.append(Problem(message: "the watermarks cannot be asked: \(error)", error))
             return [:]
@@ -239,7 +244,7 @@ public struct PositionReport: Sendable {
                 nil
             )
         }
-        guard group.offset < marks.low || group.offset > marks.high, options.onLostOffsets == .stop else {
+        guard group.offset < marks.low || group.offset > marks.logEnd, options.onLostOffsets == .stop else {
             return (.ok, group.offset)
         }
         let error = LoadingError.lostOffsets(place, position: group.offset, watermarks: marks)

@@ -76,7 +76,8 @@ struct StartPosition: Equatable, Sendable {
 
     /// The position, unless the partition no longer holds what it points at.
     private func within(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
-        guard offset < facts.watermarks.low || offset > facts.watermarks.high else { return self }
+        // Above what a consumer gets may lie an open transaction: whoever read uncommitted has been there.
+        guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd else { return self }
         let goOnAt: Int64
         switch rules.onLostOffsets {
         case .stop: throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks)

@@ -20,6 +20,18 @@ struct AssignedPartition {
     /// The partition's place in the filling batch; nil before its first message there.
     var range: Int32?
 
+    /// Whether an error has come in place of its next message.
+    var hold = Hold.none
+
+    enum Hold {
+        case none
+        /// Nothing is taken until it has been fetched again from `next` on: librdkafka goes on behind what it could not
+        /// read, and its messages would be left out.
+        case held
+        /// What comes next tells that all is well again.
+        case doubted
+    }
+
     /// A bounded run has taken all that it should of this partition.
     var isFinished: Bool { target.map { next >= $0 } ?? false }
 }

@@ -34,15 +34,17 @@ public final class Pipeline {
     private var brokersAwaySince: ContinuousClock.Instant?
     private var groupOffsets: GroupOffsets
     private var stalls = StallWatch()
+    private var standstills = Standstills()
     private var stallProof: StallProof?
     private var progress: ProgressLog
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
+    /// Batches have come in since.
+    private var isUnpublished = false
+    private var publication: ContinuousClock.Instant? { isUnpublished ? nextPublication : nil }
 
     /// How many messages are taken of a lane before the others, and the group, have their turn.
     private static let turn = 1024
-    /// Beyond this lag librdkafka's queue runs full, and its threads have to be kept awake.
-    private static let backlog: Int64 = 50_000
 
     /// - Parameters:
     ///   - preflight: what the start-up check has found out; its `targets` are those of the options' routes.
@@ -95,8 +97,15 @@ public final class Pipeline {
         let reason = failure?.message ?? (stop.isRequested ? "it was asked to stop" : "the end is reached")
         statistics.update { ($0.phase, $0.stoppingSince) = (.stopping(reason), began) }
         if let failure {
-            statistics.note(
-                Incident(.critical, failure.message, code: failure.code.rawValue, mend: failure.mend))
+            // Before the farewells, each of which may have to wait.
+            for problem in failure.problems {
+                statistics.report(
+                    Incident(
+                        .error, problem.problem, code: problem.code.rawValue, at: problem.place, mend: problem.mend),
+                    to: logger)
+            }
+            statistics.report(
+                Incident(.critical, failure.message, code: failure.code.rawValue, mend: failure.mend), to: logger)
         } else {
             logger.info(stop.isRequested ? "stopping: the batches under way are finished" : "the end is reached")
             flush(until: began + flushTime)
@@ -120,6 +129,7 @@ public final class Pipeline {
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         watchForStalls()
+        watchStandstills()
         guard failure == nil else { return }
         commit(groupOffsets.takeDue(of: &partitions))
         var isBusy = false
@@ -140,7 +150,9 @@ public final class Pipeline {
         if !pending.isEmpty, !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) }) {
             until = min(until ?? nextResolution, nextResolution)
         }
-        for due in [groupOffsets.due, progress.due].compactMap(\.self) { until = min(until ?? due, due) }
+        for due in [groupOffsets.due, progress.due, standstills.due, publication].compactMap(\.self) {
+            until = min(until ?? due, due)
+        }
         // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
         return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
     }
@@ -159,6 +171,7 @@ public final class Pipeline {
         progress.report(.now, isLast: true)
         // Brokers that are away take no farewell, and librdkafka would wait for the answers to its last commits.
         let left = brokersAwaySince == nil ? max(.seconds(1), began + timeout - .now) : .seconds(1)
+        publish()
         if !consumer.close(until: .now + left) {
             logger.notice("the group could not be left; it notices after session.timeout.ms")
         }
@@ -212,6 +225,7 @@ public final class Pipeline {
         if let code = message.errorCode { return accept(code, message.errorReason, message) }
         guard let index = partitions.place(of: message) else { return }
         let offset = message.offset
+        if partitions[index].hold != .none, !goOn(index) { return }
         // librdkafka may hand a message out twice after a rebalance or a leader's move. Gaps are normal: transactions and
         // compaction leave them.
         guard offset >= partitions[index].next else { return }
@@ -239,42 +253,135 @@ public final class Pipeline {
 
     /// An error, or the end of a partition, in place of a message.
     private func accept(_ code: KafkaErrorCode, _ reason: String, _ message: borrowing Message) {
-        switch code {
-        case .endOfPartition:
-            if let index = partitions.place(of: message) {
-                partitions[index].end = max(partitions[index].end, message.offset)
-                // Control records and compacted messages at the end never come: the end itself says that it is reached. A
-                // batch that ends there takes them into its position; a position before them would be a lost one as
-                // soon as retention deletes them.
-                let end = min(message.offset, partitions[index].target ?? .max)
-                if let range = partitions[index].range, end > partitions[index].next {
-                    lanes[partitions[index].lane].filling.advance(range, past: end - 1)
-                    partitions[index].next = end
-                }
-                if let target = partitions[index].target, message.offset >= target {
-                    partitions[index].next = max(partitions[index].next, target)
-                }
-            }
-        case .autoOffsetReset, .offsetOutOfRange:
+        let topic = message.topic
+        let scope: ConsumerErrorFate.Scope = topic.isEmpty ? .group : message.isOfPartition ? .partition : .topic
+        let index = scope == .partition ? partitions.place(of: message) : nil
+        // Of a partition that is another member's by now.
+        if scope == .partition, index == nil { return }
+        switch ConsumerErrorFate(code, of: scope) {
+        case .end:
+            if let index { reachEnd(of: index, message.offset) }
+        case .position:
             // Decided by the ledger and the watermarks, not by librdkafka.
-            if let index = partitions.place(of: message) {
-                statistics.report(
-                    Incident(
-                        .warning, "the position is questioned by the broker", code: code.name,
-                        at: "\(partitions[index].partition)@\(partitions[index].next)",
-                        mend: "nothing to do: it is compared with the ledger and the watermarks"),
-                    to: logger)
-                reposition([partitions[index].partition])
-            }
-        case .unknownTopic, .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed:
+            guard let index else { return }
             statistics.report(
                 Incident(
-                    .error, "the brokers refuse a topic; it is tried again", code: code.name, error: reason,
-                    at: message.topic, mend: "create the topic, or give this user READ on it and on the group"),
+                    .warning, "the position is questioned by the broker", code: code.name,
+                    at: "\(partitions[index].partition)@\(partitions[index].next)",
+                    mend: "nothing to do: it is compared with the ledger and the watermarks"),
                 to: logger)
-        default:
+            reposition([partitions[index].partition])
+        case .fatal:
+            stop(
+                after: consumer.fatalError
+                    ?? KafkaError(code: code, operation: "membership in the group", reason: reason))
+        case .standstill(let why):
+            if let index {
+                standStill(index, why, code, reason)
+            } else if scope == .topic {
+                let standstill = Standstill(why, code: code.name, at: topic)
+                if standstills.miss(topic, standstill) { tell(standstill, code, reason) }
+                consumer.lookFor(standstills.missingTopics)
+            } else {
+                let standstill = Standstill(why, code: code.name, at: options.group)
+                if standstills.refuse(standstill) { tell(standstill, code, reason) }
+            }
+        case .told:
+            statistics.report(
+                Incident(
+                    .warning, "the group has taken this member for dead: its loop did not turn in max.poll.interval.ms",
+                    code: code.name, error: reason, at: options.group,
+                    mend: "raise max.poll.interval.ms in kafka.properties, or make batches smaller"),
+                to: logger)
+        case .passing:
             logger.debug("from librdkafka", metadata: ["code": "\(code.name)", "error": "\(reason)"])
         }
+    }
+
+    private func reachEnd(of index: Int, _ offset: Int64) {
+        partitions[index].end = max(partitions[index].end, offset)
+        if partitions[index].hold != .none, !goOn(index) { return }
+        // Control records and compacted messages at the end never come: the end itself says that it is reached. A batch that
+        // ends there takes them into its position; a position before them would be a lost one as soon as retention
+        // deletes them.
+        let end = min(offset, partitions[index].target ?? .max)
+        if let range = partitions[index].range, end > partitions[index].next {
+            lanes[partitions[index].lane].filling.advance(range, past: end - 1)
+            partitions[index].next = end
+        }
+        if let target = partitions[index].target, offset >= target {
+            partitions[index].next = max(partitions[index].next, target)
+        }
+    }
+
+    // MARK: Standstills
+
+    /// A partition that cannot be read on.
+    private func standStill(_ index: Int, _ why: Standstill.Reason, _ code: KafkaErrorCode, _ reason: String) {
+        let partition = partitions[index].partition
+        let standstill = Standstill(why, code: code.name, at: "\(partition)@\(partitions[index].next)")
+        // One that is gone is not fetched again: asking for it would hold up the others.
+        let isFetchedAgain = why != .missing
+        partitions[index].hold = why == .unreadable ? .held : .doubted
+        if standstills.hold(partition, standstill, isFetchedAgain: isFetchedAgain) {
+            tell(standstill, code, reason, partition)
+        }
+    }
+
+    private func tell(
+        _ standstill: Standstill, _ code: KafkaErrorCode, _ reason: String, _ partition: TopicPartition? = nil
+    ) {
+        statistics.report(
+            Incident(
+                .error, standstill.summary(isPartition: partition != nil), code: code.name, error: reason,
+                at: standstill.place, mend: standstill.mend(code, partition)),
+            to: logger)
+        publish()
+    }
+
+    /// Something has come of a partition in doubt.
+    ///
+    /// - Returns: false if it must not be taken.
+    private func goOn(_ index: Int) -> Bool {
+        guard partitions[index].hold == .doubted else { return false }
+        partitions[index].hold = .none
+        standstills.release(partitions[index].partition)
+        logger.notice("a partition is loaded again", metadata: ["at": "\(partitions[index].partition)"])
+        publish()
+        return true
+    }
+
+    /// Fetches the partitions that stand still again, and hears of topics that have come.
+    private func watchStandstills() {
+        guard !standstills.isEmpty else { return }
+        let found = standstills.release(topics: consumer.takeFoundTopics())
+        if !found.isEmpty {
+            logger.notice("topics are there now", metadata: ["topics": "\(found.joined(separator: ", "))"])
+            publish()
+        }
+        guard pending.isEmpty, failure == nil else { return }
+        let again = Set(standstills.takeDue(at: .now))
+        guard !again.isEmpty else { return }
+        // From the next message to take on, which is in no batch: neither ledger nor group has anything to say.
+        do throws(KafkaError) {
+            try consumer.assign(partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: again)
+            for index in partitions.indices where again.contains(partitions[index].partition) {
+                partitions[index].hold = .doubted
+            }
+        } catch {
+            reposition(Array(again))
+        }
+    }
+
+    /// The client can do no more.
+    private func stop(after error: KafkaError) {
+        failure =
+            failure
+            ?? LoadingError(
+                .kafka, "the Kafka client met a fatal error: \(error)",
+                mend: error.code == .fencedInstance
+                    ? "give each member its own group.instance.id in kafka.properties, and start this one again"
+                    : "start it again; nothing is lost")
     }
 
     // MARK: Batches
@@ -318,7 +425,11 @@ public final class Pipeline {
                 if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }
             progress.count(batch, loaded, writer: lane.writer.index)
-            publish()
+            // Its own partitions at once; all of them, with their ends, once a second.
+            statistics.update { state in
+                for range in batch.partitions { state.partitions[range.partition]?.move(to: range.next) }
+            }
+            isUnpublished = true
             commit(groupOffsets.take(batch.partitions.map(\.partition), of: &partitions))
             if lane.isOffered { forgetRanges(of: lane) }
             lane.takeBack(batch, keepingAtMost: memoryLimit)
@@ -601,7 +712,8 @@ public final class Pipeline {
                     partition: partition, lane: Self.lane(of: partition, among: lanes.count),
                     builder: builders.builder(ofTopic: partition.topic), next: start, loaded: start, reported: nil,
                     end: marks.high,
-                    target: options.untilEnd ? known?.target ?? marks.high : nil, range: nil))
+                    target: options.untilEnd ? known?.target ?? marks.high : nil, range: nil,
+                    hold: known.map { $0.hold == .none ? .none : .doubted } ?? .none))
         }
         try consumer.assign(
             partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: Set(wanted))
@@ -631,6 +743,7 @@ public final class Pipeline {
         let gone = Set(gone)
         pending.subtract(gone)
         partitions.remove(gone)
+        standstills.forget(gone)
         publish()
     }
 
@@ -643,11 +756,12 @@ public final class Pipeline {
             let fetched = consumer.lastKnownHighWatermark(partition) ?? 0
             partitions[index].end = max(partitions[index].end, fetched, asked?[partition] ?? 0)
         }
-        consumer.keepFetching(partitions.lag > Self.backlog)
         let buffers = LoadingStatistics.Buffers(
             queueMessages: consumer.queueLength, batchBytes: lanes.reduce(0) { $0 + $1.byteCount })
         let now = ContinuousClock.now
         nextPublication = now + .seconds(1)
+        isUnpublished = false
+        let standstills = standstills.all
         statistics.update { state in
             state.partitions = [:]
             for partition in partitions {
@@ -655,6 +769,7 @@ public final class Pipeline {
                     position: partition.loaded, end: partition.end)
             }
             state.isAssigned = hasBeenAssigned && pending.isEmpty
+            state.standstills = standstills
             state.buffers = buffers
             state.lastTurn = now
             if state.isAssigned, state.phase == .starting { state.phase = .running }
@@ -663,7 +778,7 @@ public final class Pipeline {
     }
 
     private func report(_ now: ContinuousClock.Instant) {
-        // Also while no batch comes back: the ends of the partitions move on.
+        // Once a second, however many batches come back; also while none does: the ends of the partitions move on.
         if now >= nextPublication { publish() } else { statistics.update { $0.lastTurn = now } }
         progress.report(now)
     }
@@ -679,6 +794,9 @@ extension Pipeline: Consumer.Delegate {
         statistics.update { $0.rebalances += 1 }
         logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
+        if standstills.joined() { logger.notice("the group has taken this member in") }
+        _ = standstills.release(topics: partitions.map(\.topic))
+        consumer.lookFor(standstills.missingTopics)
         if !consumer.isCooperative {
             self.partitions.removeAll()
         }
@@ -710,10 +828,7 @@ extension Pipeline: Consumer.Delegate {
 
     public func consumer(_ consumer: Consumer, reports error: KafkaError) {
         if error.isFatal {
-            failure = LoadingError(
-                .kafka, "the Kafka client met a fatal error: \(error)",
-                mend:
-                    "start it again; with static membership, check that no other member has the same group.instance.id")
+            stop(after: error)
         } else {
             logger.debug("from librdkafka", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
         }
@@ -738,9 +853,18 @@ extension Pipeline: Consumer.Delegate {
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
         tracing?.groupCommitted(offsets, error)
-        guard let error else { return groupOffsets.taken() }
+        guard let error else {
+            if standstills.committed() { logger.notice("the group takes commits again") }
+            return groupOffsets.taken()
+        }
         // The rows are in and the ledger knows it.
         groupOffsets.refused(offsets, of: &partitions)
+        if error.isFatal || ConsumerErrorFate(error.code, of: .group) == .fatal { return stop(after: error) }
+        if !error.isRetriable, !error.code.isOfRebalance {
+            let standstill = Standstill(.group, code: error.code.name, at: options.group)
+            guard standstills.refuseCommits(standstill) else { return }
+            return tell(standstill, error.code, error.reason)
+        }
         logger.debug(
             "the group did not take a commit", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
     }

@@ -52,7 +52,7 @@ struct StallWatch {
                 progress = Progress(
                     next: partition.next, since: now, before: progress.since, patience: Self.patience)
             }
-            let hasMore = partition.next < partition.end && !partition.isFinished
+            let hasMore = partition.next < partition.end && !partition.isFinished && partition.hold == .none
             if !hasMore || !canTake(partition.lane) { progress.since = now }
             if hasMore {
                 let suspect = Suspect(partition: partition.partition, next: partition.next, end: partition.end)

@@ -60,7 +60,12 @@ struct StartReader {
         try goOn()
         let groups = try consumer.committed(asked, timeout: Self.timeout)
         try goOn()
-        let watermarks = try consumer.watermarks(asked, timeout: Self.timeout)
+        var watermarks = try consumer.watermarks(asked, timeout: Self.timeout)
+        try goOn()
+        let beyond = asked.filter {
+            watermarks.isBeyondEnd(known[$0], of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
+        }
+        try watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: Self.timeout)
 
         var starts: [TopicPartition: StartPosition] = [:]
         let mine = Set(wanted)
@@ -130,12 +135,14 @@ struct StartReader {
         _ wanted: [TopicPartition], options: LoadingOptions, consumer: Consumer
     ) throws -> ([TopicPartition: Int64], [TopicPartition: Watermarks]) {
         let groups = try consumer.committed(wanted, timeout: timeout)
-        let watermarks = try consumer.watermarks(wanted, timeout: timeout)
+        var watermarks = try consumer.watermarks(wanted, timeout: timeout)
+        let beyond = wanted.filter { watermarks.isBeyondEnd(groups[$0]?.offset, of: $0) }
+        try watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: timeout)
         var offsets: [TopicPartition: Int64] = [:]
         for partition in wanted {
             let marks = watermarks[partition] ?? Watermarks(low: 0, high: 0)
             if let group = groups[partition] {
-                if group.offset >= marks.low, group.offset <= marks.high {
+                if group.offset >= marks.low, group.offset <= marks.logEnd {
                     offsets[partition] = group.offset
                 } else {
                     switch options.onLostOffsets {

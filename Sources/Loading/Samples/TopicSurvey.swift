@@ -120,13 +120,17 @@ public struct TopicSurvey: Sendable {
             (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
         }.sorted()
         guard !places.isEmpty else { return }
-        let watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
+        var watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
         let committed = try admin.committedOffsets(ofGroup: options.group, partitions: places, timeout: Self.timeout)
         let groups = Dictionary(committed.map { ($0.partition, $0) }, uniquingKeysWith: { $1 })
         var known: [TopicPartition: Int64] = [:]
         if preflight?.mark != nil, let connection {
             known = try Ledger(group: options.group).positions(of: topics.keys.sorted(), on: connection)
         }
+        let beyond = places.filter {
+            watermarks.isBeyondEnd(known[$0], of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
+        }
+        try watermarks.findLogEnds(of: beyond, properties: options.clientProperties, timeout: Self.timeout)
         let seen = Set(known.keys.map(\.topic))
         var refused: [LoadingError.Code: (error: LoadingError, places: [TopicPartition])] = [:]
         for place in places {
@@ -166,7 +170,7 @@ public struct TopicSurvey: Sendable {
         }
         let (low, high) = (facts.watermarks.low, facts.watermarks.high)
         if let group = facts.group {
-            guard group.offset < low || group.offset > high else { return group.offset }
+            guard group.offset < low || group.offset > facts.watermarks.logEnd else { return group.offset }
             switch options.onLostOffsets {
             case .stop: throw .lostOffsets(facts.partition, position: group.offset, watermarks: facts.watermarks)
             case .earliest: return low

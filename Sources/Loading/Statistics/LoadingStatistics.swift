@@ -31,6 +31,12 @@ public final class LoadingStatistics: Sendable {
             self.position = position
             self.end = end
         }
+
+        /// A position says that its partition goes as far at least.
+        mutating func move(to position: Int64) {
+            self.position = position
+            end = max(end, position)
+        }
     }
 
     /// Why a batch was tried again.
@@ -84,6 +90,8 @@ public final class LoadingStatistics: Sendable {
         public var outageCounts: [Outage: Int] = [:]
         /// Whether the group has answered and every partition it gave has its position.
         public var isAssigned = false
+        /// What is not loaded for a reason of its own.
+        public var standstills: [Standstill] = []
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?

@@ -1,0 +1,122 @@
+import CRdKafka
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Kafka
+
+/// One after another: the log is the process's.
+@Suite("Clients", .serialized)
+struct KafkaClientTests {
+    private static let gate = MonotonicCondition()
+    private static let isOpen = Atomic(false)
+
+    @Test("a client that cannot end is given up at the deadline")
+    func destroy() throws {
+        let client = try KafkaClient(RD_KAFKA_PRODUCER, [("debug", "generic")]) { configuration in
+            // It says what it does while it ends, and waits until that is said.
+            rd_kafka_conf_set_log_cb(configuration) { _, _, _, text in
+                guard let text, String(cString: text).contains("erminating") else { return }
+                Self.gate.withLock { while !Self.isOpen.load(ordering: .acquiring) { Self.gate.wait() } }
+            }
+        }
+        #expect(!client.destroy(until: .now + .milliseconds(200)))
+        Self.gate.withLock {
+            Self.isOpen.store(true, ordering: .releasing)
+            Self.gate.broadcast()
+        }
+        let other = try KafkaClient(RD_KAFKA_PRODUCER, [])
+        #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
+    }
+
+    /// What librdkafka says of one client.
+    private final class Ear: Sendable {
+        let lines = Mutex<[KafkaLog.Line]>([])
+        func text() -> String { lines.withLock { $0.map(\.text).joined(separator: "\n") } }
+    }
+
+    @Test("what librdkafka logs is handed over when asked for, without secrets")
+    func log() async throws {
+        let broker = try Broker.sharedMock()
+        let ear = Ear()
+        let name = Broker.randomName("client")
+        KafkaLog.send { line in
+            if line.client.hasPrefix(name) { ear.lines.withLock { $0.append(line) } }
+        }
+        defer { KafkaLog.send(to: nil) }
+        let secret = Broker.randomName("secret")
+        // The group has the secret in its name, which many lines have.
+        let client = try KafkaClient(
+            RD_KAFKA_CONSUMER,
+            broker.properties([
+                ("debug", "broker,cgrp"), ("client.id", name), ("sasl.password", secret), ("group.id", secret),
+            ]))
+        try await eventually("it has lines of the brokers, and of the group") {
+            ear.text().contains(broker.bootstrapServers.prefix { $0 != "," }) && ear.text().contains("***")
+        }
+        #expect(!ear.text().contains(secret))
+        #expect(ear.lines.withLock { $0.allSatisfy { $0.level != .debug } })
+        #expect(client.destroy(until: .now + .seconds(30) * testTimeScale))
+    }
+
+    @Test(
+        "taking messages wakes librdkafka's threads, however few are left",
+        .enabled(if: !KafkaLibrary.supports(property: "fetch.queue.backoff.ms")))
+    func fewLeft() async throws {
+        let broker = try Broker.sharedMock()
+        try await broker.withTopic(partitions: 1) { topic in
+            let value = String(repeating: "x", count: 10_000)
+            try broker.produce((0..<300).map { _ in TestMessage(partition: 0, value: value) }, to: topic)
+            let wakes = Mutex(0)
+            let name = Broker.randomName("client")
+            KafkaLog.send { line in
+                if line.client.hasPrefix(name), line.text.contains("Wake-up sent") { wakes.withLock { $0 += 1 } }
+            }
+            defer { KafkaLog.send(to: nil) }
+            let consumer = try Consumer(
+                properties: broker.properties([
+                    ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "queue"),
+                    ("queued.max.messages.kbytes", "1024"),
+                ]), lanes: 1, wakeup: Wakeup())
+            defer { consumer.close() }
+            let place = TopicPartition(topic: topic, partition: 0)
+            try consumer.assign([(place, 0, 0)], restarting: [place])
+            var count = 0
+            try await eventually("all are taken") {
+                _ = consumer.serve()
+                while let message = consumer.take(from: 0) {
+                    if message.errorCode == nil { count += 1 }
+                }
+                return count == 300
+            }
+            // 3 MB by steps of 128 KiB, in messages of 10 kB.
+            #expect(wakes.withLock { $0 } >= 15)
+        }
+    }
+
+    @Test("a broker that is away is no louder than debug, and nothing is louder than a notice")
+    func levels() {
+        for severity in Int32(3)...7 {
+            #expect(KafkaLog.level(severity, "FAIL", isVerbose: false) == .debug)
+            #expect(KafkaLog.level(severity, "CONNECT", isVerbose: true) == .info)
+        }
+        #expect(KafkaLog.level(0, "FATAL", isVerbose: false) == .notice)
+        #expect(KafkaLog.level(4, "CONFWARN", isVerbose: false) == .info)
+        #expect(KafkaLog.level(7, "METADATA", isVerbose: false) == .debug)
+    }
+
+    @Test("looking at a topic that is not there does not create it")
+    func createsNothing() throws {
+        // The mock creates whatever it is asked for.
+        let broker = try Broker.sharedReal()
+        let admin = try Admin(properties: broker.properties())
+        let topic = Broker.randomName("absent")
+        let error = #expect(throws: KafkaError.self) {
+            try admin.partitionCounts(of: topic, timeout: .seconds(30))
+        }
+        #expect(error?.code == .unknownTopicOrPartition)
+        _ = try? admin.watermarks(of: TopicPartition(topic: topic, partition: 0), timeout: .seconds(1))
+        _ = try? admin.watermarks(of: [TopicPartition(topic: topic, partition: 0)], timeout: .seconds(1))
+        #expect(try admin.partitionCounts(timeout: .seconds(30))[topic] == nil)
+    }
+}
