@@ -11,6 +11,8 @@ protocol FaultCase: Sendable {
     var summary: String { get }
     /// Whether it runs only when it is asked for.
     var isLong: Bool { get }
+    /// What it needs of Kafka.
+    var need: ClusterNeed { get }
     /// How many faults must have fired at least, or the run has proved nothing.
     func least(_ scale: FaultScale) -> FaultCounts
     /// Breaks things, and compares.
@@ -21,6 +23,7 @@ protocol FaultCase: Sendable {
 
 extension FaultCase {
     var isLong: Bool { false }
+    var need: ClusterNeed { .any }
 }
 
 /// How much of each case is run.

@@ -11,10 +11,14 @@ struct Faults: AsyncParsableCommand {
             Every run prints its seed, checks that its faults fired and that they met rows still to load, and ends with a \
             table of what was found. The status is 1 if any case failed; the logs of its loaders are kept.
 
+            KAFKA_BROKERS names a cluster to run on instead of servers of its own, with topics and groups of random names; \
+            KAFKA_RESTART_COMMAND is what restarts it. What such a cluster cannot do is left out; --list says what each needs.
+
             EXAMPLES:
               faults --slice
               faults --seed 42 --case kill-bounce --case zombie
               faults --soak --minutes 10
+              KAFKA_BROKERS=localhost:9092 KAFKA_RESTART_COMMAND='docker restart -t 30 kafka' faults --slice
             """)
 
     /// Every case, the longest first so that those that run side by side end together.
@@ -70,10 +74,18 @@ struct Faults: AsyncParsableCommand {
                 let least = faultCase.least(scale)
                 let kinds = least.kinds.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
                 print("\(faultCase.name): \(faultCase.summary)")
+                print("  needs \(faultCase.need.rawValue)")
                 print("  at least " + (kinds + ["\(least.midRun) mid-run"]).joined(separator: ", "))
             }
             return
         }
+        let left = chosen.filter { FaultCluster.reason(against: $0.need) == nil }
+        for faultCase in chosen {
+            if let reason = FaultCluster.reason(against: faultCase.need) {
+                Output.say("\(faultCase.name): left out: \(reason)")
+            }
+        }
+        guard !left.isEmpty else { throw ValidationError("No case is left that could run on this cluster.") }
         let program = try loader.map { URL(filePath: $0) } ?? builtProgram("loader")
         let seed = seed ?? UInt64.random(in: 0 ... .max)
         let directory = FileManager.default.temporaryDirectory.appending(path: "loader-faults-\(seed)-\(getpid())")
@@ -83,7 +95,7 @@ struct Faults: AsyncParsableCommand {
         let began = ContinuousClock.now
         let parallel = parallel
         let outcomes = await withTaskExecutorPreference(CaseExecutor()) {
-            await runner.run(chosen, limit: parallel)
+            await runner.run(left, limit: parallel)
         }
         try write(outcomes, seed: seed, seconds: began.age)
         if outcomes.contains(where: { !$0.hasPassed }) { throw ExitCode.failure }

@@ -15,8 +15,13 @@ struct BrokerFaults: FaultCase {
     private static let outages = "outages of all brokers"
     private static let restarts = "restarts with data"
 
+    var need: ClusterNeed { .restart }
+
     func least(_ scale: FaultScale) -> FaultCounts {
         var least = FaultCounts()
+        guard FaultCluster.brokers == nil else {
+            return FaultCounts(kinds: [Self.restarts: scale == .full ? 5 : 1])
+        }
         switch scale {
         case .full:
             for request in RequestErrors.all { least.kinds[request.kind] = request.codes.count }
@@ -36,7 +41,9 @@ struct BrokerFaults: FaultCase {
 
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
-        return try await context.sideBySide([errorCodes, moves, restarts], limit: 3) { _, part in
+        // The errors of a real cluster, and its leaders, are its own.
+        let parts = FaultCluster.brokers == nil ? [errorCodes, moves, restarts] : [restarts]
+        return try await context.sideBySide(parts, limit: 3) { _, part in
             try await part(server, context)
         }
     }
@@ -291,8 +298,8 @@ struct BrokerFaults: FaultCase {
     /// The broker that can be restarted may lose what is written to it while it stops, so it holds a backlog, and the
     /// loader has to fetch it bit by bit.
     @Sendable private func restarts(_ server: PostgresServer, _ context: FaultContext) async throws -> FaultReport {
-        let process = try NoidaBroker()
-        let broker = try Broker(process: process)
+        let process = FaultCluster.brokers == nil ? try NoidaBroker() : nil
+        let broker = try process.map { try Broker(process: $0) } ?? FaultCluster.real()
         return try await Landing.with(broker: broker, server: server, partitions: 8) { landing in
             var generator = context.generator(4)
             var report = FaultReport()
@@ -312,9 +319,13 @@ struct BrokerFaults: FaultCase {
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0..<1000, using: &generator)))
                 let loaded = try await progress.answer()
                 report.faults.count(Self.restarts, midRun: loaded < count)
-                try process.stop()
-                try await Task.sleep(for: .milliseconds(Int.random(in: 0..<3000, using: &generator)))
-                try process.start()
+                if let process {
+                    try process.stop()
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 0..<3000, using: &generator)))
+                    try process.start()
+                } else {
+                    try await FaultCluster.restart()
+                }
                 let began = ContinuousClock.now
                 // What it had fetched before goes in all the same; the group hears of it only from the coordinator.
                 try await eventually("the group is told of what went in", within: .seconds(60)) {

@@ -49,7 +49,8 @@ struct DatabaseFaults: FaultCase {
         return try await context.sideBySide(parts, limit: 3) { index, chosen in
             let (part, isPooled) = chosen
             let server = try context.startDatabase(settings: ["deadlock_timeout": "50ms"])
-            return try await Landing.with(broker: Broker(mockBrokers: 1), server: server, partitions: 16) { landing in
+            let broker = try FaultCluster.mock(brokers: 1)
+            return try await Landing.with(broker: broker, server: server, partitions: 16) { landing in
                 var stage = Stage(
                     landing: landing, context: context, generator: context.generator(index), isPooled: isPooled,
                     kind: part.rawValue + (isPooled ? Self.behind : ""), count: part.figure(context.scale))

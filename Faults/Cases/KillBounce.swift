@@ -22,7 +22,7 @@ struct KillBounce: FaultCase {
         let count = context.figure(1_000_000, slice: 60_000)
         let kills = context.figure(66, slice: 8)
         let server = try context.startDatabase()
-        let broker = try Broker(process: NoidaBroker())
+        let broker = try FaultCluster.real()
         let partitions = context.figure(64, slice: 16)
         return try await Landing.with(broker: broker, server: server, partitions: partitions) { landing in
             try landing.produce(0..<count)

@@ -26,7 +26,7 @@ struct NamedPoints: FaultCase {
 
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
-        let broker = try Broker(process: NoidaBroker())
+        let broker = try FaultCluster.real()
         let times = context.figure(10, slice: 1)
         // Each on a topic of its own. Firings at one point meet what the ones before have left; but on this broker members
         // that have gone with their id stay in the group, so that one can be reset, and shared out anew, only once.
@@ -211,11 +211,8 @@ struct NamedPoints: FaultCase {
             // One offset for all partitions: that of the earliest, whose rows above it go as well.
             let start = starts.min() ?? 0
             _ = try landing.schema.connect().query("DELETE FROM landed WHERE \"offset\" >= $1", [.int64(start)])
-            let backfill = try context.start(
-                landing.environment.merging(armed(action)) { $1 },
-                command: [
-                    "backfill", "--topic", landing.topic, "--to-offset", String(start), "--allow-duplicates",
-                ])
+            let command = ["backfill", "--topic", landing.topic, "--to-offset", String(start), "--allow-duplicates"]
+            let backfill = try context.start(landing.environment.merging(armed(action)) { $1 }, command: command)
             let end = try await backfill.waitForEnd()
             if action == "crash" {
                 report.expect(end == .signal(SIGKILL), "backfill: ended with \(end): \(backfill.log.path())")
@@ -224,6 +221,10 @@ struct NamedPoints: FaultCase {
                     end != .exit(0) && end != .signal(SIGKILL), "backfill: ended with \(end): \(backfill.log.path())")
             }
             count(action, backfill, midRun: try isMidRun())
+            // Nothing has moved, or only the group, against which the ledger counts: so once more.
+            let again = try context.start(landing.environment, command: command)
+            let status = try await again.waitForExit()
+            report.expect(status == 0, "backfill: the second ended with \(status): \(again.log.path())")
             try await context.finish(landing)
         }
 

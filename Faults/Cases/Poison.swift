@@ -22,7 +22,7 @@ struct Poison: FaultCase {
         ]
         for (part, (oneIn, count)) in parts.enumerated() {
             // The mock keeps some megabytes of each partition.
-            let broker = try Broker(mockBrokers: 1)
+            let broker = try FaultCluster.mock(brokers: 1)
             let figures = try await Stage.with(broker, server, context) { stage in
                 var stage = stage
                 var generator = context.generator(part)

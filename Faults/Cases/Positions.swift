@@ -19,11 +19,11 @@ struct Positions: FaultCase {
 
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
-        let broker = try Broker(process: NoidaBroker())
+        let broker = try FaultCluster.real()
         let rounds = context.figure(3, slice: 1)
         let parts = (0..<rounds).flatMap { _ in Self.rows }
         return try await context.sideBySide(parts, limit: 3) { index, row in
-            let broker = row.needsExpiry ? try Broker(mockBrokers: 1) : broker
+            let broker = row.needsExpiry ? try FaultCluster.mock(brokers: 1) : broker
             return try await Bench.with(broker, server, row, context, context.generator(index)) { bench in
                 try await row.body(&bench)
                 bench.report.faults.count(row.name)

@@ -34,8 +34,8 @@ struct RebalanceStorm: FaultCase {
 
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
-        let real = try Broker(process: NoidaBroker())
-        let mock = try Broker(mockBrokers: 3)
+        let real = try FaultCluster.real()
+        let mock = try FaultCluster.mock(brokers: 3)
         return try await context.sideBySide(Self.lanes, limit: 4) { index, lane in
             let broker = lane == .expiring ? mock : real
             return try await Landing.with(broker: broker, server: server, partitions: 12) { landing in

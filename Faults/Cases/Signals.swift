@@ -39,7 +39,7 @@ struct Signals: FaultCase {
 
     func run(_ context: FaultContext) async throws -> FaultReport {
         let shared = try context.startDatabase()
-        let mock = try Broker(mockBrokers: 1)
+        let mock = try FaultCluster.mock(brokers: 1)
         return try await context.sideBySide(Self.lanes(context.scale), limit: 6) { index, part in
             let server = part.lane == .databaseAway ? try context.startDatabase() : shared
             let broker = part.lane == .brokersAway ? try Broker(mockBrokers: 1) : mock

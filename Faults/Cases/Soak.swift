@@ -28,6 +28,8 @@ struct Soak: FaultCase {
     /// start, and what an outage's backlog takes later is no growth.
     private static let backlog = 300_000
 
+    var need: ClusterNeed { .mock }
+
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
         let broker = try Broker(mockBrokers: 3)

@@ -23,7 +23,7 @@ struct UnknownCommit: FaultCase {
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
         return try await context.sideBySide([swallow, takeOver], limit: 2) { _, part in
-            try await Landing.with(broker: Broker(mockBrokers: 1), server: server, partitions: 8) { landing in
+            try await Landing.with(broker: FaultCluster.mock(brokers: 1), server: server, partitions: 8) { landing in
                 try await part(landing, context)
             }
         }

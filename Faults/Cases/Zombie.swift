@@ -16,7 +16,7 @@ struct Zombie: FaultCase {
     func run(_ context: FaultContext) async throws -> FaultReport {
         let server = try context.startDatabase()
         // Unlike the other broker, the mock expires members that are silent.
-        let broker = try Broker(mockBrokers: 3)
+        let broker = try FaultCluster.mock(brokers: 3)
         // Each group has a topic and loaders of its own, so that several sessions run out side by side.
         let groups = context.figure(7, slice: 2)
         let rounds = context.figure(3, slice: 1)

@@ -41,6 +41,11 @@ public final class Broker: Sendable {
         try self.init(.noida(process))
     }
 
+    /// A cluster that somebody else runs.
+    public convenience init(at brokers: String) throws {
+        try self.init(.external, at: brokers)
+    }
+
     private init(_ kind: Kind, at brokers: String = "") throws {
         self.kind = kind
         bootstrapServers =
