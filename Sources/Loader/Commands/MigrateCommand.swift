@@ -82,10 +82,16 @@ struct MigrateCommand: ParsableCommand {
         return error.exitStatus.code
     }
 
+    static func takenFor(_ file: String, _ other: String) -> String {
+        "\(file) is not run: its number is recorded for \(other). If it is not the same file under a new name, give it a "
+            + "number of its own."
+    }
+
     static func report(_ event: Migrator.Event) {
         switch event {
         case .applied(let file, let time): print("Applied \(file) in \(time.inMilliseconds) ms")
         case .rolledBack(let file, let time): print("Rolled back \(file) in \(time.inMilliseconds) ms")
+        case .takenFor(let file, let other): StandardError.shared.write(line: takenFor(file, other))
         }
     }
 }
@@ -109,7 +115,7 @@ extension MigrateCommand {
             try arguments.run { migrator throws(MigrationError) in
                 var count = 0
                 try migrator.up { event in
-                    count += 1
+                    if case .applied = event { count += 1 }
                     MigrateCommand.report(event)
                 }
                 if count == 0 { print("Nothing to do: all of \(migrator.migrations.origin) is applied") }
@@ -157,6 +163,9 @@ extension MigrateCommand {
                 pending = status.pending.count
                 for file in migrator.migrations.files {
                     print(status.pending.contains(file.name) ? "[ ] \(file.name)" : "[X] \(file.name)")
+                }
+                for (file, other) in status.takenFor.sorted(by: { $0.key < $1.key }) {
+                    print("[!] " + MigrateCommand.takenFor(file, other))
                 }
                 for version in status.unknown {
                     print("[?] \(version) is applied, and has no file in \(migrator.migrations.origin)")

@@ -6,6 +6,8 @@ struct Migrator {
     enum Event: Equatable {
         case applied(file: String, Duration)
         case rolledBack(file: String, Duration)
+        /// A file that counts as applied because its version is recorded, for a file of another name.
+        case takenFor(file: String, other: String)
     }
 
     struct Status: Equatable {
@@ -13,6 +15,8 @@ struct Migrator {
         var pending: [String]
         /// Versions that are recorded, without a file here.
         var unknown: [String]
+        /// Files that count as applied by another file of their version.
+        var takenFor: [String: String] = [:]
     }
 
     var migrations: MigrationSet
@@ -27,10 +31,15 @@ struct Migrator {
     func up(_ report: (Event) -> Void) throws(MigrationError) {
         try inTurn { (connection, record) throws(MigrationError) in
             let applied = try record.createIfMissing(on: connection).versions(on: connection)
+            let names = MigrationNames(try record.comment(on: connection))
+            for (file, other) in names.differing(from: migrations, applied: applied).sorted(by: { $0.key < $1.key }) {
+                report(.takenFor(file: file, other: other))
+            }
             for file in migrations.pending(applied: applied) {
                 let start = ContinuousClock.now
                 try run(file.up, of: file, record.insertion)
                 report(.applied(file: file.name, start.duration(to: .now)))
+                try record.remember(file, on: connection)
             }
         }
     }
@@ -53,19 +62,24 @@ struct Migrator {
             throw MigrationError(
                 .duplicateVersion,
                 message: "\(error.message), although schema_migrations has the version of its file: another file's",
-                mend: "Copy the loader's migrations/0001_loader.sql to yours under a free number, and apply it there.")
+                mend:
+                    "Copy the loader's own migrations (0001_loader.sql, 0003_last_messages.sql), as far as they are not applied, "
+                    + "to yours under free numbers, and apply them there.")
         }
     }
 
     /// Only reads; a database that was never migrated stays as it is.
     func status() throws(MigrationError) -> Status {
         let connection = try connect()
-        let applied = try MigrationRecord(on: connection).versions(on: connection)
+        let record = try MigrationRecord(on: connection)
+        let applied = try record.versions(on: connection)
+        let names = MigrationNames(try record.comment(on: connection))
         return Status(
             applied: migrations.files.map(\.name).filter { name in
                 MigrationFile.version(of: name).map(applied.contains) ?? false
             },
-            pending: migrations.pending(applied: applied).map(\.name), unknown: migrations.unknown(applied: applied))
+            pending: migrations.pending(applied: applied).map(\.name), unknown: migrations.unknown(applied: applied),
+            takenFor: names.differing(from: migrations, applied: applied))
     }
 
     /// `loader` in ASCII. Advisory locks are counted for each database.
@@ -156,12 +170,21 @@ struct Migrator {
 }
 
 /// The table `schema_migrations`, where dbmate looks for it: in the first schema of the search path.
+///
+/// The loader's own schema is none of those, unless the table is there already: for a role of its name it becomes the first
+/// (`"$user"`) as soon as it exists, and all migrations would be run again.
 private struct MigrationRecord {
     let schema: String
 
     init(on connection: Connection) throws(MigrationError) {
         do throws(PostgresError) {
-            schema = try connection.query("SELECT current_schema()").string(0, 0) ?? "public"
+            let found = try connection.query(
+                """
+                SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)
+                WHERE CASE name WHEN 'loader' THEN to_regclass('loader.schema_migrations') IS NOT NULL ELSE true END
+                ORDER BY place LIMIT 1
+                """)
+            schema = found.rowCount > 0 ? found.string(0, 0) ?? "public" : "public"
         } catch {
             throw MigrationError(error)
         }
@@ -193,6 +216,29 @@ private struct MigrationRecord {
             throw MigrationError(error)
         }
         return self
+    }
+
+    /// The table's comment; nil where there is none.
+    func comment(on connection: Connection) throws(MigrationError) -> String? {
+        do throws(PostgresError) {
+            return try connection.query("SELECT obj_description(to_regclass($1), 'pg_class')", [.text(table)])
+                .string(0, 0)
+        } catch {
+            throw MigrationError(error)
+        }
+    }
+
+    /// Notes the name of a file that was applied. Who may not comment on the table, or has another comment there, does
+    /// without: then nobody notices two files of one number.
+    func remember(_ file: MigrationFile, on connection: Connection) throws(MigrationError) {
+        guard let text = MigrationNames(try comment(on: connection)).adding(file) else { return }
+        do throws(PostgresError) {
+            let literal = try connection.query("SELECT quote_literal($1)", [.text(text)]).string(0, 0)
+            try connection.execute("COMMENT ON TABLE \(table) IS \(literal ?? "NULL")")
+        } catch  where error.sqlState == .insufficientPrivilege {
+        } catch {
+            throw MigrationError(error)
+        }
     }
 
     private func exists(on connection: Connection) throws(PostgresError) -> Bool {

@@ -56,6 +56,27 @@ import Testing
         }
     }
 
+    @Test("a file whose number was applied under another name is said by up and by status, and is not run")
+    func takenFor() throws {
+        try server.withDatabase { url in
+            try migrator(url, [("1_a.sql", "\nCREATE TABLE a ()", ""), ("2_b.sql", "\nCREATE TABLE b ()", "")])
+                .up { _ in }
+            let other = try migrator(url, [("1_a.sql", "", ""), ("2_c.sql", "\nCREATE TABLE c ()", "")])
+            var events: [Migrator.Event] = []
+            try other.up { events.append($0) }
+            #expect(events == [.takenFor(file: "2_c.sql", other: "2_b.sql")])
+            #expect(try other.status().takenFor == ["2_c.sql": "2_b.sql"])
+            let connection = try Connection(ConnectionOptions(url: url))
+            #expect(try connection.query("SELECT to_regclass('c')").isNull(0, 0))
+            // A comment of somebody else's stays, and nothing is said.
+            try connection.execute("COMMENT ON TABLE schema_migrations IS 'ours'")
+            try migrator(url, [("3_d.sql", "\nCREATE TABLE d ()", "")]).up { _ in }
+            #expect(try other.status().takenFor.isEmpty)
+            #expect(
+                try connection.query("SELECT obj_description('schema_migrations'::regclass)").string(0, 0) == "ours")
+        }
+    }
+
     @Test("a file that fails leaves nothing of itself, keeps those before it, and is named with its line")
     func failure() throws {
         try server.withDatabase { url in
@@ -194,7 +215,7 @@ extension Migrator.Event {
 
     fileprivate var file: String {
         switch self {
-        case .applied(let file, _), .rolledBack(let file, _): file
+        case .applied(let file, _), .rolledBack(let file, _), .takenFor(let file, _): file
         }
     }
 }
