@@ -6,7 +6,7 @@ struct Loader: ParsableCommand {
         commandName: "loader",
         abstract: "Load Apache Kafka topics into PostgreSQL tables, exactly once, in batches.",
         discussion: """
-            Exit status: 0 done, 64 usage, 69 unavailable, 70 internal fault, 78 configuration.
+            Exit status: 0 done, 64 usage, 65 letters failed again, 69 unavailable, 70 internal fault, 78 configuration.
 
             EXAMPLES:
               loader run --config loader.yaml

@@ -5,6 +5,8 @@ enum ExitStatus: Int32, Sendable {
     case done = 0
     /// The command line was wrong; ArgumentParser ends with it by itself.
     case usage = 64
+    /// What was to be loaded is bad: `dead-letters replay` leaves letters behind.
+    case badData = 65
     /// The database or the broker is away, and waiting was refused or took too long.
     case unavailable = 69
     /// A fault of the loader's own.

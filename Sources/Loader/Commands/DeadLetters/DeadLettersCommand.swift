@@ -226,6 +226,9 @@ struct DeadLettersCommand: ParsableCommand {
                 key has overtaken changes nothing and leaves the table, so a replay never sets a row back. A running \
                 loader need not be stopped.
 
+                Exit status: 0 all that was meant is dealt with, 65 some failed again or could not be decided and stay, \
+                69 the database or the brokers are away, 78 the configuration is wrong.
+
                 EXAMPLES:
                   loader dead-letters replay --reason out_of_range --dry-run
                   loader dead-letters replay --from-topic orders-dead-letters
@@ -279,6 +282,7 @@ struct DeadLettersCommand: ParsableCommand {
                             outcome, isDryRun: dryRun,
                             kept: options.deadLetters.table?.description ?? fromTopic ?? "the table"
                         ).joined(separator: "\n"))
+                if outcome.failed + outcome.unrouted + outcome.unknown > 0 { throw ExitStatus.badData.code }
             }
         }
     }
