@@ -4,6 +4,9 @@
 --   psql "$OWNER_URL" -v ON_ERROR_STOP=1 -v role=loader_app -v table=public.orders -v mode=upsert -f deploy/postgres/role.sql
 --   psql "$OWNER_URL" -c '\password loader_app'
 --
+-- Do not call it loader: that is the schema of the ledger, and a role has the schema of its own name first in its search
+-- path ("$user"), so that CREATE TABLE without a schema would land there.
+--
 -- mode is the route's: insert, ignore or upsert. -v keep_dead_letters=1 leaves out DELETE on the dead letters, which only
 -- `loader dead-letters replay` and `purge` need.
 --

@@ -31,14 +31,14 @@ enum ConfigurationReference {
 
         ```yaml
         kafka: { brokers: "localhost:9092", group: orders-loader }
-        postgres: { url: "postgresql://loader@localhost/shop" }
+        postgres: { url: "postgresql://loader_app@localhost/shop" }
         routes:
           - { topic: orders, table: public.orders }
         ```
 
         ```sh
         export KAFKA_BROKERS=localhost:9092 KAFKA_TOPIC=orders KAFKA_CONSUMER_GROUP=orders-loader
-        export DATABASE_URL=postgresql://loader@localhost/shop LOADER_TABLE=public.orders LOADER_MODE=upsert
+        export DATABASE_URL=postgresql://loader_app@localhost/shop LOADER_TABLE=public.orders LOADER_MODE=upsert
         ```
 
         ## Variables and secrets in the file
