@@ -125,9 +125,12 @@ public enum Catalog {
                 SELECT coalesce(json_agg(json_build_object(
                     'name', c.attname, 'number', c.attnum, 'type', c.atttypid::bigint, 'modifier', c.atttypmod,
                     'isNotNull', c.attnotnull, 'identity', c.attidentity, 'isGenerated', c.attgenerated <> '',
-                    'default', CASE WHEN c.attgenerated = '' THEN (
-                        SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
-                        WHERE d.adrelid = c.attrelid AND d.adnum = c.attnum) END,
+                    'default', CASE WHEN c.attgenerated = '' AND c.attidentity = '' THEN coalesce(
+                        (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+                         WHERE d.adrelid = c.attrelid AND d.adnum = c.attnum),
+                        (SELECT coalesce(pg_get_expr(t.typdefaultbin, 0),
+                                         quote_literal(t.typdefault) || '::' || format_type(t.oid, c.atttypmod))
+                         FROM pg_catalog.pg_type t WHERE t.oid = c.atttypid)) END,
                     'mayInsert', w.usable AND has_column_privilege(w.oid, c.attnum, 'INSERT'),
                     'mayUpdate', w.usable AND has_column_privilege(w.oid, c.attnum, 'UPDATE')
                 ) ORDER BY c.attnum), '[]')
@@ -142,6 +145,36 @@ public enum Catalog {
                         SELECT coalesce(json_agg(a.attname ORDER BY k.position), '[]')
                         FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, position)
                         JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                        WHERE k.position <= x.indnkeyatts),
+                    'comparisons', (
+                        SELECT coalesce(json_agg(json_build_object(
+                            'collation', CASE WHEN l.oid <> a.attcollation
+                                              THEN quote_ident(ln.nspname) || '.' || quote_ident(l.collname) END,
+                            'isDeterministic', coalesce(l.collisdeterministic, true),
+                            'equality', CASE WHEN own.oid <> usual.oid
+                                             THEN 'OPERATOR(' || quote_ident(own.nspname) || '.' || own.oprname || ')' END
+                        ) ORDER BY k.position), '[]')
+                        FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, position)
+                        JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                        JOIN pg_catalog.pg_opclass p ON p.oid = x.indclass[k.position - 1]
+                        LEFT JOIN pg_catalog.pg_collation l ON l.oid = x.indcollation[k.position - 1]
+                        LEFT JOIN pg_catalog.pg_namespace ln ON ln.oid = l.collnamespace
+                        LEFT JOIN LATERAL (
+                            SELECT o.oid, o.oprname, n.nspname
+                            FROM pg_catalog.pg_amop m
+                            JOIN pg_catalog.pg_operator o ON o.oid = m.amopopr
+                            JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+                            WHERE m.amopfamily = p.opcfamily AND m.amopstrategy = 3
+                              AND m.amoplefttype = p.opcintype AND m.amoprighttype = p.opcintype
+                        ) own ON true
+                        LEFT JOIN LATERAL (
+                            SELECT m.amopopr AS oid
+                            FROM pg_catalog.pg_opclass d
+                            JOIN pg_catalog.pg_amop m
+                              ON m.amopfamily = d.opcfamily AND m.amopstrategy = 3
+                              AND m.amoplefttype = d.opcintype AND m.amoprighttype = d.opcintype
+                            WHERE d.opcmethod = p.opcmethod AND d.opcdefault AND d.opcintype = p.opcintype
+                        ) usual ON true
                         WHERE k.position <= x.indnkeyatts)
                 ) ORDER BY NOT x.indisprimary, i.relname), '[]')
                 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
@@ -156,6 +189,12 @@ public enum Catalog {
                 OR EXISTS (
                     SELECT FROM pg_catalog.pg_trigger g
                     WHERE NOT g.tgisinternal
+                      AND (g.tgrelid = w.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(w.oid)))),
+            -- The bits of tgtype: 1 for each row, 2 before, 4 on INSERT.
+            'hasInsertTriggers',
+                EXISTS (
+                    SELECT FROM pg_catalog.pg_trigger g
+                    WHERE NOT g.tgisinternal AND g.tgtype & 7 = 7
                       AND (g.tgrelid = w.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(w.oid))))
         )
         FROM wanted w
@@ -270,6 +309,13 @@ private struct RelationRow: Decodable {
         var columns: [String]
         var isPrimary: Bool
         var isArbiter: Bool
+        var comparisons: [Comparison]
+    }
+
+    struct Comparison: Decodable {
+        var collation: String?
+        var isDeterministic: Bool
+        var equality: String?
     }
 
     var oid: UInt32
@@ -279,6 +325,7 @@ private struct RelationRow: Decodable {
     var columns: [Column]
     var indexes: [Index]
     var hasDeferredConstraints: Bool
+    var hasInsertTriggers: Bool
     var maySelect: Bool
     var mayDelete: Bool
     var mayUseSchema: Bool
@@ -299,10 +346,14 @@ private struct RelationRow: Decodable {
             },
             uniqueIndexes: indexes.map {
                 Table.UniqueIndex(
-                    name: $0.name, columns: $0.columns, isPrimary: $0.isPrimary, isArbiter: $0.isArbiter)
+                    name: $0.name, columns: $0.columns, isPrimary: $0.isPrimary, isArbiter: $0.isArbiter,
+                    comparisons: $0.comparisons.map {
+                        Table.Comparison(
+                            collation: $0.collation, isDeterministic: $0.isDeterministic, equality: $0.equality)
+                    })
             },
-            hasDeferredConstraints: hasDeferredConstraints, maySelect: maySelect, mayDelete: mayDelete,
-            mayUseSchema: mayUseSchema)
+            hasDeferredConstraints: hasDeferredConstraints, hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
+            mayDelete: mayDelete, mayUseSchema: mayUseSchema)
     }
 }
 

@@ -38,7 +38,7 @@ public struct Table: Sendable, Hashable {
         public var type: PostgresType
         /// NOT NULL, by the column itself or by a domain it is of.
         public var isNotNull: Bool
-        /// The default's expression, if the column has one; identity and generated columns have none here.
+        /// The expression of the column's default, or of its type's; identity and generated columns have none here.
         public var defaultExpression: String?
         public var identity: Identity
         /// GENERATED ALWAYS AS (…) STORED: nobody may write it.
@@ -63,17 +63,38 @@ public struct Table: Sendable, Hashable {
         }
     }
 
+    /// How a unique index compares one of its columns, where that is not the column's own way.
+    public struct Comparison: Sendable, Hashable {
+        /// The collation's name as SQL, if it is another than the column's.
+        public var collation: String?
+        /// Whether texts are equal only if their bytes are.
+        public var isDeterministic: Bool
+        /// The operator as SQL, if it is another than `=`.
+        public var equality: String?
+
+        public init(collation: String? = nil, isDeterministic: Bool = true, equality: String? = nil) {
+            self.collation = collation
+            self.isDeterministic = isDeterministic
+            self.equality = equality
+        }
+    }
+
     /// A unique index or constraint that `ON CONFLICT (columns)` could name.
     public struct UniqueIndex: Sendable, Hashable {
         public var name: String
         public var columns: [String]
+        /// For each of `columns`.
+        public var comparisons: [Comparison]
         public var isPrimary: Bool
         /// False for a partial, expression, invalid or deferrable index: ON CONFLICT cannot infer it from its columns.
         public var isArbiter: Bool
 
-        public init(name: String, columns: [String], isPrimary: Bool, isArbiter: Bool = true) {
+        public init(
+            name: String, columns: [String], isPrimary: Bool, isArbiter: Bool = true, comparisons: [Comparison]? = nil
+        ) {
             self.name = name
             self.columns = columns
+            self.comparisons = comparisons ?? columns.map { _ in Comparison() }
             self.isPrimary = isPrimary
             self.isArbiter = isArbiter
         }
@@ -88,6 +109,8 @@ public struct Table: Sendable, Hashable {
     /// Something may be checked only at COMMIT: a deferred constraint on it or on a table that refers to it, or what lies
     /// behind a view or a trigger.
     public var hasDeferredConstraints: Bool
+    /// A trigger sees each row before it is inserted, and may change it.
+    public var hasInsertTriggers: Bool
     public var maySelect: Bool
     public var mayDelete: Bool
     /// USAGE on the schema, without which no other right counts.
@@ -95,7 +118,8 @@ public struct Table: Sendable, Hashable {
 
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
-        hasDeferredConstraints: Bool = false, maySelect: Bool = true, mayDelete: Bool = true, mayUseSchema: Bool = true
+        hasDeferredConstraints: Bool = false, hasInsertTriggers: Bool = false, maySelect: Bool = true,
+        mayDelete: Bool = true, mayUseSchema: Bool = true
     ) {
         self.oid = oid
         self.name = name
@@ -103,6 +127,7 @@ public struct Table: Sendable, Hashable {
         self.columns = columns
         self.uniqueIndexes = uniqueIndexes
         self.hasDeferredConstraints = hasDeferredConstraints
+        self.hasInsertTriggers = hasInsertTriggers
         self.maySelect = maySelect
         self.mayDelete = mayDelete
         self.mayUseSchema = mayUseSchema

@@ -36,10 +36,10 @@ package final class Batch: @unchecked Sendable {
         var next: Int64
     }
 
-    /// Rows of one target that name the same columns: one COPY.
+    /// The rows of one target, or the keys of those to be deleted.
     final class Section {
-        enum Kind: Hashable {
-            case rows(omitting: Omission)
+        enum Kind: Int {
+            case rows
             /// Keys whose rows shall be deleted.
             case tombstones
         }
@@ -48,10 +48,24 @@ package final class Batch: @unchecked Sendable {
         let kind: Kind
         var buffer = CopyBuffer(capacity: 64 << 10)
         var rows: [Row] = []
+        /// Which columns the rows leave out. Their bytes hold nothing of those.
+        var omissions: Omissions
+        /// The columns, of those that may be left out, that a row gives as null: one bit each, as in `omissions`.
+        var nulls: [UInt64]
 
-        init(target: Int, kind: Kind) {
+        /// - Parameter omissible: how many columns may be left out.
+        init(target: Int, kind: Kind, omissible: Int) {
             self.target = target
             self.kind = kind
+            omissions = Omissions(columns: omissible)
+            nulls = Array(repeating: 0, count: omissions.wordCount)
+        }
+
+        func removeAll(keepingAtMost limit: Int = .max) {
+            buffer.removeAll(keepingAtMost: limit)
+            rows.removeAll(keepingCapacity: true)
+            omissions.removeAll()
+            for index in nulls.indices { nulls[index] = 0 }
         }
     }
 
@@ -59,6 +73,8 @@ package final class Batch: @unchecked Sendable {
         var message: Int32
         /// Bytes of the row's key, from where its fields begin.
         var keyCount: Int32
+        /// The number of the set of columns that it leaves out, in `Section.omissions`.
+        var omission: Int32
         var start: Int
         var end: Int
     }
@@ -77,6 +93,8 @@ package final class Batch: @unchecked Sendable {
     /// Values, keys and headers, byte for byte: for dead letters, and to build the rows again after a change of a table.
     var arena = CopyBuffer(capacity: 256 << 10)
     private(set) var sections: [Section] = []
+    /// For each target and kind the place of its section; -1 where it has none yet.
+    private var places: [Int32] = []
     var deadLetters: [DeadLetter] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
     var began: Int64 = 0
@@ -92,7 +110,7 @@ package final class Batch: @unchecked Sendable {
     var isEmpty: Bool { messages.isEmpty }
 
     /// Bytes held for this batch's messages.
-    package var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count } }
+    package var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count + $1.omissions.byteCount } }
 
     /// The place of a partition in this batch, for as long as the batch is being filled.
     package func range(of partition: TopicPartition, expected: Int64) -> Int32 {
@@ -108,20 +126,21 @@ package final class Batch: @unchecked Sendable {
         return messages.count - 1
     }
 
-    func section(_ target: Int, _ kind: Section.Kind) -> Section {
-        if let known = sections.first(where: { $0.target == target && $0.kind == kind }) { return known }
-        let section = Section(target: target, kind: kind)
+    /// - Parameter omissible: how many of the target's columns a row may leave out.
+    func section(_ target: Int, _ kind: Section.Kind, omissible: Int = 0) -> Section {
+        let place = 2 * target + kind.rawValue
+        while places.count <= place { places.append(-1) }
+        if places[place] >= 0 { return sections[Int(places[place])] }
+        let section = Section(target: target, kind: kind, omissible: omissible)
+        places[place] = Int32(sections.count)
         sections.append(section)
         return section
     }
 
     /// Forgets the rows but keeps the messages, so that the rows can be built again.
     func removeRows() {
-        for section in sections {
-            section.buffer.removeAll()
-            section.rows.removeAll(keepingCapacity: true)
-        }
         sections.removeAll()
+        places.removeAll()
         deadLetters.removeAll(keepingCapacity: true)
     }
 
@@ -130,12 +149,12 @@ package final class Batch: @unchecked Sendable {
         partitions.removeAll(keepingCapacity: true)
         messages.removeAll(keepingCapacity: true)
         arena.removeAll(keepingAtMost: limit)
-        // Sections come with the columns that messages leave out; what many of them have grown to is not kept.
-        if sections.reduce(0, { $0 + $1.buffer.capacity }) > 2 * limit { sections.removeAll() }
-        for section in sections {
-            section.buffer.removeAll(keepingAtMost: limit)
-            section.rows.removeAll(keepingCapacity: true)
+        // What the sections of many targets have grown to is not kept.
+        if sections.reduce(0, { $0 + $1.buffer.capacity }) > 2 * limit {
+            sections.removeAll()
+            places.removeAll()
         }
+        for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
         decoding = .zero
         failures.removeAll()

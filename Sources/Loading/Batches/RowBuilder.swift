@@ -114,7 +114,8 @@ package final class RowBuilder {
         _ message: Int, _ plan: RowPlan, fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?,
         to batch: Batch
     ) {
-        var omitted: Omission = 0
+        var omittedCount = 0
+        for word in plan.omitted.indices { plan.omitted[word] = 0 }
         for index in plan.omissible {
             let column = plan.columns[index]
             let isAbsent =
@@ -123,16 +124,18 @@ package final class RowBuilder {
                 case .keyField: keyFields.map { $0[column.field].kind == .absent } ?? true
                 case .other: false
                 }
-            if isAbsent { omitted |= column.omission }
+            guard isAbsent else { continue }
+            plan.omitted[column.omissionWord] |= column.omission
+            omittedCount += 1
         }
         append(
-            message, plan, to: batch.section(plan.target.index, .rows(omitting: omitted)), omitting: omitted,
-            fields: fields, keyFields: keyFields, in: batch)
+            message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.omissible.count),
+            omitting: omittedCount, fields: fields, keyFields: keyFields, in: batch)
     }
 
     /// Appends a row, or a dead letter if one of its values does not fit.
     private func append(
-        _ message: Int, _ plan: RowPlan, to section: Batch.Section, omitting omitted: Omission,
+        _ message: Int, _ plan: RowPlan, to section: Batch.Section, omitting omittedCount: Int,
         fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
         let start = section.buffer.count
@@ -141,15 +144,14 @@ package final class RowBuilder {
         let keyCount = plan.target.keyCount
         containers.reset()
         if isBinary {
-            let count = columns.count - omitted.nonzeroBitCount + (plan.target.hasOrdinal ? 1 : 0)
-            section.buffer.append(Int16(truncatingIfNeeded: count))
+            section.buffer.append(Int16(truncatingIfNeeded: columns.count - omittedCount))
         }
         var keyEnd = section.buffer.count
         var index = 0
         do throws(EncodingFailure) {
             var isFirst = true
             while index < columns.count {
-                guard columns[index].omission & omitted == 0 else {
+                guard columns[index].omission & plan.omitted[columns[index].omissionWord] == 0 else {
                     index += 1
                     continue
                 }
@@ -169,10 +171,14 @@ package final class RowBuilder {
                     continue
                 }
                 if value.kind == .null, columns[index].refusesNull { throw EncodingFailure(.null, found: .null) }
+                let fieldStart = section.buffer.count
                 if let binary = columns[index].binary {
                     try binary.encode(value, into: &section.buffer, containers: containers)
                 } else {
                     try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
+                }
+                if columns[index].omission != 0, section.endsWithNull(from: fieldStart, isBinary: isBinary) {
+                    section.nulls[columns[index].omissionWord] |= columns[index].omission
                 }
                 index += 1
                 if index == keyCount { keyEnd = section.buffer.count }
@@ -182,26 +188,13 @@ package final class RowBuilder {
             refuse(message, plan.target, column: plan.target.columns[index], failure: error, in: batch)
             return
         }
-        finishRow(message, plan.target, section, start: start, keyEnd: keyEnd)
-    }
-
-    private func finishRow(_ message: Int, _ target: Target, _ section: Batch.Section, start: Int, keyEnd: Int) {
-        if target.hasOrdinal {
-            if target.format == .binary {
-                section.buffer.append(Int32(8))
-                section.buffer.append(Int64(message))
-            } else {
-                section.buffer.append(byte: UInt8(ascii: "\t"))
-                var digits = String(message)
-                digits.withUTF8 { section.buffer.append(UnsafeRawBufferPointer($0)) }
-            }
-        }
-        if target.format == .text { section.buffer.append(byte: UInt8(ascii: "\n")) }
-        let fieldsStart = start + (target.format == .binary ? 2 : 0)
+        if !isBinary { section.buffer.append(byte: UInt8(ascii: "\n")) }
+        let fieldsStart = start + (isBinary ? 2 : 0)
         section.rows.append(
             Batch.Row(
-                message: Int32(message), keyCount: Int32(max(0, keyEnd - fieldsStart)), start: start,
-                end: section.buffer.count))
+                message: Int32(message), keyCount: Int32(max(0, keyEnd - fieldsStart)),
+                omission: omittedCount == 0 ? 0 : section.omissions.number(of: UnsafeBufferPointer(plan.omitted)),
+                start: start, end: section.buffer.count))
     }
 
     /// A value that is no field of the message: its coordinates, its raw bytes, a header.
@@ -341,6 +334,17 @@ extension Target {
         var target = self
         for index in 0..<keyCount { target.columns[index].isRequired = true }
         return target
+    }
+}
+
+extension Batch.Section {
+    /// Whether the field that has just been written is a null: no length, or `\N`.
+    @inline(__always)
+    fileprivate func endsWithNull(from start: Int, isBinary: Bool) -> Bool {
+        let bytes = buffer.bytes
+        return isBinary
+            ? bytes.loadUnaligned(fromByteOffset: start, as: Int32.self) == -1
+            : bytes.count == start + 2 && bytes[start] == UInt8(ascii: "\\") && bytes[start + 1] == UInt8(ascii: "N")
     }
 }
 

@@ -20,8 +20,9 @@ final class RowPlan {
         var binary: BinaryEncoder.Unretained?
         /// The position among the decoder's paths.
         var field: Int
-        /// Zero for a column without a default.
-        var omission: Omission
+        /// The column's bit in a set of those left out, and the word that it stands in; zero for one without a default.
+        var omission: UInt64
+        var omissionWord: Int
     }
 
     let target: Target
@@ -29,11 +30,15 @@ final class RowPlan {
     let columns: UnsafeMutableBufferPointer<Column>
     /// Columns that a message may leave to their default.
     let omissible: [Int]
+    /// The set of those that the message at hand leaves out. Belongs to the row builder's thread.
+    let omitted: UnsafeMutableBufferPointer<UInt64>
 
     init(_ target: Target, inputs: [MessagePlan.Input]) {
         self.target = target
         self.inputs = inputs
         omissible = target.omissible
+        omitted = .allocate(capacity: max(1, (target.omissible.count + 63) / 64))
+        omitted.initialize(repeating: 0)
         columns = .allocate(capacity: inputs.count)
         for (index, input) in inputs.enumerated() {
             let column = target.columns[index]
@@ -48,12 +53,14 @@ final class RowPlan {
                 to: Column(
                     input: place.0, refusesNull: column.isRequired || column.isNotNull, encoder: column.encoder,
                     binary: column.encoder.unretained,
-                    field: place.1, omission: column.omissionBit.map { 1 << Omission($0) } ?? 0))
+                    field: place.1, omission: column.omissionBit.map { 1 << UInt64($0 & 63) } ?? 0,
+                    omissionWord: (column.omissionBit ?? 0) >> 6))
         }
     }
 
     deinit {
         columns.deinitialize()
         columns.deallocate()
+        omitted.deallocate()
     }
 }

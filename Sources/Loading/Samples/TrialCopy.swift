@@ -9,7 +9,6 @@ struct TrialCopy {
     private let connection: Connection
 
     private static let stage = "pg_temp." + quoteIdentifier("loader_trial")
-    private static let ordinal = quoteIdentifier("loader ordinal")
     /// Rows of a section that the server may refuse before it is left alone.
     private static let mostRefusals = 100
 
@@ -32,9 +31,11 @@ struct TrialCopy {
         do throws(PostgresError) {
             try open()
             var result = Result()
-            for section in batch.sections where section.target == target.index {
-                guard case .rows(let omitted) = section.kind else { continue }
-                try copy(section, omitting: omitted, &result)
+            for section in batch.sections where section.target == target.index && section.kind == .rows {
+                // Rows that leave out the same columns are copied together.
+                for (set, rows) in Dictionary(grouping: section.rows, by: \.omission).sorted(by: { $0.key < $1.key }) {
+                    try copy(rows, of: section, omitting: set, &result)
+                }
             }
             result.examples = try examples()
             return result
@@ -53,54 +54,49 @@ struct TrialCopy {
             """)
         // Columns left to their default would be null here. What must not be null is known without the server.
         let nullable = target.table.columns.map { "ALTER \(quoteIdentifier($0.name)) DROP NOT NULL" }
-        let more = target.hasOrdinal ? ["ADD \(Self.ordinal) bigint"] : []
-        try connection.execute("ALTER TABLE \(Self.stage) " + (nullable + more).joined(separator: ", "))
+        try connection.execute("ALTER TABLE \(Self.stage) " + nullable.joined(separator: ", "))
     }
 
     private func copy(
-        _ section: Batch.Section, omitting omitted: Omission, _ result: inout Result
+        _ rows: [Batch.Row], of section: Batch.Section, omitting set: Int32, _ result: inout Result
     ) throws(PostgresError) {
-        let columns = target.columns.filter { $0.omissionBit.map { omitted & (1 << Omission($0)) == 0 } ?? true }
-        let names =
-            columns.map { quoteIdentifier($0.name) } + (target.hasOrdinal ? [Self.ordinal] : [])
+        let columns = target.columns.filter { $0.omissionBit.map { !section.omissions.contains(set, $0) } ?? true }
+        guard !columns.isEmpty else { return }
+        let names = columns.map { quoteIdentifier($0.name) }
         let isBinary = target.format == .binary
         let statement =
             "COPY \(Self.stage) (\(names.joined(separator: ", "))) FROM STDIN\(isBinary ? " WITH (FORMAT binary)" : "")"
-        func send(_ rows: Range<Int>) throws(PostgresError) {
-            guard !rows.isEmpty else { return }
-            let start = section.rows[rows.lowerBound].start
-            let end = section.rows[rows.upperBound - 1].end
+        func send(_ range: Range<Int>) throws(PostgresError) {
+            guard !range.isEmpty else { return }
             _ = try connection.copyIn(statement) { (stream: borrowing CopyInStream) throws(PostgresError) in
                 var frame = CopyBuffer()
-                if isBinary {
-                    BinaryCopy.appendHeader(to: &frame)
+                if isBinary { BinaryCopy.appendHeader(to: &frame) }
+                for row in rows[range] {
+                    frame.append(UnsafeRawBufferPointer(rebasing: section.buffer.bytes[row.start..<row.end]))
+                    guard frame.count > 128 << 10 else { continue }
                     try stream.send(frame.bytes)
-                }
-                // Rows lie one behind the other in their section.
-                try stream.send(UnsafeRawBufferPointer(rebasing: section.buffer.bytes[start..<end]))
-                if isBinary {
                     frame.removeAll()
-                    BinaryCopy.appendTrailer(to: &frame)
-                    try stream.send(frame.bytes)
                 }
+                if isBinary { BinaryCopy.appendTrailer(to: &frame) }
+                try stream.send(frame.bytes)
             }
         }
         var next = 0
         var refusals = 0
-        while next < section.rows.count, refusals < Self.mostRefusals {
+        while next < rows.count, refusals < Self.mostRefusals {
             try connection.execute("SAVEPOINT loader_trial")
             do throws(PostgresError) {
-                try send(next..<section.rows.count)
+                try send(next..<rows.count)
                 return
             } catch {
                 // Without indexes and triggers the row that COPY names is the guilty one.
-                guard FailureClass(error) == .data, let line = error.copyLine, next + line <= section.rows.count
+                guard FailureClass(error) == .data, let line = error.copyLine, next + line <= rows.count
                 else { throw error }
                 try connection.execute("ROLLBACK TO SAVEPOINT loader_trial")
                 let guilty = next + line - 1
                 result.refused.append(
                     DeadLetter(
-                        message: Int(section.rows[guilty].message), target: target.index, reason: .refused,
+                        message: Int(rows[guilty].message), target: target.index, reason: .refused,
                         column: error.column ?? error.copyColumn(among: columns.map(\.name)),
                         explanation: "\(target.name): \(error.withoutRow(of: target.name))", sqlState: error.sqlState))
                 refusals += 1

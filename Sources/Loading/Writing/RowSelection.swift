@@ -20,11 +20,14 @@ package struct RowSelection {
     let target: Target
     /// In the order of arrival.
     package let rows: [RowReference]
+    /// The place of the section that holds the rows; nil where there are only tombstones.
+    private let rowSection: Int?
 
     package init(batch: Batch, target: Target) {
         self.batch = batch
         self.target = target
         let sections = batch.sections.indices.filter { batch.sections[$0].target == target.index }
+        rowSection = sections.first { batch.sections[$0].kind == .rows }
         var rows: [RowReference] = []
         rows.reserveCapacity(sections.reduce(0) { $0 + batch.sections[$1].rows.count })
         for section in sections {
@@ -37,90 +40,193 @@ package struct RowSelection {
         self.rows = rows
     }
 
-    /// What has to be written for these rows, in steps to be taken one after the other.
-    ///
-    /// Within a step a key appears once, and the rows are in the order of their keys, so that two loaders that meet
-    /// take their locks in the same order. More than one step comes only of a deletion that is followed by a row, or of
-    /// rows of the same key that name different columns.
-    package func steps(_ part: some Collection<Int>) -> [[RowReference]] {
-        guard target.keyCount > 0 else { return [part.map { rows[$0] }] }
-        guard target.isKeyBytewise else { return runs(part) }
-        var entries = [KeyEntry]()
-        entries.reserveCapacity(part.count)
-        for index in part { entries.append(KeyEntry(rows[index], key: key(of: rows[index]), format: target.format)) }
-        entries.sort { $0.precedes($1) }
-
-        var steps: [[RowReference]] = [[]]
-        steps[0].reserveCapacity(entries.count)
-        var start = 0
-        while start < entries.count {
-            var end = start + 1
-            while end < entries.count, entries[end].hasSameKey(as: entries[start]) { end += 1 }
-            if end == start + 1 {
-                steps[0].append(entries[start].reference)
-            } else {
-                for (level, reference) in finalStates(entries[start..<end]).enumerated() {
-                    if level == steps.count { steps.append([]) }
-                    steps[level].append(reference)
-                }
-            }
-            start = end
-        }
-        return steps
+    var hasTombstones: Bool {
+        batch.sections.contains { $0.target == target.index && $0.kind == .tombstones && !$0.rows.isEmpty }
     }
 
-    /// What is left of one key's rows: as many as it takes to end in the state that all of them would have led to.
-    private func finalStates(_ entries: ArraySlice<KeyEntry>) -> [RowReference] {
-        if target.mode == .ignore { return entries.first.map { [$0.reference] } ?? [] }
-        var states: [RowReference] = []
-        for entry in entries {
-            switch batch.sections[Int(entry.reference.section)].kind {
-            case .tombstones:
-                states.removeAll()
-            case .rows(omitting: 0):
-                // All columns are given, so earlier rows leave no trace; a deletion does, in columns without a route.
-                if let last = states.last, !isTombstone(last) { states.removeAll { !isTombstone($0) } }
-            case .rows:
-                if let last = states.last, last.section == entry.reference.section { states.removeLast() }
-            }
-            states.append(entry.reference)
+    /// The sets of columns that the rows leave out; nil where there are only tombstones.
+    var omissions: Omissions? { rowSection.map { batch.sections[$0].omissions } }
+    /// The columns, of those that may be left out, in which a row has a null; a bit for each.
+    var nulls: [UInt64] { rowSection.map { batch.sections[$0].nulls } ?? [] }
+
+    /// What has to be written for a part of the rows: first the deletions, then the rows, each key once in either.
+    package struct FinalStates {
+        package var deletions: [RowReference] = []
+        package var rows: [RowReference] = []
+        /// What the references point into: the batch's sections, and one more that holds what was folded.
+        var sections: [Batch.Section]
+    }
+
+    /// Finds what is left of a part of the rows. Both parts of it are in the order of the keys, so that two loaders that
+    /// meet take their locks in the same order; a row that follows a deletion of its key is written behind it.
+    ///
+    /// - Parameter sameKeys: asked, where only the server can tell, which of these rows have the same key; answers with
+    ///   the positions of those that do.
+    package func finalStates<Failure: Error>(
+        _ part: some Collection<Int>, sameKeys: ([RowReference]) throws(Failure) -> [[Int]]
+    ) throws(Failure) -> FinalStates {
+        var states = FinalStates(sections: batch.sections)
+        guard target.keyCount > 0 else {
+            states.rows = part.map { rows[$0] }
+            return states
         }
+        let keys = CanonicalKeys(target)
+        var entries = self.entries(part, keys)
+        entries.sort { $0.precedes($1) }
+        var runs: [ArraySlice<KeyEntry>] = []
+        if target.asksForSameKeys { runs = try joined(Self.runs(of: entries), sameKeys) }
+
+        var folding = RowFolding(target, rowSection.map { batch.sections[$0] }, place: batch.sections.count)
+        states.rows.reserveCapacity(entries.count)
+        func finish(_ run: ArraySlice<KeyEntry>) {
+            if run.count == 1, let entry = run.first {
+                if isTombstone(entry.reference) {
+                    states.deletions.append(entry.reference)
+                } else {
+                    states.rows.append(entry.reference)
+                }
+            } else {
+                finalState(of: run, &folding, &states)
+            }
+        }
+        if target.asksForSameKeys {
+            for run in runs { finish(run) }
+        } else {
+            Self.forEachRun(of: entries, finish)
+        }
+        if let folded = folding.section { states.sections.append(folded) }
+        // What the entries point into.
+        withExtendedLifetime(keys) {}
         return states
+    }
+
+    /// What is left of one key's rows, which are in the order of arrival.
+    private func finalState(of run: ArraySlice<KeyEntry>, _ folding: inout RowFolding, _ states: inout FinalStates) {
+        if target.mode == .ignore {
+            if let first = run.first { states.rows.append(first.reference) }
+            return
+        }
+        var rows = run
+        if let deletion = run.lastIndex(where: { isTombstone($0.reference) }) {
+            states.deletions.append(run[deletion].reference)
+            rows = run[(deletion + 1)...]
+        }
+        guard !rows.isEmpty else { return }
+        states.rows.append(folding.fold(rows.lazy.map(\.reference)))
     }
 
     private func isTombstone(_ reference: RowReference) -> Bool {
         batch.sections[Int(reference.section)].kind == .tombstones
     }
 
-    /// Where equal keys cannot be told by their bytes: stretches of one section, in the order of arrival. The server
-    /// finds each key's last row within a stretch.
-    private func runs(_ part: some Collection<Int>) -> [[RowReference]] {
-        var runs: [[RowReference]] = []
-        for reference in part.lazy.map({ rows[$0] }) {
-            if let last = runs.last?.last, last.section == reference.section {
-                runs[runs.count - 1].append(reference)
-            } else {
-                runs.append([reference])
+    // MARK: Keys
+
+    private func entries(_ part: some Collection<Int>, _ keys: CanonicalKeys) -> [KeyEntry] {
+        var entries = [KeyEntry]()
+        entries.reserveCapacity(part.count)
+        if target.isKeyBytewise {
+            for index in part {
+                entries.append(
+                    KeyEntry(rows[index], key: key(of: rows[index]), hasLength: target.format == .binary))
+            }
+        } else {
+            // All of them first: the buffer moves as it grows.
+            for index in part { keys.append(rows[index], of: batch.sections) }
+            for (place, index) in part.enumerated() {
+                entries.append(KeyEntry(rows[index], key: keys[place], hasLength: true))
             }
         }
+        return entries
+    }
+
+    private static func forEachRun(of entries: [KeyEntry], _ body: (ArraySlice<KeyEntry>) -> Void) {
+        var start = 0
+        while start < entries.count {
+            var end = start + 1
+            while end < entries.count, entries[end].hasSameKey(as: entries[start]) { end += 1 }
+            body(entries[start..<end])
+            start = end
+        }
+    }
+
+    private static func runs(of entries: [KeyEntry]) -> [ArraySlice<KeyEntry>] {
+        var runs: [ArraySlice<KeyEntry>] = []
+        forEachRun(of: entries) { runs.append($0) }
         return runs
+    }
+
+    /// Joins those runs that the server takes for one key, at the place of the first.
+    private func joined<Failure: Error>(
+        _ runs: [ArraySlice<KeyEntry>], _ sameKeys: ([RowReference]) throws(Failure) -> [[Int]]
+    ) throws(Failure) -> [ArraySlice<KeyEntry>] {
+        guard runs.count > 1 else { return runs }
+        let classes = try sameKeys(runs.compactMap { $0.first?.reference })
+        var joined = runs
+        for positions in classes {
+            guard let first = positions.min() else { continue }
+            let entries = positions.flatMap { joined[$0] }.sorted { $0.reference.message < $1.reference.message }
+            for position in positions { joined[position] = [] }
+            joined[first] = entries[...]
+        }
+        return joined.filter { !$0.isEmpty }
     }
 
     /// For each of these rows, in order, the later ones that may be of the same key, where an upsert makes that count.
     func followers(of indices: [Int]) -> [[Int]] {
         guard target.mode == .upsert else { return indices.map { _ in [] } }
-        guard target.isKeyBytewise else { return indices.map { Array(rows.indices[($0 + 1)...]) } }
-        func bytes(_ index: Int) -> [UInt8] { Array(key(of: rows[index])) }
+        guard !target.asksForSameKeys else { return indices.map { Array(rows.indices[($0 + 1)...]) } }
+        func bytes(_ index: Int) -> [UInt8] {
+            guard !target.isKeyBytewise else { return Array(key(of: rows[index])) }
+            let keys = CanonicalKeys(target)
+            keys.append(rows[index], of: batch.sections)
+            return Array(keys[0])
+        }
         var later = Dictionary(indices.map { (bytes($0), [Int]()) }) { first, _ in first }
         for index in (indices.first ?? rows.count)..<rows.count { later[bytes(index)]?.append(index) }
         return indices.map { index in (later[bytes(index)] ?? []).filter { $0 > index } }
     }
 
     private func key(of reference: RowReference) -> UnsafeRawBufferPointer {
-        let section = batch.sections[Int(reference.section)]
-        let row = section.rows[Int(reference.row)]
-        let start = row.start + (target.format == .binary ? 2 : 0)
-        return UnsafeRawBufferPointer(rebasing: section.buffer.bytes[start..<start + Int(row.keyCount)])
+        batch.sections[Int(reference.section)].key(of: Int(reference.row), target.format)
+    }
+}
+
+extension Batch.Section {
+    /// The fields of a row's key, as COPY wants them.
+    func key(of row: Int, _ format: Target.Format) -> UnsafeRawBufferPointer {
+        let start = rows[row].start + (format == .binary ? 2 : 0)
+        return UnsafeRawBufferPointer(rebasing: buffer.bytes[start..<start + Int(rows[row].keyCount)])
+    }
+}
+
+/// Keys in a form in which equal ones have equal bytes.
+private final class CanonicalKeys {
+    private let forms: [KeyForm]
+    private let format: Target.Format
+    private var buffer: CopyBuffer
+    private var ends: [Int] = []
+
+    init(_ target: Target) {
+        forms = target.keyForms
+        format = target.format
+        buffer = CopyBuffer(capacity: 64)
+    }
+
+    func append(_ reference: RowReference, of sections: [Batch.Section]) {
+        let section = sections[Int(reference.section)]
+        var fields = RowFields(section.rows[Int(reference.row)], of: section, format)
+        for form in forms {
+            // Behind a length, so that two columns are not their bytes run together.
+            let start = buffer.count
+            buffer.append(0 as Int32)
+            if let value = RowFields.value(of: fields.next(), format) { form.append(value, to: &buffer) }
+            buffer.patch(Int32(truncatingIfNeeded: buffer.count - start - 4), at: start)
+        }
+        ends.append(buffer.count)
+    }
+
+    subscript(index: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: buffer.bytes[(index == 0 ? 0 : ends[index - 1])..<ends[index]])
     }
 }
 
@@ -131,11 +237,11 @@ private struct KeyEntry {
     private var prefix: UInt64
     private var key: UnsafeRawBufferPointer
 
-    init(_ reference: RowReference, key: UnsafeRawBufferPointer, format: Target.Format) {
+    init(_ reference: RowReference, key: UnsafeRawBufferPointer, hasLength: Bool) {
         self.reference = reference
         self.key = key
-        // A binary field begins with its length, which tells keys apart badly.
-        let from = format == .binary ? 4 : 0
+        // A field that begins with its length is told apart badly by that.
+        let from = hasLength ? 4 : 0
         var prefix: UInt64 = 0
         if key.count >= from + 8 {
             prefix = UInt64(bigEndian: key.loadUnaligned(fromByteOffset: from, as: UInt64.self))

@@ -7,14 +7,16 @@ struct Refusal: Error {
     var row: RowReference?
 }
 
-/// How a target's rows get into its table, by its mode: COPY, or COPY into a stage and ON CONFLICT.
+/// How a target's rows get into its table, by its mode: COPY, or COPY into a stage and on from there.
 ///
-/// One for each transaction, whose stages it knows.
+/// One for each transaction, whose temporary tables it knows: at most two for each target.
 struct TargetLoading {
     let batch: Batch
     let connection: Connection
-    /// The sections whose stages this transaction has made.
-    private var stages: Set<Int32> = []
+    /// By target: whether it has its stage, and its table of keys, and whether something may stand in them. A savepoint
+    /// that is rolled back to may bring back what stood there.
+    private var stages: [Int: Bool] = [:]
+    private var keyTables: [Int: Bool] = [:]
 
     init(batch: Batch, connection: Connection) {
         self.batch = batch
@@ -23,124 +25,175 @@ struct TargetLoading {
 
     /// Loads a part of a target's rows; where it throws, some of them may be in.
     ///
-    /// - Parameter isLast: nothing follows for this target in the transaction, so its stages may keep what they hold.
+    /// - Parameter isLast: nothing follows for this target in the transaction, so nothing can be in the table by then that
+    ///   was not there when it was asked about keys, but by somebody else.
     mutating func load(
         _ selection: RowSelection, _ part: some Collection<Int>, isLast: Bool
     ) throws(Refusal) {
-        let steps = selection.steps(part)
-        for (position, step) in steps.enumerated() {
-            // A stage may serve several steps, and each must find it empty.
-            let isLast = isLast && position == steps.count - 1
-            // Deletions first: the rows that follow may take a unique value that a deleted row held.
-            let sections = Set(step.map(\.section)).sorted { left, right in
-                let isTombstone = batch.sections[Int(left)].kind == .tombstones
-                return isTombstone != (batch.sections[Int(right)].kind == .tombstones) ? isTombstone : left < right
-            }
-            for section in sections {
-                let rows = sections.count == 1 ? step : step.filter { $0.section == section }
-                try load(selection.target, rows, of: section, isLast: isLast)
-            }
+        let target = selection.target
+        let statements = TargetStatements(target)
+        var states = try selection.finalStates(part) { rows throws(Refusal) in
+            try sameKeys(rows, target, statements)
+        }
+        // Deletions first: the rows that follow may take a unique value that a deleted row held.
+        if !states.deletions.isEmpty {
+            try copyKeys(states.deletions, batch.sections, target, statements)
+            try run(statements.deleteKeys)
+        }
+        let groups = RowGroup.groups(
+            of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls)
+        states.rows = []
+        for group in groups {
+            try load(group, RowSource(target, states.sections, selection.omissions), statements, isLast: isLast)
         }
     }
 
     private mutating func load(
-        _ target: Target, _ rows: [RowReference], of index: Int32, isLast: Bool
+        _ group: RowGroup, _ source: RowSource, _ statements: TargetStatements, isLast: Bool
     ) throws(Refusal) {
-        let section = batch.sections[Int(index)]
-        let statements = TargetStatements(target, Int(index), section.kind)
-        func copy(_ rows: [RowReference], _ statement: String) throws(Refusal) {
-            do throws(PostgresError) {
-                _ = try connection.copyIn(statement) { (stream: borrowing CopyInStream) throws(PostgresError) in
-                    try send(rows, of: section, target.format, to: stream)
+        let target = source.target
+        guard !group.columns.isEmpty else {
+            for row in group.rows {
+                do throws(Refusal) { try run(statements.insertDefaults) } catch {
+                    throw Refusal(error: error.error, row: row)
                 }
-            } catch {
-                let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
-                throw Refusal(error: error, row: named)
             }
-        }
-        func run(_ statement: String) throws(Refusal) {
-            do throws(PostgresError) { try connection.execute(statement) } catch { throw Refusal(error: error) }
-        }
-        if target.mode == .insert {
-            try copy(rows, statements.copy)
             return
         }
-        var rows = rows
-        // With care, and where a key has a row more, ON CONFLICT does all of it.
-        if isLast, let lookup = KeyLookup(target, section, statements, rows: rows.count, on: connection) {
-            rows = try copyNew(rows, lookup, run) { new throws(Refusal) in try copy(new, statements.copy) }
-            if rows.isEmpty { return }
+        if target.mode == .insert, group.mixed.isEmpty {
+            try copy(group, source, statements.copy(group))
+            return
         }
-        if stages.insert(index).inserted { try run(statements.createStage) }
-        try copy(rows, statements.copyStage)
-        try run(statements.merge)
-        if !isLast { try run(statements.emptyStage) }
+        var group = group
+        // With care, and where a key has a row more, ON CONFLICT does all of it.
+        if isLast, KeyLookup.pays(for: group, target) {
+            try copyNew(&group, source, statements)
+            if group.rows.isEmpty { return }
+        }
+        if stages[target.index] == nil {
+            try run(statements.createStage)
+        } else if stages[target.index] == true {
+            try run(statements.emptyStage)
+        }
+        stages[target.index] = true
+        try copy(group, source, statements.copyStage(group))
+        if let indexStage = statements.indexStage(group) { try run(indexStage) }
+        try run(statements.merge(group))
     }
 
-    /// Copies the rows whose keys are new straight into the table.
-    ///
-    /// - Returns: the rows that are left for ON CONFLICT.
-    private func copyNew(
-        _ rows: [RowReference], _ lookup: KeyLookup, _ run: (String) throws(Refusal) -> Void,
-        _ copy: ([RowReference]) throws(Refusal) -> Void
-    ) throws(Refusal) -> [RowReference] {
-        let found: [Bool]?
-        do throws(PostgresError) { found = try lookup.found(rows) } catch { throw Refusal(error: error) }
-        guard let found, found.contains(false) else { return rows }
+    /// Copies the rows whose keys are new straight into the table, and leaves the others.
+    private mutating func copyNew(
+        _ group: inout RowGroup, _ source: RowSource, _ statements: TargetStatements
+    ) throws(Refusal) {
+        guard let found = try foundKeys(group.rows, source, statements), found.contains(false) else { return }
         try run("SAVEPOINT loader_new")
+        var new = group
+        new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
         do throws(Refusal) {
-            try copy(zip(rows, found).filter { !$1 }.map(\.0))
+            try copy(new, source, statements.copy(new))
         } catch {
             // Somebody else was faster with a key, or COPY is not for this table: row-level security refuses it.
             let isSettledByConflict = [.uniqueViolation, .featureNotSupported].contains(error.error.sqlState)
             guard isSettledByConflict, connection.isOpen else { throw error }
             try run("ROLLBACK TO SAVEPOINT loader_new; RELEASE SAVEPOINT loader_new")
-            return rows
+            return
         }
         try run("RELEASE SAVEPOINT loader_new")
-        return zip(rows, found).filter { $1 }.map(\.0)
+        group.rows = zip(group.rows, found).filter { $1 }.map(\.0)
     }
 
-    /// Sends rows as they lie in the section's buffer: neighbours in one piece.
-    private func send(
-        _ rows: [RowReference], of section: Batch.Section, _ format: Target.Format, to stream: borrowing CopyInStream
-    ) throws(PostgresError) {
-        var scratch = CopyBuffer(capacity: 160 << 10)
-        if format == .binary { BinaryCopy.appendHeader(to: &scratch) }
-        let bytes = section.buffer.bytes
-        var position = 0
-        while position < rows.count {
-            let first = section.rows[Int(rows[position].row)]
-            var end = first.end
-            position += 1
-            while position < rows.count, section.rows[Int(rows[position].row)].start == end {
-                end = section.rows[Int(rows[position].row)].end
-                position += 1
-            }
-            let piece = UnsafeRawBufferPointer(rebasing: bytes[first.start..<end])
-            if piece.count > 64 << 10 {
-                try stream.send(scratch.bytes)
-                scratch.removeAll()
-                try stream.send(piece)
-            } else {
-                scratch.append(piece)
-                if scratch.count > 128 << 10 {
-                    try stream.send(scratch.bytes)
-                    scratch.removeAll()
+    // MARK: Keys
+
+    /// Asks the server which rows' keys are in the table already.
+    ///
+    /// - Returns: for each row whether its key was found; nil where that is likely for most.
+    private mutating func foundKeys(
+        _ rows: [RowReference], _ source: RowSource, _ statements: TargetStatements
+    ) throws(Refusal) -> [Bool]? {
+        var sample: [RowReference] = []
+        for position in stride(from: 0, to: rows.count, by: max(1, rows.count / KeyLookup.sampleSize)) {
+            sample.append(rows[position])
+        }
+        func ask(_ rows: [RowReference]) throws(Refusal) -> [Bool] {
+            try copyKeys(rows, source.sections, source.target, statements)
+            var found = [Bool](repeating: false, count: rows.count)
+            let known = try query(statements.foundKeys)
+            for row in 0..<known.rowCount {
+                if let position = known.int(row, 0), found.indices.contains(Int(position)) {
+                    found[Int(position)] = true
                 }
             }
+            return found
         }
-        try Failpoint.midCopy.pass(stream, sending: &scratch)
-        if format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
-        if scratch.count > 0 { try stream.send(scratch.bytes) }
+        guard try ask(sample).count(where: { $0 }) < sample.count / 2 else { return nil }
+        return try ask(rows)
     }
 
-    /// Makes the stages that a part needs. Before a savepoint, so that rolling back to it leaves them.
+    private mutating func sameKeys(
+        _ rows: [RowReference], _ target: Target, _ statements: TargetStatements
+    ) throws(Refusal) -> [[Int]] {
+        try copyKeys(rows, batch.sections, target, statements)
+        let answer = try query(statements.sameKeys)
+        return KeyLookup.classes((0..<answer.rowCount).map { answer.string($0, 0) ?? "" }, count: rows.count)
+    }
+
+    /// Fills the table of keys with those of these rows, each with its position.
+    private mutating func copyKeys(
+        _ rows: [RowReference], _ sections: [Batch.Section], _ target: Target, _ statements: TargetStatements
+    ) throws(Refusal) {
+        if keyTables[target.index] == nil {
+            try run(statements.createKeys)
+        } else if keyTables[target.index] == true {
+            try run(statements.emptyKeys)
+        }
+        keyTables[target.index] = true
+        try copy(statements.copyKeys, naming: rows) { (stream: borrowing CopyInStream) throws(PostgresError) in
+            try KeyLookup.send(rows, sections, target, to: stream)
+        }
+    }
+
+    // MARK: Statements
+
+    private func copy(_ group: RowGroup, _ source: RowSource, _ statement: String) throws(Refusal) {
+        try copy(statement, naming: group.rows) { (stream: borrowing CopyInStream) throws(PostgresError) in
+            try source.send(group, to: stream)
+        }
+    }
+
+    private func copy(
+        _ statement: String, naming rows: [RowReference],
+        _ send: (borrowing CopyInStream) throws(PostgresError) -> Void
+    ) throws(Refusal) {
+        do throws(PostgresError) {
+            _ = try connection.copyIn(statement, send)
+        } catch {
+            let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
+            throw Refusal(error: error, row: named)
+        }
+    }
+
+    private func run(_ statement: String) throws(Refusal) {
+        do throws(PostgresError) { try connection.execute(statement) } catch { throw Refusal(error: error) }
+    }
+
+    private func query(_ statement: String) throws(Refusal) -> QueryResult {
+        do throws(PostgresError) { return try connection.query(statement) } catch { throw Refusal(error: error) }
+    }
+
+    /// Makes the temporary tables that a target may need. Before a savepoint, so that rolling back to it leaves them.
     mutating func prepareStages(_ selection: RowSelection, _ part: some Collection<Int>) throws(PostgresError) {
-        guard selection.target.mode != .insert else { return }
-        for section in Set(part.map { selection.rows[$0].section }) where stages.insert(section).inserted {
-            try connection.execute(
-                TargetStatements(selection.target, Int(section), batch.sections[Int(section)].kind).createStage)
+        let target = selection.target
+        let statements = TargetStatements(target)
+        // A set of columns left out means that some rows may need defaults from the statement.
+        let needsStage = target.mode != .insert || (selection.omissions?.count ?? 1) > 1
+        if needsStage, stages[target.index] == nil {
+            try connection.execute(statements.createStage)
+            stages[target.index] = false
+        }
+        let needsKeys = target.keyCount > 0 && (target.asksForSameKeys || selection.hasTombstones)
+        if needsKeys, keyTables[target.index] == nil {
+            try connection.execute(statements.createKeys)
+            keyTables[target.index] = false
         }
     }
 }

@@ -1,86 +1,214 @@
 import Postgres
 
-/// The SQL for one section of a target. All of it works behind a pooler in transaction mode: nothing outlives the
+/// The SQL for the rows of a target. All of it works behind a pooler in transaction mode: nothing outlives the
 /// transaction.
 struct TargetStatements {
     private let target: Target
-    private let columns: [Target.Column]
-    private let kind: Batch.Section.Kind
-    let stage: String
-    private let keys: String
+    private let stageName: String
+    private let keysName: String
 
     private static let ordinal = quoteIdentifier("loader ordinal")
 
-    init(_ target: Target, _ section: Int, _ kind: Batch.Section.Kind) {
+    init(_ target: Target) {
         self.target = target
-        self.kind = kind
-        stage = quoteIdentifier("loader_stage_\(section)")
-        keys = quoteIdentifier("loader_keys_\(section)")
-        switch kind {
-        case .tombstones: columns = Array(target.keyColumns)
-        case .rows(let omitted):
-            columns = target.columns.filter { column in
-                column.omissionBit.map { omitted & (1 << Omission($0)) == 0 } ?? true
-            }
-        }
+        stageName = quoteIdentifier("loader_stage_\(target.index)")
+        keysName = quoteIdentifier("loader_keys_\(target.index)")
     }
 
-    private var names: String { columns.map { quoteIdentifier($0.name) }.joined(separator: ", ") }
-    private var key: String { target.keyColumns.map { quoteIdentifier($0.name) }.joined(separator: ", ") }
+    private var table: String { target.name.quoted }
+    private var stage: String { "pg_temp.\(stageName)" }
+    private var keys: String { "pg_temp.\(keysName)" }
     private var format: String { target.format == .binary ? " WITH (FORMAT binary)" : "" }
 
+    private func names(_ columns: some Sequence<Int>) -> String {
+        columns.map { quoteIdentifier(target.columns[$0].name) }.joined(separator: ", ")
+    }
+
+    private var keyNames: String { names(0..<target.keyCount) }
+
+    // MARK: COPY
+
     /// COPY straight into the table.
-    var copy: String { "COPY \(target.name.quoted) (\(names)) FROM STDIN\(format)" }
+    func copy(_ group: RowGroup) -> String { "COPY \(table) (\(names(group.columns))) FROM STDIN\(format)" }
 
+    /// With all of the target's columns, whatever a row leaves out, and with words for the nulls that are given, unless the
+    /// table is too wide for them.
     var createStage: String {
-        "CREATE TEMP TABLE \(stage) ON COMMIT DROP AS SELECT \(names)"
-            + (target.hasOrdinal ? ", 0::bigint AS \(Self.ordinal)" : "") + " FROM \(target.name.quoted) WITH NO DATA"
+        let columns = target.columns.map { column in
+            let name = quoteIdentifier(column.name)
+            // A domain may refuse the null that stands for a column left out.
+            guard column.omissionBit != nil, case .domain = column.type.shape else { return name }
+            return "\(name)::\(column.type.withoutDomain.formatted) AS \(name)"
+        }
+        let words = (0..<target.nullWords).map { "0::bigint AS \(nullWord($0))" }
+        return "CREATE TEMP TABLE \(stageName) ON COMMIT DROP AS SELECT \((columns + words).joined(separator: ", ")) "
+            + "FROM \(table) WITH NO DATA"
     }
 
-    var copyStage: String {
-        "COPY pg_temp.\(stage) FROM STDIN\(format)"
+    func copyStage(_ group: RowGroup) -> String {
+        let words = target.nullWords(of: group).map { ", " + nullWord($0) }.joined()
+        return "COPY \(stage) (\(names(group.columns))\(words)) FROM STDIN\(format)"
     }
 
-    var emptyStage: String { "TRUNCATE pg_temp.\(stage)" }
+    var emptyStage: String { "TRUNCATE \(stage)" }
 
-    /// For the keys of rows that may be new, each with its place among the rows.
+    private func nullWord(_ word: Int) -> String { quoteIdentifier("loader nulls \(word)") }
+
+    // MARK: Keys
+
+    /// For keys by themselves, each with its place among those that are sent.
     var createKeys: String {
-        "CREATE TEMP TABLE \(keys) ON COMMIT DROP AS SELECT \(key), 0::int4 AS \(Self.ordinal) "
-            + "FROM \(target.name.quoted) WITH NO DATA"
+        "CREATE TEMP TABLE \(keysName) ON COMMIT DROP AS SELECT \(keyNames), 0::int4 AS \(Self.ordinal) "
+            + "FROM \(table) WITH NO DATA"
     }
 
-    var copyKeys: String { "COPY pg_temp.\(keys) FROM STDIN WITH (FORMAT binary)" }
+    var copyKeys: String { "COPY \(keys) FROM STDIN\(format)" }
+
+    var emptyKeys: String { "TRUNCATE \(keys)" }
 
     /// The places of the keys that the table has. A subquery, because it goes by the index whatever the planner thinks of
     /// a table without statistics; LIMIT, because a table that inherits may have a key twice.
     var foundKeys: String {
-        "SELECT s.\(Self.ordinal) FROM pg_temp.\(keys) AS s "
-            + "WHERE (SELECT true FROM \(target.name.quoted) AS t WHERE \(hasSameKey) LIMIT 1)"
+        "SELECT s.\(Self.ordinal) FROM \(keys) AS s "
+            + "WHERE (SELECT true FROM \(table) AS t WHERE \(hasSameKey("t", "s")) LIMIT 1)"
     }
 
-    private var hasSameKey: String {
-        target.keyColumns.map { "t.\(quoteIdentifier($0.name)) = s.\(quoteIdentifier($0.name))" }
-            .joined(separator: " AND ")
-    }
-
-    /// From the stage into the table: rows by their mode, tombstones as deletions.
-    var merge: String {
-        switch kind {
-        case .tombstones:
-            return "DELETE FROM \(target.name.quoted) AS t USING pg_temp.\(stage) AS s WHERE \(hasSameKey)"
-        case .rows:
-            var select = "SELECT \(names) FROM pg_temp.\(stage)"
-            if target.hasOrdinal {
-                let order = target.mode == .upsert ? "DESC" : "ASC"
-                select =
-                    "SELECT DISTINCT ON (\(key)) \(names) FROM pg_temp.\(stage) ORDER BY \(key), \(Self.ordinal) \(order)"
-            }
-            let updates = columns.dropFirst(target.keyCount).map {
-                "\(quoteIdentifier($0.name)) = EXCLUDED.\(quoteIdentifier($0.name))"
-            }.joined(separator: ", ")
-            let arbiter = key.isEmpty ? "" : " (\(key))"
-            let action = target.mode == .upsert && !updates.isEmpty ? "DO UPDATE SET \(updates)" : "DO NOTHING"
-            return "INSERT INTO \(target.name.quoted) (\(names)) \(select) ON CONFLICT\(arbiter) \(action)"
+    /// The places of keys that are the same, as `3 17`, a row for those of one key.
+    var sameKeys: String {
+        if target.keyComparisons.contains(where: { $0.equality != nil }) {
+            return "SELECT concat_ws(' ', a.\(Self.ordinal), b.\(Self.ordinal)) FROM \(keys) AS a, \(keys) AS b "
+                + "WHERE \(hasSameKey("a", "b")) AND a.\(Self.ordinal) < b.\(Self.ordinal)"
         }
+        let key = zip(target.keyColumns, target.keyComparisons).map { column, comparison in
+            quoteIdentifier(column.name) + (comparison.collation.map { " COLLATE \($0)" } ?? "")
+        }.joined(separator: ", ")
+        return "SELECT string_agg(\(Self.ordinal)::text, ' ') FROM \(keys) GROUP BY \(key) HAVING count(*) > 1"
+    }
+
+    var deleteKeys: String { "DELETE FROM \(table) AS t USING \(keys) AS s WHERE \(hasSameKey("t", "s"))" }
+
+    /// As the key's index compares, whatever the column says.
+    private func hasSameKey(_ left: String, _ right: String) -> String {
+        zip(target.keyColumns, target.keyComparisons).map { column, comparison in
+            let name = quoteIdentifier(column.name)
+            let collation = comparison.collation.map { " COLLATE \($0)" } ?? ""
+            return "\(left).\(name)\(collation) \(comparison.equality ?? "=") \(right).\(name)"
+        }.joined(separator: " AND ")
+    }
+
+    // MARK: From the stage into the table
+
+    /// By the route's mode; in mode `insert` for what COPY cannot do: defaults for some of the rows.
+    func merge(_ group: RowGroup) -> String {
+        switch target.mode {
+        case .insert: return insert(group)
+        case .ignore: return insert(group) + " ON CONFLICT\(arbiter) DO NOTHING"
+        case .upsert: break
+        }
+        let updated = updatedColumns(group)
+        if updated.isEmpty { return insert(group) + " ON CONFLICT\(arbiter) DO NOTHING" }
+        if group.mixed.isEmpty {
+            let updates = updated.map { "\(name($0)) = EXCLUDED.\(name($0))" }.joined(separator: ", ")
+            return insert(group) + " ON CONFLICT\(arbiter) DO UPDATE SET \(updates)"
+        }
+        // Where a trigger may change rows before they are inserted, what it makes of them is what an update takes, too.
+        if target.table.hasInsertTriggers { return insert(group) + onConflict(group, updated) }
+        // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update. So rows that
+        // are there are updated first, and for the others somebody else may be faster with.
+        return "WITH known AS (\(update(group, updated)) RETURNING s.ctid::text AS place) " + insert(group)
+            + " WHERE s.ctid::text NOT IN (SELECT place FROM known)" + onConflict(group, updated)
+    }
+
+    /// Makes the look-up of a row in the stage by its key cheap; needed where `merge` may look up each.
+    func indexStage(_ group: RowGroup) -> String? {
+        guard target.mode == .upsert, !group.mixed.isEmpty, target.table.hasInsertTriggers else { return nil }
+        return "CREATE INDEX ON \(stage) (\(keyNames))"
+    }
+
+    /// A row of nothing but defaults.
+    var insertDefaults: String {
+        "INSERT INTO \(table) DEFAULT VALUES" + (target.mode == .insert ? "" : " ON CONFLICT\(arbiter) DO NOTHING")
+    }
+
+    private func name(_ column: Int) -> String { quoteIdentifier(target.columns[column].name) }
+
+    private var arbiter: String { target.keyCount == 0 ? "" : " (\(keyNames))" }
+
+    private func updatedColumns(_ group: RowGroup) -> [Int] {
+        group.columns.filter { $0 >= target.keyCount && !target.columns[$0].isAlwaysIdentity }
+    }
+
+    private func insert(_ group: RowGroup) -> String {
+        let values = group.columns.map { index in
+            let column = target.columns[index]
+            guard group.mixed.contains(index), let expression = column.defaultExpression else {
+                return "s.\(name(index))"
+            }
+            // Cast, because a default may be of any type that can be assigned to the column's.
+            let value = "(\(expression))::\(column.type.withoutDomain.formatted)"
+            return ifGiven(index, group, "s.\(name(index))", else: value)
+        }.joined(separator: ", ")
+        let overriding =
+            group.columns.contains { target.columns[$0].isAlwaysIdentity } ? " OVERRIDING SYSTEM VALUE" : ""
+        return "INSERT INTO \(table) AS t (\(names(group.columns)))\(overriding) SELECT \(values) FROM \(stage) AS s"
+    }
+
+    private func update(_ group: RowGroup, _ updated: [Int]) -> String {
+        let updates = updated.map { index in
+            group.mixed.contains(index)
+                ? "\(name(index)) = \(ifGiven(index, group, "s.\(name(index))", else: "t.\(name(index))"))"
+                : "\(name(index)) = s.\(name(index))"
+        }.joined(separator: ", ")
+        // ON CONFLICT sees no row of tables that inherit from this one.
+        let only = target.table.kind == .table ? "ONLY " : ""
+        return "UPDATE \(only)\(table) AS t SET \(updates) FROM \(stage) AS s WHERE \(hasSameKey("t", "s"))"
+    }
+
+    /// For a row that is there: looks up in the stage what was left out. A trigger that has changed the key leaves nothing to
+    /// be found; the division then fails, and rows go in one by one, which needs no looking up.
+    private func onConflict(_ group: RowGroup, _ updated: [Int]) -> String {
+        let plain = updated.filter { !group.mixed.contains($0) }.map { "\(name($0)) = EXCLUDED.\(name($0))" }
+        let mixed = updated.filter { group.mixed.contains($0) }
+        let values = mixed.map {
+            ifGiven($0, group, "EXCLUDED.\(name($0))", else: "t.\(name($0))")
+        }.joined(separator: ", ")
+        let lookUp =
+            "(\(names(mixed))) = (SELECT \(values) FROM (SELECT) AS one LEFT JOIN \(stage) AS s "
+            + "ON \(hasSameKey("EXCLUDED", "s")) WHERE 1 / CASE WHEN s.\(name(0)) IS NULL THEN 0 ELSE 1 END = 1)"
+        return " ON CONFLICT\(arbiter) DO UPDATE SET \((plain + [lookUp]).joined(separator: ", "))"
+    }
+
+    private func ifGiven(_ index: Int, _ group: RowGroup, _ value: String, else other: String) -> String {
+        let isGiven = "s.\(name(index)) IS NOT NULL"
+        guard group.nullable.contains(index), let bit = target.columns[index].omissionBit else {
+            return "CASE WHEN \(isGiven) THEN \(value) ELSE \(other) END"
+        }
+        let mask = Int64(bitPattern: 1 << UInt64(bit & 63))
+        return
+            "CASE WHEN \(isGiven) OR s.\(nullWord(bit >> 6)) & '\(mask)'::bigint <> 0 THEN \(value) ELSE \(other) END"
+    }
+}
+
+extension Target {
+    /// PostgreSQL's limit, `MaxHeapAttributeNumber`.
+    private static let mostColumns = 1600
+
+    /// How many columns a stage has to say which nulls are given: one for 64 columns that may be left out.
+    var nullWords: Int {
+        let words = (columns.count { $0.omissionBit != nil } + 63) / 64
+        return columns.count + words <= Self.mostColumns ? words : 0
+    }
+
+    /// Which of them a group needs.
+    func nullWords(of group: RowGroup) -> [Int] {
+        Set(group.nullable.compactMap { columns[$0].omissionBit.map { $0 >> 6 } }).sorted()
+    }
+}
+
+extension PostgresType {
+    var withoutDomain: PostgresType {
+        var type = self
+        while case .domain(let base) = type.shape { type = base }
+        return type
     }
 }

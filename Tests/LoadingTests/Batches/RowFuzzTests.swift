@@ -78,9 +78,10 @@ import Testing
             guard section.rows.count == 1, section.rows[0].start == 0, section.rows[0].end == bytes.count else {
                 return "rows \(section.rows) in \(bytes.count) bytes"
             }
-            guard case .rows(let omitted) = section.kind else { return "a tombstone" }
+            guard section.kind == .rows else { return "a tombstone" }
             let target = targets[section.target]
-            let count = target.columns.count - omitted.nonzeroBitCount
+            let omitted = section.omissions[section.rows[0].omission]
+            let count = target.columns.count - omitted.reduce(0) { $0 + $1.nonzeroBitCount }
             if target.format == .text {
                 let text = Array(bytes)
                 guard text.last == UInt8(ascii: "\n"), text.count(where: { $0 == UInt8(ascii: "\n") }) == 1,

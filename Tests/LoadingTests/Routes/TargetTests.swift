@@ -63,16 +63,53 @@ struct TargetTests {
         #expect(target.columns.map(\.omissionBit) == [nil, 0, nil, 1, nil])
     }
 
-    @Test("keys of types that are equal in more than one spelling are left to the server")
-    func ordinal() throws {
-        let numeric = try Target.made(.made(mode: .upsert), .made([.made("id", .numeric), .made("a")], key: ["id"]))
-        #expect(!numeric.isKeyBytewise && numeric.hasOrdinal)
-        let citext = PostgresType(oid: 90_000, name: "citext", formatted: "citext")
-        #expect(try Target.made(.made(mode: .ignore), .made([.made("id", citext)], key: ["id"])).hasOrdinal)
-        let bytewise = try Target.made(.made(mode: .upsert), .made([.made("id"), .made("a", .numeric)], key: ["id"]))
-        #expect(bytewise.isKeyBytewise && !bytewise.hasOrdinal)
+    @Test("any number of columns may be left out")
+    func manyOmissions() throws {
+        let columns = (0..<200).map { Table.Column.made("c\($0)", default: "'x'") }
+        let target = try Target.made(.made(mode: .upsert), .made([.made("id", .int8)] + columns, key: ["id"]))
+        #expect(target.omissible.count == 200)
+        #expect(target.columns[1...].map(\.omissionBit) == (0..<200).map { $0 })
+    }
+
+    @Test("which keys the server has to compare: by type, and by the collation and operators of the key's index")
+    func keyForms() throws {
+        func target(_ type: PostgresType, _ comparison: Table.Comparison = .init()) throws -> Target {
+            try Target.made(
+                .made(mode: .upsert, key: ["id"]),
+                .made(
+                    [.made("id", type), .made("a")],
+                    uniqueIndexes: [
+                        .init(name: "i", columns: ["id"], isPrimary: false, comparisons: [comparison])
+                    ]))
+        }
+        #expect(try target(.text).isKeyBytewise)
+        #expect(try !target(.numeric).isKeyBytewise && !target(.numeric).asksForSameKeys)
+        #expect(try target(.init(oid: 90_000, name: "citext", formatted: "citext")).asksForSameKeys)
+        #expect(try target(.inet).asksForSameKeys)
         let domain = PostgresType(oid: 90_001, name: "sku", formatted: "sku", shape: .domain(over: .text))
-        #expect(try Target.made(.made(mode: .upsert), .made([.made("id", domain)], key: ["id"])).isKeyBytewise)
+        #expect(try target(domain).isKeyBytewise)
+        #expect(try target(domain, .init(isDeterministic: false)).asksForSameKeys)
+        #expect(try target(.text, .init(collation: #""public"."ci""#, isDeterministic: false)).asksForSameKeys)
+        #expect(try target(.int8, .init(isDeterministic: false)).isKeyBytewise)
+        #expect(try target(.int8, .init(equality: "OPERATOR(public.===)")).asksForSameKeys)
+    }
+
+    @Test("an identity that is always generated takes what is routed to it, and a key always is")
+    func alwaysIdentity() throws {
+        let table = Table.made(
+            [.made("id", .int8, isNotNull: true, identity: .always), .made("a")], key: ["id"])
+        let upsert = try Target.made(.made(mode: .upsert), table)
+        #expect(upsert.columns.map(\.name) == ["id", "a"])
+        #expect(upsert.columns[0].omissionBit == nil)
+        #expect(try Target.made(.made(), table).columns.map(\.name) == ["a"])
+        let routed = try Target.made(.made(columns: [column("id"), column("a")]), table)
+        #expect(routed.columns.map(\.omissionBit) == [0, nil])
+    }
+
+    @Test("a key that the server generates from other columns is no key for messages")
+    func generatedKey() {
+        let table = Table.made([.made("id", .int8, isGenerated: true), .made("a")], key: ["id"])
+        #expect(problems(.made(mode: .upsert), table).map(\.code) == [.unwritableColumn])
     }
 
     @Test("tombstones delete in mode upsert and are dead letters elsewhere, unless the route says otherwise")
@@ -119,10 +156,8 @@ struct TargetTests {
 
     @Test("a column that the server writes itself")
     func unwritable() {
-        let table = Table.made([.made("a", isGenerated: true), .made("b", identity: .always)])
-        #expect(
-            problems(.made(columns: [column("a"), column("b")]), table).map(\.code)
-                == [.unwritableColumn, .unwritableColumn])
+        let table = Table.made([.made("a", isGenerated: true), .made("b")])
+        #expect(problems(.made(columns: [column("a"), column("b")]), table).map(\.code) == [.unwritableColumn])
     }
 
     @Test("a NOT NULL column that nothing fills")

@@ -5,77 +5,175 @@ import Testing
 
 @Suite("Target statements")
 struct TargetStatementsTests {
-    private func statements(
-        _ mode: Route.Mode, _ columns: [Table.Column], key: [String] = [],
-        kind: Batch.Section.Kind = .rows(omitting: 0)
-    ) throws -> TargetStatements {
-        TargetStatements(try Target.made(.made(mode: mode), .made(columns, key: key)), 2, kind)
+    private func target(_ mode: Route.Mode, _ columns: [Table.Column], key: [String] = []) throws -> Target {
+        try Target.made(.made(mode: mode), .made(columns, key: key))
+    }
+
+    private func full(_ target: Target) -> RowGroup { RowGroup(rows: [], columns: Array(target.columns.indices)) }
+
+    private func merge(_ mode: Route.Mode, _ columns: [Table.Column], key: [String] = []) throws -> String {
+        let target = try target(mode, columns, key: key)
+        return TargetStatements(target).merge(full(target))
     }
 
     @Test("insert copies straight into the table, in its format")
     func insert() throws {
+        let binary = try target(.insert, [.made("id", .int8), .made(#"a"b"#)])
         #expect(
-            try statements(.insert, [.made("id", .int8), .made(#"a"b"#)]).copy
+            TargetStatements(binary).copy(full(binary))
                 == #"COPY "public"."orders" ("id", "a""b") FROM STDIN WITH (FORMAT binary)"#)
-        #expect(
-            try statements(.insert, [.made("id", .int8), .made("ip", .inet)]).copy
-                == #"COPY "public"."orders" ("id", "ip") FROM STDIN"#)
+        let text = try target(.insert, [.made("id", .int8), .made("ip", .inet)])
+        #expect(TargetStatements(text).copy(full(text)) == #"COPY "public"."orders" ("id", "ip") FROM STDIN"#)
     }
 
-    @Test("the stage is temporary, of the transaction only, and has the columns that are copied")
+    @Test("the stage is temporary, of the transaction only, and has the target's columns")
     func stage() throws {
-        let upsert = try statements(.upsert, [.made("id", .int8), .made("a")], key: ["id"])
+        let target = try target(.upsert, [.made("id", .int8), .made("a")], key: ["id"])
+        let upsert = TargetStatements(target)
         #expect(
             upsert.createStage
-                == #"CREATE TEMP TABLE "loader_stage_2" ON COMMIT DROP AS SELECT "id", "a" FROM "public"."orders" WITH NO DATA"#
+                == #"CREATE TEMP TABLE "loader_stage_0" ON COMMIT DROP AS SELECT "id", "a" FROM "public"."orders" WITH NO DATA"#
         )
-        #expect(upsert.copyStage == #"COPY pg_temp."loader_stage_2" FROM STDIN WITH (FORMAT binary)"#)
-        #expect(upsert.emptyStage == #"TRUNCATE pg_temp."loader_stage_2""#)
+        #expect(
+            upsert.copyStage(full(target))
+                == #"COPY pg_temp."loader_stage_0" ("id", "a") FROM STDIN WITH (FORMAT binary)"#
+        )
+        #expect(upsert.emptyStage == #"TRUNCATE pg_temp."loader_stage_0""#)
+    }
+
+    @Test("a domain may refuse nulls, so the stage has its base type for a column that may be left out")
+    func domain() throws {
+        let domain = PostgresType(oid: 90_001, name: "sku", formatted: "sku", shape: .domain(over: .text))
+        let target = try target(.upsert, [.made("id", domain), .made("a", domain, default: "'x'")], key: ["id"])
+        #expect(TargetStatements(target).createStage.contains(#"SELECT "id", "a"::text AS "a", 0::bigint AS"#))
     }
 
     @Test("upsert updates all but the key; ignore does nothing; a table that is all key does nothing either")
     func conflict() throws {
         let columns: [Table.Column] = [.made("id", .int8), .made("a"), .made("b")]
         #expect(
-            try statements(.upsert, columns, key: ["id"]).merge
-                == #"INSERT INTO "public"."orders" ("id", "a", "b") SELECT "id", "a", "b" FROM pg_temp."loader_stage_2" ON CONFLICT ("id") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b""#
+            try merge(.upsert, columns, key: ["id"])
+                == #"INSERT INTO "public"."orders" AS t ("id", "a", "b") SELECT s."id", s."a", s."b" FROM pg_temp."loader_stage_0" AS s ON CONFLICT ("id") DO UPDATE SET "a" = EXCLUDED."a", "b" = EXCLUDED."b""#
         )
-        #expect(try statements(.ignore, columns, key: ["id"]).merge.hasSuffix(#"ON CONFLICT ("id") DO NOTHING"#))
-        #expect(try statements(.ignore, columns).merge.hasSuffix("ON CONFLICT DO NOTHING"))
+        #expect(try merge(.ignore, columns, key: ["id"]).hasSuffix(#"ON CONFLICT ("id") DO NOTHING"#))
+        #expect(try merge(.ignore, columns).hasSuffix("ON CONFLICT DO NOTHING"))
         #expect(
-            try statements(.upsert, [.made("id"), .made("a")], key: ["id", "a"]).merge
+            try merge(.upsert, [.made("id"), .made("a")], key: ["id", "a"])
                 .hasSuffix(#"ON CONFLICT ("id", "a") DO NOTHING"#))
     }
 
-    @Test("columns that a message leaves to their default are in no statement, so an upsert leaves them alone")
+    @Test("columns that all rows leave to their default are in no statement, so an upsert leaves them alone")
     func omission() throws {
-        let columns: [Table.Column] = [.made("id", .int8), .made("a", default: "'x'"), .made("b", default: "'y'")]
-        let omitted = try statements(.upsert, columns, key: ["id"], kind: .rows(omitting: 0b01))
-        #expect(!omitted.copyStage.contains(#""a""#))
-        #expect(!omitted.createStage.contains(#""a""#))
-        #expect(omitted.merge.hasSuffix(#"ON CONFLICT ("id") DO UPDATE SET "b" = EXCLUDED."b""#))
+        let target = try target(
+            .upsert, [.made("id", .int8), .made("a", default: "'x'"), .made("b", default: "'y'")], key: ["id"])
+        let group = RowGroup(rows: [], columns: [0, 2])
+        let statements = TargetStatements(target)
+        #expect(!statements.copyStage(group).contains(#""a""#))
+        #expect(!statements.merge(group).contains(#""a""#))
+        #expect(statements.merge(group).hasSuffix(#"ON CONFLICT ("id") DO UPDATE SET "b" = EXCLUDED."b""#))
     }
 
-    @Test("keys that only the server can compare: it picks the last row, or the first in mode ignore")
-    func ordinal() throws {
-        let columns: [Table.Column] = [.made("id", .numeric), .made("a")]
-        let upsert = try statements(.upsert, columns, key: ["id"])
-        #expect(upsert.createStage.contains(#"0::bigint AS "loader ordinal""#))
-        #expect(
-            upsert.merge.contains(
-                #"SELECT DISTINCT ON ("id") "id", "a" FROM pg_temp."loader_stage_2" ORDER BY "id", "loader ordinal" DESC"#
-            ))
-        #expect(try statements(.ignore, columns, key: ["id"]).merge.contains(#""loader ordinal" ASC"#))
+    @Test("an identity that is always generated is inserted as it is given, and never updated")
+    func alwaysIdentity() throws {
+        let columns: [Table.Column] = [.made("id", .int8, isNotNull: true, identity: .always), .made("a")]
+        let merge = try merge(.upsert, columns, key: ["id"])
+        #expect(merge.contains(#"("id", "a") OVERRIDING SYSTEM VALUE SELECT"#))
+        #expect(merge.hasSuffix(#"DO UPDATE SET "a" = EXCLUDED."a""#))
     }
 
-    @Test("tombstones delete by the whole key")
-    func tombstones() throws {
-        let columns: [Table.Column] = [.made("id", .int8), .made("nr"), .made("a")]
-        let deletion = try statements(.upsert, columns, key: ["id", "nr"], kind: .tombstones)
-        #expect(deletion.createStage.contains(#"AS SELECT "id", "nr" FROM"#))
+    @Test("keys compare as their index does, whatever collation and operator the column has")
+    func comparisons() throws {
+        let target = try Target.made(
+            .made(mode: .upsert, key: ["id", "nr"]),
+            .made(
+                [.made("id"), .made("nr", .int8), .made("a")],
+                uniqueIndexes: [
+                    .init(
+                        name: "i", columns: ["nr", "id"], isPrimary: false,
+                        comparisons: [.init(), .init(collation: "public.ci", isDeterministic: false)])
+                ]))
+        let statements = TargetStatements(target)
         #expect(
-            deletion.merge
-                == #"DELETE FROM "public"."orders" AS t USING pg_temp."loader_stage_2" AS s WHERE t."id" = s."id" AND t."nr" = s."nr""#
+            statements.deleteKeys
+                == #"DELETE FROM "public"."orders" AS t USING pg_temp."loader_keys_0" AS s WHERE t."id" COLLATE public.ci = s."id" AND t."nr" = s."nr""#
         )
+        #expect(statements.sameKeys.hasSuffix(#"GROUP BY "id" COLLATE public.ci, "nr" HAVING count(*) > 1"#))
+    }
+
+    // MARK: Groups
+
+    /// Rows of one batch by what they have in common, as `columns/mixed/nullable: offsets`.
+    private func groups(_ values: [String], _ target: Target) -> [String] {
+        let batch = Batch.filled(values.map { (nil, $0) }, for: target)
+        #expect(batch.deadLetters.isEmpty)
+        let selection = RowSelection(batch: batch, target: target)
+        let groups = RowGroup.groups(
+            of: selection.rows, target, batch.sections, selection.omissions, nulls: selection.nulls)
+        func names(_ columns: some Sequence<Int>) -> String {
+            columns.sorted().map { target.columns[$0].name }.joined(separator: ",")
+        }
+        return groups.map { group in
+            "\(names(group.columns))/\(names(group.mixed))/\(names(group.nullable)): "
+                + group.rows.map { "\($0.message)" }.joined(separator: " ")
+        }
+    }
+
+    private let optional: [Table.Column] = [
+        .made("id", .int8), .made("a", default: "'x'"), .made("b", default: "'y'"), .made("c", default: "'z'"),
+    ]
+
+    @Test("rows that leave out the same columns go as fast as full ones")
+    func exactGroups() throws {
+        let target = try target(.upsert, optional, key: ["id"])
+        #expect(groups([#"{"id": 1, "a": 1}"#, #"{"id": 2, "a": 2}"#], target) == ["id,a//: 0 1"])
+        #expect(
+            groups([#"{"id": 1, "a": 1}"#, #"{"id": 2}"#, #"{"id": 3, "a": 2}"#], target)
+                == ["id,a//: 0 2", "id//: 1"])
+    }
+
+    @Test("many sets of columns are one group, in which a null counts as given only where one may be")
+    func mixedGroup() throws {
+        let target = try target(.upsert, optional, key: ["id"])
+        let values = [
+            #"{"id": 1, "a": 1}"#, #"{"id": 2, "b": null}"#, #"{"id": 3, "a": null, "b": 2}"#, #"{"id": 4}"#,
+            #"{"id": 5, "a": 1}"#,
+        ]
+        #expect(groups(values, target) == ["id,a,b/a,b/a,b: 0 1 2 3 4"])
+        let group = RowGroup(rows: [], columns: [0, 1, 2], mixed: [1, 2], nullable: [2])
+        let statements = TargetStatements(target)
+        #expect(statements.copyStage(group).contains(#"("id", "a", "b", "loader nulls 0") FROM"#))
+        let merge = statements.merge(group)
+        #expect(merge.contains(#"CASE WHEN s."a" IS NOT NULL THEN s."a" ELSE ('x')::text END"#))
+        #expect(
+            merge.contains(
+                #"WHEN s."b" IS NOT NULL OR s."loader nulls 0" & '2'::bigint <> 0 THEN s."b" ELSE ('y')::text"#)
+        )
+        #expect(merge.contains(#""a" = CASE WHEN s."a" IS NOT NULL THEN s."a" ELSE t."a" END"#))
+    }
+
+    @Test("rows with and without an identity are two groups, because no statement can take its next value")
+    func identityGroups() throws {
+        let target = try target(.insert, optional + [.made("n", .int8, isNotNull: true, identity: .byDefault)])
+        let values = [
+            #"{"id": 1, "a": 1, "n": 1}"#, #"{"id": 2, "b": 2}"#, #"{"id": 3, "c": 2, "n": 1}"#, #"{"id": 4, "c": 1}"#,
+        ]
+        #expect(groups(values, target) == ["id,a,c,n/a,c/: 0 2", "id,b,c/b,c/: 1 3"])
+    }
+
+    @Test("without a key the first row that any unique index knows counts, so all stay in the order of arrival")
+    func order() throws {
+        let target = try target(.ignore, optional)
+        #expect(groups([#"{"id": 1, "a": 1}"#, #"{"id": 1}"#], target) == ["id,a/a/: 0 1"])
+    }
+
+    @Test("a stage that has no room for more columns gets rows of one set of columns at a time")
+    func widest() throws {
+        let many = (0..<1600).map { Table.Column.made("c\($0)", default: $0 > 0 ? "'x'" : nil) }
+        let target = try target(.insert, many)
+        #expect(target.nullWords == 0)
+        #expect(!TargetStatements(target).createStage.contains("loader nulls"))
+        let values = (1...5).map { #"{"c0": "a", "c\#($0)": null}"# }
+        #expect(groups(values, target).count == 5)
+        #expect(groups(values.map { $0.replacing("null", with: "1") }, target).count == 1)
     }
 }
