@@ -229,7 +229,20 @@ public final class Admin: Sendable {
         /// Kafka's name: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Dead` (which also means
         /// "there is no such group") or `Unknown`.
         public var state: String
+        /// Those that this librdkafka can ask about: of a group of KIP-848's protocol older versions show none.
         public var members: [Member]
+
+        /// Whether members run, or may: also where none can be named.
+        public var isRunning: Bool { !members.isEmpty || !["Empty", "Dead"].contains(state) }
+
+        /// A group as it was described, by what the brokers list it as; nil where they do not list it.
+        ///
+        /// The older description, which librdkafka before 2.10 asks for, calls a group of KIP-848's protocol "Dead", just
+        /// as one that there is not.
+        func listed(as state: String?) -> Group {
+            guard let state, self.state == "Dead", members.isEmpty else { return self }
+            return Group(state: state, members: [])
+        }
     }
 
     /// Who is in a group and reads what.
@@ -257,15 +270,45 @@ public final class Admin: Sendable {
             throw KafkaError(code: .groupNotFound, operation: "describe group")
         }
         if let error = rd_kafka_ConsumerGroupDescription_error(found) {
+            let code = KafkaErrorCode(rd_kafka_error_code(error))
+            // As newer brokers say that the description is too old for the group's protocol.
+            if code == .groupNotFound {
+                return Group(state: "Dead", members: []).listed(as: try listedState(ofGroup: name, timeout: timeout))
+            }
             throw KafkaError(
-                code: KafkaErrorCode(rd_kafka_error_code(error)), operation: "describe group",
-                reason: String(cString: rd_kafka_error_string(error)))
+                code: code, operation: "describe group", reason: String(cString: rd_kafka_error_string(error)))
         }
         let state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(found))
         let members = (0..<rd_kafka_ConsumerGroupDescription_member_count(found)).compactMap { index in
             rd_kafka_ConsumerGroupDescription_member(found, index).map { Group.Member($0) }
         }
-        return Group(state: state.map { String(cString: $0) } ?? "Unknown", members: members)
+        let described = Group(state: state.map { String(cString: $0) } ?? "Unknown", members: members)
+        guard described.state == "Dead", members.isEmpty else { return described }
+        return described.listed(as: try listedState(ofGroup: name, timeout: timeout))
+    }
+
+    /// The state in which the brokers list a group, whatever protocol its members speak; nil where none lists it.
+    ///
+    /// - Throws: also if a broker that might list it does not answer.
+    private func listedState(ofGroup name: String, timeout: Duration) throws(KafkaError) -> String? {
+        let answer = try request(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS, "list groups", timeout) { options, queue in
+            rd_kafka_ListConsumerGroups(client, options, queue)
+        }
+        let result = rd_kafka_event_ListConsumerGroups_result(answer.event)
+        var count = 0
+        let groups = rd_kafka_ListConsumerGroups_result_valid(result, &count)
+        for case let group? in UnsafeBufferPointer(start: groups, count: count)
+        where rd_kafka_ConsumerGroupListing_group_id(group).map({ String(cString: $0) }) == name {
+            let state = rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupListing_state(group))
+            return state.map { String(cString: $0) } ?? "Unknown"
+        }
+        let errors = rd_kafka_ListConsumerGroups_result_errors(result, &count)
+        if let error = UnsafeBufferPointer(start: errors, count: count).first ?? nil {
+            throw KafkaError(
+                code: KafkaErrorCode(rd_kafka_error_code(error)), operation: "list groups",
+                reason: String(cString: rd_kafka_error_string(error)))
+        }
+        return nil
     }
 
     /// Deletes groups that have no members.

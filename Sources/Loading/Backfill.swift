@@ -19,11 +19,15 @@ public struct Backfill: Sendable {
         public var from: Int64?
         public var to: Int64
         public var watermarks: Watermarks
+        /// A loader has stopped because where it stands is lost: what lies below it in this log was never loaded.
+        public var isLost = false
 
         /// Messages that will be loaded a second time.
-        public var repeated: Int64 { from.map { max(0, min($0, watermarks.high) - to) } ?? 0 }
+        public var repeated: Int64 { isLost ? 0 : from.map { max(0, min($0, watermarks.high) - to) } ?? 0 }
         /// Messages that will never be loaded.
-        public var skipped: Int64 { from.map { max(0, to - max($0, watermarks.low)) } ?? 0 }
+        public var skipped: Int64 {
+            isLost ? to - watermarks.low : from.map { max(0, to - max($0, watermarks.low)) } ?? 0
+        }
     }
 
     /// Why it was refused, with the next step.
@@ -83,7 +87,7 @@ public struct Backfill: Sendable {
         let places = numbers.map { TopicPartition(topic: topic, partition: $0) }
         let group = try admin.committedOffsets(ofGroup: options.group, partitions: places, timeout: Self.timeout)
         let offsets = Dictionary(group.map { ($0.partition, $0.offset) }, uniquingKeysWith: { $1 })
-        let known = try ledger?.positions(of: [topic], on: connection) ?? [:]
+        let known = try ledger?.states(of: [topic], on: connection) ?? [:]
         var times: [TopicPartition: Int64] = [:]
         if case .time(let time) = destination {
             times = try admin.offsets(
@@ -91,7 +95,7 @@ public struct Backfill: Sendable {
         }
         return try places.map { place in
             let marks = try admin.watermarks(of: place, timeout: Self.timeout)
-            let from = known[place] ?? (ledger == nil ? offsets[place] : nil)
+            let from = known[place]?.next ?? (ledger == nil ? offsets[place] : nil)
             let wanted: Int64
             switch destination {
             case .earliest: wanted = marks.low
@@ -106,15 +110,21 @@ public struct Backfill: Sendable {
                 }
                 wanted = from + count
             }
-            return Move(partition: place, from: from, to: min(max(wanted, marks.low), marks.high), watermarks: marks)
+            return Move(
+                partition: place, from: from, to: min(max(wanted, marks.low), marks.high), watermarks: marks,
+                isLost: known[place]?.isLost ?? false)
         }
     }
 
     /// Refuses what would do harm: a group that is running, rows that would double.
     public func check(_ moves: [Move], on connection: Connection) throws {
-        let members = try admin.group(options.group, timeout: Self.timeout).members
-        if !members.isEmpty {
-            let names = members.map { "\($0.clientID) at \($0.host)" }.joined(separator: ", ")
+        let group = try admin.group(options.group, timeout: Self.timeout)
+        if group.isRunning {
+            let names =
+                group.members.isEmpty
+                ? "the brokers list it as \(group.state), and librdkafka \(KafkaLibrary.versionString) cannot name the "
+                    + "members of its protocol"
+                : group.members.map { "\($0.clientID) at \($0.host)" }.joined(separator: ", ")
             throw Refusal(
                 code: .activeGroup, message: "the group \(options.group) is running: \(names)",
                 mend: "stop its members, then try again")
@@ -132,18 +142,25 @@ public struct Backfill: Sendable {
         }
     }
 
-    /// Moves the positions: the ledger first, then the group. A crash in between leaves what the ledger says, which is
-    /// where a loader begins.
+    /// Moves the positions: the ledger's are committed once the brokers have taken the group's. So what they refuse moves
+    /// nothing, and after a crash in between the ledger counts, which is where it was.
     public func carryOut(_ moves: [Move], on connection: Connection) throws {
-        var metadata = ""
-        if let ledger {
-            guard let mark = try Ledger.mark(on: connection) else {
-                throw Refusal(
-                    code: .noLedger, message: "this database has no ledger", mend: "run `loader migrate up`")
-            }
-            metadata = mark.metadata
-            try ledger.set(moves.map { ($0.partition, $0.to) }, on: connection)
+        guard let ledger else { return try alterGroup(moves, metadata: "") }
+        guard let mark = try Ledger.mark(on: connection) else {
+            throw Refusal(code: .noLedger, message: "this database has no ledger", mend: "run `loader migrate up`")
         }
+        try connection.execute("BEGIN")
+        do {
+            try ledger.set(moves.map { ($0.partition, $0.to) }, on: connection)
+            try alterGroup(moves, metadata: mark.metadata)
+            try connection.execute("COMMIT")
+        } catch {
+            if connection.isOpen { _ = try? connection.execute("ROLLBACK") }
+            throw error
+        }
+    }
+
+    private func alterGroup(_ moves: [Move], metadata: String) throws {
         try Failpoint.backfill.passToBrokers()
         try admin.alterOffsets(
             ofGroup: options.group,

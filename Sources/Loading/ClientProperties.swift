@@ -13,13 +13,20 @@ extension LoadingOptions {
             ("reconnect.backoff.max.ms", "2000"),
             // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
             ("queued.max.messages.kbytes", "6144"), ("fetch.max.bytes", "6291456"),
-            // So that a new topic of a regular expression, or a new partition, is found within a minute.
-            ("topic.metadata.refresh.interval.ms", "60000"),
+            // A new topic of a regular expression is to be found within ten seconds, a new partition within a minute: the
+            // first costs the brokers a list of all topics each time.
+            ("topic.metadata.refresh.interval.ms", hasExpressions ? "9000" : "60000"),
         ]
         if KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
             defaults.append(("fetch.queue.backoff.ms", "20"))
         }
         return defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
+    }
+
+    private var hasExpressions: Bool {
+        routes.contains { route in
+            route.topics.contains { if case .expression = $0 { true } else { false } }
+        }
     }
 
     /// How long the group bears a member that does not poll: librdkafka's `max.poll.interval.ms`, 5 minutes by default.

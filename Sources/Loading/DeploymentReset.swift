@@ -18,15 +18,10 @@ public struct DeploymentReset {
         self.deployment = deployment
     }
 
-    /// Whether a row of the ledger remembers a deployment and is no position.
-    static func remembers(_ topic: String) -> Bool { topic.hasPrefix(marker) }
-
-    private static let marker = "reset_on_start: "
-
     /// - Throws: `LoadingError` where it would double rows; `KafkaError` and `PostgresError`.
     public func run(_ preflight: Preflight, on connection: Connection, logger: Logger) throws {
         let ledger = Ledger(group: options.group)
-        let memory = TopicPartition(topic: Self.marker + deployment, partition: 0)
+        let memory = TopicPartition(topic: LedgerMemory.reset + deployment, partition: 0)
         if try ledger.positions(of: [memory.topic], on: connection)[memory] != nil {
             logger.notice(
                 "reset_on_start: this deployment has been reset before; going on from the ledger",

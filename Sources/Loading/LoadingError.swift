@@ -67,20 +67,37 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
             .lostPosition,
             "the group is at \(partition)@\(group) by a commit of this ledger (\(ledger)), "
                 + "but loader.positions has no row of it",
-            mend: "restore loader.positions, give this loader a group of its own (kafka.group), or set the position: "
-                + "`loader backfill --topic \(partition.topic) --to-offset N --partitions \(partition.partition)`")
+            mend: "restore loader.positions, give this loader a group of its own (kafka.group), or go on where the "
+                + "group is: `\(backfill(partition, "--to-offset \(group)"))`")
     }
 
-    static func lostOffsets(_ partition: TopicPartition, position: Int64, watermarks: Watermarks) -> LoadingError {
+    /// - Parameter loss: how it is known where the position lies within the watermarks.
+    static func lostOffsets(
+        _ partition: TopicPartition, position: Int64, watermarks: Watermarks, _ loss: StartPosition.Loss? = nil
+    ) -> LoadingError {
+        let bounds = "\(watermarks.low)…\(watermarks.high)"
+        let outside = "the position \(partition)@\(position) lies outside \(bounds); "
         let what =
-            position < watermarks.low
-            ? "\(watermarks.low - position) unread messages are gone: retention deleted them"
-            : "the partition ends before it: the topic was recreated, or its log was truncated"
+            if position < watermarks.low {
+                outside + "\(watermarks.low - position) unread messages are gone: retention deleted them"
+            } else if position > watermarks.logEnd {
+                outside + "the partition ends before it: the topic was recreated, or its log was truncated"
+            } else if loss == .anotherLog {
+                "the position \(partition)@\(position) is another log's: the message before it is not the one that was "
+                    + "loaded, so the topic was deleted and created anew, or its log was truncated; it holds \(bounds)"
+            } else {
+                "the position \(partition)@\(position) was lost when a loader stopped for it, and nobody has decided since "
+                    + "where to go on; the partition holds \(bounds)"
+            }
         return LoadingError(
-            .lostOffsets,
-            "the position \(partition)@\(position) lies outside \(watermarks.low)…\(watermarks.high); \(what)",
-            mend: "choose where to go on: `loader backfill --topic \(partition.topic) --to-earliest` or `--to-latest`, "
+            .lostOffsets, what,
+            mend: "choose where to go on: `\(backfill(partition, "--to-earliest"))` or `--to-latest`, "
                 + "or set kafka.on_lost_offsets to earliest or latest")
+    }
+
+    /// The command that moves this partition and no other.
+    static func backfill(_ partition: TopicPartition, _ destination: String) -> String {
+        "loader backfill --topic \(partition.topic) --partitions \(partition.partition) \(destination)"
     }
 
     static func noPosition(_ partition: TopicPartition) -> LoadingError {
@@ -94,6 +111,7 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
             .unsafeReplay,
             "the group was set back from \(partition)@\(position) to @\(offset), and a route of this topic only "
                 + "appends: \(position - offset) messages would be loaded twice",
-            mend: "use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
+            mend: "take the reset back: `\(backfill(partition, "--to-offset \(position)"))`; "
+                + "or use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
     }
 }

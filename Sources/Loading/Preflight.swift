@@ -95,6 +95,7 @@ public struct Preflight: Sendable {
             }
         }
         warnings += timeoutWarnings(options)
+        warnings += try searchPathWarnings(role, on: connection)
         var mark: LedgerMark?
         if options.delivery == .exactlyOnce, ledgerProblems.isEmpty {
             mark = try Ledger.mark(on: connection)
@@ -215,6 +216,16 @@ public struct Preflight: Sendable {
                     mend: "run `loader migrate up`, or set delivery: at_least_once")
             ]
         }
+        let absent = Ledger.laterColumns.filter { tables[positions]?.column(named: $0) == nil }
+        if !absent.isEmpty {
+            return [
+                SetupProblem(
+                    .ledger, at: positions.description,
+                    "it lacks \(absent.joined(separator: " and ")), by which a topic is known again",
+                    mend: "run `loader migrate up`, with --built-in where ./migrations holds only your own; "
+                        + "loaders of the version before go on working")
+            ]
+        }
         return [positions, ledger].compactMap { name in
             guard let table = tables[name] else { return nil }
             return missingRights(name, table, role, writes: name == positions ? table.columns : [])
@@ -261,6 +272,23 @@ public struct Preflight: Sendable {
         }
         let written = table.columns.filter { DeadLetterSink.columns.contains($0.name) }
         return [missingRights(name, table, role, writes: written)].compactMap(\.self)
+    }
+
+    /// A role that is called as the ledger's schema has it first in its search path (`"$user"`): what is created without
+    /// a schema lands there, and is dropped along with it.
+    private static func searchPathWarnings(
+        _ role: String?, on connection: Connection
+    ) throws(PostgresError) -> [SetupProblem] {
+        let schema = positions.schema ?? ""
+        guard try connection.query("SELECT current_schema()").string(0, 0) == schema else { return [] }
+        return [
+            SetupProblem(
+                .database, at: "postgres.url",
+                "tables that are created without a schema land in the ledger's own, \(schema), which is first in the search path",
+                mend:
+                    "ALTER ROLE \(MissingRights.grantee(role)) SET search_path = public; or load as a role of another name",
+                isWarning: true)
+        ]
     }
 
     /// Times that do not go together. A statement that may take longer than the group waits would cost the membership.

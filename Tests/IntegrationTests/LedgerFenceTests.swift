@@ -88,7 +88,7 @@ struct LedgerFenceTests {
         }
     }
 
-    /// Two clusters that hold the same messages under the same names: neither knows of the other's group, so both give the
+    /// Two clusters that hold the same messages, to the millisecond, under the same names: neither knows of the other's group, so both give the
     /// same partitions to their loader, for as long as both run.
     @Test("two loaders that both have all partitions load every message once")
     func twoOwners() async throws {
@@ -96,7 +96,7 @@ struct LedgerFenceTests {
         try await LedgerScenario.with(try Broker.sharedMock(), partitions: 3) { scenario in
             try other.createTopic(scenario.topic, partitions: 3)
             let messages = (0..<3000).map {
-                TestMessage(partition: Int32($0 % 3), value: #"{"id": \#($0)}"#)
+                TestMessage(partition: Int32($0 % 3), value: #"{"id": \#($0)}"#, timestamp: 1_000_000_000_000)
             }
             try scenario.broker.produce(messages, to: scenario.topic)
             try other.produce(messages, to: scenario.topic)

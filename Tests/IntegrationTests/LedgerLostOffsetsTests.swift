@@ -1,3 +1,4 @@
+import Foundation
 import Kafka
 import Loading
 import TestSupport
@@ -103,6 +104,130 @@ struct LedgerLostOffsetsTests {
             #expect(try scenario.ids() == ids)
             #expect(try scenario.position() == 2)
             #expect(try scenario.group() == scenario.marked(2))
+        }
+    }
+
+    // MARK: Another topic of the same name
+
+    /// Five messages are loaded; then the topic is another, with this many.
+    private func recreate(_ scenario: LedgerScenario, messages: Int) async throws {
+        try scenario.produce(5)
+        try await scenario.load()
+        broker.deleteTopic(scenario.topic)
+        try broker.createTopic(scenario.topic, partitions: 1)
+        try scenario.produce(messages)
+    }
+
+    @Test(
+        "a topic that was created anew and has reached the old position, or grown past it, stops every start until somebody decides",
+        arguments: [5, 6, 9])
+    func recreatedAndGrown(messages: Int) async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try await recreate(scenario, messages: messages)
+            for _ in 0..<2 {
+                let failure = try await scenario.failure()
+                #expect(failure?.code == .lostOffsets)
+                #expect(failure?.message.contains("\(scenario.place(0))@5") == true)
+                #expect(failure?.mend.contains("--partitions 0 --to-earliest") == true)
+                #expect(failure?.mend.contains("kafka.on_lost_offsets") == true)
+            }
+            #expect(try scenario.ids() == Array(0..<5))
+            // `status` says so as well, and an append-only route needs no leave to load what it never had.
+            let report = PositionReport.read(
+                scenario.options, try Admin(properties: scenario.options.clientProperties))
+            #expect(report.partitions.map(\.finding.code) == [.lostOffsets])
+            let backfill = try Backfill(scenario.options, topic: scenario.topic, partitions: [0], to: .earliest)
+            let moves = try backfill.plan(on: scenario.connection)
+            #expect(moves.map(\.repeated) == [0])
+            try backfill.check(moves, on: scenario.connection)
+            try backfill.carryOut(moves, on: scenario.connection)
+            #expect(try await scenario.load().messages == messages)
+            #expect(try scenario.ids() == Array(0..<5 + messages))
+        }
+    }
+
+    @Test("a topic that was created anew and has grown goes on where `on_lost_offsets` says", arguments: [false, true])
+    func recreatedAndGoesOn(isEarliest: Bool) async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try await recreate(scenario, messages: 8)
+            scenario.options.onLostOffsets = isEarliest ? .earliest : .latest
+            #expect(try await scenario.load().positionResets == 1)
+            #expect(try scenario.ids() == Array(0..<(isEarliest ? 13 : 5)))
+            #expect(try scenario.position() == 8)
+            #expect(try scenario.group() == scenario.marked(8))
+        }
+    }
+
+    @Test("a topic that was created anew under a running loader stops it, and its restart once the topic has grown")
+    func recreatedWhileRunning() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(5)
+            let loader = try scenario.start()
+            try await eventually("the first are loaded") { try scenario.position() == 5 }
+            broker.deleteTopic(scenario.topic)
+            try broker.createTopic(scenario.topic, partitions: 1)
+            try scenario.produce(2)
+            let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
+            #expect(failure?.code == .lostOffsets)
+            try scenario.produce(8)
+            #expect(try await scenario.failure()?.code == .lostOffsets)
+            #expect(try scenario.ids() == Array(0..<5))
+        }
+    }
+
+    @Test("a stop for a lost position is remembered where no message is known, until the group is reset")
+    func remembered() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(3)
+            try scenario.setPosition(8)
+            #expect(try await scenario.failure()?.message.contains("@8 lies outside 0…3") == true)
+            try scenario.produce(7)
+            let again = try await scenario.failure()
+            #expect(again?.code == .lostOffsets && again?.message.contains("nobody has decided since") == true)
+            try scenario.setGroup(8)
+            #expect(try await scenario.load().messages == 2)
+            #expect(try await scenario.load().messages == 0)
+        }
+    }
+
+    @Test(
+        "no time that a producer gives, and nothing that is deleted, makes a topic look like another",
+        arguments: [-1, 0, 100_000])
+    func noFalseAlarm(hours: Int64) async throws {
+        // Not so old that the broker's retention would take it.
+        let timestamp = Int64(Date().timeIntervalSince1970 * 1000) + hours * 3_600_000
+        try await LedgerScenario.with(broker) { scenario in
+            func produce(_ count: Int) throws {
+                try broker.produce(
+                    scenario.nextValues(count).map { TestMessage(partition: 0, value: $0, timestamp: timestamp) },
+                    to: scenario.topic)
+            }
+            try produce(5)
+            try await scenario.load()
+            try scenario.deleteGroup()
+            try produce(2)
+            #expect(try await scenario.load().messages == 2)
+            // The message that is known is gone, its offset is the first that is left, and nothing is left.
+            for low: Int64 in [7, 8] {
+                try produce(1)
+                try broker.withAdmin { admin in
+                    _ = try admin.deleteRecords(before: [scenario.place(0): low], timeout: .seconds(30))
+                }
+                #expect(try await scenario.load().messages == 1)
+            }
+            #expect(try await scenario.load().messages == 0)
+            #expect(try scenario.ids() == Array(0..<9))
+        }
+    }
+
+    @Test("what a loader of the version before has moved is not compared with what it did not write")
+    func movedByTheVersionBefore() async throws {
+        try await LedgerScenario.with(broker, mode: .upsert) { scenario in
+            try scenario.produce(5)
+            try await scenario.load()
+            try scenario.setPosition(3)
+            #expect(try await scenario.load().messages == 2)
+            #expect(try scenario.position() == 5)
         }
     }
 }

@@ -219,6 +219,58 @@ struct LedgerStartTests {
         }
     }
 
+    // MARK: New topics of a running group
+
+    /// Topics of a name that only this test's expression matches.
+    private func withExpression(_ body: (LedgerScenario, (Int) throws -> String) async throws -> Void) async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            let prefix = Broker.randomName("family")
+            scenario.options.routes[0].topics = [.expression("^\(prefix)-")]
+            scenario.options.autoOffsetReset = .latest
+            scenario.options.properties["topic.metadata.refresh.interval.ms"] = "200"
+            var topics: [String] = []
+            defer { for topic in topics { broker.deleteTopic(topic) } }
+            try await body(scenario) { number in
+                let topic = "\(prefix)-\(number)"
+                topics.append(topic)
+                try broker.createTopic(topic, partitions: 1)
+                try broker.produce(
+                    (0..<3).map { TestMessage(partition: 0, value: #"{"id": \#(number * 10 + $0)}"#) }, to: topic)
+                return topic
+            }
+        }
+    }
+
+    @Test("a topic that appears while a group with `latest` runs, or is stopped, loads from its beginning")
+    func newTopic() async throws {
+        try await withExpression { scenario, create in
+            _ = try create(0)
+            #expect(try await scenario.load().messages == 0, "the group's first start")
+            _ = try create(1)
+            let loader = try scenario.start()
+            try await eventually("what came while it was stopped is loaded") { try scenario.ids() == [10, 11, 12] }
+            _ = try create(2)
+            try await eventually("what came while it runs is loaded") {
+                try scenario.ids() == [10, 11, 12, 20, 21, 22]
+            }
+            try await loader.finish()
+        }
+    }
+
+    @Test("a group with `latest` that began before there was any topic loads the first from its beginning")
+    func firstTopic() async throws {
+        try await withExpression { scenario, create in
+            let loader = try scenario.start()
+            let group = scenario.options.group
+            try await eventually("the group has begun") {
+                try Ledger(group: group).topics(on: scenario.connection).isEmpty == false
+            }
+            _ = try create(1)
+            try await eventually("the first topic is loaded") { try scenario.ids() == [10, 11, 12] }
+            try await loader.finish()
+        }
+    }
+
     // MARK: Bounded runs
 
     @Test("a bounded run leaves what comes after its end to the next run, and loses none of it")

@@ -20,6 +20,19 @@ struct SetupCheckTests {
         }
     }
 
+    @Test("a search path that begins with the ledger's own schema is a warning that names the command")
+    func searchPath() throws {
+        let url = try TestDatabase.shared().url(adding: ["options": "-csearch_path=loader,public"])
+        let options = LoadingOptions(
+            brokers: "127.0.0.1:1", group: "g", database: .init(url: url), routes: [Route("t", "missing")])
+        let found = try Preflight.inspect(options, on: try Connection(ConnectionOptions(url: url)))
+        let warning = found.warnings.first { $0.problem.contains("the ledger's own") }
+        #expect(warning?.isWarning == true && warning?.mend.contains("SET search_path = public") == true)
+        let plain = try TestDatabase.shared().url
+        let well = try Preflight.inspect(options, on: try Connection(ConnectionOptions(url: plain)))
+        #expect(!well.warnings.contains { $0.problem.contains("the ledger's own") })
+    }
+
     @Test("every mistake of the target comes at once, each at its route, with its mend")
     func everyMistakeOfTheTarget() async throws {
         let tables = """

@@ -15,7 +15,7 @@ struct BackfillCommand: ParsableCommand {
 
             EXAMPLES:
               loader backfill --topic orders --to-datetime 2026-01-31T00:00:00Z --dry-run
-              loader backfill --topic orders --to-offset 1200 --partitions 0,3
+              loader backfill --topic orders --partitions 0,3 --to-offset 1200
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
@@ -138,6 +138,13 @@ struct BackfillCommand: ParsableCommand {
         rows.append([
             "all", "", "", "\(moves.reduce(0) { $0 + $1.repeated })", "\(moves.reduce(0) { $0 + $1.skipped })",
         ])
-        return TextTable.lines(rows, numbers: [1, 2, 3, 4])
+        var lines = TextTable.lines(rows, numbers: [1, 2, 3, 4])
+        let lost = moves.filter(\.isLost).map { "\($0.partition)" }
+        if !lost.isEmpty {
+            lines.append(
+                "The loader stopped because \(lost.joined(separator: ", ")) no longer holds its position: all that it holds "
+                    + "counts as not loaded. If its log was only truncated, what is left of it was.")
+        }
+        return lines
     }
 }

@@ -46,10 +46,12 @@ enum StatusText {
         let group: String
         if let members = report.members {
             group =
-                members.members.isEmpty
-                // "Dead" is what Kafka calls a group that it does not know.
-                ? "no loader is running (\(members.state == "Dead" ? "no such group yet" : members.state))"
-                : "\(members.state), \(members.members.count) member\(members.members.count == 1 ? "" : "s")"
+                members.isRunning && members.members.isEmpty
+                ? "\(members.state), with members that librdkafka \(KafkaLibrary.versionString) cannot name"
+                : members.members.isEmpty
+                    // "Dead" is what Kafka calls a group that it does not know.
+                    ? "no loader is running (\(members.state == "Dead" ? "no such group yet" : members.state))"
+                    : "\(members.state), \(members.members.count) member\(members.members.count == 1 ? "" : "s")"
         } else {
             group = "members not known"
         }

@@ -2,7 +2,7 @@ import Postgres
 
 /// The schema `loader`, in the version that this program needs.
 enum LedgerSchema {
-    /// `loader.ledger.schema_version`. A migration that changes the schema raises both.
+    /// `loader.ledger.schema_version`. A migration that a loader of the version before cannot work with raises both.
     static let version = 1
 
     /// Refuses a database whose ledger this program cannot work with, before anything is loaded.
@@ -11,8 +11,18 @@ enum LedgerSchema {
     /// it another number, and the loader's role need not see that table.
     static func check(on connection: Connection) throws(MigrationError) {
         let found: Int64?
+        let isComplete: Bool
         do throws(PostgresError) {
-            found = try connection.query("SELECT schema_version FROM loader.ledger").intOrNil
+            let result = try connection.query(
+                """
+                SELECT schema_version, (
+                  SELECT count(*) = 2 FROM pg_catalog.pg_attribute
+                  WHERE attrelid = to_regclass('loader.positions') AND attname IN ('last_message', 'lost_offset')
+                    AND NOT attisdropped)
+                FROM loader.ledger
+                """)
+            found = result.intOrNil
+            isComplete = result.rowCount > 0 && result.bool(0, 1) ?? false
         } catch  where error.sqlState == .undefinedTable || error.sqlState == .undefinedColumn {
             throw MigrationError(
                 .ledgerBehind, message: "the database has no loader.ledger",
@@ -34,6 +44,11 @@ enum LedgerSchema {
                 .ledgerBehind,
                 message: "the schema loader has version \(found), and this loader needs \(version)",
                 mend: "Run `loader migrate up`.")
+        }
+        if found == version, !isComplete {
+            throw MigrationError(
+                .ledgerBehind, message: "loader.positions lacks last_message and lost_offset",
+                mend: "Run `loader migrate up`, with --built-in where ./migrations holds only your own.")
         }
         if found > version {
             throw MigrationError(

@@ -34,6 +34,8 @@ package final class Batch: @unchecked Sendable {
         var expected: Int64
         /// The position after this batch.
         var next: Int64
+        /// What the ledger keeps of its last message; nil where that is not known.
+        var last: LastMessage?
     }
 
     /// The rows of one target, or the keys of those to be deleted.
@@ -120,6 +122,8 @@ package final class Batch: @unchecked Sendable {
 
     @inline(__always)
     func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
+
+    func setLast(_ message: LastMessage, of range: Int) { partitions[range].last = message }
 
     func append(_ message: MessageRecord) -> Int {
         messages.append(message)

@@ -7,11 +7,56 @@ import Postgres
 struct Ledger: Sendable {
     let group: String
 
+    /// Columns of `loader.positions` that a later migration has added.
+    static let laterColumns = ["last_message", "lost_offset"]
+
     /// This database's own id, which goes along with a dump or a replica and differs in any other database.
     static func mark(on connection: Connection) throws(PostgresError) -> LedgerMark? {
         let result = try connection.query("SELECT id::text FROM loader.ledger")
         guard result.rowCount == 1, let id = result.string(0, 0) else { return nil }
         return LedgerMark(ledger: id)
+    }
+
+    /// What the ledger knows of a partition.
+    struct Position: Equatable, Sendable {
+        /// The offset of the next message to load.
+        var next: Int64
+        /// When it was last moved, in milliseconds since 1970.
+        var updatedAt: Int64 = 0
+        /// The message before it; nil where none was loaded since the position was set.
+        var last: LastMessage?
+        /// A loader has found it lost and stopped, and nobody has decided since where to go on.
+        var isLost = false
+    }
+
+    /// Every position that this group has of the topics.
+    ///
+    /// - Parameter topics: nil for all that the ledger has of the group.
+    func states(
+        of topics: [String]?, on connection: Connection
+    ) throws(PostgresError) -> [TopicPartition: Position] {
+        let result = try connection.query(
+            """
+            SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint,
+              lost_offset = next_offset, last_message[2], last_message[3], last_message[4]
+            FROM (
+              SELECT topic, partition, next_offset, updated_at, lost_offset,
+                CASE WHEN last_message[1] = next_offset THEN last_message END AS last_message
+              FROM loader.positions WHERE consumer_group = $1 AND ($3 OR topic = ANY ($2::text[]))
+            ) AS p
+            """, [.text(group), .array(topics ?? []), .bool(topics == nil)])
+        var states: [TopicPartition: Position] = [:]
+        for row in 0..<result.rowCount {
+            guard let topic = result.string(row, 0), let partition = result.int(row, 1), let next = result.int(row, 2)
+            else { continue }
+            var last: LastMessage?
+            if let offset = result.int(row, 5), let timestamp = result.int(row, 6), let print = result.int(row, 7) {
+                last = LastMessage(offset: offset, timestamp: timestamp, fingerprint: print)
+            }
+            states[TopicPartition(topic: topic, partition: Int32(partition))] = Position(
+                next: next, updatedAt: result.int(row, 3) ?? 0, last: last, isLost: result.bool(row, 4) ?? false)
+        }
+        return states
     }
 
     /// Every position that this group has of the topics.
@@ -22,6 +67,30 @@ struct Ledger: Sendable {
             WHERE consumer_group = $1 AND topic = ANY ($2::text[])
             """, [.text(group), .array(topics)])
         return Self.positions(result)
+    }
+
+    /// Every topic that the ledger has a row of for this group, what it only remembers under a topic's place included.
+    func topics(on connection: Connection) throws(PostgresError) -> [String] {
+        let result = try connection.query(
+            "SELECT DISTINCT topic FROM loader.positions WHERE consumer_group = $1", [.text(group)])
+        return (0..<result.rowCount).compactMap { result.string($0, 0) }
+    }
+
+    /// Remembers that these positions are lost, so that the next start stops as well, whatever the topics hold by then.
+    func remember(lost positions: [TopicPartition: Int64], on connection: Connection) throws(PostgresError) {
+        guard !positions.isEmpty else { return }
+        let entries = positions.sorted { $0.key < $1.key }
+        _ = try connection.query(
+            """
+            UPDATE loader.positions AS p SET lost_offset = p.next_offset
+            FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v (topic, partition, next_offset)
+            WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
+              AND p.next_offset = v.next_offset
+            """,
+            [
+                .text(group), .array(entries.map(\.key.topic)), .array(entries.map(\.key.partition)),
+                .array(entries.map(\.value)),
+            ])
     }
 
     private static func positions(_ result: QueryResult) -> [TopicPartition: Int64] {
@@ -50,12 +119,16 @@ struct Ledger: Sendable {
 
     /// Writes what `StartPosition` decided, all in one transaction.
     ///
+    /// - Parameter begun: subscriptions whose first start this is, to be remembered along with it.
     /// - Parameter lockTimeout: how long to wait for a member that is moving one of the positions.
     /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
     func write(
-        _ starts: [TopicPartition: StartPosition], lockTimeout: Duration = .seconds(10), on connection: Connection
+        _ starts: [TopicPartition: StartPosition], begun: [Route.TopicPattern] = [],
+        lockTimeout: Duration = .seconds(10), on connection: Connection
     ) throws(PostgresError) -> Bool {
-        var inserts: [(partition: TopicPartition, offset: Int64)] = []
+        var inserts: [(partition: TopicPartition, offset: Int64)] = begun.map {
+            (TopicPartition(topic: LedgerMemory.topic(of: $0), partition: 0), 0)
+        }
         var updates: [Batch.PartitionRange] = []
         for (partition, start) in starts.sorted(by: { $0.key < $1.key }) {
             switch start.step {
@@ -101,7 +174,7 @@ struct Ledger: Sendable {
             INSERT INTO loader.positions AS p (consumer_group, topic, partition, next_offset)
             SELECT $1, v.* FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v
             ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
-              next_offset = EXCLUDED.next_offset, updated_at = now()
+              next_offset = EXCLUDED.next_offset, updated_at = now(), last_message = NULL, lost_offset = NULL
             """,
             [
                 .text(group), .array(positions.map(\.partition.topic)), .array(positions.map(\.partition.partition)),
@@ -122,14 +195,19 @@ struct Ledger: Sendable {
     func advancing(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
         Connection.Statement(
             """
-            UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now()
-            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS v (topic, partition, expected, next_offset)
+            UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now(), lost_offset = NULL,
+              last_message = CASE WHEN v.last_offset >= 0
+                THEN ARRAY[v.next_offset, v.last_offset, v.last_timestamp, v.last_fingerprint] END
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+              AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
               AND p.next_offset = v.expected
             """,
             [
                 .text(group), .array(ranges.map(\.partition.topic)), .array(ranges.map(\.partition.partition)),
                 .array(ranges.map(\.expected)), .array(ranges.map(\.next)),
+                .array(ranges.map { $0.last?.offset ?? -1 }), .array(ranges.map { $0.last?.timestamp ?? 0 }),
+                .array(ranges.map { $0.last?.fingerprint ?? 0 }),
             ])
     }
 

@@ -80,8 +80,7 @@ public struct PositionFinding: Sendable, Equatable {
             return PositionFinding(
                 .resetPending, .notice,
                 "somebody reset the group: \(place) goes from @\(from) to @\(start.offset), and \(what)",
-                next: "start the loader; or take it back: `loader backfill --topic \(place.topic) --to-offset \(from) "
-                    + "--partitions \(place.partition)`")
+                next: "start the loader; or take it back: `\(LoadingError.backfill(place, "--to-offset \(from)"))`")
         case (.insert, _?):
             return PositionFinding(
                 .adoption, .notice, "the group's offset \(place)@\(start.offset) is an older consumer's",

@@ -60,7 +60,7 @@ public struct PositionReport: Sendable {
         let kafka = report.askGroup(options, admin)
         let database = report.askDatabase(options, kafka?.topics ?? [])
         let places = Set(kafka?.places ?? []).union(database?.positions.keys.map { $0 } ?? []).sorted()
-        let positions = places.flatMap { [($0, database?.positions[$0]?.offset), ($0, kafka?.offsets[$0]?.offset)] }
+        let positions = places.flatMap { [($0, database?.positions[$0]?.next), ($0, kafka?.offsets[$0]?.offset)] }
         let watermarks = kafka == nil ? [:] : report.askWatermarks(places, positions, options, admin)
         report.conclude(options, places, kafka, database, watermarks)
         return report
@@ -78,7 +78,9 @@ public struct PositionReport: Sendable {
 
     private struct DatabaseSide {
         var mark: LedgerMark?
-        var positions: [TopicPartition: (offset: Int64, updatedAt: Int64)] = [:]
+        var positions: [TopicPartition: Ledger.Position] = [:]
+        /// Of all rows of the group, those included that are no positions.
+        var topics: [String] = []
         var replayDoubles: (String) -> Bool
     }
 
@@ -127,20 +129,13 @@ public struct PositionReport: Sendable {
             guard options.delivery == .exactlyOnce else { return side }
             side.mark = try Ledger.mark(on: connection)
             ledger = side.mark?.ledger
+            let ledger = Ledger(group: options.group)
             // Without brokers the ledger itself says which topics there are.
-            let result = try connection.query(
-                """
-                SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint
-                FROM loader.positions WHERE consumer_group = $1 AND ($2 OR topic = ANY ($3::text[]))
-                """, [.text(options.group), .bool(topics.isEmpty), .array(topics)])
-            for row in 0..<result.rowCount {
-                guard let topic = result.string(row, 0), let partition = result.int(row, 1),
-                    let offset = result.int(row, 2), let updatedAt = result.int(row, 3),
-                    !DeploymentReset.remembers(topic),
-                    options.routes.contains(where: { $0.topics.contains { $0.matches(topic) } })
-                else { continue }
-                side.positions[TopicPartition(topic: topic, partition: Int32(partition))] = (offset, updatedAt)
+            side.positions = try ledger.states(of: topics.isEmpty ? nil : topics, on: connection).filter { place, _ in
+                !LedgerMemory.isMemory(place.topic)
+                    && options.routes.contains { $0.topics.contains { $0.matches(place.topic) } }
             }
+            side.topics = try ledger.topics(on: connection)
             return side
         } catch {
             let isOutage = FailureClass(error) == .away
@@ -149,7 +144,7 @@ public struct PositionReport: Sendable {
                     message: "the ledger cannot be read: \(error)",
                     next: isOutage
                         ? "bring the database back; a running loader waits for it"
-                        : error.sqlState == .undefinedTable
+                        : [.undefinedTable, .undefinedColumn].contains(error.sqlState)
                             ? "run `loader migrate up`" : "mend postgres.url or the role's rights",
                     isOutage: isOutage))
             return nil
@@ -190,7 +185,11 @@ public struct PositionReport: Sendable {
         _ watermarks: [TopicPartition: Watermarks]
     ) {
         let seen = Set(database?.positions.keys.map(\.topic) ?? [])
-        let isActive = members.map { !$0.members.isEmpty } ?? false
+        let patterns = options.routes.flatMap(\.topics)
+        let newTopics = Set(places.map(\.topic)).subtracting(seen).filter {
+            LedgerMemory.isNew($0, patterns, database?.topics ?? [])
+        }
+        let isActive = members?.isRunning ?? false
         var owners: [TopicPartition: String] = [:]
         for member in members?.members ?? [] {
             for place in member.assignment {
@@ -207,8 +206,9 @@ public struct PositionReport: Sendable {
                 (finding, start) = Self.withoutLedger(place, group, marks, options)
             } else if let mark = database?.mark, kafka != nil, let marks {
                 let facts = StartPosition.Facts(
-                    partition: place, ledger: position?.offset, group: group, watermarks: marks,
-                    isNewPartition: seen.contains(place.topic))
+                    partition: place, ledger: position?.next, group: group, watermarks: marks,
+                    isNew: seen.contains(place.topic) || newTopics.contains(place.topic),
+                    loss: position?.isLost == true ? .remembered : nil)
                 let rules = StartPosition.Rules(
                     mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
                     replayDoubles: database?.replayDoubles(place.topic) ?? false)
@@ -219,7 +219,7 @@ public struct PositionReport: Sendable {
             }
             partitions.append(
                 Partition(
-                    partition: place, ledger: position?.offset, updatedAt: position?.updatedAt, group: group,
+                    partition: place, ledger: position?.next, updatedAt: position?.updatedAt, group: group,
                     watermarks: marks, member: owners[place], finding: finding, start: start))
         }
         if options.delivery == .exactlyOnce, database != nil, database?.mark == nil {

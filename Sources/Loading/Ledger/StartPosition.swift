@@ -29,8 +29,32 @@ struct StartPosition: Equatable, Sendable {
         /// The group's offset; nil where it has none.
         var group: CommittedOffset?
         var watermarks: Watermarks
-        /// Whether the ledger knows other partitions of the topic, so that this one is new.
-        var isNewPartition: Bool
+        /// Whether the group has begun before this partition, or its topic, was there.
+        var isNew: Bool
+        /// Whether the ledger's position counts, not what somebody has set the group to.
+        var isLedgers: Bool { ledger != nil && group.map { LedgerMark(metadata: $0.metadata) != nil } ?? true }
+        /// Why the ledger's position is none of this log, whatever the partition holds by now.
+        var loss: Loss?
+
+        init(
+            partition: TopicPartition, ledger: Int64?, group: CommittedOffset?, watermarks: Watermarks, isNew: Bool,
+            loss: Loss? = nil
+        ) {
+            self.partition = partition
+            self.ledger = ledger
+            self.group = group
+            self.watermarks = watermarks
+            self.isNew = isNew
+            self.loss = loss
+        }
+    }
+
+    /// How a position that points at what the partition holds is known to be lost all the same.
+    enum Loss: Equatable, Sendable {
+        /// The message before it is another than the one that was loaded.
+        case anotherLog
+        /// A loader has stopped for it before, and nobody has decided since.
+        case remembered
     }
 
     struct Rules: Sendable {
@@ -49,7 +73,8 @@ struct StartPosition: Equatable, Sendable {
                     let adopted = StartPosition(offset: group.offset, step: .insert, needsMark: true)
                     return try adopted.within(facts, rules)
                 }
-                if group.offset < position, rules.replayDoubles {
+                // What is below a lost position was never loaded, or is known to nobody.
+                if group.offset < position, rules.replayDoubles, facts.loss == nil {
                     throw .unsafeReplay(facts.partition, from: position, to: group.offset)
                 }
                 let reset = StartPosition(offset: group.offset, step: .reset(from: position), needsMark: true)
@@ -59,12 +84,11 @@ struct StartPosition: Equatable, Sendable {
                 throw .otherLedger(facts.partition, ours: rules.mark.ledger, theirs: mark.ledger)
             }
             guard let position else { throw .lostPosition(facts.partition, ledger: mark.ledger, group: group.offset) }
-            return try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules)
-        case (let position?, nil):
-            return try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules)
+            return try goOn(at: position, facts, rules)
+        case (let position?, nil): return try goOn(at: position, facts, rules)
         case (nil, nil):
             let offset: Int64
-            switch (facts.isNewPartition, rules.offsetReset) {
+            switch (facts.isNew, rules.offsetReset) {
             // Whatever `auto_offset_reset` says: `latest` would lose what was written before this member noticed.
             case (true, _), (false, .earliest): offset = facts.watermarks.low
             case (false, .latest): offset = facts.watermarks.high
@@ -74,13 +98,22 @@ struct StartPosition: Equatable, Sendable {
         }
     }
 
+    /// The ledger's position counts, unless it is lost.
+    private static func goOn(
+        at position: Int64, _ facts: Facts, _ rules: Rules
+    ) throws(LoadingError) -> StartPosition {
+        try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules, loss: facts.loss)
+    }
+
     /// The position, unless the partition no longer holds what it points at.
-    private func within(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
+    private func within(
+        _ facts: Facts, _ rules: Rules, loss: Loss? = nil
+    ) throws(LoadingError) -> StartPosition {
         // Above what a consumer gets may lie an open transaction: whoever read uncommitted has been there.
-        guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd else { return self }
+        guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd || loss != nil else { return self }
         let goOnAt: Int64
         switch rules.onLostOffsets {
-        case .stop: throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks)
+        case .stop: throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks, loss)
         case .earliest: goOnAt = facts.watermarks.low
         case .latest: goOnAt = facts.watermarks.high
         }

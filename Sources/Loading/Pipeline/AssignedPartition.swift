@@ -17,6 +17,8 @@ struct AssignedPartition {
     var end: Int64
     /// Where a bounded run stops; nil for an endless one.
     var target: Int64?
+    /// What the message before the position must be, until it has come: then the topic is the one that it was.
+    var last: LastMessage?
     /// The partition's place in the filling batch; nil before its first message there.
     var range: Int32?
 
@@ -33,5 +35,8 @@ struct AssignedPartition {
     }
 
     /// A bounded run has taken all that it should of this partition.
-    var isFinished: Bool { target.map { next >= $0 } ?? false }
+    var isFinished: Bool { last == nil && target.map { next >= $0 } ?? false }
+
+    /// Where fetching begins: with the message that shows whether the topic is still the one that it was.
+    var fetchOffset: Int64 { last?.offset ?? next }
 }

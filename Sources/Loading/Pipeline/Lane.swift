@@ -37,6 +37,7 @@ final class Lane {
     /// Gives the filling batch to the writer and takes the other one to fill.
     func handOver(_ targets: [Target]) {
         if let began { filling.waiting = .now - began }
+        filling.noteLastMessages()
         let batch = filling
         beginNext(batch.byteCount)
         writer.load(Writer.Job(batch: batch, targets: targets))
@@ -55,6 +56,7 @@ final class Lane {
     /// Lets the busy writer go on with the filling batch without coming back for it.
     func offer(_ targets: [Target]) {
         if let began { filling.waiting = .now - began }
+        filling.noteLastMessages()
         offeredByteCount = filling.byteCount
         writer.offer(Writer.Job(batch: filling, targets: targets))
     }

@@ -28,6 +28,10 @@ public final class Pipeline {
     private var resolutionBackoff = Backoff()
     private var resolutionFailedSince: ContinuousClock.Instant?
     private var hasBeenAssigned = false
+    /// The group still has to begin with its subscriptions, so that topics that come later are known to be new.
+    private var mustBegin: Bool
+    /// Positions that were found to be another log's.
+    private var strangers: [TopicPartition: Int64] = [:]
 
     private var failure: LoadingError?
     private var isStopping = false
@@ -64,6 +68,7 @@ public final class Pipeline {
         groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
         progress = ProgressLog(statistics: statistics, deadLetters: options.deadLetters, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
+        mustBegin = options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest
         do throws(KafkaError) {
             consumer = try Consumer(
                 properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
@@ -228,7 +233,7 @@ public final class Pipeline {
         if partitions[index].hold != .none, !goOn(index) { return }
         // librdkafka may hand a message out twice after a rebalance or a leader's move. Gaps are normal: transactions and
         // compaction leave them.
-        guard offset >= partitions[index].next else { return }
+        guard offset >= partitions[index].next else { return compare(message, at: index) }
         if let target = partitions[index].target, offset >= target {
             partitions[index].next = target
             return
@@ -249,6 +254,19 @@ public final class Pipeline {
         }
         builder.add(message, range: range, to: lane.filling)
         partitions[index].next = offset + 1
+    }
+
+    /// Looks whether the message before the position is the one that was loaded.
+    private func compare(_ message: borrowing Message, at index: Int) {
+        guard let last = partitions[index].last, message.offset >= last.offset else { return }
+        partitions[index].last = nil
+        // Compacted away; what comes next proves nothing.
+        guard message.offset == last.offset, LastMessage(message) != last else { return }
+        let partition = partitions[index].partition
+        strangers[partition] = partitions[index].loaded
+        // What comes behind it is not the next message, and must not be taken for it.
+        partitions[index].next = .max
+        reposition([partition])
     }
 
     /// An error, or the end of a partition, in place of a message.
@@ -301,6 +319,7 @@ public final class Pipeline {
     private func reachEnd(of index: Int, _ offset: Int64) {
         partitions[index].end = max(partitions[index].end, offset)
         if partitions[index].hold != .none, !goOn(index) { return }
+        partitions[index].last = nil
         // Control records and compacted messages at the end never come: the end itself says that it is reached. A batch that
         // ends there takes them into its position; a position before them would be a lost one as soon as retention
         // deletes them.
@@ -364,7 +383,7 @@ public final class Pipeline {
         guard !again.isEmpty else { return }
         // From the next message to take on, which is in no batch: neither ledger nor group has anything to say.
         do throws(KafkaError) {
-            try consumer.assign(partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: again)
+            try consumer.assign(partitions.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: again)
             for index in partitions.indices where again.contains(partitions[index].partition) {
                 partitions[index].hold = .doubted
             }
@@ -636,7 +655,7 @@ public final class Pipeline {
     /// Finds out where the pending partitions begin, and begins to fetch them. Waits for nothing: what cannot be known
     /// now is asked again later, and the group is served in between.
     private func resolvePending() {
-        guard !pending.isEmpty, ContinuousClock.now >= nextResolution, failure == nil else { return }
+        guard !pending.isEmpty || mustBegin, ContinuousClock.now >= nextResolution, failure == nil else { return }
         // What the ledger says of a partition is its position only while nothing of it is under way.
         let busy = partitions.filter { pending.contains($0.partition) && !lanes[$0.lane].isDrained }
         for partition in busy { handOver(lanes[partition.lane]) }
@@ -692,12 +711,16 @@ public final class Pipeline {
     private func begin(_ wanted: [TopicPartition]) throws {
         let watermarks: [TopicPartition: Watermarks]
         let starts: [TopicPartition: Int64]
+        var last: [TopicPartition: LastMessage] = [:]
         if let ledger {
             let reader = StartReader(
                 ledger: ledger, options: options, consumer: consumer, targets: builders.targets, logger: logger,
+                subscriptions: options.routes.flatMap(\.topics), isBeginning: mustBegin, strangers: strangers,
                 isStopping: { [stop] in stop.isRequested })
             let read = try reader.read(wanted)
-            (starts, watermarks) = (read.offsets, read.watermarks)
+            mustBegin = false
+            guard !wanted.isEmpty else { return }
+            (starts, watermarks, last) = (read.offsets, read.watermarks, read.last)
             groupOffsets.metadata = read.mark.metadata
             statistics.update { $0.positionResets += read.resets }
         } else {
@@ -712,11 +735,12 @@ public final class Pipeline {
                     partition: partition, lane: Self.lane(of: partition, among: lanes.count),
                     builder: builders.builder(ofTopic: partition.topic), next: start, loaded: start, reported: nil,
                     end: marks.high,
-                    target: options.untilEnd ? known?.target ?? marks.high : nil, range: nil,
+                    target: options.untilEnd ? known?.target ?? marks.high : nil, last: last[partition], range: nil,
                     hold: known.map { $0.hold == .none ? .none : .doubted } ?? .none))
+            strangers[partition] = nil
         }
         try consumer.assign(
-            partitions.map { ($0.partition, $0.next, $0.lane) }, restarting: Set(wanted))
+            partitions.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: Set(wanted))
         pending.subtract(wanted)
         hasBeenAssigned = true
         logger.info(

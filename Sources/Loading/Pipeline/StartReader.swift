@@ -9,14 +9,22 @@ struct StartReader {
     let consumer: Consumer
     let targets: [Target]
     let logger: Logger
+    /// What the group subscribes to; none where a start is no start of the group's.
+    var subscriptions: [Route.TopicPattern] = []
+    /// Nothing has been read since the program has begun with them.
+    var isBeginning = false
+    /// Positions that were found to be another log's, by the message before them.
+    var strangers: [TopicPartition: Int64] = [:]
     /// Asked between the calls that may have to wait, so that a stop does not wait for all of them.
     let isStopping: () -> Bool
 
     struct Result {
         var mark: LedgerMark
-        var offsets: [TopicPartition: Int64]
-        var watermarks: [TopicPartition: Watermarks]
-        var resets: Int
+        var offsets: [TopicPartition: Int64] = [:]
+        var watermarks: [TopicPartition: Watermarks] = [:]
+        /// What the message before each position must be.
+        var last: [TopicPartition: LastMessage] = [:]
+        var resets = 0
     }
 
     static let timeout: Duration = .seconds(10)
@@ -31,6 +39,22 @@ struct StartReader {
         if isStopping() { throw Stopped() }
     }
 
+    /// What is known before anything is decided.
+    private struct Known {
+        var ledger: [TopicPartition: Ledger.Position]
+        var groups: [TopicPartition: CommittedOffset] = [:]
+        var watermarks: [TopicPartition: Watermarks] = [:]
+        /// All partitions to decide on: those that are wanted, and those whose beginning is written along with theirs.
+        var asked: [TopicPartition]
+        /// Topics that have appeared since the group has begun.
+        var newTopics: Set<String> = []
+        /// Subscriptions with which the group begins now.
+        var begun: [Route.TopicPattern] = []
+    }
+
+    /// Finds out where partitions begin, writes down what has to be, and puts the mark where it is missing.
+    ///
+    /// - Parameter wanted: none where a group that has been given nothing only has to begin with its subscriptions.
     func read(_ wanted: [TopicPartition]) throws -> Result {
         let connection = try Connection(options.connectionOptions("ledger"))
         defer { connection.close() }
@@ -39,89 +63,144 @@ struct StartReader {
                 .database, "loader.ledger has no row, so this database has no identity", mend: "run `loader migrate up`"
             )
         }
-        let topics = Array(Set(wanted.map(\.topic))).sorted()
-        let known = try ledger.positions(of: topics, on: connection)
-        let seenTopics = Set(known.keys.map(\.topic))
-
-        // The first member to see a topic writes where all of its partitions begin, also those it was not given. So a
-        // partition without a position is new, whichever member gets it, and whatever `latest` means a minute later.
-        let unseen = topics.filter { !seenTopics.contains($0) }
-        var all = Set(wanted)
-        if !unseen.isEmpty {
-            try goOn()
-            let counts = try consumer.topics(timeout: Self.timeout)
-            for topic in unseen {
-                for partition in 0..<(counts[topic] ?? 0) {
-                    all.insert(TopicPartition(topic: topic, partition: Int32(partition)))
-                }
-            }
-        }
-        let asked = all.sorted()
-        try goOn()
-        let groups = try consumer.committed(asked, timeout: Self.timeout)
-        try goOn()
-        var watermarks = try consumer.watermarks(asked, timeout: Self.timeout)
-        try goOn()
-        let beyond = asked.filter {
-            watermarks.isBeyondEnd(known[$0], of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
-        }
-        try watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: Self.timeout)
-
-        var starts: [TopicPartition: StartPosition] = [:]
-        let mine = Set(wanted)
-        for partition in asked {
-            let rules = StartPosition.Rules(
-                mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
-                replayDoubles: replayDoubles(partition.topic))
-            let facts = StartPosition.Facts(
-                partition: partition, ledger: known[partition], group: groups[partition],
-                watermarks: watermarks[partition] ?? Watermarks(low: 0, high: 0),
-                isNewPartition: seenTopics.contains(partition.topic))
-            do {
-                starts[partition] = try StartPosition.decide(facts, rules)
-            } catch {
-                // What is wrong with another member's partition is that member's to say.
-                if mine.contains(partition) { throw error }
-            }
-        }
+        let known = try gather(wanted, on: connection)
+        let starts = try decide(known, Set(wanted), mark, on: connection)
+        // A topic whose beginning could not be written now must not be taken for a new one later.
+        let undecided = Set(known.asked.filter { starts[$0] == nil }.map(\.topic))
+        let begun = known.begun.filter { pattern in !undecided.contains { pattern.matches($0) } }
         try goOn()
         do {
             // The group is not served while this waits.
             let patience = min(options.database.lockTimeout, Self.timeout)
-            guard try ledger.write(starts, lockTimeout: patience, on: connection) else { throw Overtaken() }
+            guard try ledger.write(starts, begun: begun, lockTimeout: patience, on: connection) else {
+                throw Overtaken()
+            }
         } catch let error as PostgresError {
             HungWriters(options).end(asAsks: error, on: connection)
             throw error
         }
-        var offsets: [TopicPartition: Int64] = [:]
-        var resets = 0
         let written =
-            starts.values.contains { $0.step == .insert } ? try ledger.positions(of: topics, on: connection) : [:]
-        for (partition, start) in starts where mine.contains(partition) {
-            offsets[partition] = start.step == .insert ? written[partition] ?? start.offset : start.offset
+            starts.values.contains { $0.step == .insert }
+            ? try ledger.positions(of: Set(wanted.map(\.topic)).sorted(), on: connection) : [:]
+        return try conclude(wanted, starts, known, written, mark)
+    }
+
+    private func gather(_ wanted: [TopicPartition], on connection: Connection) throws -> Known {
+        let topics = Set(wanted.map(\.topic)).sorted()
+        var known = Known(ledger: try ledger.states(of: topics, on: connection), asked: wanted)
+        let seen = Set(known.ledger.keys.map(\.topic))
+        var unseen = Set(topics).subtracting(seen)
+        // Only where a group without a position would not begin at the first message does it matter what is new.
+        if options.autoOffsetReset != .earliest, isBeginning || !unseen.isEmpty {
+            let rows = try ledger.topics(on: connection)
+            known.begun = subscriptions.filter { !LedgerMemory.hasBegun($0, rows) }
+            known.newTopics = unseen.filter { LedgerMemory.isNew($0, subscriptions, rows) }
+            unseen.subtract(known.newTopics)
+        }
+        // The first member to see a topic writes where all of its partitions begin, also those it was not given. So a
+        // partition without a position is new, whichever member gets it, and whatever `latest` means a minute later. Nor
+        // may a topic that was there when the group began be taken for a new one.
+        if !unseen.isEmpty || !known.newTopics.isEmpty || !known.begun.isEmpty {
+            try goOn()
+            let counts = try consumer.topics(timeout: Self.timeout)
+            let begin = counts.keys.filter { topic in known.begun.contains { $0.matches(topic) } }
+            let all = unseen.union(known.newTopics).union(begin).flatMap { topic in
+                (0..<Int32(counts[topic] ?? 0)).map { TopicPartition(topic: topic, partition: $0) }
+            }
+            known.asked = Set(wanted).union(all).sorted()
+        }
+        try goOn()
+        known.groups = known.asked.isEmpty ? [:] : try consumer.committed(known.asked, timeout: Self.timeout)
+        try goOn()
+        known.watermarks = try consumer.watermarks(known.asked, timeout: Self.timeout)
+        try goOn()
+        let beyond = known.asked.filter {
+            known.watermarks.isBeyondEnd(known.ledger[$0]?.next, of: $0)
+                || known.watermarks.isBeyondEnd(known.groups[$0]?.offset, of: $0)
+        }
+        try known.watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: Self.timeout)
+        return known
+    }
+
+    private func decide(
+        _ known: Known, _ mine: Set<TopicPartition>, _ mark: LedgerMark, on connection: Connection
+    ) throws -> [TopicPartition: StartPosition] {
+        var starts: [TopicPartition: StartPosition] = [:]
+        var lost: [TopicPartition: Int64] = [:]
+        var failure: LoadingError?
+        let seen = Set(known.ledger.keys.map(\.topic))
+        for partition in known.asked {
+            guard let watermarks = known.watermarks[partition] else {
+                // What is wrong with another member's partition is that member's to say.
+                guard mine.contains(partition) else { continue }
+                throw KafkaError(
+                    code: .timedOut, operation: "reading the watermarks", reason: "no leader answers",
+                    topic: partition.topic, partition: partition.partition)
+            }
+            let position = known.ledger[partition]
+            let facts = StartPosition.Facts(
+                partition: partition, ledger: position?.next, group: known.groups[partition], watermarks: watermarks,
+                isNew: seen.contains(partition.topic) || known.newTopics.contains(partition.topic),
+                loss: position.flatMap { loss(of: partition, $0) })
+            let rules = StartPosition.Rules(
+                mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
+                replayDoubles: replayDoubles(partition.topic))
+            do {
+                starts[partition] = try StartPosition.decide(facts, rules)
+            } catch {
+                guard mine.contains(partition) else { continue }
+                failure = failure ?? error
+                if error.code == .lostOffsets, let position, facts.isLedgers { lost[partition] = position.next }
+            }
+        }
+        if let failure {
+            // By the next start the topic may hold the position again, and others' messages would be skipped.
+            try ledger.remember(lost: lost, on: connection)
+            throw failure
+        }
+        return starts
+    }
+
+    private func loss(of partition: TopicPartition, _ position: Ledger.Position) -> StartPosition.Loss? {
+        if strangers[partition] == position.next { return .anotherLog }
+        return position.isLost ? .remembered : nil
+    }
+
+    private func conclude(
+        _ wanted: [TopicPartition], _ starts: [TopicPartition: StartPosition], _ known: Known,
+        _ written: [TopicPartition: Int64], _ mark: LedgerMark
+    ) throws -> Result {
+        var result = Result(mark: mark, watermarks: known.watermarks)
+        var marks: [CommittedOffset] = []
+        for partition in wanted {
+            guard let start = starts[partition] else { continue }
+            let offset = start.step == .insert ? written[partition] ?? start.offset : start.offset
+            result.offsets[partition] = offset
+            if start.needsMark {
+                marks.append(CommittedOffset(partition: partition, offset: offset, metadata: mark.metadata))
+            }
             switch start.step {
             case .reset(let from), .skip(let from):
                 // The same step again after a crash changes nothing, and is none.
                 guard from != start.offset else { continue }
-                resets += 1
+                result.resets += 1
                 logger.notice(
                     "the position was moved",
                     metadata: [
                         "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
-                        "because": start.needsMark && groups[partition]?.offset == start.offset
+                        "because": start.needsMark && known.groups[partition]?.offset == start.offset
                             ? "the group was reset" : "the position was lost",
                     ])
-            case .none, .insert: break
+            case .none:
+                let last = known.ledger[partition]?.last
+                if let last, last.offset >= known.watermarks[partition]?.low ?? 0 { result.last[partition] = last }
+            case .insert: break
             }
         }
         // Before the first message: a crash after the first batch would else look like another reset, and load twice.
-        let marks = starts.filter { mine.contains($0.key) && $0.value.needsMark }.map { partition, start in
-            CommittedOffset(
-                partition: partition, offset: offsets[partition] ?? start.offset, metadata: mark.metadata)
-        }
-        if resets > 0 { try Failpoint.adoptedReset.passToBrokers() }
+        if result.resets > 0 { try Failpoint.adoptedReset.passToBrokers() }
         try consumer.commit(marks, timeout: Self.timeout)
-        return Result(mark: mark, offsets: offsets, watermarks: watermarks, resets: resets)
+        return result
     }
 
     /// Whether loading messages of this topic once more would leave their rows once more.

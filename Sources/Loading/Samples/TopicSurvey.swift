@@ -123,21 +123,27 @@ public struct TopicSurvey: Sendable {
         var watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
         let committed = try admin.committedOffsets(ofGroup: options.group, partitions: places, timeout: Self.timeout)
         let groups = Dictionary(committed.map { ($0.partition, $0) }, uniquingKeysWith: { $1 })
-        var known: [TopicPartition: Int64] = [:]
+        var known: [TopicPartition: Ledger.Position] = [:]
+        var rows: [String] = []
         if preflight?.mark != nil, let connection {
-            known = try Ledger(group: options.group).positions(of: topics.keys.sorted(), on: connection)
+            let ledger = Ledger(group: options.group)
+            known = try ledger.states(of: topics.keys.sorted(), on: connection)
+            rows = try ledger.topics(on: connection)
         }
         let beyond = places.filter {
-            watermarks.isBeyondEnd(known[$0], of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
+            watermarks.isBeyondEnd(known[$0]?.next, of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
         }
         try watermarks.findLogEnds(of: beyond, properties: options.clientProperties, timeout: Self.timeout)
+        let patterns = options.routes.flatMap(\.topics)
         let seen = Set(known.keys.map(\.topic))
+        let new = Set(topics.keys).subtracting(seen).filter { LedgerMemory.isNew($0, patterns, rows) }
         var refused: [LoadingError.Code: (error: LoadingError, places: [TopicPartition])] = [:]
         for place in places {
             guard let marks = watermarks[place] else { continue }
             let facts = StartPosition.Facts(
-                partition: place, ledger: known[place], group: groups[place], watermarks: marks,
-                isNewPartition: seen.contains(place.topic))
+                partition: place, ledger: known[place]?.next, group: groups[place], watermarks: marks,
+                isNew: seen.contains(place.topic) || new.contains(place.topic),
+                loss: known[place]?.isLost == true ? .remembered : nil)
             var start: Int64?
             do throws(LoadingError) {
                 start = try Self.start(facts, options, preflight)

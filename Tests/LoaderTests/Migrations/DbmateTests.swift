@@ -25,7 +25,7 @@ struct DbmateTests {
             -- migrate:down transaction:false
             DROP INDEX CONCURRENTLY public.orders_status;
             """.utf8
-        ).write(to: directory.appending(path: "0003_status_index.sql"))
+        ).write(to: directory.appending(path: "0004_status_index.sql"))
         try body(directory.path())
     }
 
@@ -61,9 +61,9 @@ struct DbmateTests {
                     try migrator(ours, directory).up { _ in }
                     try Dbmate.run(["up"], theirs, directory)
                     #expect(try contents(ours) == contents(theirs))
-                    #expect(try contents(ours).suffix(3) == ["0001", "0002", "0003"])
+                    #expect(try contents(ours).suffix(4) == ["0001", "0002", "0003", "0004"])
 
-                    for _ in 1...3 {
+                    for _ in 1...4 {
                         try migrator(ours, directory).down { _ in }
                         try Dbmate.run(["down"], theirs, directory)
                         #expect(try contents(ours) == contents(theirs))
@@ -85,13 +85,13 @@ struct DbmateTests {
                 migrator.migrations = all
 
                 let output = try Dbmate.run(["up"], url, directory)
-                #expect(!output.contains("Applying: 0001") && output.contains("Applying: 0003"))
+                #expect(!output.contains("Applying: 0001") && output.contains("Applying: 0004"))
                 #expect(try migrator.status().pending == [])
                 try migrator.up { _ in Issue.record("nothing is left to do") }
 
                 try migrator.down { _ in }
                 #expect(try Dbmate.run(["status"], url, directory).contains("Pending: 1"))
-                try Dbmate.run(["down"], url, directory)
+                for _ in 1...2 { try Dbmate.run(["down"], url, directory) }
                 #expect(try migrator.status().applied == ["0001_loader.sql"])
             }
         }
@@ -105,9 +105,11 @@ struct DbmateTests {
                 let migrator = try migrator(url, directory)
                 try migrator.up { _ in Issue.record("nothing is left to do") }
                 try LedgerSchema.check(on: try Connection(ConnectionOptions(url: url)))
-                for _ in 1...2 { try migrator.down { _ in } }
-                #expect(try migrator.status().pending == ["0002_demo_orders.sql", "0003_status_index.sql"])
-                #expect(try Dbmate.run(["up"], url, directory).contains("Applied: 0003_status_index.sql"))
+                for _ in 1...3 { try migrator.down { _ in } }
+                #expect(
+                    try migrator.status().pending
+                        == ["0002_demo_orders.sql", "0003_last_messages.sql", "0004_status_index.sql"])
+                #expect(try Dbmate.run(["up"], url, directory).contains("Applied: 0004_status_index.sql"))
                 try migrator.down { _ in }
                 #expect(try Dbmate.run(["status"], url, directory).contains("Pending: 1"))
             }

@@ -49,11 +49,48 @@ import Testing
         }
     }
 
+    @Test("a ledger without the columns of a later version is refused with the command that adds them")
+    func laterColumns() throws {
+        try withLedger { url, connection in
+            try migrator(url).down { _ in }
+            let error = #expect(throws: MigrationError.self) { try LedgerSchema.check(on: connection) }
+            #expect(error?.code == .ledgerBehind && error?.message.contains("last_message") == true)
+            #expect(error?.mend.contains("loader migrate up") == true)
+            try migrator(url).up { _ in }
+            try LedgerSchema.check(on: connection)
+        }
+    }
+
+    @Test("what a loader of the version before writes still goes into the ledger")
+    func versionBefore() throws {
+        try withLedger { _, connection in
+            try connection.execute(
+                """
+                INSERT INTO loader.positions (consumer_group, topic, partition, next_offset) VALUES ('g', 't', 0, 5);
+                UPDATE loader.positions SET next_offset = 9, updated_at = now() WHERE next_offset = 5
+                """)
+            #expect(try connection.query("SELECT schema_version FROM loader.ledger").int(0, 0) == 1)
+        }
+    }
+
+    @Test("a role that has the loader's schema first in its search path migrates once")
+    func searchPath() throws {
+        try server.withDatabase { url in
+            // As `"$user"` makes it for a role of that name.
+            let role = url + (url.contains("?") ? "&" : "?") + "options=-csearch_path%3Dloader,public"
+            try migrator(role).up { _ in }
+            try migrator(role).up { _ in Issue.record("it is applied") }
+            let connection = try Connection(ConnectionOptions(url: role))
+            #expect(try connection.query("SELECT current_schema()").string(0, 0) == "loader")
+            #expect(try connection.query("SELECT to_regclass('loader.schema_migrations')").isNull(0, 0))
+        }
+    }
+
     @Test("down removes everything that up made, and up makes another ledger")
     func downAndUp() throws {
         try withLedger { url, connection in
             let first = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
-            try migrator(url).down { _ in }
+            for _ in try MigrationSet.builtIn().files { try migrator(url).down { _ in } }
             #expect(try connection.query("SELECT to_regnamespace('loader')").isNull(0, 0))
             try migrator(url).up { _ in }
             let second = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
@@ -66,7 +103,7 @@ import Testing
         try server.withDatabase { url in
             let connection = try Connection(ConnectionOptions(url: url))
             try connection.execute(
-                "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('0001')"
+                "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('0001'), ('0003')"
             )
             let migrator = try migrator(url)
             try migrator.up { _ in Issue.record("the version is recorded") }

@@ -67,8 +67,9 @@ import Testing
     @Test("the schema that the program carries is the one in migrations/")
     func builtIn() throws {
         let directory = try MigrationSet(directory: Self.directory)
-        #expect(directory.files.map(\.name) == ["0001_loader.sql", "0002_demo_orders.sql"])
-        #expect(try MigrationSet.builtIn().files == [try #require(directory.files.first)])
+        #expect(
+            directory.files.map(\.name) == ["0001_loader.sql", "0002_demo_orders.sql", "0003_last_messages.sql"])
+        #expect(try MigrationSet.builtIn().files == directory.files.filter { !$0.name.contains("demo") })
     }
 
     @Test("a directory that is not there is an error, not an empty set")

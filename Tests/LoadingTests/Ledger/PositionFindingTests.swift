@@ -18,7 +18,7 @@ struct PositionFindingTests {
                 partition: Self.partition, ledger: ledger,
                 group: group.map {
                     CommittedOffset(partition: Self.partition, offset: $0.offset, metadata: $0.metadata)
-                }, watermarks: Watermarks(low: 10, high: 100), isNewPartition: false),
+                }, watermarks: Watermarks(low: 10, high: 100), isNew: false),
             StartPosition.Rules(mark: Self.ours, offsetReset: .earliest, onLostOffsets: lost, replayDoubles: doubles),
             isActive: isActive)
     }
@@ -50,7 +50,7 @@ struct PositionFindingTests {
         #expect(refused.code == .unsafeReplay && refused.severity == .stops)
         let pending = finding(ledger: 50, group: (20, "")).finding
         #expect(pending.message.contains("30 messages are loaded again"))
-        #expect(pending.next.contains("start the loader") && pending.next.contains("--to-offset 50 --partitions 3"))
+        #expect(pending.next.contains("start the loader") && pending.next.contains("--partitions 3 --to-offset 50"))
         #expect(finding(ledger: 50, group: (70, "")).finding.message.contains("20 messages are skipped"))
     }
 

@@ -12,12 +12,13 @@ struct StartPositionTests {
     /// Decides with a partition that holds 10…100.
     private func decide(
         ledger: Int64? = nil, group: (offset: Int64, metadata: String)? = nil, isNew: Bool = false,
-        reset: LoadingOptions.OffsetReset = .error, lost: LoadingOptions.OnLostOffsets = .stop, doubles: Bool = false
+        reset: LoadingOptions.OffsetReset = .error, lost: LoadingOptions.OnLostOffsets = .stop, doubles: Bool = false,
+        loss: StartPosition.Loss? = nil
     ) throws(LoadingError) -> StartPosition {
         let facts = StartPosition.Facts(
             partition: Self.partition, ledger: ledger,
             group: group.map { CommittedOffset(partition: Self.partition, offset: $0.offset, metadata: $0.metadata) },
-            watermarks: Watermarks(low: 10, high: 100), isNewPartition: isNew)
+            watermarks: Watermarks(low: 10, high: 100), isNew: isNew, loss: loss)
         let rules = StartPosition.Rules(
             mark: Self.ours, offsetReset: reset, onLostOffsets: lost, replayDoubles: doubles)
         return try StartPosition.decide(facts, rules)
@@ -104,6 +105,7 @@ struct StartPositionTests {
         #expect(error?.description.contains("@30") == true)
         #expect(error?.description.contains("12 messages") == true)
         #expect(error?.mend.contains("--allow-duplicates") == true)
+        #expect(error?.mend.contains("`loader backfill --topic orders --partitions 3 --to-offset 42`") == true)
     }
 
     @Test("a reset forwards doubles nothing, so append-only routes take it; so is its repetition", arguments: [42, 60])
@@ -134,10 +136,37 @@ struct StartPositionTests {
         }
         #expect(error?.code == .lostPosition)
         #expect(error?.description.contains("orders[3]@42") == true)
-        #expect(error?.mend.contains("loader backfill --topic orders") == true)
+        #expect(error?.mend.contains("`loader backfill --topic orders --partitions 3 --to-offset 42`") == true)
     }
 
     // MARK: Gone offsets
+
+    @Test(
+        "a position that is another log's, or was found lost before, stops wherever it lies by now",
+        arguments: [StartPosition.Loss.anotherLog, .remembered], [nil, Int64(42)])
+    func lostWithin(loss: StartPosition.Loss, group: Int64?) throws {
+        let committed = group.map { ($0, Self.ours.metadata) }
+        let error = #expect(throws: LoadingError.self) { try decide(ledger: 42, group: committed, loss: loss) }
+        #expect(error?.code == .lostOffsets)
+        #expect(error?.message.contains("orders[3]@42") == true && error?.message.contains("10…100") == true)
+        for way in ["`loader backfill --topic orders --partitions 3 --to-earliest`", "kafka.on_lost_offsets"] {
+            #expect(error?.mend.contains(way) == true)
+        }
+        for (lost, offset) in [(LoadingOptions.OnLostOffsets.earliest, Int64(10)), (.latest, 100)] {
+            #expect(
+                try decide(ledger: 42, group: committed, lost: lost, loss: loss)
+                    == StartPosition(offset: offset, step: .skip(from: 42), needsMark: true))
+        }
+    }
+
+    @Test("a reset of the group is a decision about a lost position, and what it loads is not loaded twice")
+    func lostAndReset() throws {
+        for offset: Int64 in [10, 42, 60] {
+            #expect(
+                try decide(ledger: 42, group: (offset, ""), doubles: true, loss: .remembered)
+                    == StartPosition(offset: offset, step: .reset(from: 42), needsMark: true))
+        }
+    }
 
     @Test("positions at the watermarks themselves are not lost", arguments: [Int64(10), 100])
     func atTheWatermarks(ledger: Int64) throws {

@@ -1,0 +1,27 @@
+/// Rows of `loader.positions` that are no positions: what a group has done once, under names that no topic can have.
+enum LedgerMemory {
+    /// The group was set back for a deployment.
+    static let reset = "reset_on_start: "
+    /// The group has begun with a subscription: what matches it and has no position is new.
+    private static let subscription = "subscribed: "
+
+    static func topic(of pattern: Route.TopicPattern) -> String { subscription + pattern.subscription }
+
+    /// Whether a row of the ledger only remembers something.
+    static func isMemory(_ topic: String) -> Bool { topic.hasPrefix(reset) || topic.hasPrefix(subscription) }
+
+    /// Whether a group has begun with a subscription before: it says so, or has positions of topics that match it.
+    ///
+    /// - Parameter topics: of all rows that the ledger has of the group.
+    static func hasBegun(_ pattern: Route.TopicPattern, _ topics: some Sequence<String>) -> Bool {
+        let memory = topic(of: pattern)
+        return topics.contains { $0 == memory || !isMemory($0) && pattern.matches($0) }
+    }
+
+    /// Whether a topic without a position is new to a group that has begun with a route of it.
+    static func isNew(
+        _ topic: String, _ patterns: [Route.TopicPattern], _ topics: some Sequence<String>
+    ) -> Bool {
+        patterns.contains { $0.matches(topic) && hasBegun($0, topics) }
+    }
+}
