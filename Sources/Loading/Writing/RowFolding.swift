@@ -23,35 +23,50 @@ struct RowFolding {
 
     /// - Parameter rows: of one key, in the order of arrival, at least one.
     mutating func fold(_ rows: some BidirectionalCollection<RowReference>) -> RowReference {
-        guard let last = rows.last, let source else { preconditionFailure("there is nothing to fold") }
+        guard let first = rows.first, let last = rows.last, let source else {
+            preconditionFailure("there is nothing to fold")
+        }
+        // Of several spellings of a key the first one stays, as it would in the table.
+        let isRespelled = !target.isKeyBytewise && !hasSameSpelling(first, last, source)
         let omission = source.rows[Int(last.row)].omission
-        guard omission != 0 else { return last }
+        guard omission != 0 || isRespelled else { return last }
         missing = Array(source.omissions[omission])
         var isFolded = false
+        func begin() {
+            guard !isFolded else { return }
+            isFolded = true
+            fields = Array(repeating: nil, count: target.columns.count)
+            take(last, from: source) { _, _ in true }
+        }
         for row in rows.reversed().dropFirst() {
+            if missing.allSatisfy({ $0 == 0 }) { break }
             let omitted = source.omissions[source.rows[Int(row.row)].omission]
             guard zip(missing, omitted).contains(where: { $0 & ~$1 != 0 }) else { continue }
-            if !isFolded {
-                isFolded = true
-                fields = Array(repeating: nil, count: target.columns.count)
-                take(last, from: source) { _ in true }
-            }
+            begin()
             let wanted = missing
-            take(row, from: source) { bit in bit.map { wanted[$0 >> 6] & (1 << UInt64($0 & 63)) != 0 } ?? false }
+            take(row, from: source) { _, bit in bit.map { wanted[$0 >> 6] & (1 << UInt64($0 & 63)) != 0 } ?? false }
             for (word, omittedWord) in omitted.enumerated() { missing[word] &= omittedWord }
-            if missing.allSatisfy({ $0 == 0 }) { break }
+        }
+        if isRespelled {
+            begin()
+            take(first, from: source) { [target] index, _ in index < target.keyCount }
         }
         return isFolded ? append(last, source) : last
     }
 
-    /// - Parameter isWanted: asked with a column's bit among those that may be left out.
-    private mutating func take(_ row: RowReference, from source: Batch.Section, _ isWanted: (Int?) -> Bool) {
+    private func hasSameSpelling(_ first: RowReference, _ last: RowReference, _ source: Batch.Section) -> Bool {
+        let (one, other) = (source.key(of: Int(first.row), target.format), source.key(of: Int(last.row), target.format))
+        return one.elementsEqual(other)
+    }
+
+    /// - Parameter isWanted: asked with a column's position, and its bit among those that may be left out.
+    private mutating func take(_ row: RowReference, from source: Batch.Section, _ isWanted: (Int, Int?) -> Bool) {
         let entry = source.rows[Int(row.row)]
         var given = RowFields(entry, of: source, target.format)
         for (index, column) in target.columns.enumerated() {
             if let bit = column.omissionBit, source.omissions.contains(entry.omission, bit) { continue }
             let field = given.next()
-            if isWanted(column.omissionBit) { fields[index] = field }
+            if isWanted(index, column.omissionBit) { fields[index] = field }
         }
     }
 
@@ -60,17 +75,21 @@ struct RowFolding {
         self.section = section
         let start = section.buffer.count
         section.buffer.beginRow(fields: fields.count { $0 != nil }, target.format)
+        let fieldsStart = section.buffer.count
+        var keyEnd = fieldsStart
         var isFirst = true
-        for case let field? in fields {
+        for (index, field) in fields.enumerated() {
+            guard let field else { continue }
             section.buffer.append(field: field, isFirst: isFirst, target.format)
             isFirst = false
+            if index < target.keyCount { keyEnd = section.buffer.count }
         }
         section.buffer.endRow(target.format)
         let set =
             missing.allSatisfy { $0 == 0 } ? 0 : missing.withUnsafeBufferPointer { source.omissions.number(of: $0) }
         section.rows.append(
             Batch.Row(
-                message: last.message, keyCount: source.rows[Int(last.row)].keyCount, omission: set, start: start,
+                message: last.message, keyCount: Int32(keyEnd - fieldsStart), omission: set, start: start,
                 end: section.buffer.count))
         return RowReference(section: Int32(place), row: Int32(section.rows.count - 1), message: last.message)
     }

@@ -133,6 +133,13 @@ struct RowSelectionTests {
             contents(
                 (0..<6000).map { row(1, $0 % 2 == 0 ? #", "a": \#($0)"# : #", "b": \#($0), "d": "::1""#) }, target)
                 == ["id=1 a=5998 b=5999 d=::1"])
+        // Of a key's spellings the first one stays.
+        let numeric = try Target.made(
+            .made(mode: .upsert), .made([.made("id", .numeric), .made("a"), .made("d", .inet)], key: ["id"]))
+        #expect(
+            contents(
+                [(nil, #"{"id": 1.0, "a": 1}"#), (nil, #"{"id": 2, "a": 2}"#), (nil, #"{"id": 1, "a": 3}"#)], numeric)
+                == [#"id=1.0 a=3 d=\N"#, #"id=2 a=2 d=\N"#])
         // Sets of columns that no message has had come of it.
         #expect(
             contents([row(2, #", "a": 1"#), row(1, #", "c": 3"#), row(1, #", "b": 2"#), row(2, #", "c": 2"#)], target)
