@@ -124,6 +124,35 @@ struct InferTests {
             ], ["--nested", "jsonb"], rows: "SELECT nr, shop, c FROM inferred", [#"1|c|{"x": 2}"#])
     }
 
+    @Test("a second --write for the same table writes no second migration: the same is said, another one is refused")
+    func writtenTwice() throws {
+        let broker = try Broker.sharedMock()
+        let topic = Broker.randomName("topic")
+        try broker.createTopic(topic, partitions: 1)
+        try broker.produce([TestMessage(partition: 0, value: #"{"id": 1, "v": 2}"#)], to: topic)
+        let directory = FileManager.default.temporaryDirectory.appending(path: "loader-infer-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        let environment = ["KAFKA_BROKERS": broker.bootstrapServers]
+        func write(_ more: String...) throws -> (status: Int32, output: String) {
+            try run(["infer", "--topic", topic, "--table", "things", "--write"] + more, in: directory, environment)
+        }
+        func files() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: directory.appending(path: "migrations").path())
+        }
+        #expect(try write().status == 0)
+        let first = try files()
+        #expect(first.count == 1)
+        #expect(try write().status == 0)
+        #expect(try files() == first)
+        let other = try write("--key", "id")
+        #expect(other.status == 78 && other.output.contains("rm migrations/\(first[0])"), "\(other.output)")
+        #expect(try files() == first)
+        try FileManager.default.removeItem(at: directory.appending(path: "migrations/\(first[0])"))
+        #expect(try write("--key", "id").status == 0)
+        #expect(try files() == first)
+    }
+
     @Test("a topic that is not there is named with the nearest, and one without objects is refused; both with 78")
     func refusals() throws {
         let broker = try Broker.sharedMock()

@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import Loading
 import Postgres
 import Records
@@ -87,6 +88,53 @@ struct InferenceTests {
         #expect(try comment(ten + ["{}"]) == "mixed: 40 numbers, 1 objects")
         #expect(try comment(ten + ["1.5"]) == "bigint but for 1 of 41 values")
         #expect(try comment([#""2026-02-28""#, #""2026-02-30""#]) == "date but for 1 of 2 values")
+    }
+
+    @Test(
+        "a column's type is what 999 of 1000 values fit; the comment and the summary say what the few others become",
+        arguments: [
+            // How many of what, among how many of what else: the type, and what is said of the few.
+            (
+                2997, "\"2026-02-28T12:00:00Z\"", 3, "\"soon\"", ColumnType.timestamptz,
+                "3 strings that are no timestamptz"
+            ),
+            (6000, "12.5", 2, "{}", .numeric, "2 objects"),
+            (6000, "7", 1, "\"n/a\"", .integer, "1 string that is no integer"),
+            (2000, "\"2026-02-28\"", 1, "\"2026-02-30\"", .date, "1 string"),
+            (2000, "true", 2, "[]", .boolean, "2 arrays"),
+            // Too many, too few to judge by, and what the wider type takes without a loss.
+            (1000, "12.5", 3, "{}", .jsonb, ""), (900, "12.5", 1, "{}", .jsonb, ""),
+            (2000, "7", 1, "1.5", .numeric, ""), (2000, "\"a\"", 1, "7", .text, ""),
+            (2000, "[]", 2, "7", .jsonb, ""),
+        ])
+    func nearlyAll(
+        count: Int, usual: String, few: Int, odd: String, expected: ColumnType, words: String
+    ) throws {
+        let odd = (0..<few).map { number in
+            SampledMessage(
+                value: Array(#"{"f": \#(odd)}"#.utf8),
+                place: .init(partition: TopicPartition(topic: "orders", partition: 0), offset: Int64(number + 7)))
+        }
+        let proposal = try propose([SampledMessage](repeating: message(#"{"f": \#(usual)}"#), count: count) + odd)
+        let column = proposal.columns[0]
+        #expect(column.proposal.type == expected)
+        #expect(column.misfits.count == (words.isEmpty ? 0 : few))
+        guard !words.isEmpty else { return #expect(proposal.refusedWords == nil) }
+        #expect(column.misfits.words(column.proposal.type).hasPrefix(words))
+        let text = proposal.migration(showsValues: false)
+        #expect(text.contains("\(few) of \(count + few) will be dead letters: \(words)"))
+        #expect(text.contains(", the first at orders[0]@7"))
+        #expect(text.contains("-- \(few) of \(count + few) sampled messages will be dead letters (f: \(words)"))
+        #expect(!text.contains("soon") && !text.contains("n/a") && !text.contains("02-30"))
+    }
+
+    @Test("a number named like a time is one if nearly all values are, and the comment counts the others")
+    func nearlyAllEpochs() throws {
+        let proposal = try propose(
+            [SampledMessage](repeating: message(#"{"created_at": 1767225600000}"#), count: 2997)
+                + [SampledMessage](repeating: message(#"{"created_at": 0}"#), count: 3))
+        #expect(proposal.columns[0].proposal.unit == .milliseconds)
+        #expect(proposal.columns[0].proposal.reason?.hasSuffix("but for 3 of 3000") == true)
     }
 
     // MARK: Names

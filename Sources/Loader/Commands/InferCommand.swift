@@ -9,8 +9,9 @@ struct InferCommand: ParsableCommand {
         commandName: "infer",
         abstract: "Propose a table and a route for a topic, from a sample of its messages.",
         discussion: """
-            Prints a migration and the route that fits it; the sampled messages load through them without a dead letter, \
-            as far as they are JSON objects. Half of the sample are the oldest messages, half the newest. Nothing is \
+            Prints a migration and the route that fits it. A column has the type that nearly all of its values fit: the \
+            sampled messages load without a dead letter, but for those that it counts and for what is no JSON object. A \
+            table that an earlier `infer --write` has written a migration for is not written again. Half of the sample are the oldest messages, half the newest. Nothing is \
             written to Kafka or the database, and no group is joined.
 
             EXAMPLES:
@@ -107,7 +108,12 @@ struct InferCommand: ParsableCommand {
                 SamplePlan(place, start: marks.low, watermarks: marks, count: sample)
             }
             try Sampler(options).read(plans) { message in
-                messages.append(SampledMessage(key: message.key.map(Array.init), value: message.value.map(Array.init)))
+                messages.append(
+                    SampledMessage(
+                        key: message.key.map(Array.init), value: message.value.map(Array.init),
+                        place: SampledMessage.Place(
+                            partition: TopicPartition(topic: topic, partition: message.partition),
+                            offset: message.offset)))
             }
         } catch {
             throw fail("the topic cannot be read: \(error)", error.isRetriable ? .unavailable : .configuration)
@@ -139,6 +145,13 @@ struct InferCommand: ParsableCommand {
             arguments.config != nil || FileManager.default.fileExists(atPath: "loader.yaml")
             || ProcessInfo.processInfo.environment["LOADER_CONFIG"]?.isEmpty == false
         let whole = proposal.configuration(group: "\(topic)-loader")
+        let earlier = write ? earlierMigration(proposal, in: directory, names) : nil
+        if let earlier, earlier.text != migration {
+            throw fail(
+                "\(earlier.file) is an earlier proposal for \(proposal.sqlName), and a second one would create the table "
+                    + "again. To replace it, if it is not applied yet: rm \(earlier.file), and this command again. Without "
+                    + "--write the new proposal is only printed.")
+        }
         guard write else {
             print("-- \(file)")
             print(migration)
@@ -147,9 +160,14 @@ struct InferCommand: ParsableCommand {
             return
         }
         do {
-            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-            try Data(migration.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
-            print("# wrote \(file)")
+            if let earlier {
+                print("# \(earlier.file) says the same already")
+            } else {
+                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+                try Data(migration.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
+                print("# wrote \(file)")
+            }
+            if let refused = proposal.refusedWords { print("# \(refused)") }
             if hasConfiguration {
                 print("# for `routes:` in the configuration:")
                 print(proposal.route, terminator: "")
@@ -162,6 +180,22 @@ struct InferCommand: ParsableCommand {
         } catch {
             throw fail("nothing can be written here: \(error.localizedDescription)")
         }
+    }
+}
+
+extension InferCommand {
+    /// The file that this command wrote for the same table before.
+    private func earlierMigration(
+        _ proposal: TableProposal, in directory: String, _ names: [String]
+    ) -> (file: String, text: String)? {
+        for name in names.sorted() where name.hasSuffix(".sql") {
+            let file = directory + "/" + name
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8),
+                text.contains(TableProposal.mark), text.contains("CREATE TABLE \(proposal.sqlName) (\n")
+            else { continue }
+            return (file, text)
+        }
+        return nil
     }
 }
 

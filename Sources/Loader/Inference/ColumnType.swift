@@ -41,17 +41,21 @@ struct TypeProposal: Sendable, Equatable {
         self.reason = reason
     }
 
-    /// What a field's profile speaks for.
+    /// What nearly all of a field's values speak for; the few others become dead letters where the type has no room for them.
     init(_ field: FieldProfile, now: Date) {
-        switch field.kinds {
-        case []: self.init(.text, "never a value in the sample: the type is a guess")
-        case [.boolean]: self.init(.boolean)
-        case [.number]: self = Self.number(field, now: now)
-        case [.string]: self = Self.string(field)
-        case [.array], [.object]: self.init(.jsonb)
-        case let kinds where kinds.isDisjoint(with: [.array, .object]):
-            self.init(.text, "mixed: " + Self.words(field))
-        default: self.init(.jsonb, "mixed: " + Self.words(field))
+        let most = field.kindCounts.max { $0.value < $1.value }
+        let containers = field.kindCounts[.array, default: 0] + field.kindCounts[.object, default: 0]
+        switch most?.key {
+        case nil: self.init(.text, "never a value in the sample: the type is a guess")
+        case _ where field.values - containers <= field.tolerated: self.init(.jsonb)
+        case let kind? where field.values - field.kindCounts[kind, default: 0] <= field.tolerated:
+            switch kind {
+            case .boolean: self.init(.boolean)
+            case .number: self = Self.number(field, now: now)
+            case .string: self = Self.string(field)
+            case .array, .object: self.init(.jsonb)
+            }
+        default: self.init(containers == 0 ? .text : .jsonb, "mixed: " + Self.words(field))
         }
     }
 
@@ -69,13 +73,14 @@ struct TypeProposal: Sendable, Equatable {
     }
 
     private static func number(_ field: FieldProfile, now: Date) -> TypeProposal {
+        if let (unit, others) = epochUnit(of: field, now: now) {
+            let rest = others > 0 ? ", but for \(others) of \(field.values)" : ""
+            return TypeProposal(.timestamptz, unit: unit, "a number of \(unit.words) since 1970" + rest)
+        }
         // A decimal that was written exactly is kept exactly.
         guard field.areAllIntegers, let range = field.integers else {
             let isRare = field.integers != nil && field.others * 20 <= field.values
             return TypeProposal(.numeric, isRare ? "bigint but for \(field.others) of \(field.values) values" : nil)
-        }
-        if let unit = epochUnit(of: field, range, now: now) {
-            return TypeProposal(.timestamptz, unit: unit, "a number of \(unit.words) since 1970")
         }
         // Room to grow: a number that is refused is a dead letter, four bytes are not.
         let isCounted = isIdentifier(field.path.last ?? "")
@@ -85,19 +90,23 @@ struct TypeProposal: Sendable, Equatable {
     }
 
     private static func string(_ field: FieldProfile) -> TypeProposal {
-        switch field.shapes {
-        case [.uuid]: TypeProposal(.uuid)
-        case [.date]: TypeProposal(.date)
-        case [.zonedTime]: TypeProposal(.timestamptz)
-        case [.localTime]: TypeProposal(.timestamp, "times without a zone; for timestamptz the route needs a `zone`")
-        case let shapes where shapes.count > 1 && !shapes.contains(.other):
+        let strings = field.kindCounts[.string, default: 0]
+        let most = field.shapeCounts.first { strings - $0.value <= field.tolerated }?.key
+        return switch most {
+        case .uuid: TypeProposal(.uuid)
+        case .date: TypeProposal(.date)
+        case .zonedTime: TypeProposal(.timestamptz)
+        case .localTime: TypeProposal(.timestamp, "times without a zone; for timestamptz the route needs a `zone`")
+        case nil where !field.shapes.contains(.other):
             TypeProposal(.text, "mixed: dates, times with and without a zone or UUIDs")
-        default: TypeProposal(.text)
+        case .other, nil: TypeProposal(.text)
         }
     }
 
-    /// A number is a time only if its name says so and all of them fall between 2001 and ten years from now in one unit.
-    static func epochUnit(of field: FieldProfile, _ range: ClosedRange<Int64>, now: Date) -> EpochUnit? {
+    /// A number is a time only if its name says so and nearly all of them fall between 2001 and ten years from now in one unit.
+    ///
+    /// - Returns: the unit, and how many do not.
+    static func epochUnit(of field: FieldProfile, now: Date) -> (unit: EpochUnit, others: Int)? {
         let words = snakeCased(field.path.last ?? "").split(separator: "_").map(String.init)
         let names: Set<String> = [
             "at", "time", "timestamp", "ts", "date", "datetime", "epoch", "created", "updated", "modified", "changed",
@@ -105,13 +114,18 @@ struct TypeProposal: Sendable, Equatable {
         ]
         guard !names.isDisjoint(with: words) else { return nil }
         let last = Int64(now.timeIntervalSince1970) + 10 * 366 * 86_400
-        let units: [(EpochUnit, Int64)] = [
-            (.seconds, 1), (.milliseconds, 1000), (.microseconds, 1_000_000), (.nanoseconds, 1_000_000_000),
+        // From 2001 until 2286 seconds have ten digits.
+        let units: [(EpochUnit, factor: Int64, digits: Int)] = [
+            (.seconds, 1, 10), (.milliseconds, 1000, 13), (.microseconds, 1_000_000, 16),
+            (.nanoseconds, 1_000_000_000, 19),
         ]
-        return units.first { _, factor in
+        for (unit, factor, digits) in units {
+            guard let (count, range) = field.magnitudes[digits] else { continue }
             let (upper, overflow) = last.multipliedReportingOverflow(by: factor)
-            return range.lowerBound >= 1_000_000_000 * factor && range.upperBound <= (overflow ? .max : upper)
-        }?.0
+            let others = field.values - count
+            if others <= field.tolerated, range.upperBound <= (overflow ? .max : upper) { return (unit, others) }
+        }
+        return nil
     }
 
     /// Whether a name is one of an identifier: `id`, `order_id`, `uuid`, `sku_key`.
@@ -133,6 +147,53 @@ extension EpochUnit {
     }
 }
 
+/// The values of a field that its proposed column would refuse, by kind, none of them itself.
+struct Misfits {
+    struct Kind: Hashable {
+        var reason: EncodingFailure.Reason
+        var found: Field.Kind
+    }
+
+    private(set) var counts: [Kind: Int] = [:]
+    /// The first message with one.
+    private(set) var first: SampledMessage.Place?
+
+    var count: Int { counts.values.reduce(0, +) }
+
+    mutating func add(_ kind: Kind, at place: SampledMessage.Place?) {
+        counts[kind, default: 0] += 1
+        if first == nil { first = place }
+    }
+
+    /// `2 objects, 1 string that is no date`.
+    func words(_ type: ColumnType) -> String {
+        counts.map { kind, count in (count: count, words: "\(count) \(Self.words(kind, type, isOne: count == 1))") }
+            .sorted { ($1.count, $0.words) < ($0.count, $1.words) }.map(\.words).joined(separator: ", ")
+    }
+
+    private static func words(_ kind: Kind, _ type: ColumnType, isOne: Bool) -> String {
+        let noun =
+            switch kind.found {
+            case .absent, .null: "null"
+            case .true, .false: "boolean"
+            case .number: "number"
+            case .string: "string"
+            case .array: "array"
+            case .object: "object"
+            }
+        let nouns = isOne ? noun : noun + "s"
+        return switch kind.reason {
+        case .wrongType: nouns
+        case .badSyntax: nouns + (isOne ? " that is no " : " that are no ") + type.rawValue
+        case .outOfRange, .tooLong: nouns + " beyond \(type.rawValue)"
+        case .missingZone: nouns + " without a zone"
+        case .nul: nouns + " with U+0000"
+        case .invalidUTF8: nouns + (isOne ? " that is no UTF-8" : " that are no UTF-8")
+        case .null: nouns
+        }
+    }
+}
+
 /// Asks the loader's own encoders whether a proposed type takes a value, so that what is proposed loads.
 final class TypeTrial {
     private let encoder: BinaryEncoder?
@@ -146,7 +207,7 @@ final class TypeTrial {
     }
 
     /// Why the column would refuse the field; nil if it takes it.
-    func refusal(_ field: Field) -> EncodingFailure.Reason? {
+    func refusal(_ field: Field) -> Misfits.Kind? {
         let kind: InputValue.Kind
         switch field.kind {
         case .absent, .null: return nil
@@ -162,7 +223,7 @@ final class TypeTrial {
             try encoder?.encode(InputValue(kind, field.bytes), into: &buffer, containers: containers)
             return nil
         } catch {
-            return error.reason
+            return Misfits.Kind(reason: error.reason, found: field.kind)
         }
     }
 

@@ -15,7 +15,8 @@ struct FieldProfile {
     /// How many values are of each kind.
     var kindCounts: [Kind: Int] = [:]
     var kinds: Set<Kind> { Set(kindCounts.keys) }
-    var shapes: Set<Shape> = []
+    var shapeCounts: [Shape: Int] = [:]
+    var shapes: Set<Shape> { Set(shapeCounts.keys) }
 
     /// The least and the greatest number, if all are whole and fit 64 bits.
     var integers: ClosedRange<Int64>?
@@ -24,6 +25,8 @@ struct FieldProfile {
     var others = 0
     /// The least and the greatest number, as they were written.
     var numbers: (least: String, greatest: String)?
+    /// Of the whole numbers above zero: how many have so many digits, and between which bounds.
+    var magnitudes: [Int: (count: Int, range: ClosedRange<Int64>)] = [:]
     /// Digits behind the point, the most.
     var scale = 0
     /// Characters of the shortest and the longest string.
@@ -48,6 +51,9 @@ struct FieldProfile {
     init(path: [String]) { self.path = path }
 
     var values: Int { present - null }
+    /// How many values may be odd ones out without deciding the type: one in a thousand. Of fewer than a thousand, none: what
+    /// comes once there may come often.
+    var tolerated: Int { values < 1000 ? 0 : (values + 500) / 1000 }
     /// No value comes twice, and each message has one.
     func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
 
@@ -107,7 +113,11 @@ struct FieldProfile {
             }
         }
         if let integer = Int64(text) {
-            integers = integers.map { min($0.lowerBound, integer)...max($0.upperBound, integer) } ?? integer...integer
+            let range = integer...integer
+            integers = integers.map { $0.with(integer) } ?? range
+            guard integer > 0 else { return }
+            let known = magnitudes[text.utf8.count]
+            magnitudes[text.utf8.count] = ((known?.count ?? 0) + 1, known?.range.with(integer) ?? range)
         } else {
             others += 1
             if let point = text.firstIndex(of: ".") {
@@ -122,7 +132,7 @@ struct FieldProfile {
         let length = text.unicodeScalars.count
         lengths = lengths.map { min($0.lowerBound, length)...max($0.upperBound, length) } ?? length...length
         let shape = Self.shape(of: text)
-        shapes.insert(shape)
+        shapeCounts[shape, default: 0] += 1
         let sorts = shape == .date || shape == .localTime || (shape == .zonedTime && text.hasSuffix("Z"))
         if sorts { times = times.map { min($0.lowerBound, text)...max($0.upperBound, text) } ?? text...text }
     }
@@ -164,5 +174,12 @@ struct FieldProfile {
                 default: byte == wanted
                 }
             }
+    }
+}
+
+extension ClosedRange<Int64> {
+    /// Wide enough for one more.
+    fileprivate func with(_ number: Int64) -> Self {
+        Swift.min(lowerBound, number)...Swift.max(upperBound, number)
     }
 }

@@ -27,6 +27,8 @@ struct TableProposal {
         var isNotNull: Bool
         var field: FieldProfile
         var isKey = false
+        /// What of the sample it refuses.
+        var misfits = Misfits()
         /// As the route writes where its value comes from.
         var source: String { ColumnSource.field(FieldPath(path)).expression }
     }
@@ -49,6 +51,8 @@ struct TableProposal {
     private(set) var isKeyOfMessage = false
     /// Fields that no route can name.
     private(set) var unroutable = 0
+    /// Messages of the sample with a value that its column refuses.
+    private(set) var refused = 0
 
     /// A field that every message has is NOT NULL from so many messages on.
     static let enough = 30
@@ -110,32 +114,41 @@ struct TableProposal {
         return Double(filled) >= 0.3 * Double(field.objects * field.children.count)
     }
 
-    /// Has the loader's encoders read every value, and gives way where one does not fit.
+    /// Has the loader's encoders read every value, and gives way where more than a few do not fit.
     private mutating func settleTypes() {
         var isSettled = columns.isEmpty
         while !isSettled {
             isSettled = true
-            let trials = columns.map { TypeTrial($0.proposal) }
-            var refusals: [Int: (reason: EncodingFailure.Reason, count: Int)] = [:]
-            profile.forEachRecord(columns.map(\.path)) { _, fields in
-                for (index, field) in fields.enumerated() {
-                    guard let reason = trials[index].refusal(field) else { continue }
-                    refusals[index, default: (reason, 0)].count += 1
-                }
-            }
-            for (index, (reason, count)) in refusals {
-                let proposal = columns[index].proposal
-                if reason == .nul, !proposal.replacesNul {
+            tryTypes()
+            for index in columns.indices where columns[index].misfits.count > 0 {
+                let (proposal, misfits) = (columns[index].proposal, columns[index].misfits)
+                if !proposal.replacesNul, misfits.counts.keys.contains(where: { $0.reason == .nul }) {
                     columns[index].proposal.replacesNul = true
                     isSettled = false
-                } else if proposal.type != .text, proposal.type != .jsonb {
+                } else if misfits.count > columns[index].field.tolerated, proposal.type != .jsonb {
                     let what =
-                        "\(proposal.type.rawValue) but for \(count) of \(columns[index].field.values) values"
-                    columns[index].proposal = TypeProposal(.text, what)
+                        "\(proposal.type.rawValue) but for \(misfits.count) of \(columns[index].field.values) values"
+                    columns[index].proposal = TypeProposal(proposal.type == .text ? .jsonb : .text, what)
                     isSettled = false
                 }
             }
         }
+    }
+
+    private mutating func tryTypes() {
+        let trials = columns.map { TypeTrial($0.proposal) }
+        var misfits = [Misfits](repeating: Misfits(), count: columns.count)
+        refused = 0
+        profile.forEachRecord(columns.map(\.path)) { message, fields in
+            var isRefused = false
+            for (index, field) in fields.enumerated() {
+                guard let kind = trials[index].refusal(field) else { continue }
+                misfits[index].add(kind, at: message.place)
+                isRefused = true
+            }
+            if isRefused { refused += 1 }
+        }
+        for index in columns.indices { columns[index].misfits = misfits[index] }
     }
 
     // MARK: The key

@@ -5,13 +5,16 @@ import Postgres
 extension TableProposal {
     // MARK: The migration
 
+    /// What tells a migration of this command from others.
+    static let mark = "proposed by `loader infer`"
+
     /// A migration in dbmate's format.
     ///
     /// - Parameter showsValues: whether the least and the greatest values may stand in the comments.
     func migration(showsValues: Bool = true) -> String {
         let count = profile.records.count
         var lines = [
-            "-- \(Self.oneLine(topic)): proposed by `loader infer` from \(count) messages. Look it over: a sample does not "
+            "-- \(Self.oneLine(topic)): \(Self.mark) from \(count) messages. Look it over: a sample does not "
                 + "show",
             "-- what may yet come, above all what is NOT NULL and which numbers are small.",
         ]
@@ -19,6 +22,7 @@ extension TableProposal {
         if profile.broken > 0 {
             lines.append("-- \(profile.broken) more are no JSON objects: they would be dead letters.")
         }
+        if let refusedWords { lines += Self.wrapped(Self.oneLine(refusedWords) + ".") }
         lines += Self.wrapped("Key: \(Self.oneLine(keyReason)).")
         if unroutable > 0 {
             lines.append("-- \(unroutable) fields are left out: without a name, or beyond 1000 columns.")
@@ -53,7 +57,17 @@ extension TableProposal {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private var sqlName: String {
+    /// How many messages of the sample the proposal makes dead letters, and which columns; nil if none.
+    var refusedWords: String? {
+        guard refused > 0 else { return nil }
+        let places = columns.filter { $0.misfits.count > 0 }.map { "\($0.name): \($0.misfits.words($0.proposal.type))" }
+        return
+            "\(refused) of \(profile.records.count) sampled messages will be dead letters (\(places.joined(separator: "; "))): "
+            + "the types are what nearly all values have. Widen a column to text or jsonb if these are meant"
+    }
+
+    /// As SQL names the table.
+    var sqlName: String {
         (table.schema.map { sqlIdentifier($0) + "." } ?? "") + sqlIdentifier(table.name)
     }
 
@@ -73,7 +87,7 @@ extension TableProposal {
                 parts.append("\(field.distinct)\(field.isDistinctCapped ? "+" : "") distinct")
             }
         }
-        if showsValues, field.kinds == [.number], let numbers = field.numbers {
+        if showsValues, Self.isNumeric(column.proposal), let numbers = field.numbers {
             let isTime = column.proposal.unit != nil
             let bounds = [numbers.least, numbers.greatest].map { isTime ? Self.time($0, column.proposal.unit) : $0 }
             parts.append(Self.range(bounds[0], bounds[1]))
@@ -87,6 +101,12 @@ extension TableProposal {
         }
         if column.proposal.replacesNul { parts.append("holds U+0000, which the route replaces") }
         if let reason = column.proposal.reason { parts.append(reason) }
+        if column.misfits.count > 0 {
+            let first = column.misfits.first.map { ", the first at \($0)" } ?? ""
+            parts.append(
+                "\(column.misfits.count) of \(field.values) will be dead letters: "
+                    + column.misfits.words(column.proposal.type) + first)
+        }
         return parts.joined(separator: "; ")
     }
 
@@ -148,6 +168,10 @@ extension TableProposal {
     }
 
     // MARK: Words
+
+    private static func isNumeric(_ proposal: TypeProposal) -> Bool {
+        proposal.unit != nil || [.integer, .bigint, .numeric].contains(proposal.type)
+    }
 
     private static func percent(_ part: Int, of all: Int) -> String {
         let share = part * 100 / max(all, 1)

@@ -1,3 +1,4 @@
+import Kafka
 import Records
 
 /// A message that was looked at, as it is in Kafka.
@@ -5,6 +6,15 @@ struct SampledMessage: Sendable {
     var key: [UInt8]?
     /// Nil for a tombstone.
     var value: [UInt8]?
+    /// Nil where nobody says.
+    var place: Place?
+
+    struct Place: Sendable, CustomStringConvertible {
+        var partition: TopicPartition
+        var offset: Int64
+
+        var description: String { "\(partition)@\(offset)" }
+    }
 }
 
 /// What a sample shows of a topic. It does no I/O.
