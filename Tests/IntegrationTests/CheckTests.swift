@@ -73,6 +73,87 @@ struct CheckTests {
         }
     }
 
+    @Test(
+        "the sample's rows are tried in the table itself and taken back: triggers, types and checks speak, whatever their SQLSTATE",
+        arguments: ["insert", "upsert"])
+    func triedInTable(mode: String) async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute(
+                """
+                CREATE TABLE audit (id bigint);
+                CREATE TABLE things (id bigint PRIMARY KEY, path jsonpath, twice bigint GENERATED ALWAYS AS (10 / id) STORED);
+                CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                  INSERT INTO audit VALUES (new.id);
+                  IF new.id = 3 THEN PERFORM * FROM missing; END IF;
+                  IF new.id = 4 THEN RAISE 'no' USING ERRCODE = '57P01'; END IF;
+                  RETURN new;
+                END $$;
+                CREATE TRIGGER guard BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION guard()
+                """)
+            let values = (0..<30).map { #"{"id": \#($0), "path": "$.\#($0 == 5 ? " rock 'n roll" : "a")"}"# }
+            try scenario.broker.produce(
+                values.map { TestMessage(partition: 0, value: $0) }, to: scenario.topic)
+            let report = try report(scenario, route: "topic: \(scenario.topic), table: things, mode: \(mode)")
+            let route = try #require(report.routes.first)
+            #expect(route.sample?.wasTriedInTable == true && route.sample?.triggers == ["guard"])
+            #expect(route.sample?.rows == 26 && route.sample?.deadLetters == 4)
+            let found = route.deadLetters.map { "\($0.sqlState ?? "-") \($0.places.joined())" }
+            #expect(
+                Set(found)
+                    == Set(
+                        [("22012", 0), ("42P01", 3), ("57P01", 4), ("42601", 5)].map {
+                            "\($0) \(scenario.topic)[0]@\($1)"
+                        }))
+            #expect(
+                try scenario.connection.query("SELECT (SELECT count(*) FROM things) + (SELECT count(*) FROM audit)")
+                    .int(0, 0) == 0)
+            #expect(try scenario.position() == nil)
+        }
+    }
+
+    @Test("what hangs on the rows that are there is no dead letter yet, but is said")
+    func dependentRows() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute(
+                """
+                CREATE TABLE parents (id bigint PRIMARY KEY);
+                CREATE TABLE children (id bigint UNIQUE, parent bigint REFERENCES parents);
+                INSERT INTO children VALUES (1, NULL)
+                """)
+            try scenario.broker.produce(
+                [#"{"id": 1, "parent": null}"#, #"{"id": 2, "parent": 7}"#, #"{"id": 3, "parent": null}"#].map {
+                    TestMessage(partition: 0, value: $0)
+                }, to: scenario.topic)
+            let report = try report(scenario, route: "topic: \(scenario.topic), table: children, mode: insert")
+            #expect(report.routes[0].sample?.deadLetters == 0)
+            #expect(report.status == .warning)
+            for words in ["(23503)", "(23505, 23P01)"] {
+                #expect(report.routes[0].problems.contains { $0.problem.contains(words) }, "\(report.problems)")
+            }
+        }
+    }
+
+    @Test("what a rollback may not take back is not fired, and that is said; the rows are tried in a copy")
+    func notTriedInTable() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            // Declared as C, which may do anything; it would fail if it were called.
+            try scenario.connection.execute(
+                """
+                CREATE TABLE things (id bigint);
+                CREATE FUNCTION outside() RETURNS trigger LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+                CREATE TRIGGER outside BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION outside()
+                """)
+            try scenario.broker.produce([TestMessage(partition: 0, value: #"{"id": 1}"#)], to: scenario.topic)
+            let report = try report(scenario, route: "topic: \(scenario.topic), table: things, mode: insert")
+            let sample = try #require(report.routes[0].sample)
+            #expect(!sample.wasTriedInTable && sample.wasReadByServer && sample.rows == 1)
+            #expect(
+                report.routes[0].problems.contains { $0.problem.contains("the trigger outside is written in c") },
+                "\(report.problems)")
+        }
+    }
+
     @Test("a sample of what is unread: its beginning and its end; of what is read, the last messages")
     func whereItLooks() async throws {
         try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in

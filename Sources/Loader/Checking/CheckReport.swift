@@ -72,6 +72,10 @@ struct CheckReport: Encodable, Sendable {
             var deadLetters: Int
             /// Whether the server has read the rows, too.
             var wasReadByServer: Bool
+            /// Whether they went into the table itself, and out again.
+            var wasTriedInTable = false
+            /// The table's triggers that ran for it.
+            var triggers: [String] = []
         }
 
         var route: String

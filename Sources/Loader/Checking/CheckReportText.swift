@@ -95,7 +95,17 @@ struct CheckReportText {
         ].compactMap(\.self)
         return "\(grouped(sample.messages)) messages of \(partitions) \(partitions == 1 ? "partition" : "partitions") "
             + "sampled\(of): \(counts.joined(separator: ", "))"
-            + (sample.wasReadByServer ? "" : sample.rows > 0 ? " (not tried on the server)" : "")
+            + Self.words(forTrial: sample)
+    }
+
+    private static func words(forTrial sample: CheckReport.Route.Sample) -> String {
+        if sample.wasTriedInTable, !sample.triggers.isEmpty {
+            return
+                " (tried in the table and rolled back; its triggers ran: \(sample.triggers.joined(separator: ", ").shown))"
+        }
+        guard sample.rows + sample.deadLetters > 0 else { return "" }
+        return sample.wasTriedInTable
+            ? "" : sample.wasReadByServer ? " (tried in a copy of the table)" : " (not tried on the server)"
     }
 
     /// How each field lands: column, type, source, how often, an example.

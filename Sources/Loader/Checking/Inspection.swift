@@ -236,7 +236,8 @@ extension CheckReport.Route {
         self.sample = Sample(
             messages: sample.messages, objects: sample.objects, rows: sample.rows, deletions: sample.deletions,
             deadLetters: sample.rejected,
-            wasReadByServer: sample.wasReadByServer)
+            wasReadByServer: sample.wasReadByServer, wasTriedInTable: sample.wasTriedInTable,
+            triggers: sample.triggers)
         for (index, measured) in sample.columns.enumerated() where columns.indices.contains(index) {
             columns[index].filled = measured.filled
             columns[index].null = measured.null

@@ -42,8 +42,21 @@ public struct RouteSample: Sendable, Equatable {
     public var unusedFields: [UnusedField] = []
     /// Those and the fields in them, in words of a route.
     public var unusedPaths: Set<String> = []
-    /// Whether the server has read the rows into a copy of the table, too; its checks of single rows are then in here.
+    /// Whether the server has read the rows, too: into the table itself, or at least into a copy of it.
     public var wasReadByServer = false
+    /// Whether the rows went into the table itself, and out again: all that runs for a row there has had its say.
+    public var wasTriedInTable = false
+    /// The table's own triggers that ran for it.
+    public var triggers: [String] = []
+    /// Rows whose fate hangs on what the table holds when they are loaded; no dead letters yet.
+    public var dependent: [Dependence: Int] = [:]
+
+    public enum Dependence: Sendable, Hashable {
+        /// 23503: what the row refers to is not there.
+        case parentIsMissing
+        /// 23505, 23P01: a row that excludes it is there, as it is for a message that is loaded already.
+        case isThere
+    }
 
     public var rejected: Int { rejections.reduce(0) { $0 + $1.count } }
 }

@@ -72,11 +72,12 @@ public struct RouteTrial {
             samples[index].messages += batch.messages.count
             samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
             measure(index, in: batch)
-            if let connection, rows > 0, let trial = TrialCopy(target, on: connection).run(batch) {
-                samples[index].wasReadByServer = true
-                letters += trial.refused
-                rows -= trial.refused.count
-                for (column, text) in trial.examples {
+            if let connection {
+                let copy = rows > 0 ? TrialCopy(target, on: connection).run(batch) : nil
+                let refused = tryOnServer(index, batch, copy, connection)
+                letters += refused
+                rows -= refused.count
+                for (column, text) in copy?.examples ?? [:] {
                     guard let place = samples[index].columns.firstIndex(where: { $0.name == column }) else { continue }
                     samples[index].columns[place].example = text
                 }
@@ -91,6 +92,45 @@ public struct RouteTrial {
                     samples[index].unusedFields.append(field)
                 }
             }
+        }
+    }
+
+    /// - Parameter copy: what came of a copy of the table, which serves where the table itself cannot be tried.
+    /// - Returns: the rows that the server refuses.
+    private mutating func tryOnServer(
+        _ index: Int, _ batch: Batch, _ copy: TrialCopy.Result?, _ connection: Connection
+    ) -> [DeadLetter] {
+        let label = targets[index].route.label
+        do throws(TrialLoad.Obstacle) {
+            let trial = try TrialLoad(targets[index], on: connection).run(batch)
+            samples[index].wasReadByServer = true
+            samples[index].wasTriedInTable = true
+            samples[index].triggers = trial.triggers
+            samples[index].dependent.merge(trial.dependent, uniquingKeysWith: +)
+            return trial.refused
+        } catch {
+            switch error {
+            case .reachesOut(let why):
+                warnings.append(
+                    SetupProblem(
+                        .sample, at: label,
+                        "the sample's rows were not put into the table: \(why), and a rollback may not "
+                            + "take back what it does",
+                        mend: "try some messages against a copy of this database", isWarning: true))
+            case .refused(let refusal):
+                let isRight = refusal.sqlState == .insufficientPrivilege
+                warnings.append(
+                    SetupProblem(
+                        .sample, at: label,
+                        "the sample's rows could not be put into the table, to be rolled back: \(refusal)",
+                        mend: isRight
+                            ? "GRANT the role that right, or each row will be refused"
+                            : "look again when nothing locks the table",
+                        isWarning: true))
+            }
+            guard let copy else { return [] }
+            samples[index].wasReadByServer = true
+            return copy.refused
         }
     }
 
@@ -195,6 +235,9 @@ public struct RouteTrial {
                         "\(sample.rejected) of \(sample.messages) sampled messages would be dead letters",
                         mend: "see the reasons there", isWarning: true))
             }
+            for (dependence, count) in sample.dependent.sorted(by: { $0.value > $1.value }) {
+                findings.append(Self.finding(dependence, count, at: target.route.label))
+            }
             // What has a default, and nobody has said that a field should fill it, may well stay empty.
             let empty = zip(target.columns, sample.columns).filter { column, measured in
                 measured.filled == 0 && (column.omissionBit == nil || target.route.columns != nil)
@@ -215,6 +258,24 @@ public struct RouteTrial {
                         : "did you mean, under `columns`: \(meant.joined(separator: ", "))?", isWarning: true))
         }
         return findings
+    }
+}
+
+extension RouteTrial {
+    private static func finding(_ dependence: RouteSample.Dependence, _ count: Int, at label: String) -> SetupProblem {
+        let rows = count == 1 ? "1 sampled row" : "\(count) sampled rows"
+        return switch dependence {
+        case .parentIsMissing:
+            SetupProblem(
+                .sample, at: label, "\(rows) would refer to rows that are not there now (23503)",
+                mend: "load what they refer to first: a row before its parent is a dead letter", isWarning: true)
+        case .isThere:
+            SetupProblem(
+                .sample, at: label, "for \(rows) the table holds one with the same unique values (23505, 23P01)",
+                mend:
+                    "nothing, if these messages are loaded already; else use mode upsert or ignore, or drop the constraint",
+                isWarning: true)
+        }
     }
 }
 
