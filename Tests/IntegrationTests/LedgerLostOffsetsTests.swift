@@ -158,16 +158,26 @@ struct LedgerLostOffsetsTests {
         }
     }
 
-    @Test("a topic that was created anew under a running loader stops it, and its restart once the topic has grown")
-    func recreatedWhileRunning() async throws {
+    @Test(
+        "a topic that was created anew under a running loader stops it, and its restart once the topic has grown",
+        arguments: [2, 9])
+    func recreatedWhileRunning(messages: Int) async throws {
+        // One that is as long as the old one when it appears has to be missed before.
         try await LedgerScenario.with(broker) { scenario in
             try scenario.produce(5)
+            scenario.options.properties["topic.metadata.refresh.interval.ms"] = "200"
             let loader = try scenario.start()
             try await eventually("the first are loaded") { try scenario.position() == 5 }
             broker.deleteTopic(scenario.topic)
+            if messages > 5 {
+                try await eventually("the topic is missed") {
+                    let seen = loader.statistics.snapshot
+                    return seen.partitions.isEmpty || !seen.standstills.isEmpty
+                }
+            }
             try broker.createTopic(scenario.topic, partitions: 1)
-            try scenario.produce(2)
-            let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
+            try scenario.produce(messages)
+            let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd(within: .seconds(60)) }
             #expect(failure?.code == .lostOffsets)
             try scenario.produce(8)
             #expect(try await scenario.failure()?.code == .lostOffsets)

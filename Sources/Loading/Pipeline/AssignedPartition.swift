@@ -32,6 +32,8 @@ struct AssignedPartition {
         case held
         /// What comes next tells that all is well again.
         case doubted
+        /// Its topic was gone. What comes next may be another topic's of its name, so it begins again from the ledger.
+        case missing
     }
 
     /// A bounded run has taken all that it should of this partition.

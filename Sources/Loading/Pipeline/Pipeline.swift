@@ -341,7 +341,12 @@ public final class Pipeline {
         let standstill = Standstill(why, code: code.name, at: "\(partition)@\(partitions[index].next)")
         // One that is gone is not fetched again: asking for it would hold up the others.
         let isFetchedAgain = why != .missing
-        partitions[index].hold = why == .unreadable ? .held : .doubted
+        partitions[index].hold =
+            switch why {
+            case .unreadable: .held
+            case .missing: .missing
+            default: .doubted
+            }
         if standstills.hold(partition, standstill, isFetchedAgain: isFetchedAgain) {
             tell(standstill, code, reason, partition)
         }
@@ -362,6 +367,12 @@ public final class Pipeline {
     ///
     /// - Returns: false if it must not be taken.
     private func goOn(_ index: Int) -> Bool {
+        if partitions[index].hold == .missing {
+            // Nothing is taken until what comes has been compared with what was loaded.
+            partitions[index].hold = .held
+            reposition([partitions[index].partition])
+            return false
+        }
         guard partitions[index].hold == .doubted else { return false }
         partitions[index].hold = .none
         standstills.release(partitions[index].partition)
