@@ -121,6 +121,7 @@ public enum Catalog {
             'maySelect', w.usable AND has_table_privilege(w.oid, 'SELECT'),
             'mayDelete', w.usable AND has_table_privilege(w.oid, 'DELETE'),
             'mayUseSchema', w.usable,
+            'mayMakeTemporary', has_database_privilege(current_database(), 'TEMPORARY'),
             'columns', (
                 SELECT coalesce(json_agg(json_build_object(
                     'name', c.attname, 'number', c.attnum, 'type', c.atttypid::bigint, 'modifier', c.atttypmod,
@@ -329,6 +330,7 @@ private struct RelationRow: Decodable {
     var maySelect: Bool
     var mayDelete: Bool
     var mayUseSchema: Bool
+    var mayMakeTemporary: Bool
 
     func table(_ types: [TypeKey: TypeRow]) -> Table {
         Table(
@@ -353,7 +355,7 @@ private struct RelationRow: Decodable {
                     })
             },
             hasDeferredConstraints: hasDeferredConstraints, hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
-            mayDelete: mayDelete, mayUseSchema: mayUseSchema)
+            mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary)
     }
 }
 

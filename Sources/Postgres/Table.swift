@@ -115,11 +115,13 @@ public struct Table: Sendable, Hashable {
     public var mayDelete: Bool
     /// USAGE on the schema, without which no other right counts.
     public var mayUseSchema: Bool
+    /// Whether the role may make temporary tables in this database.
+    public var mayMakeTemporary: Bool
 
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
         hasDeferredConstraints: Bool = false, hasInsertTriggers: Bool = false, maySelect: Bool = true,
-        mayDelete: Bool = true, mayUseSchema: Bool = true
+        mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true
     ) {
         self.oid = oid
         self.name = name
@@ -131,6 +133,7 @@ public struct Table: Sendable, Hashable {
         self.maySelect = maySelect
         self.mayDelete = mayDelete
         self.mayUseSchema = mayUseSchema
+        self.mayMakeTemporary = mayMakeTemporary
     }
 
     public func column(named name: String) -> Column? { columns.first { $0.name == name } }

@@ -29,9 +29,11 @@ struct RowGroup {
         let sets = counts.indices.filter { counts[$0] > 0 }
         // Without a key any unique index counts, and then the first row: the order must stay.
         let keepsOrder = target.mode == .ignore && target.keyCount == 0
-        // A table that is too wide for its stage to say which nulls are given pays for its width.
+        // A table that is too wide for its stage to say which nulls are given pays for its width; and a role that may insert
+        // and make no temporary table gets by without.
         let most =
             target.nullWords == 0 && nulls.contains { $0 != 0 }
+                || target.mode == .insert && !target.table.mayMakeTemporary
             ? Int.max
             : keepsOrder ? 1 : target.mode == .insert ? max(mostSets, min(64, rows.count / 500)) : mostSets
         let identity = target.columns.first { $0.omissionBit != nil && $0.defaultExpression == nil }?.omissionBit

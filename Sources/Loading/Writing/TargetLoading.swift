@@ -185,7 +185,8 @@ struct TargetLoading {
         let target = selection.target
         let statements = TargetStatements(target)
         // A set of columns left out means that some rows may need defaults from the statement.
-        let needsStage = target.mode != .insert || (selection.omissions?.count ?? 1) > 1
+        let needsStage =
+            target.mode != .insert || target.table.mayMakeTemporary && (selection.omissions?.count ?? 1) > 1
         if needsStage, stages[target.index] == nil {
             try connection.execute(statements.createStage)
             stages[target.index] = false

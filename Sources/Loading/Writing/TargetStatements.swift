@@ -34,15 +34,20 @@ struct TargetStatements {
     /// With all of the target's columns, whatever a row leaves out, and with words for the nulls that are given, unless the
     /// table is too wide for them.
     var createStage: String {
+        let words = (0..<target.nullWords).map { nullWord($0) }
+        // From the table, so that the columns have its collations; but to insert nobody needs the right to read.
+        guard target.mode != .insert else {
+            let columns = target.columns.map { "\(quoteIdentifier($0.name)) \($0.stageType.formatted)" }
+            return
+                "CREATE TEMP TABLE \(stageName) (\((columns + words.map { $0 + " bigint" }).joined(separator: ", "))) "
+                + "ON COMMIT DROP"
+        }
         let columns = target.columns.map { column in
             let name = quoteIdentifier(column.name)
-            // A domain may refuse the null that stands for a column left out.
-            guard column.omissionBit != nil, case .domain = column.type.shape else { return name }
-            return "\(name)::\(column.type.withoutDomain.formatted) AS \(name)"
+            return column.stageType == column.type ? name : "\(name)::\(column.stageType.formatted) AS \(name)"
         }
-        let words = (0..<target.nullWords).map { "0::bigint AS \(nullWord($0))" }
-        return "CREATE TEMP TABLE \(stageName) ON COMMIT DROP AS SELECT \((columns + words).joined(separator: ", ")) "
-            + "FROM \(table) WITH NO DATA"
+        let all = (columns + words.map { "0::bigint AS \($0)" }).joined(separator: ", ")
+        return "CREATE TEMP TABLE \(stageName) ON COMMIT DROP AS SELECT \(all) FROM \(table) WITH NO DATA"
     }
 
     func copyStage(_ group: RowGroup) -> String {
@@ -203,6 +208,11 @@ extension Target {
     func nullWords(of group: RowGroup) -> [Int] {
         Set(group.nullable.compactMap { columns[$0].omissionBit.map { $0 >> 6 } }).sorted()
     }
+}
+
+extension Target.Column {
+    /// Its type in a stage. A domain may refuse the null that stands for a column left out.
+    fileprivate var stageType: PostgresType { omissionBit == nil ? type : type.withoutDomain }
 }
 
 extension PostgresType {

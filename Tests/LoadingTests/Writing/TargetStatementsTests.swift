@@ -48,6 +48,15 @@ struct TargetStatementsTests {
         #expect(TargetStatements(target).createStage.contains(#"SELECT "id", "a"::text AS "a", 0::bigint AS"#))
     }
 
+    @Test("to insert takes no right to read: the stage of mode insert is not made from the table")
+    func stageOfInsert() throws {
+        let target = try target(.insert, [.made("id", .int8), .made("a", default: "'x'")])
+        #expect(
+            TargetStatements(target).createStage
+                == #"CREATE TEMP TABLE "loader_stage_0" ("id" bigint, "a" text, "loader nulls 0" bigint) ON COMMIT DROP"#
+        )
+    }
+
     @Test("upsert updates all but the key; ignore does nothing; a table that is all key does nothing either")
     func conflict() throws {
         let columns: [Table.Column] = [.made("id", .int8), .made("a"), .made("b")]
@@ -158,6 +167,14 @@ struct TargetStatementsTests {
             #"{"id": 1, "a": 1, "n": 1}"#, #"{"id": 2, "b": 2}"#, #"{"id": 3, "c": 2, "n": 1}"#, #"{"id": 4, "c": 1}"#,
         ]
         #expect(groups(values, target) == ["id,a,c,n/a,c/: 0 2", "id,b,c/b,c/: 1 3"])
+    }
+
+    @Test("a role that may make no temporary table appends rows of one set of columns at a time")
+    func noTemporaryTables() throws {
+        var table = Table.made(optional)
+        table.mayMakeTemporary = false
+        let values = [#"{"id": 1, "a": 1}"#, #"{"id": 2}"#, #"{"id": 3, "b": 2}"#, #"{"id": 4, "c": 2}"#]
+        #expect(groups(values, try Target.made(.made(), table)).count == 4)
     }
 
     @Test("without a key the first row that any unique index knows counts, so all stay in the order of arrival")
