@@ -231,6 +231,8 @@ public final class Admin: Sendable {
         public var state: String
         /// Those that this librdkafka can ask about: of a group of KIP-848's protocol older versions show none.
         public var members: [Member]
+        /// How the members share their partitions, e.g. `range`; empty without any.
+        public var assignor = ""
 
         /// Whether members run, or may: also where none can be named.
         public var isRunning: Bool { !members.isEmpty || !["Empty", "Dead"].contains(state) }
@@ -282,7 +284,10 @@ public final class Admin: Sendable {
         let members = (0..<rd_kafka_ConsumerGroupDescription_member_count(found)).compactMap { index in
             rd_kafka_ConsumerGroupDescription_member(found, index).map { Group.Member($0) }
         }
-        let described = Group(state: state.map { String(cString: $0) } ?? "Unknown", members: members)
+        let assignor = rd_kafka_ConsumerGroupDescription_partition_assignor(found)
+        let described = Group(
+            state: state.map { String(cString: $0) } ?? "Unknown", members: members,
+            assignor: assignor.map { String(cString: $0) } ?? "")
         guard described.state == "Dead", members.isEmpty else { return described }
         return described.listed(as: try listedState(ofGroup: name, timeout: timeout))
     }

@@ -39,7 +39,7 @@ extension LoadingOptions {
         let shared = properties.filter { name, _ in
             [
                 "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",
-                "message.max",
+                "message.max", "debug",
             ]
             .contains { name.hasPrefix($0) }
         }

@@ -23,6 +23,23 @@ struct CheckTests {
         return Inspection(configuration: configuration, sample: sample).report()
     }
 
+    @Test("what a group refuses of such a member is an error with its mend, and no member of the group hears of it")
+    func refusedMember() async throws {
+        let broker = try Broker(mockBrokers: 1)
+        let mock = try #require(broker.mock)
+        try await LedgerScenario.with(broker, partitions: 1) { scenario in
+            try scenario.connection.execute(table)
+            let route = "topic: \(scenario.topic), table: goods, mode: upsert"
+            #expect(try report(scenario, route: route, sample: 0).problems.filter { $0.code == "group" } == [])
+            mock.fail(.joinGroup, with: Array(repeating: .invalidSessionTimeout, count: 100))
+            let report = try report(scenario, route: route, sample: 0)
+            #expect(report.status == .error)
+            let problem = try #require(report.problems.first { $0.code == "group" })
+            #expect(problem.place == "kafka.group" && problem.problem.contains("INVALID_SESSION_TIMEOUT"))
+            #expect(problem.mend.contains("session.timeout.ms"))
+        }
+    }
+
     private let table = """
         CREATE TABLE goods (id bigint PRIMARY KEY, price numeric(8,2) NOT NULL CHECK (price >= 0), colour text,
           ip inet, at timestamptz DEFAULT now())

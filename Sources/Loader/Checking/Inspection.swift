@@ -3,7 +3,8 @@ import Kafka
 import Loading
 import Postgres
 
-/// Looks at everything that a start needs, and at a sample of the messages. Writes nothing, joins no group.
+/// Looks at everything that a start needs, and at a sample of the messages. Writes nothing, and joins no group
+/// but one of its own, for a moment.
 struct Inspection {
     let configuration: Configuration
     /// Messages of each partition; 0: none.
@@ -14,6 +15,8 @@ struct Inspection {
 
     func report() -> CheckReport {
         let options = configuration.loading
+        KafkaLog.send(to: configuration.log.makeLogger())
+        defer { KafkaLog.send(to: nil) }
         var report = CheckReport()
         let count = options.routes.count
         report.areas = [

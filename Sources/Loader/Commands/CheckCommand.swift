@@ -8,8 +8,8 @@ struct CheckCommand: ParsableCommand {
         abstract: "Check everything that a start needs, and show how real messages would land.",
         discussion: """
             Looks at the configuration, database, ledger, rights, brokers, group and topics, then puts a sample of the \
-            messages through the routes: half from where a loader would begin, half the newest. Nothing is written, and no \
-            group is joined. Every mistake is reported at once with its mend; the exit status is then 78, and 0 with \
+            messages through the routes: half from where a loader would begin, half the newest. Nothing is written, and the \
+            loader's group is not touched: whether a group takes such a member in is tried with one of its own. Every mistake is reported at once with its mend; the exit status is then 78, and 0 with \
             warnings.
 
             EXAMPLES:

@@ -52,6 +52,7 @@ public struct TopicSurvey: Sendable {
         isReachable = true
         findTopics(options, among: all)
         askGroup(options, admin)
+        askWhetherItJoins(options)
         do {
             try findPositions(options, admin, preflight, connection)
         } catch {
@@ -111,6 +112,41 @@ public struct TopicSurvey: Sendable {
                     .group, at: "kafka.group", "no right to the group \(options.group)",
                     mend: "give this user READ and DESCRIBE on it"))
         }
+    }
+
+    /// What the loader's group would refuse, as far as it can be known without disturbing it: by its members' way of
+    /// sharing, and by a group of the survey's own, joined with the same properties and left again.
+    private mutating func askWhetherItJoins(_ options: LoadingOptions) {
+        let assignors = options.properties["partition.assignment.strategy"] ?? "range,roundrobin"
+        if let group, !group.members.isEmpty, !group.assignor.isEmpty,
+            !assignors.split(separator: ",").contains(where: { $0.filter { $0 != " " } == group.assignor })
+        {
+            problems.append(
+                refusal(
+                    .inconsistentGroupProtocol, "the group's members share their partitions by \(group.assignor)",
+                    options))
+        }
+        let topics = options.routes.flatMap { $0.topics.filter(\.isValid).map(\.subscription) }
+        guard problems.isEmpty, !topics.isEmpty else { return }
+        do throws(KafkaError) {
+            let refused = try GroupProbe.refusal(
+                byGroup: "\(options.group)-check-\(UInt32.random(in: 0 ... .max))", topics: Array(Set(topics)).sorted(),
+                properties: options.consumerProperties, timeout: Self.timeout)
+            // Whoever may join the loader's group need not have a right to another one.
+            guard let refused, refused.code != .groupAuthorizationFailed else { return }
+            problems.append(refusal(refused.code, refused.reason, options))
+        } catch {
+            problems.append(
+                SetupProblem(
+                    .kafka, at: "kafka.properties", "the Kafka client cannot start: \(error.reason)",
+                    mend: "see librdkafka's CONFIGURATION.md"))
+        }
+    }
+
+    private func refusal(_ code: KafkaErrorCode, _ reason: String, _ options: LoadingOptions) -> SetupProblem {
+        SetupProblem(
+            .group, at: "kafka.group", "the group would refuse this member: \(reason) (\(code.name))",
+            mend: Standstill(.group, code: code.name, at: options.group).mend(code))
     }
 
     private mutating func findPositions(
