@@ -126,6 +126,28 @@ struct SignalTests {
         }
     }
 
+    /// librdkafka before 2.6.1 does not come back from its end when it holds messages of a topic that is gone.
+    @Test("after a topic was deleted whose messages are taken a signal still ends within shutdown_timeout")
+    func deletedTopic() async throws {
+        let broker = try Broker.sharedReal()
+        try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 2) { landing in
+            try landing.produce(0..<100_000)
+            let blocker = try landing.schema.connect()
+            try blocker.execute("BEGIN; LOCK TABLE landed")
+            var environment = landing.environment
+            environment["LOADER_SHUTDOWN_TIMEOUT"] = "5s"
+            environment["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
+            environment["LOADER_KAFKA_PROPERTIES_TOPIC_METADATA_REFRESH_INTERVAL_MS"] = "500"
+            let loader = try LoaderProcess(environment)
+            try await loader.waitForLog(#""message":"loading""#)
+            broker.deleteTopic(landing.topic)
+            try await loader.waitForLog("UNKNOWN_TOPIC_OR_PART")
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit(within: .seconds(15)) == 0)
+            try blocker.execute("ROLLBACK")
+        }
+    }
+
     @Test("a second signal ends at once, with 128 and the signal's number")
     func secondSignal() async throws {
         try await Landing.with(broker: .sharedMock(), server: TestDatabase.shared(), partitions: 1) { landing in

@@ -13,12 +13,12 @@ struct StartPositionTests {
     private func decide(
         ledger: Int64? = nil, group: (offset: Int64, metadata: String)? = nil, isNew: Bool = false,
         reset: LoadingOptions.OffsetReset = .error, lost: LoadingOptions.OnLostOffsets = .stop, doubles: Bool = false,
-        loss: StartPosition.Loss? = nil
+        loss: StartPosition.Loss? = nil, logEnd: Int64? = nil
     ) throws(LoadingError) -> StartPosition {
         let facts = StartPosition.Facts(
             partition: Self.partition, ledger: ledger,
             group: group.map { CommittedOffset(partition: Self.partition, offset: $0.offset, metadata: $0.metadata) },
-            watermarks: Watermarks(low: 10, high: 100), isNew: isNew, loss: loss)
+            watermarks: Watermarks(low: 10, high: 100, logEnd: logEnd), isNew: isNew, loss: loss)
         let rules = StartPosition.Rules(
             mark: Self.ours, offsetReset: reset, onLostOffsets: lost, replayDoubles: doubles)
         return try StartPosition.decide(facts, rules)
@@ -47,6 +47,21 @@ struct StartPositionTests {
     func newPartition(reset: LoadingOptions.OffsetReset) throws {
         #expect(
             try decide(isNew: true, reset: reset) == StartPosition(offset: 10, step: .insert, needsMark: false))
+    }
+
+    // MARK: Open transactions
+
+    @Test("a position behind an open transaction is none that is lost, up to the end of the log")
+    func openTransaction() throws {
+        let mark = Self.ours.metadata
+        #expect(
+            try decide(ledger: 105, group: (105, mark), logEnd: 105)
+                == StartPosition(offset: 105, step: .none, needsMark: false))
+        #expect(try decide(group: (103, ""), logEnd: 105).offset == 103)
+        #expect(code { try decide(ledger: 106, group: (106, mark), logEnd: 105) } == .lostOffsets)
+        #expect(code { try decide(ledger: 105, group: (105, mark)) } == .lostOffsets)
+        // What is not committed yet is still to come.
+        #expect(try decide(reset: .latest, logEnd: 105).offset == 100)
     }
 
     // MARK: – | C without a mark
