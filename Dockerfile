@@ -1,9 +1,21 @@
 # syntax=docker/dockerfile:1
-FROM swift:6.3-bookworm AS build
+# Debian 13, for its librdkafka 2.8 and libpq 17: with 12's librdkafka 2.0.2 current brokers refuse SCRAM. There is no image of
+# Swift on it; the toolchain for Debian 12 runs there.
+FROM debian:trixie-slim AS build
+ARG SWIFT=6.3.1
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends libcurl4-openssl-dev librdkafka-dev libpq-dev libsimdjson-dev \
-        pkg-config \
+    && apt-get install -y -qq --no-install-recommends \
+        binutils ca-certificates curl g++ git gnupg libc6-dev libedit2 libncurses6 libsqlite3-0 libxml2 pkg-config tzdata \
+        unzip zlib1g-dev libcurl4-openssl-dev libpq-dev librdkafka-dev libsimdjson-dev \
     && rm -rf /var/lib/apt/lists/*
+RUN case $(dpkg --print-architecture) in arm64) platform=debian12-aarch64 ;; *) platform=debian12 ;; esac \
+    && name=swift-$SWIFT-RELEASE \
+    && url=https://download.swift.org/swift-$SWIFT-release/$platform/$name/$name-$platform.tar.gz \
+    && curl -fsSL "$url" -o /tmp/swift.tar.gz && curl -fsSL "$url.sig" -o /tmp/swift.tar.gz.sig \
+    && curl -fsSL https://swift.org/keys/all-keys.asc | gpg --quiet --import - \
+    && gpg --quiet --batch --verify /tmp/swift.tar.gz.sig /tmp/swift.tar.gz \
+    && tar -xzf /tmp/swift.tar.gz --directory / --strip-components=1 \
+    && rm -rf /tmp/swift.tar.gz /tmp/swift.tar.gz.sig ~/.gnupg && swift --version
 WORKDIR /src
 COPY . .
 # What was built before is kept beside the image, so that a change compiles only what it touches.
@@ -12,10 +24,15 @@ ARG COMMIT=unknown
 RUN --mount=type=cache,target=/src/.build \
     LOADER_COMMIT=$COMMIT swift build -c release --product loader --static-swift-stdlib \
     && install -D "$(swift build -c release --show-bin-path)/loader" /out/loader
+# The packages of the libraries that it asks for, whatever their names are in this release of Debian.
+RUN ldd /out/loader | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | xargs realpath | xargs dpkg-query --search | cut -d: -f1 \
+        | sort -u >/out/packages \
+    && for package in libpq5 librdkafka1 libsimdjson; do grep -q "^$package" /out/packages || exit 1; done
 
-FROM debian:bookworm-slim
+FROM debian:trixie-slim
+COPY --from=build /out/packages /tmp/packages
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends ca-certificates libcurl4 libpq5 librdkafka1 libsimdjson14 tzdata \
+    && apt-get install -y -qq --no-install-recommends ca-certificates tzdata $(cat /tmp/packages) \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home loader
 COPY --from=build /out/loader /usr/local/bin/loader

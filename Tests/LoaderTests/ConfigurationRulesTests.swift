@@ -68,6 +68,24 @@ import Testing
         #expect(PropertyRules.refused(["partition.assignment.strategy": "range"], libraryVersion: 0x0200_02ff).isEmpty)
     }
 
+    @Test(
+        "SCRAM is refused with a librdkafka that current brokers do not let in, by its version, unless somebody insists",
+        arguments: ["sasl.mechanism", "sasl.mechanisms"], ["SCRAM-SHA-256", "scram-sha-512"])
+    func scram(name: String, mechanism: String) {
+        let properties = [name: mechanism]
+        let found = PropertyRules.refused(properties, libraryVersion: 0x0200_02ff)
+        #expect(found.map(\.property) == [name])
+        #expect(found.allSatisfy { $0.message.contains("2.0.2") && $0.mend.contains("2.6.1") })
+        #expect(PropertyRules.refused(properties, libraryVersion: 0x0200_02ff, allowsOldScram: true).isEmpty)
+        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_01ff).isEmpty)
+        #expect(PropertyRules.refused([name: "PLAIN"], libraryVersion: 0x0200_02ff).isEmpty)
+    }
+
+    @Test("to insist on SCRAM without asking for it is a mistake")
+    func idleInsistence() throws {
+        #expect(try mistakes(set: ["kafka.allow_old_scram=true"]).map(\.path) == ["kafka.allow_old_scram"])
+    }
+
     @Test("reading uncommitted messages is a warning, not a mistake")
     func uncommitted() throws {
         let configuration = try read(set: ["kafka.properties.isolation.level=read_uncommitted"])

@@ -100,7 +100,12 @@ private struct Check {
 
     mutating func properties(libraryVersion: Int32) {
         let refused = PropertyRules.refused(
-            loading.properties, libraryVersion: libraryVersion)
+            loading.properties, libraryVersion: libraryVersion, allowsOldScram: configuration.allowsOldScram)
+        if configuration.allowsOldScram, !PropertyRules.hasScram(loading.properties) {
+            report(
+                path("kafka.allow_old_scram"), "no SCRAM is asked for, so it does nothing",
+                "Remove it, or set kafka.properties sasl.mechanism.")
+        }
         for finding in refused {
             report(
                 path("kafka.properties.<property>").renamed(finding.property), finding.message, finding.mend,

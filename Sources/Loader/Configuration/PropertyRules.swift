@@ -10,8 +10,26 @@ enum PropertyRules {
     /// Since this version members of a cooperative group no longer hang; see librdkafka's CHANGELOG, 2.6.1.
     private static let cooperativeSince: Int32 = 0x0206_01ff
 
-    /// - Parameter libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
-    static func refused(_ properties: [String: String], libraryVersion: Int32) -> [Finding] {
+    /// Since this version SCRAM's client does not repeat its nonce, which current brokers refuse; see 2.6.1 there.
+    private static let scramSince: Int32 = 0x0206_01ff
+
+    private static func isScram(_ name: String, _ value: String) -> Bool {
+        (name == "sasl.mechanism" || name == "sasl.mechanisms") && value.uppercased().contains("SCRAM")
+    }
+
+    /// Whether the brokers are asked for SCRAM.
+    static func hasScram(_ properties: [String: String]) -> Bool { properties.contains { isScram($0.key, $0.value) } }
+
+    private static func text(_ version: Int32) -> String {
+        "\(version >> 24).\(version >> 16 & 0xff).\(version >> 8 & 0xff)"
+    }
+
+    /// - Parameters:
+    ///   - libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
+    ///   - allowsOldScram: somebody has said that the brokers take it.
+    static func refused(
+        _ properties: [String: String], libraryVersion: Int32, allowsOldScram: Bool = false
+    ) -> [Finding] {
         properties.sorted { $0.key < $1.key }.compactMap { name, value in
             switch name {
             case "enable.auto.commit", "enable.auto.offset.store":
@@ -36,6 +54,15 @@ enum PropertyRules {
                 return Finding(
                     property: name, message: "cooperative assignment can hang before librdkafka 2.6.1",
                     mend: "Use range or roundrobin, or install a newer librdkafka.")
+            case _ where isScram(name, value) && libraryVersion < scramSince && !allowsOldScram:
+                return Finding(
+                    property: name,
+                    message:
+                        "librdkafka \(text(libraryVersion)) repeats its nonce in \(value), which current brokers refuse "
+                        + "as a failed authentication (mended in 2.6.1)",
+                    mend:
+                        "Install librdkafka 2.6.1 or newer (Debian 13 has 2.8; the image has it), or use another mechanism. "
+                        + "If your brokers are known to take it, set kafka.allow_old_scram: true.")
             default: return nil
             }
         }
