@@ -38,6 +38,9 @@ public struct LoadingOptions: Sendable {
         public var connectTimeout: Duration
         public var statementTimeout: Duration
         public var lockTimeout: Duration
+        /// How long beyond `statementTimeout`, at which the server itself ends a statement, it may be silent before its
+        /// connection counts as lost.
+        public var answerMargin: Duration = .seconds(10)
         /// `synchronous_commit=off` for the loader's transactions; safe only with the ledger in the same database.
         public var synchronousCommit: Bool
 

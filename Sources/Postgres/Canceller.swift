@@ -1,4 +1,3 @@
-import CLibPQ
 import Synchronization
 
 #if canImport(Glibc)
@@ -11,28 +10,9 @@ import Synchronization
 
 /// Ends from another thread what a connection's own thread is blocked in.
 public final class Canceller: Sendable {
-    // Safe to share: libpq fills the PGcancel once, nothing writes to it afterwards, PQcancel only reads it and is
-    // documented as thread-safe, and only deinit frees it.
-    private nonisolated(unsafe) let request: OpaquePointer?
     private let socket: SharedSocket
 
-    init(request: OpaquePointer?, socket: SharedSocket) {
-        self.request = request
-        self.socket = socket
-    }
-
-    deinit { PQfreeCancel(request) }
-
-    /// Asks the server, over a connection of its own, to cancel the running statement, which then fails with
-    /// `PostgresError.Code.cancelled`. Blocks until the server has taken the request.
-    ///
-    /// - Returns: false where the request could not be delivered. True does not mean that anything was running.
-    @discardableResult
-    public func cancel() -> Bool {
-        guard let request else { return false }
-        var message = [CChar](repeating: 0, count: 256)
-        return PQcancel(request, &message, Int32(message.count)) == 1
-    }
+    init(socket: SharedSocket) { self.socket = socket }
 
     /// Breaks the connection itself, for a server that no longer answers: the blocked call returns at once with
     /// `PostgresError.Code.connectionLost`, and the outcome of its statement is unknown.

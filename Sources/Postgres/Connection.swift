@@ -1,6 +1,6 @@
 import CLibPQ
 
-/// One session with a PostgreSQL server. Every call blocks.
+/// One session with a PostgreSQL server. Every call blocks, but none for longer than the server may be silent.
 ///
 /// A connection belongs to one thread: it is not `Sendable`, and only its `Canceller` may be used from another.
 /// Nothing here needs session state, so a pooler in transaction mode may stand between.
@@ -17,17 +17,26 @@ public final class Connection {
     }
 
     /// Nil once closed.
-    private var handle: OpaquePointer?
+    private(set) var handle: OpaquePointer?
     private let socket: SharedSocket
+    /// How long the server may be silent while it is waited for.
+    let answerTimeout: Duration
+    /// Asked while the server is waited for; once true, nobody needs its answer any more.
+    let isGivenUp: (() -> Bool)?
 
     /// Connects and authenticates.
     ///
+    /// - Parameter isGivenUp: asked on this thread, several times a second, while a call waits. Once true, the call ends
+    ///   with `.connectionLost`.
     /// - Throws: `.invalidOptions`, or `.connectionFailed` with the SQLSTATE if a server answered: without one nobody
     ///   did, and it is worth waiting.
-    public init(_ options: ConnectionOptions) throws(PostgresError) {
+    public init(_ options: ConnectionOptions, isGivenUp: (() -> Bool)? = nil) throws(PostgresError) {
         try options.validate()
-        let handle = try Self.connect(options)
+        let handle = try ConnectionAttempt.connect(options, isGivenUp: isGivenUp)
         self.handle = handle
+        answerTimeout = options.answerTimeout
+        self.isGivenUp = isGivenUp
+        PQsetnonblocking(handle, 1)
         socket = SharedSocket(duplicating: PQsocket(handle))
         // The default receiver prints to stderr, where a NOTICE of somebody's trigger could show a row's values.
         PQsetNoticeReceiver(handle, { _, _ in }, nil)
@@ -113,7 +122,9 @@ public final class Connection {
         var failure: PostgresError?
         // Each statement's results end with a null, all of them with the answer to the sync.
         while isOpen {
-            guard let result = PQgetResult(handle) else { continue }
+            let next: OpaquePointer?
+            do throws(PostgresError) { next = try nextResult() } catch { return (results, failure?.lost ?? error) }
+            guard let result = next else { continue }
             switch PQresultStatus(result) {
             case PGRES_PIPELINE_SYNC:
                 PQclear(result)
@@ -125,10 +136,7 @@ public final class Connection {
                 do throws(PostgresError) { results.append(try complete(result)) } catch { failure = failure ?? error }
             }
         }
-        // The server's own reason came first, the end of the connection after it.
-        var last = failure ?? lost()
-        last.code = .connectionLost
-        return (results, last)
+        return (results, (failure ?? lost()).lost)
     }
 
     /// Loads data by `COPY … FROM STDIN`.
@@ -150,7 +158,7 @@ public final class Connection {
         }
         PQclear(start)
         do throws(PostgresError) {
-            try body(CopyInStream(handle: handle))
+            try body(CopyInStream(connection: self))
         } catch {
             do throws(PostgresError) {
                 _ = try endCopy(into: relation, abortingWith: "the loader takes its data back")
@@ -165,34 +173,9 @@ public final class Connection {
     }
 
     /// A handle for other threads, good for this session alone.
-    public func makeCanceller() -> Canceller { Canceller(request: PQgetCancel(handle), socket: socket) }
+    public func makeCanceller() -> Canceller { Canceller(socket: socket) }
 
     // MARK: - libpq
-
-    private static func connect(_ options: ConnectionOptions) throws(PostgresError) -> OpaquePointer {
-        let keywords = options.keywords
-        let begin = ContinuousClock.now
-        let handle = withCStrings(keywords.map(\.key)) { keys in
-            withCStrings(keywords.map(\.value)) { values in PQconnectdbParams(keys, values, 1) }
-        }
-        guard let handle else { throw PostgresError(.connectionFailed, message: "out of memory") }
-        guard PQstatus(handle) != CONNECTION_OK else { return handle }
-        let message = connectionMessage(handle)
-        // libpq 15 shows a SQLSTATE of the start only within its text, and only once it is told to be verbose. Where
-        // somebody has answered, ask again: whether to wait (57P03) or to stop (28P01) must not hang on words.
-        var sqlState: SQLState?
-        if PQsocket(handle) >= 0, begin.duration(to: .now) < options.connectTimeout / 2 {
-            PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
-            PQreset(handle)
-            if PQstatus(handle) == CONNECTION_OK {
-                PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
-                return handle
-            }
-            sqlState = SQLState(inVerboseMessage: connectionMessage(handle))
-        }
-        PQfinish(handle)
-        throw PostgresError(.connectionFailed, sqlState: sqlState, message: message)
-    }
 
     private func checkStatement(_ sql: String) throws(PostgresError) {
         guard handle != nil else { throw lost() }
@@ -201,13 +184,7 @@ public final class Connection {
 
     private func lost() -> PostgresError {
         PostgresError(
-            .connectionLost, message: handle == nil ? "the connection is closed" : Self.connectionMessage(handle))
-    }
-
-    /// What libpq says, without the lines of advice that it indents.
-    private static func connectionMessage(_ handle: OpaquePointer?) -> String {
-        String(cString: PQerrorMessage(handle)).split(separator: "\n").filter { !$0.hasPrefix("\t") }
-            .joined(separator: "; ")
+            .connectionLost, message: handle == nil ? "the connection is closed" : connectionMessage(handle))
     }
 
     @discardableResult
@@ -216,7 +193,7 @@ public final class Connection {
     ) throws(PostgresError) -> QueryResult {
         guard let result else {
             guard isOpen else { throw lost() }
-            throw PostgresError(.misuse, message: Self.connectionMessage(handle))
+            throw PostgresError(.misuse, message: connectionMessage(handle))
         }
         switch PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
@@ -229,7 +206,7 @@ public final class Connection {
         default:
             defer { PQclear(result) }
             throw PostgresError(
-                result: result, isConnectionOpen: isOpen, connectionMessage: Self.connectionMessage(handle),
+                result: result, isConnectionOpen: isOpen, connectionMessage: connectionMessage(handle),
                 copyInto: relation)
         }
     }
@@ -239,10 +216,10 @@ public final class Connection {
     private func collect(wasSent: Int32) throws(PostgresError) -> OpaquePointer? {
         guard wasSent == 1 else {
             guard isOpen else { throw lost() }
-            throw PostgresError(.misuse, message: Self.connectionMessage(handle))
+            throw PostgresError(.misuse, message: connectionMessage(handle))
         }
         var answer: OpaquePointer?
-        while let result = PQgetResult(handle) {
+        while let result = try nextResult() {
             if let earlier = answer {
                 if PQresultStatus(earlier) == PGRES_FATAL_ERROR {
                     PQclear(result)
@@ -306,7 +283,7 @@ public final class Connection {
         var ended = PQputCopyEnd(handle, reason) == 1
         var rows = 0
         var failure: PostgresError?
-        while let result = PQgetResult(handle) {
+        while let result = try nextResult() {
             if PQresultStatus(result) == PGRES_COPY_IN {
                 PQclear(result)
                 // Only if the end could not be sent; asking on would give the same answer for ever.
@@ -325,10 +302,8 @@ public final class Connection {
                 failure = failure ?? error
             }
         }
-        if var failure {
-            // The server's own reason came first, the end of the connection after it.
-            if !isOpen { failure.code = .connectionLost }
-            throw failure
+        if let failure {
+            throw isOpen ? failure : failure.lost
         }
         return rows
     }
@@ -336,7 +311,7 @@ public final class Connection {
 
 /// Where a COPY's data goes; see `Connection.copyIn`.
 public struct CopyInStream: ~Copyable {
-    fileprivate let handle: OpaquePointer?
+    fileprivate let connection: Connection
 
     /// Sends a piece of the data, of any length; rows may be cut anywhere. Blocks while the server reads slower.
     public borrowing func send(_ bytes: UnsafeRawBufferPointer) throws(PostgresError) {
@@ -345,11 +320,13 @@ public struct CopyInStream: ~Copyable {
         while start < bytes.count {
             let count = min(Self.sliceSize, bytes.count - start)
             let slice = bytes.baseAddress.map { ($0 + start).assumingMemoryBound(to: CChar.self) }
-            guard PQputCopyData(handle, slice, Int32(count)) == 1 else {
-                throw PostgresError(
-                    .connectionLost, message: String(cString: PQerrorMessage(handle)))
+            switch PQputCopyData(connection.handle, slice, Int32(count)) {
+            case 1: start += count
+            case 0: break  // no room: once what it has is sent, there is
+            default:
+                throw PostgresError(.connectionLost, message: connectionMessage(connection.handle))
             }
-            start += count
+            try connection.flush()
         }
     }
 
@@ -372,25 +349,5 @@ extension SQLState {
         }
         guard let found else { return nil }
         self.init(rawValue: String(found))
-    }
-}
-
-/// A NULL-terminated array of C strings, good inside `body`.
-private func withCStrings<Result>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
-) -> Result {
-    var bytes: [CChar] = []
-    var starts: [Int] = []
-    for string in strings {
-        starts.append(bytes.count)
-        bytes.append(contentsOf: string.utf8CString)
-    }
-    return bytes.withUnsafeBufferPointer { bytes in
-        var pointers = starts.map { start in bytes.baseAddress.map { $0 + start } }
-        pointers.append(nil)
-        return pointers.withUnsafeBufferPointer { pointers in
-            // Never nil: the array holds its terminator at least.
-            withExtendedLifetime(pointers) { body(pointers.baseAddress!) }
-        }
     }
 }

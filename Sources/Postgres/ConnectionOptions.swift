@@ -1,4 +1,5 @@
 import CLibPQ
+import Foundation
 
 /// How to reach a database. What a URL says itself wins over the defaults here.
 public struct ConnectionOptions: Sendable, Equatable {
@@ -6,8 +7,11 @@ public struct ConnectionOptions: Sendable, Equatable {
     public var url: String
     /// Shown in `pg_stat_activity`, unless the URL or `PGAPPNAME` says another.
     public var applicationName: String
-    /// For each host that the URL names, in whole seconds, 2 at least.
+    /// For each address of each host that the URL names, in whole seconds, 2 at least.
     public var connectTimeout: Duration
+    /// How long the server may be silent while it is waited for, before the connection counts as lost. Longer than the longest
+    /// statement.
+    public var answerTimeout: Duration
     /// How long sent data may stay unacknowledged before the kernel gives the connection up.
     public var tcpUserTimeout: Duration
     /// The idle time after which the kernel asks whether the other side is still there.
@@ -15,18 +19,22 @@ public struct ConnectionOptions: Sendable, Equatable {
 
     public init(
         url: String = "", applicationName: String = "loader", connectTimeout: Duration = .seconds(10),
-        tcpUserTimeout: Duration = .seconds(30), keepalivesIdle: Duration = .seconds(30)
+        answerTimeout: Duration = .seconds(130), tcpUserTimeout: Duration = .seconds(30), keepalivesIdle: Duration = .seconds(30)
     ) {
         self.url = url
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
+        self.answerTimeout = answerTimeout
         self.tcpUserTimeout = tcpUserTimeout
         self.keepalivesIdle = keepalivesIdle
     }
 
     /// libpq's keywords in the order in which it reads them: a later one overrides an earlier one, so what stands
     /// before the URL is a default and what stands after it is forced.
-    var keywords: [(key: String, value: String)] {
+    var keywords: [(key: String, value: String)] { keywords(writable: wantsWritable) }
+
+    /// - Parameter writable: pass over hosts that take no writes.
+    func keywords(writable: Bool) -> [(key: String, value: String)] {
         var keywords = [
             ("fallback_application_name", applicationName),
             ("connect_timeout", String(max(2, connectTimeout.components.seconds))),
@@ -36,9 +44,38 @@ public struct ConnectionOptions: Sendable, Equatable {
             ("keepalives_count", "3"),
             ("tcp_user_timeout", String(max(1, tcpUserTimeout.components.seconds) * 1000)),
         ]
+        if writable { keywords.append(("target_session_attrs", "read-write")) }
         if !url.isEmpty { keywords.append(("dbname", url)) }
         keywords.append(("client_encoding", "UTF8"))
         return keywords
+    }
+
+    /// Several hosts are a primary and its standbys, and which of them is the primary changes: the first that answers will
+    /// not do, unless the URL or `PGTARGETSESSIONATTRS` says so.
+    var wantsWritable: Bool {
+        hosts > 1 && said("target_session_attrs") == nil
+            && ProcessInfo.processInfo.environment["PGTARGETSESSIONATTRS"] == nil
+    }
+
+    /// The longest that connecting may take as a whole. One host more than there are, for a name with two addresses.
+    var longestAttempt: Duration { max(connectTimeout, .seconds(2)) * (hosts + 1) }
+
+    private var hosts: Int {
+        let environment = ProcessInfo.processInfo.environment
+        let list = said("hostaddr") ?? said("host") ?? environment["PGHOSTADDR"] ?? environment["PGHOST"]
+        return (list ?? "").utf8.count { $0 == UInt8(ascii: ",") } + 1
+    }
+
+    /// What the URL itself says of one of libpq's options.
+    private func said(_ keyword: String) -> String? {
+        guard url.contains("=") || url.contains("://"), let options = PQconninfoParse(url, nil) else { return nil }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while let name = option.pointee.keyword {
+            if String(cString: name) == keyword { return option.pointee.val.map { String(cString: $0) } }
+            option += 1
+        }
+        return nil
     }
 
     /// Refuses what libpq cannot read, without repeating any of it: a URL holds a password.

@@ -12,9 +12,11 @@ public struct PostgresError: Error, Sendable, Equatable {
         case connectionFailed
         /// The connection is gone; whether the statement under way took effect is unknown.
         case connectionLost
+        /// The server was silent for longer than it may be, so the connection was given up; the outcome is as unknown.
+        case noAnswer
         /// The server refused the statement.
         case server
-        /// The statement was cancelled, by `Canceller.cancel()`, a `statement_timeout` or an administrator.
+        /// The statement was cancelled, by a `statement_timeout` or an administrator.
         case cancelled
         /// A call that does not fit the connection's state, or a parameter that no protocol message can carry.
         case misuse
@@ -70,8 +72,15 @@ public struct PostgresError: Error, Sendable, Equatable {
         return CopyErrorContext.column(in: context, line: copyLine, among: columns)
     }
 
-    /// The socket is gone, so the outcome of what was under way is unknown.
-    public var isConnectionLoss: Bool { code == .connectionLost }
+    /// The connection is gone, so the outcome of what was under way is unknown.
+    public var isConnectionLoss: Bool { code == .connectionLost || code == .noAnswer }
+
+    /// The same, once the connection has ended behind it: the server's own reason comes first.
+    var lost: PostgresError {
+        var error = self
+        if !isConnectionLoss { error.code = .connectionLost }
+        return error
+    }
 
     /// Whether `message` is certain to be the server's own words about names and states, free of any row's values.
     public var isMessageFreeOfData: Bool {
@@ -108,6 +117,7 @@ extension PostgresError: CustomStringConvertible {
         case .invalidOptions: "invalid connection options"
         case .connectionFailed: "no connection"
         case .connectionLost: "connection lost"
+        case .noAnswer: "no answer"
         case .server: "server error"
         case .cancelled: "cancelled"
         case .misuse: "misuse of a connection"

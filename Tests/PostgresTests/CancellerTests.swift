@@ -63,15 +63,6 @@ import Testing
         }
     }
 
-    @Test("cancel ends the running statement and keeps the session")
-    func cancel() throws {
-        let (error, isOpen) = try outcome { #expect($0.cancel()) }
-        #expect(error?.code == .cancelled)
-        #expect(error?.sqlState == .queryCanceled)
-        #expect(error?.isConnectionLoss == false)
-        #expect(isOpen)
-    }
-
     @Test("breakConnection frees a thread whose server does not answer")
     func breakConnection() throws {
         let (error, isOpen) = try outcome { $0.breakConnection() }
@@ -83,6 +74,5 @@ import Testing
     func outlives() throws {
         let canceller = try server.connect().makeCanceller()
         canceller.breakConnection()
-        canceller.cancel()
     }
 }

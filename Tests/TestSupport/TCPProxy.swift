@@ -14,6 +14,9 @@ public final class TCPProxy: Sendable {
         case swallowAnswer
     }
 
+    /// The way that bytes of a forgotten connection no longer go.
+    public enum Direction: Sendable, CaseIterable { case toServer, toClient }
+
     public let port: UInt16
     private let listener: Int32
     private let state: Mutex<State>
@@ -24,6 +27,9 @@ public final class TCPProxy: Sendable {
         var faults: [Fault] = []
         var fired = 0
         var isStalled = false
+        /// The direction, and how many pieces in it pass before.
+        var forgets: (direction: Direction, pieces: Int)?
+        var forgotten = 0
         var isClosed = false
         var connections: [Weak] = []
     }
@@ -36,6 +42,8 @@ public final class TCPProxy: Sendable {
         let client: Int32
         let server: Int32
         let swallowsAnswer = Atomic<Bool>(false)
+        let forgetsToServer = Atomic<Bool>(false)
+        let forgetsToClient = Atomic<Bool>(false)
         private let isCut = Atomic<Bool>(false)
 
         init(client: Int32, server: Int32) {
@@ -46,6 +54,20 @@ public final class TCPProxy: Sendable {
         deinit {
             close(client)
             close(server)
+        }
+
+        func isForgotten(_ direction: Direction) -> Bool {
+            switch direction {
+            case .toServer: forgetsToServer.load(ordering: .acquiring)
+            case .toClient: forgetsToClient.load(ordering: .acquiring)
+            }
+        }
+
+        func forget(_ direction: Direction) {
+            switch direction {
+            case .toServer: forgetsToServer.store(true, ordering: .releasing)
+            case .toClient: forgetsToClient.store(true, ordering: .releasing)
+            }
         }
 
         /// Ends both sockets; the descriptors stay until nobody uses them.
@@ -123,6 +145,34 @@ public final class TCPProxy: Sendable {
         set { state.withLock { $0.isStalled = newValue } }
     }
 
+    /// Forgets a connection as a firewall does that has lost its state: both sides stay open, and what is sent in one
+    /// direction goes nowhere, for ever. The other connections, and those to come, are not concerned.
+    ///
+    /// - Parameter pieces: how many reads of what goes in that direction, over all connections, still pass.
+    public func forgetConnection(_ direction: Direction, after pieces: Int = 0) {
+        state.withLock { $0.forgets = (direction, pieces) }
+    }
+
+    /// How many connections were forgotten.
+    public var forgottenCount: Int { state.withLock { $0.forgotten } }
+
+    /// - Returns: whether this piece, and all that follow it, goes nowhere.
+    private func swallows(_ direction: Direction, _ connection: Connection) -> Bool {
+        if connection.isForgotten(direction) { return true }
+        let begins = state.withLock { state in
+            guard let forgets = state.forgets, forgets.direction == direction else { return false }
+            guard forgets.pieces == 0 else {
+                state.forgets = (direction, forgets.pieces - 1)
+                return false
+            }
+            state.forgets = nil
+            state.forgotten += 1
+            return true
+        }
+        if begins { connection.forget(direction) }
+        return begins
+    }
+
     private func forward(_ client: Int32) {
         guard let server = try? Self.connect(to: state.withLock({ $0.target })) else {
             close(client)
@@ -140,17 +190,19 @@ public final class TCPProxy: Sendable {
         Thread { [weak self] in
             Self.copy(from: client, to: server) { bytes in
                 stall()
-                guard bytes.isCommit, let fault = self?.takeFault() else { return true }
-                if fault == .swallowCommit { return false }
+                if self?.swallows(.toServer, connection) ?? false { return .swallow }
+                guard bytes.isCommit, let fault = self?.takeFault() else { return .pass }
+                if fault == .swallowCommit { return .end }
                 connection.swallowsAnswer.store(true, ordering: .releasing)
-                return true
+                return .pass
             }
             connection.cut()
         }.start()
-        Thread {
+        Thread { [weak self] in
             Self.copy(from: server, to: client) { _ in
                 stall()
-                return !connection.swallowsAnswer.load(ordering: .acquiring)
+                if self?.swallows(.toClient, connection) ?? false { return .swallow }
+                return connection.swallowsAnswer.load(ordering: .acquiring) ? .end : .pass
             }
             connection.cut()
         }.start()
@@ -165,12 +217,19 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Copies until an end, an error, or until `mayPass` says no.
-    private static func copy(from: Int32, to: Int32, mayPass: (UnsafeRawBufferPointer) -> Bool) {
+    private enum Fate { case pass, swallow, end }
+
+    /// Copies until an end, an error, or until `fate` says so.
+    private static func copy(from: Int32, to: Int32, fate: (UnsafeRawBufferPointer) -> Fate) {
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
             while true {
                 let count = recv(from, buffer.baseAddress, buffer.count, 0)
-                guard count > 0, mayPass(UnsafeRawBufferPointer(rebasing: buffer[..<count])) else { return }
+                guard count > 0 else { return }
+                switch fate(UnsafeRawBufferPointer(rebasing: buffer[..<count])) {
+                case .pass: break
+                case .swallow: continue
+                case .end: return
+                }
                 var start = 0
                 while start < count {
                     let sent = send(

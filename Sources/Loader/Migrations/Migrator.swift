@@ -113,7 +113,12 @@ struct Migrator {
         turn.close()
     }
 
+    /// A migration may take hours by intent, and says nothing meanwhile.
+    private static let answerTimeout: Duration = .seconds(24 * 3600)
+
     private func connect() throws(MigrationError) -> Connection {
+        var options = options
+        options.answerTimeout = Self.answerTimeout
         do { return try Connection(options) } catch { throw MigrationError(error) }
     }
 

@@ -15,31 +15,26 @@ enum Startup {
     ) throws -> Preflight? {
         var backoff = Backoff()
         let began = ContinuousClock.now
-        func wait(
-            for place: LoadingStatistics.Outage, _ what: String, _ error: any Error, code: String?, mend: String
-        ) throws(LoadingError) {
+        func wait(_ notice: OutageNotice) throws(LoadingError) {
             if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
                 throw LoadingError(
-                    .unavailable, "\(what) away, and outage_timeout is over: \(error)",
-                    mend: "bring it up and start again")
+                    .unavailable, "\(notice.what), and outage_timeout is over: \(notice.error)",
+                    mend: "mend that and start again")
             }
             if backoff.attempts == 0 {
-                statistics.outage(place, isOver: false)
-                statistics.report(
-                    Incident(
-                        .warning, "\(what) away; it is tried until it answers", code: code, error: "\(error)",
-                        mend: mend),
-                    to: logger)
+                statistics.outage(notice.place, isOver: false)
+                statistics.report(notice.incident("it is tried"), to: logger)
             }
             stop.wait(for: backoff.next())
         }
         while !stop.isRequested {
             do {
-                let preflight = try prepare(options, logger: logger)
+                let preflight = try prepare(options, logger: logger) { stop.isRequested }
                 statistics.outage(.database, isOver: true)
                 statistics.outage(.brokers, isOver: true)
                 return preflight
             } catch let error as PostgresError {
+                if stop.isRequested { break }
                 guard FailureClass(error) == .away else {
                     throw LoadingError(problems: [
                         SetupProblem(
@@ -47,25 +42,23 @@ enum Startup {
                             mend: "mend postgres.url or the role's rights")
                     ])
                 }
-                try wait(
-                    for: .database, "the database is", error, code: error.sqlState?.rawValue,
-                    mend: "bring the server of postgres.url back; the loader goes on by itself")
+                try wait(OutageNotice(error))
             } catch let error as KafkaError {
                 guard error.isRetriable else {
                     throw LoadingError(
                         .kafka, "the brokers refuse: \(error)", mend: "mend kafka.properties or the rights")
                 }
-                try wait(
-                    for: .brokers, "the brokers are", error, code: error.code.name,
-                    mend: "bring the brokers of kafka.brokers back; the loader goes on by itself")
+                try wait(OutageNotice(brokers: error))
             }
         }
         return nil
     }
 
     /// The start-up check, then what has to happen before the first message.
-    private static func prepare(_ options: LoadingOptions, logger: Logger) throws -> Preflight {
-        let preflight = try check(options)
+    private static func prepare(
+        _ options: LoadingOptions, logger: Logger, isGivenUp: @escaping () -> Bool
+    ) throws -> Preflight {
+        let preflight = try check(options, isGivenUp: isGivenUp)
         guard let deployment = options.resetForDeployment else { return preflight }
         guard options.delivery == .exactlyOnce else {
             throw LoadingError(problems: [
@@ -74,15 +67,15 @@ enum Startup {
                     mend: "set delivery: exactly_once, or use `loader backfill --to-earliest`")
             ])
         }
-        let connection = try Connection(options.connectionOptions("reset"))
+        let connection = try Connection(options.connectionOptions("reset"), isGivenUp: isGivenUp)
         defer { connection.close() }
         try DeploymentReset(options, deployment: deployment).run(preflight, on: connection, logger: logger)
         return preflight
     }
 
     /// One connection, one check.
-    static func check(_ options: LoadingOptions) throws -> Preflight {
-        let connection = try Connection(options.connectionOptions("check"))
+    static func check(_ options: LoadingOptions, isGivenUp: @escaping () -> Bool) throws -> Preflight {
+        let connection = try Connection(options.connectionOptions("check"), isGivenUp: isGivenUp)
         defer { connection.close() }
         let preflight = try Preflight.check(options, on: connection)
         if options.delivery == .exactlyOnce {

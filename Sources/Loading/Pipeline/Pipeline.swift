@@ -507,7 +507,7 @@ public final class Pipeline {
                 error: "\(error)", mend: "nothing to do, unless the loader stops: then mend the route"),
             to: logger)
         do {
-            let connection = try Connection(options.connectionOptions("check"))
+            let connection = try Connection(options.connectionOptions("check"), isGivenUp: { [stop] in stop.isRequested })
             defer { connection.close() }
             builders.replace(try Preflight.targets(options, on: connection))
         } catch let problems as LoadingError {
@@ -676,7 +676,7 @@ public final class Pipeline {
             resolutionBackoff.reset()
             if let since = resolutionFailedSince {
                 resolutionFailedSince = nil
-                statistics.outage(.database, isOver: true)
+                statistics.outage(.database, for: "positions", isOver: true)
                 logger.notice(
                     "back again",
                     metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
@@ -705,7 +705,7 @@ public final class Pipeline {
             } else {
                 resolutionFailedSince = .now
                 let isDatabase = error is PostgresError
-                if isDatabase { statistics.outage(.database, isOver: false) }
+                if isDatabase { statistics.outage(.database, for: "positions", isOver: false) }
                 statistics.report(
                     Incident(
                         .warning, "where to begin cannot be read yet; it is tried until it can",

@@ -56,7 +56,19 @@ struct StartReader {
     ///
     /// - Parameter wanted: none where a group that has been given nothing only has to begin with its subscriptions.
     func read(_ wanted: [TopicPartition]) throws -> Result {
-        let connection = try Connection(options.connectionOptions("ledger"))
+        do {
+            return try decide(wanted)
+        } catch let error as PostgresError {
+            try goOn()  // It was the stop that ended the connection.
+            throw error
+        }
+    }
+
+    private func decide(_ wanted: [TopicPartition]) throws -> Result {
+        // The group is not served meanwhile, and what is asked here is small: no answer for some seconds is none.
+        let patience = min(options.database.statementTimeout, Self.timeout)
+        let connection = try Connection(
+            options.connectionOptions("ledger", statements: patience), isGivenUp: isStopping)
         defer { connection.close() }
         guard let mark = try Ledger.mark(on: connection) else {
             throw LoadingError(

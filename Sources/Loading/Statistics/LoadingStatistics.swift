@@ -117,6 +117,8 @@ public final class LoadingStatistics: Sendable {
         public private(set) var history: [Sample] = []
         /// How far all positions have moved since the process began.
         private var offsets: Int64 = 0
+        /// Who cannot go on for each outage. It is over when nobody is left.
+        fileprivate var waiting: [Outage: Set<String>] = [:]
 
         public init() {}
 
@@ -200,11 +202,18 @@ public final class LoadingStatistics: Sendable {
     /// Keeps an incident without logging it.
     public func note(_ incident: Incident) { state.withLock { $0.note(incident) } }
 
-    public func outage(_ outage: Outage, isOver: Bool) {
+    /// Notes that something is away, or back, for one of those who need it.
+    ///
+    /// - Parameter party: who says so; the outage is over when the last of those who noticed it has seen its end.
+    public func outage(_ outage: Outage, for party: String = "the loader", isOver: Bool) {
         state.withLock { state in
             if isOver {
-                state.outagesSince[outage] = nil
-            } else if state.outagesSince.updateValue(state.outagesSince[outage] ?? Date(), forKey: outage) == nil {
+                state.waiting[outage]?.remove(party)
+                if state.waiting[outage]?.isEmpty ?? true { state.outagesSince[outage] = nil }
+            } else {
+                state.waiting[outage, default: []].insert(party)
+                guard state.outagesSince[outage] == nil else { return }
+                state.outagesSince[outage] = Date()
                 state.outageCounts[outage, default: 0] += 1
             }
         }

@@ -177,6 +177,7 @@ final class Writer: @unchecked Sendable {
             if isAbandoned {
                 session.connection?.close()
                 session.connection = nil
+                endOutages()
                 return .abandoned(batch)
             }
             do throws(TransactionFailure) {
@@ -232,9 +233,8 @@ final class Writer: @unchecked Sendable {
                     }
                     if isAbandoned { continue }
                     batch.noteFailure(code: error.code.name, "\(error)")
-                    if let failure = away(
-                        .deadLetterTopic, "\(error)", error.code.name, &session.awaySince, &waitingSince)
-                    {
+                    let notice = OutageNotice(deadLetterTopic: error, options.deadLetters.topic ?? "")
+                    if let failure = away(notice, nil, &session.awaySince, &waitingSince) {
                         return .failed(batch, failure)
                     }
                     pause(backoff.next())
@@ -264,9 +264,9 @@ final class Writer: @unchecked Sendable {
                         }
                         disconnect(&session)
                         // A connection that was cut while nothing happened says nothing about the server.
-                        if isReused, error.isConnectionLoss, !commitSent, session.awaySince == nil { continue }
+                        if isReused, error.code == .connectionLost, !commitSent, session.awaySince == nil { continue }
                         if let failure = away(
-                            .database, "\(error)", error.sqlState?.rawValue, &session.awaySince, &waitingSince)
+                            OutageNotice(error), error.sqlState, &session.awaySince, &waitingSince)
                         {
                             return .failed(batch, failure)
                         }
@@ -280,7 +280,7 @@ final class Writer: @unchecked Sendable {
     private func connected(_ session: inout Session) throws(TransactionFailure) -> Connection {
         if let connection = session.connection { return connection }
         let connection = try known { () throws(PostgresError) in
-            try Connection(options.connectionOptions("writer \(index)"))
+            try Connection(options.connectionOptions("writer \(index)")) { [unowned self] in self.isAbandoned }
         }
         session.connection = connection
         let canceller = connection.makeCanceller()
@@ -308,39 +308,31 @@ final class Writer: @unchecked Sendable {
     /// Says once that something is away.
     ///
     /// - Parameters:
-    ///   - code: the SQLSTATE, if a server answered, or librdkafka's.
     ///   - since: when the outage was noticed, this batch's or one before.
     ///   - waitingSince: since when this batch waits.
     /// - Returns: the error to stop with, once `outage_timeout` has passed.
     private func away(
-        _ place: LoadingStatistics.Outage, _ reason: String, _ code: String?, _ since: inout ContinuousClock.Instant?,
+        _ notice: OutageNotice, _ sqlState: SQLState?, _ since: inout ContinuousClock.Instant?,
         _ waitingSince: inout ContinuousClock.Instant?
     ) -> LoadingError? {
-        let isDatabase = place == .database
-        let what = isDatabase ? "the database" : "the dead-letter topic"
-        statistics.retried(.away, isDatabase ? code.map { String($0.prefix(2)) } : nil)
+        statistics.retried(.away, sqlState?.classCode)
         condition.withLock {
             state.isAway = true
             condition.broadcast()
         }
+        statistics.outage(notice.place, for: name, isOver: false)
         if since == nil {
             since = .now
-            statistics.outage(place, isOver: false)
             statistics.report(
-                Incident(
-                    .warning, "\(what) is away; the batch is kept and tried again until it answers", code: code,
-                    error: reason,
-                    mend: isDatabase
-                        ? "bring the server of postgres.url back; the loader goes on by itself"
-                        : "bring the brokers back, or mend dead_letters.topic; the loader goes on by itself"),
-                to: logger, ["writer": .stringConvertible(index)])
+                notice.incident("the batch is kept and tried again"), to: logger,
+                ["writer": .stringConvertible(index)])
         }
         let began = waitingSince ?? .now
         waitingSince = began
         if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
             return LoadingError(
-                .unavailable, "\(what) was away for longer than outage_timeout: \(reason)",
-                mend: "bring it back and start again; nothing is lost")
+                .unavailable, "\(notice.what), for longer than outage_timeout: \(notice.error)",
+                mend: "mend that and start again; nothing is lost")
         }
         return nil
     }
@@ -349,8 +341,7 @@ final class Writer: @unchecked Sendable {
         guard let began = since else { return }
         since = nil
         condition.withLock { state.isAway = false }
-        statistics.outage(.database, isOver: true)
-        statistics.outage(.deadLetterTopic, isOver: true)
+        endOutages()
         logger.notice(
             "back again",
             metadata: [
@@ -358,6 +349,14 @@ final class Writer: @unchecked Sendable {
                 "writer": .stringConvertible(index),
             ])
     }
+
+    /// This writer waits for nothing any more: it goes on, or has nothing to do it with.
+    private func endOutages() {
+        statistics.outage(.database, for: name, isOver: true)
+        statistics.outage(.deadLetterTopic, for: name, isOver: true)
+    }
+
+    private var name: String { "writer \(index)" }
 
     /// Waits, unless the batch is abandoned in the meantime.
     private func pause(_ duration: Duration) {
@@ -380,9 +379,12 @@ extension Duration {
 
 extension LoadingOptions {
     /// How this process introduces itself to the server.
-    public func connectionOptions(_ role: String) -> ConnectionOptions {
+    ///
+    /// - Parameter statements: the longest that one of its statements may take; nil: `statement_timeout`.
+    public func connectionOptions(_ role: String, statements: Duration? = nil) -> ConnectionOptions {
         ConnectionOptions(
-            url: database.url, applicationName: "loader \(group) \(role)", connectTimeout: database.connectTimeout)
+            url: database.url, applicationName: "loader \(group) \(role)", connectTimeout: database.connectTimeout,
+            answerTimeout: (statements ?? database.statementTimeout) + database.answerMargin)
     }
 }
 

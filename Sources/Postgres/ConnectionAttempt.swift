@@ -1,0 +1,138 @@
+import CLibPQ
+import Dispatch
+import Foundation
+import Synchronization
+
+/// An attempt to connect, on a thread of its own: libpq bounds the wait for each address, but neither that for the name
+/// server nor the whole, and cannot be told to give up.
+final class ConnectionAttempt: Sendable {
+    // Unchecked: the pointer goes from the one thread to the other, and only one of them ever has it.
+    private enum State: @unchecked Sendable {
+        case underWay
+        case made(OpaquePointer)
+        case failed(PostgresError)
+        /// Nobody waits any more; what comes is thrown away.
+        case givenUp
+    }
+
+    private let state = Mutex(State.underWay)
+    private let ended = DispatchSemaphore(value: 0)
+
+    private init() {}
+
+    /// - Parameter isGivenUp: asked while it waits; once true, nobody needs the connection any more.
+    static func connect(
+        _ options: ConnectionOptions, isGivenUp: (() -> Bool)?
+    ) throws(PostgresError) -> OpaquePointer {
+        let attempt = ConnectionAttempt()
+        let thread = Thread {
+            do throws(PostgresError) {
+                attempt.end(.made(try open(options)))
+            } catch {
+                attempt.end(.failed(error))
+            }
+        }
+        thread.name = "connecting"
+        thread.start()
+        return try attempt.wait(for: options.longestAttempt, isGivenUp: isGivenUp)
+    }
+
+    private func end(_ outcome: State) {
+        state.withLock { state in
+            if case .givenUp = state {
+                if case .made(let handle) = outcome { PQfinish(handle) }
+            } else {
+                state = outcome
+            }
+        }
+        ended.signal()
+    }
+
+    private func wait(for bound: Duration, isGivenUp: (() -> Bool)?) throws(PostgresError) -> OpaquePointer {
+        let deadline = ContinuousClock.now + bound
+        var isOver = false
+        while ended.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+            isOver = ContinuousClock.now >= deadline || isGivenUp?() ?? false
+            if isOver { break }
+        }
+        let outcome = state.withLock { state in
+            defer { if case .underWay = state { state = .givenUp } }
+            return state
+        }
+        switch outcome {
+        case .made(let handle): return handle
+        case .failed(let error): throw error
+        case .underWay, .givenUp:
+            throw PostgresError(.connectionFailed, message: "no connection came about within \(bound.components.seconds) s")
+        }
+    }
+
+    // MARK: The attempt's own thread
+
+    private static func open(_ options: ConnectionOptions) throws(PostgresError) -> OpaquePointer {
+        let begin = ContinuousClock.now
+        guard let handle = start(options.keywords) else {
+            throw PostgresError(.connectionFailed, message: "out of memory")
+        }
+        guard PQstatus(handle) != CONNECTION_OK else { return handle }
+        let message = connectionMessage(handle)
+        // libpq 15 shows a SQLSTATE of the start only within its text, and only once it is told to be verbose. Where
+        // somebody has answered, ask again: whether to wait (57P03) or to stop (28P01) must not hang on words.
+        var sqlState: SQLState?
+        if PQsocket(handle) >= 0, begin.duration(to: .now) < options.connectTimeout / 2 {
+            PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
+            PQreset(handle)
+            if PQstatus(handle) == CONNECTION_OK {
+                PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
+                return handle
+            }
+            sqlState = SQLState(inVerboseMessage: connectionMessage(handle))
+        }
+        PQfinish(handle)
+        if sqlState == nil, options.wantsWritable, takesReaders(options) {
+            throw PostgresError(
+                .connectionFailed, sqlState: .readOnlyTransaction,
+                message: "no host of the URL that answers takes writes: each is a standby or read-only")
+        }
+        throw PostgresError(.connectionFailed, sqlState: sqlState, message: message)
+    }
+
+    /// Whether one of several hosts would let somebody in who only reads.
+    private static func takesReaders(_ options: ConnectionOptions) -> Bool {
+        let handle = start(options.keywords(writable: false))
+        defer { PQfinish(handle) }
+        return PQstatus(handle) == CONNECTION_OK
+    }
+
+    private static func start(_ keywords: [(key: String, value: String)]) -> OpaquePointer? {
+        withCStrings(keywords.map(\.key)) { keys in
+            withCStrings(keywords.map(\.value)) { values in PQconnectdbParams(keys, values, 1) }
+        }
+    }
+}
+
+/// What libpq says of a connection, without the lines of advice that it indents.
+func connectionMessage(_ handle: OpaquePointer?) -> String {
+    String(cString: PQerrorMessage(handle)).split(separator: "\n").filter { !$0.hasPrefix("\t") }
+        .joined(separator: "; ")
+}
+
+/// A NULL-terminated array of C strings, good inside `body`.
+private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+) -> Result {
+    var bytes: [CChar] = []
+    var starts: [Int] = []
+    for string in strings {
+        starts.append(bytes.count)
+        bytes.append(contentsOf: string.utf8CString)
+    }
+    return bytes.withUnsafeBufferPointer { bytes in
+        var pointers = starts.map { start in bytes.baseAddress.map { $0 + start } }
+        pointers.append(nil)
+        return pointers.withUnsafeBufferPointer { pointers in
+            // Never nil: the array holds its terminator at least.
+            withExtendedLifetime(pointers) { body(pointers.baseAddress!) }
+        }
+    }
+}
