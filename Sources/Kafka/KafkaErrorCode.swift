@@ -62,6 +62,9 @@ extension KafkaErrorCode {
     public static let offsetOutOfRange = KafkaErrorCode(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
     public static let unknownTopicOrPartition = KafkaErrorCode(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
     public static let messageTooLarge = KafkaErrorCode(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+    public static let recordListTooLarge = KafkaErrorCode(RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE)
+    public static let invalidTimestamp = KafkaErrorCode(RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP)
+    public static let invalidRecord = KafkaErrorCode(RD_KAFKA_RESP_ERR_INVALID_RECORD)
     public static let illegalGeneration = KafkaErrorCode(RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION)
     public static let unknownMember = KafkaErrorCode(RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
     public static let memberIDRequired = KafkaErrorCode(RD_KAFKA_RESP_ERR_MEMBER_ID_REQUIRED)
@@ -91,6 +94,9 @@ extension KafkaErrorCode {
         .transport, .resolve, .allBrokersDown, .timedOut, .messageTimedOut, .queueFull, .waitingForCoordinator,
         .notCoordinator, .unknownTopicOrPartition,
         KafkaErrorCode(RD_KAFKA_RESP_ERR__RETRY),
+        // Given up by a client that ends or begins anew, before the brokers had it or had said so.
+        KafkaErrorCode(RD_KAFKA_RESP_ERR__PURGE_QUEUE),
+        KafkaErrorCode(RD_KAFKA_RESP_ERR__PURGE_INFLIGHT),
         KafkaErrorCode(RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE),
         KafkaErrorCode(RD_KAFKA_RESP_ERR__WAIT_CACHE),
         KafkaErrorCode(RD_KAFKA_RESP_ERR_INVALID_MSG),
@@ -136,7 +142,7 @@ extension KafkaErrorCode {
         case .maxPollExceeded:
             "raise max.poll.interval.ms in kafka.properties or make batches smaller"
         case .messageTooLarge:
-            "raise the topic's max.message.bytes"
+            "raise the topic's max.message.bytes, and message.max.bytes in kafka.properties"
         default:
             nil
         }

@@ -1,40 +1,39 @@
 import CRdKafka
 import Synchronization
 
-/// Writes messages to topics, and knows which of them the brokers have acknowledged.
+/// Writes messages to topics, and tells of each whether the brokers have acknowledged it.
 ///
 /// By default a message counts as acknowledged when all in-sync replicas have it, and the producer is idempotent: its
 /// retries neither duplicate nor reorder.
 ///
-/// Any thread may call any method. `flush` waits for the messages of all threads, so whoever needs the outcome of its
-/// own messages uses a producer of its own.
+/// Any thread may call any method. Each message belongs to a `Delivery`, so whoever waits does so for exactly its own, and
+/// nobody takes another's outcome.
 public final class Producer: Sendable {
     private let owner: KafkaClient
     private var client: OpaquePointer { owner.handle }
-    private let reports: DeliveryReports
 
     /// - Parameter properties: librdkafka's, in order; those given overrule `acks=all` and `enable.idempotence=true`.
     /// - Throws: for a property or a combination that librdkafka refuses.
     public init(properties: [(String, String)]) throws(KafkaError) {
-        let reports = DeliveryReports()
         owner = try KafkaClient(
-            RD_KAFKA_PRODUCER, [("acks", "all"), ("enable.idempotence", "true")] + properties, callbacks: reports
+            RD_KAFKA_PRODUCER, [("acks", "all"), ("enable.idempotence", "true")] + properties
         ) { configuration in
-            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, opaque in
-                guard let message, let opaque else { return }
-                Unmanaged<DeliveryReports>.fromOpaque(opaque).takeUnretainedValue().add(message.pointee)
+            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, _ in
+                // librdkafka reports each message that it has taken once, whatever becomes of it.
+                guard let message = message?.pointee, let opaque = message._private else { return }
+                Unmanaged<Ticket>.fromOpaque(opaque).takeRetainedValue().settle(message)
             }
         }
-        self.reports = reports
     }
 
-    /// Drops what is not acknowledged yet: call `flush` before.
-    deinit { rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT) }
+    /// Gives up what is not acknowledged yet.
+    deinit {
+        rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        // Serves the reports of the purge, which need no broker.
+        rd_kafka_flush(client, 1000)
+    }
 
-    /// How many messages the brokers have acknowledged so far.
-    public var acknowledgedCount: Int { reports.acknowledgedCount }
-
-    /// How many messages wait to be sent or acknowledged.
+    /// How many messages of all deliveries wait to be sent or acknowledged.
     public var outstandingCount: Int { Int(rd_kafka_outq_len(client)) }
 
     /// Queues a message, of which everything is copied. Waits while the queue is full.
@@ -43,64 +42,87 @@ public final class Producer: Sendable {
     ///   - partition: nil lets the key choose (CRC32, or at random without a key).
     ///   - value: nil for a tombstone.
     ///   - timestamp: milliseconds since 1970; nil for now.
-    /// - Throws: when librdkafka refuses the message: it is too large, or the client has met a fatal error.
+    ///   - delivery: what it belongs to.
+    ///   - isGivenUp: asked while the queue is full; once true, the message is refused.
+    /// - Returns: the message's number within its delivery.
+    /// - Throws: when librdkafka refuses the message: it is too large, or the client has met a fatal error. Then it counts for
+    ///   nothing.
+    @discardableResult
     public func produce(
         topic: String, partition: Int32? = nil, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
-        headers: [Header] = [], timestamp: Int64? = nil
-    ) throws(KafkaError) {
-        while let error = enqueue(topic, partition, key, value, headers, timestamp) {
-            guard error.code == .queueFull else { throw error }
+        headers: [Header] = [], timestamp: Int64? = nil, in delivery: Delivery, isGivenUp: (() -> Bool)? = nil
+    ) throws(KafkaError) -> Int {
+        let ticket = Ticket(delivery, delivery.begin())
+        let opaque = Unmanaged.passRetained(ticket)
+        while let error = enqueue(topic, partition, key, value, headers, timestamp, opaque.toOpaque()) {
+            guard error.code == .queueFull, !(isGivenUp?() ?? false) else {
+                opaque.release()
+                delivery.refuse(ticket.message, error)
+                throw error
+            }
             // Serves the delivery reports that make room. It ends: librdkafka fails a message after message.timeout.ms.
             rd_kafka_poll(client, 100)
         }
         rd_kafka_poll(client, 0)
+        return ticket.message
     }
 
     /// Queues a message. See the method with the same parameters as raw memory.
+    @discardableResult
     public func produce(
         topic: String, partition: Int32? = nil, key: [UInt8]?, value: [UInt8]?, headers: [Header] = [],
-        timestamp: Int64? = nil
-    ) throws(KafkaError) {
+        timestamp: Int64? = nil, in delivery: Delivery, isGivenUp: (() -> Bool)? = nil
+    ) throws(KafkaError) -> Int {
         // Written out because a rethrowing closure of the standard library would lose the error's type.
-        let result: Result<Void, KafkaError> = (key ?? []).withUnsafeBytes { keyBytes in
+        let result: Result<Int, KafkaError> = (key ?? []).withUnsafeBytes { keyBytes in
             (value ?? []).withUnsafeBytes { valueBytes in
                 Result { () throws(KafkaError) in
                     try produce(
                         topic: topic, partition: partition, key: key == nil ? nil : keyBytes,
-                        value: value == nil ? nil : valueBytes, headers: headers, timestamp: timestamp)
+                        value: value == nil ? nil : valueBytes, headers: headers, timestamp: timestamp, in: delivery,
+                        isGivenUp: isGivenUp)
                 }
             }
         }
-        try result.get()
+        return try result.get()
     }
 
-    /// Waits until all queued messages are acknowledged.
+    /// Waits until each message of a delivery is acknowledged or has failed.
     ///
-    /// - Throws: when one of the messages since the last flush was not; the error is the first one's. After the timeout
-    ///   those still unacknowledged are given up: they may or may not arrive.
-    public func flush(timeout: Duration) throws(KafkaError) {
-        let isTimeout = rd_kafka_flush(client, timeout.milliseconds) == RD_KAFKA_RESP_ERR__TIMED_OUT
-        let failure = reports.takeFailures()
-        let outstanding = outstandingCount
-        if isTimeout {
-            rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
-            rd_kafka_flush(client, timeout.milliseconds)
-            _ = reports.takeFailures()  // of the purge
+    /// Those that are not yet go on: they may be waited for again, and arrive or fail once `message.timeout.ms` is over.
+    ///
+    /// - Parameter isGivenUp: asked while it waits; once true, it waits no longer.
+    /// - Returns: false if some are still under way.
+    public func wait(
+        for delivery: Delivery, until deadline: ContinuousClock.Instant, isGivenUp: (() -> Bool)? = nil
+    ) -> Bool {
+        while delivery.underWayCount > 0 {
+            guard ContinuousClock.now < deadline, !(isGivenUp?() ?? false) else { return false }
+            // Short, for another thread may be given the reports of these messages.
+            rd_kafka_poll(client, 20)
         }
-        if let failure { throw failure.error }
-        if isTimeout {
+        return true
+    }
+
+    /// Waits until all messages of a delivery are acknowledged.
+    ///
+    /// - Throws: when one is not, or not in time. The error is the first one's, and says how many there are.
+    public func confirm(_ delivery: Delivery, within timeout: Duration) throws(KafkaError) {
+        let isSettled = wait(for: delivery, until: .now + timeout)
+        if let failure = delivery.failure { throw failure }
+        guard isSettled else {
             throw KafkaError(
-                code: .timedOut, operation: "flush",
-                reason: "\(outstanding) messages were not acknowledged within \(timeout)")
+                code: .timedOut, operation: "produce",
+                reason: "\(delivery.underWayCount) messages were not acknowledged within \(timeout)")
         }
     }
 
     private func enqueue(
         _ topic: String, _ partition: Int32?, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?,
-        _ headers: [Header], _ timestamp: Int64?
+        _ headers: [Header], _ timestamp: Int64?, _ opaque: UnsafeMutableRawPointer
     ) -> KafkaError? {
         topic.withCString { topicName in
-            withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 7) { arguments in
+            withUnsafeTemporaryAllocation(of: rd_kafka_vu_t.self, capacity: 8) { arguments in
                 var count = 0
                 func append(_ type: rd_kafka_vtype_t, _ set: (inout rd_kafka_vu_t) -> Void) {
                     var argument = rd_kafka_vu_t()
@@ -111,6 +133,7 @@ public final class Producer: Sendable {
                 }
                 append(RD_KAFKA_VTYPE_TOPIC) { $0.u.cstr = topicName }
                 append(RD_KAFKA_VTYPE_MSGFLAGS) { $0.u.i = RD_KAFKA_MSG_F_COPY }
+                append(RD_KAFKA_VTYPE_OPAQUE) { $0.u.ptr = opaque }
                 if let partition { append(RD_KAFKA_VTYPE_PARTITION) { $0.u.i32 = partition } }
                 if let timestamp { append(RD_KAFKA_VTYPE_TIMESTAMP) { $0.u.i64 = timestamp } }
                 func append(_ type: rd_kafka_vtype_t, _ bytes: UnsafeRawBufferPointer?) {
@@ -149,54 +172,5 @@ public final class Producer: Sendable {
             }
         }
         return list
-    }
-}
-
-/// The outcomes of messages, counted.
-private final class DeliveryReports: Sendable {
-    struct Failures {
-        var first: KafkaError
-        var count = 1
-
-        var error: KafkaError {
-            guard count > 1 else { return first }
-            return KafkaError(
-                code: first.code, operation: first.operation,
-                reason: "\(first.reason); \(count - 1) more messages were not acknowledged either",
-                isFatal: first.isFatal, isRetriable: first.isRetriable, topic: first.topic, partition: first.partition)
-        }
-    }
-
-    private struct State {
-        var acknowledged = 0
-        var failures: Failures?
-    }
-
-    private let state = Mutex(State())
-
-    var acknowledgedCount: Int { state.withLock { $0.acknowledged } }
-
-    /// What failed since the last call.
-    func takeFailures() -> Failures? {
-        state.withLock { state in
-            defer { state.failures = nil }
-            return state.failures
-        }
-    }
-
-    func add(_ message: rd_kafka_message_t) {
-        guard message.err != RD_KAFKA_RESP_ERR_NO_ERROR else {
-            state.withLock { $0.acknowledged += 1 }
-            return
-        }
-        state.withLock { state in
-            if state.failures == nil {
-                let topic = message.rkt.map { String(cString: rd_kafka_topic_name($0)) } ?? ""
-                let place = TopicPartition(topic: topic, partition: message.partition)
-                state.failures = KafkaError(message.err, operation: "produce", at: place).map { Failures(first: $0) }
-            } else {
-                state.failures?.count += 1
-            }
-        }
     }
 }

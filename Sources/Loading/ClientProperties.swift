@@ -34,6 +34,12 @@ extension LoadingOptions {
         .milliseconds(properties["max.poll.interval.ms"].flatMap { Int64($0) } ?? 300_000)
     }
 
+    /// For the producer of dead letters. Whatever a consumer could fetch should go back, so its messages may be as large as a
+    /// broker takes a request (`socket.request.max.bytes`, 100 MiB by default), and they are compressed.
+    var letterProperties: [(String, String)] {
+        [("message.max.bytes", "100000000"), ("compression.type", "lz4")] + clientProperties
+    }
+
     /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
     public var clientProperties: [(String, String)] {
         let shared = properties.filter { name, _ in

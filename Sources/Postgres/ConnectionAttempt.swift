@@ -63,7 +63,8 @@ final class ConnectionAttempt: Sendable {
         case .made(let handle): return handle
         case .failed(let error): throw error
         case .underWay, .givenUp:
-            throw PostgresError(.connectionFailed, message: "no connection came about within \(bound.components.seconds) s")
+            throw PostgresError(
+                .connectionFailed, message: "no connection came about within \(bound.components.seconds) s")
         }
     }
 

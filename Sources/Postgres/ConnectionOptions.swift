@@ -19,7 +19,8 @@ public struct ConnectionOptions: Sendable, Equatable {
 
     public init(
         url: String = "", applicationName: String = "loader", connectTimeout: Duration = .seconds(10),
-        answerTimeout: Duration = .seconds(130), tcpUserTimeout: Duration = .seconds(30), keepalivesIdle: Duration = .seconds(30)
+        answerTimeout: Duration = .seconds(130), tcpUserTimeout: Duration = .seconds(30),
+        keepalivesIdle: Duration = .seconds(30)
     ) {
         self.url = url
         self.applicationName = applicationName

@@ -46,7 +46,8 @@ extension Connection {
         let left = answerTimeout - (.now - heard)
         guard left > .zero else {
             close()
-            throw PostgresError(.noAnswer, message: "nothing from the database for \(answerTimeout.components.seconds) s")
+            throw PostgresError(
+                .noAnswer, message: "nothing from the database for \(answerTimeout.components.seconds) s")
         }
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(toWrite ? POLLIN | POLLOUT : POLLIN), revents: 0)
         // In slices: a stop is to be noticed, and what TLS has read ahead no socket tells of.

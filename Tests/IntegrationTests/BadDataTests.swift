@@ -257,10 +257,11 @@ struct BadDataTests {
                 properties: scenario.broker.properties([
                     ("compression.type", "lz4"), ("message.max.bytes", "100000000"),
                 ]))
+            let delivery = Delivery()
             for value in values {
-                try producer.produce(topic: topic, partition: 0, key: nil, value: Array(value.utf8))
+                try producer.produce(topic: topic, partition: 0, key: nil, value: Array(value.utf8), in: delivery)
             }
-            try producer.flush(timeout: .seconds(60))
+            try producer.confirm(delivery, within: .seconds(60))
             let result = try await scenario.load([Route(topic, "large")])
             #expect(result.messages == 4)
             #expect(

@@ -49,31 +49,6 @@ struct DeadLettersTests {
         }
     }
 
-    @Test("when the topic does not take a dead letter, nothing of the batch is committed")
-    func topicThatRefuses() async throws {
-        try await Scenario.with("CREATE TABLE t (id int)") { scenario in
-            let topic = try scenario.topic([
-                TestMessage(key: nil, value: #"{"id": 1}"#),
-                TestMessage(key: nil, value: #"{"id": "\#(String(repeating: "x", count: 2000))"}"#),
-            ])
-            let letters = try scenario.topic()
-            let error = await #expect(throws: LoadingError.self) {
-                try await scenario.load([Route(topic, "t")]) {
-                    $0.deadLetters.topic = letters
-                    // Smaller than the letter.
-                    $0.properties["message.max.bytes"] = "1000"
-                }
-            }
-            #expect(error?.code == .kafka)
-            #expect(try scenario.rows("SELECT * FROM t") == [])
-            #expect(try scenario.deadLetters().isEmpty)
-            // With the mistake mended it goes on where it stood.
-            try await scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
-            #expect(try scenario.rows("SELECT * FROM t") == ["1"])
-            #expect(try scenario.deadLetters().count == 1)
-        }
-    }
-
     @Test("more bad messages than max_share stop the loader, with the worst column named and nothing of the batch in")
     func tooMany() async throws {
         try await Scenario.with("CREATE TABLE t (id int, v text)") { scenario in

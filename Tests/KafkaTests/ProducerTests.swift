@@ -48,24 +48,66 @@ struct ProducerTests {
         }
     }
 
-    @Test("a flush fails with the coordinates when a broker refuses one message for good, and the next flush is clean")
+    private static let invalidRecord = KafkaErrorCode(rawValue: 87)
+
+    @Test("whoever waits is told of exactly its own messages: one that a broker refused, and none of another's")
     func refused() async throws {
         let broker = try Broker(mockBrokers: 1)
         let cluster = try #require(broker.mock)
-        let invalidRecord = KafkaErrorCode(rawValue: 87)
         try await broker.withTopic(partitions: 1) { topic in
             let producer = try Producer(properties: broker.properties([("enable.idempotence", "false")]))
-            cluster.fail(.produce, with: [invalidRecord])
-            try producer.produce(topic: topic, partition: 0, key: nil, value: [1])
-            let error = #expect(throws: KafkaError.self) { try producer.flush(timeout: .seconds(30)) }
-            #expect(error?.code == invalidRecord)
+            let (first, second) = (Delivery(), Delivery())
+            cluster.fail(.produce, with: [Self.invalidRecord])
+            let number = try producer.produce(topic: topic, partition: 0, key: nil, value: [1], in: first)
+            let error = #expect(throws: KafkaError.self) { try producer.confirm(first, within: .seconds(30)) }
+            #expect(error?.code == Self.invalidRecord)
             #expect(error?.topic == topic && error?.partition == 0)
-            #expect(producer.acknowledgedCount == 0)
+            #expect(first.fate(of: number) == .failed(try #require(error)) && first.acknowledgedCount == 0)
 
-            try producer.produce(topic: topic, partition: 0, key: nil, value: [2])
-            try producer.flush(timeout: .seconds(30))
-            #expect(producer.acknowledgedCount == 1)
+            try producer.produce(topic: topic, partition: 0, key: nil, value: [2], in: second)
+            try producer.confirm(second, within: .seconds(30))
+            #expect(second.acknowledgedCount == 1)
+            // It stays failed, whoever asks and how often.
+            #expect(throws: KafkaError.self) { try producer.confirm(first, within: .seconds(30)) }
             #expect(try broker.readAll(topic).map(\.value) == [[2]])
+        }
+    }
+
+    @Test("threads that share a producer whose partition loses its leader never hear that all is well before it is")
+    func shared() async throws {
+        let broker = try Broker(mockBrokers: 1)
+        let cluster = try #require(broker.mock)
+        try await broker.withTopic(partitions: 1) { topic in
+            let producer = try Producer(properties: broker.properties([("retry.backoff.ms", "20")]))
+            let place = TopicPartition(topic: topic, partition: 0)
+            try producer.produce(topic: topic, partition: 0, key: nil, value: [0], in: Delivery())
+            for round in 0..<10 {
+                try cluster.setLeader(nil, of: place)
+                let told = try await withThrowingTaskGroup(of: (Int, Bool).self) { group in
+                    for writer in 0..<3 {
+                        group.addTask {
+                            let delivery = Delivery()
+                            for number in 0..<5 {
+                                try producer.produce(
+                                    topic: topic, partition: 0, key: nil,
+                                    value: Array("\(round) \(writer) \(number)".utf8), in: delivery)
+                            }
+                            // One waits long enough, the others give up, which must not touch its messages.
+                            let patience: Duration = writer == 0 ? .seconds(60) : .milliseconds(20)
+                            if writer == 2 { try cluster.setLeader(1, of: place) }
+                            let isIn = (try? producer.confirm(delivery, within: patience)) != nil
+                            return (writer, isIn == (delivery.acknowledgedCount == 5) || !isIn)
+                        }
+                    }
+                    return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+                }
+                #expect(told == [0: true, 1: true, 2: true])
+            }
+            let everything = Delivery()
+            try producer.produce(topic: topic, partition: 0, key: nil, value: [1], in: everything)
+            try producer.confirm(everything, within: .seconds(60))
+            // Nothing that was given up by its waiter was lost, and nothing came twice.
+            #expect(try broker.readAll(topic).count == 10 * 15 + 2)
         }
     }
 
@@ -76,38 +118,62 @@ struct ProducerTests {
         try await broker.withTopic(partitions: 1) { topic in
             let producer = try Producer(properties: broker.properties([("retry.backoff.ms", "1")]))
             cluster.fail(.produce, with: [KafkaErrorCode(rawValue: 6), .transport, KafkaErrorCode(rawValue: 19)])
+            let delivery = Delivery()
             for number in 0..<100 {
-                try producer.produce(topic: topic, partition: 0, key: nil, value: Array("\(number)".utf8))
+                try producer.produce(
+                    topic: topic, partition: 0, key: nil, value: Array("\(number)".utf8), in: delivery)
             }
-            try producer.flush(timeout: .seconds(60))
-            #expect(producer.acknowledgedCount == 100)
+            try producer.confirm(delivery, within: .seconds(60))
+            #expect(delivery.acknowledgedCount == 100)
             #expect(
                 try broker.readAll(topic).map { String(decoding: $0.value ?? [], as: UTF8.self) }
                     == (0..<100).map(String.init))
         }
     }
 
-    @Test("a flush without a broker ends at its timeout, says how many are missing, and gives them up")
+    @Test("a wait without a broker ends in time, says how many are missing, and may be taken up again")
     func timeout() async throws {
         let broker = try Broker(mockBrokers: 1)
         let cluster = try #require(broker.mock)
         try await broker.withTopic(partitions: 1) { topic in
             let producer = try Producer(properties: broker.properties())
             try cluster.setDown()
-            for _ in 0..<3 { try producer.produce(topic: topic, partition: 0, key: nil, value: [1]) }
-            let error = #expect(throws: KafkaError.self) { try producer.flush(timeout: .milliseconds(100)) }
-            #expect(error?.code == .timedOut)
+            let delivery = Delivery()
+            for _ in 0..<3 { try producer.produce(topic: topic, partition: 0, key: nil, value: [1], in: delivery) }
+            let error = #expect(throws: KafkaError.self) {
+                try producer.confirm(delivery, within: .milliseconds(100))
+            }
+            #expect(error?.code == .timedOut && error?.isRetriable == true)
             #expect(error?.reason.hasPrefix("3 messages") == true)
-            #expect(producer.outstandingCount == 0)
+            #expect(!producer.wait(for: delivery, until: .now + .seconds(60), isGivenUp: { true }))
+            try cluster.setUp()
+            try producer.confirm(delivery, within: .seconds(60))
+            #expect(delivery.acknowledgedCount == 3)
         }
     }
 
-    @Test("a message over the size limit is refused at once")
+    @Test("messages of a producer that ends are reported as given up, which may be tried again")
+    func end() throws {
+        let delivery = Delivery()
+        do {
+            let producer = try Producer(properties: [("bootstrap.servers", "127.0.0.1:1")])
+            try producer.produce(topic: "t", partition: 0, key: nil, value: [1], in: delivery)
+        }
+        guard case .failed(let error) = delivery.fate(of: 0) else {
+            Issue.record("it was not reported")
+            return
+        }
+        #expect(error.isRetriable && error.code.name.hasPrefix("_PURGE"))
+    }
+
+    @Test("a message over the size limit is refused at once, and counts for nothing")
     func tooLarge() throws {
         let producer = try Producer(properties: [("bootstrap.servers", "127.0.0.1:1"), ("message.max.bytes", "1000")])
+        let delivery = Delivery()
         let error = #expect(throws: KafkaError.self) {
-            try producer.produce(topic: "t", key: nil, value: Array(repeating: 0, count: 2000))
+            try producer.produce(topic: "t", key: nil, value: Array(repeating: 0, count: 2000), in: delivery)
         }
         #expect(error?.code == .messageTooLarge && error?.topic == "t")
+        #expect(delivery.underWayCount == 0 && delivery.failure == nil)
     }
 }

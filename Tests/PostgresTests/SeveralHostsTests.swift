@@ -16,7 +16,9 @@ struct SeveralHostsTests {
         }
         let address = "127.0.0.1:\(ports[0])/"
         #expect(readOnly.url.contains(address))
-        return (readOnly, writable, readOnly.url.replacing(address, with: "127.0.0.1:\(ports[0]),127.0.0.1:\(ports[1])/"))
+        return (
+            readOnly, writable, readOnly.url.replacing(address, with: "127.0.0.1:\(ports[0]),127.0.0.1:\(ports[1])/")
+        )
     }
 
     private func port(_ url: String) throws -> Int64 {

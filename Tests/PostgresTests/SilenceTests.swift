@@ -75,7 +75,7 @@ struct SilenceTests {
 
     @Test("a statement that the server is at for longer than the bound ends; one that keeps sending does not")
     func slow() throws {
-        let rows = try connect().query("SELECT n, pg_sleep(0.02) FROM generate_series(1, 50) AS n").rowCount
+        let rows = try connect().query("SELECT repeat('x', 9000), pg_sleep(0.02) FROM generate_series(1, 50)").rowCount
         #expect(rows == 50)
         let connection = try connect()
         expectSilence(connection) { try connection.execute("SELECT pg_sleep(3600)") }

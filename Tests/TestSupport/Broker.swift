@@ -143,12 +143,13 @@ public final class Broker: Sendable {
     /// Writes messages and waits until all are acknowledged. A message without a partition goes where its key says.
     public func produce(_ messages: some Sequence<TestMessage>, to topic: String) throws {
         let producer = try Producer(properties: properties([("compression.type", "lz4"), ("linger.ms", "5")]))
+        let delivery = Delivery()
         for message in messages {
             try producer.produce(
                 topic: topic, partition: message.partition, key: message.key, value: message.value,
-                headers: message.headers, timestamp: message.timestamp)
+                headers: message.headers, timestamp: message.timestamp, in: delivery)
         }
-        try producer.flush(timeout: .seconds(60))
+        try producer.confirm(delivery, within: .seconds(60))
     }
 
     /// All messages of a topic, by partition and offset.

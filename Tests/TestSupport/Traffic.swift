@@ -40,6 +40,7 @@ public final class Traffic: Sendable {
         var generator = generator
         let producer = try Producer(
             properties: landing.broker.properties([("linger.ms", String(linger)), ("message.timeout.ms", "0")]))
+        let delivery = Delivery()
         var count = 0
         let began = ContinuousClock.now
         while count < total, !state.withLock({ $0.isStopped }) {
@@ -50,14 +51,15 @@ public final class Traffic: Sendable {
                 let isBad = badOneIn.map { Int.random(in: 0..<$0, using: &generator) == 0 } ?? false
                 try producer.produce(
                     topic: landing.topic, partition: Int32.random(in: 0..<Int32(partitions), using: &generator),
-                    key: nil, value: Array((isBad ? Landing.badValue(count) : Landing.value(count)).utf8))
+                    key: nil, value: Array((isBad ? Landing.badValue(count) : Landing.value(count)).utf8),
+                    in: delivery)
                 count += 1
             }
             let written = count
             state.withLock { $0.written = written }
             usleep(20_000)
         }
-        try producer.flush(timeout: .seconds(60))
+        try producer.confirm(delivery, within: .seconds(60))
         return count
     }
 

@@ -58,6 +58,7 @@ struct DemoProduceCommand: ParsableCommand {
         let before = try watermarks(admin, partitionCount)
 
         let producer = try Producer(properties: connection + [("compression.type", "lz4"), ("linger.ms", "20")])
+        let delivery = Delivery()
         var events = OrderEvents(count: count, malformed: malformed, seed: seed)
         var (orders, tombstones, broken) = (0, 0, 0)
         let start = ContinuousClock.now
@@ -69,9 +70,9 @@ struct DemoProduceCommand: ParsableCommand {
             }
             try producer.produce(
                 topic: topic, key: Array(event.key.utf8), value: event.value,
-                headers: [Header("source", "loader demo")], timestamp: event.timestamp)
+                headers: [Header("source", "loader demo")], timestamp: event.timestamp, in: delivery)
         }
-        try producer.flush(timeout: .seconds(120))
+        try producer.confirm(delivery, within: .seconds(120))
         let seconds = (ContinuousClock.now - start) / .seconds(1)
 
         // The mock broker drops old messages of a full partition without a word.

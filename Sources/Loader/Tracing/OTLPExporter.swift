@@ -63,7 +63,14 @@ final class OTLPExporter: @unchecked Sendable {
         configuration.httpCookieStorage = nil
         configuration.urlCache = nil
         session = URLSession(configuration: configuration)
-        logger.info("sending traces", metadata: ["endpoint": "\(place)"])
+        logger.info("sending traces", metadata: ["endpoint": "\(place)", "protocol": "http/json"])
+        if settings.asksForProtobuf {
+            statistics.report(
+                Incident(
+                    .warning, "traces are sent as http/json, though http/protobuf is asked for", at: place,
+                    mend: "set OTEL_EXPORTER_OTLP_PROTOCOL to http/json; receivers take both at the same port and path"),
+                to: logger)
+        }
         let thread = Thread { [self] in run() }
         thread.name = "traces"
         thread.start()

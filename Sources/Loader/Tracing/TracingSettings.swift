@@ -14,6 +14,8 @@ struct TracingSettings: Equatable, Sendable {
     var resource: [String: String]
     /// The share of batches that are traced, 0…1.
     var sampledShare: Double
+    /// The variables ask for `http/protobuf`, which is not what is sent.
+    var asksForProtobuf: Bool
 
     /// - Returns: nil where no traces are wanted.
     /// - Throws: all the mistakes in these variables.
@@ -27,7 +29,7 @@ struct TracingSettings: Equatable, Sendable {
             reader.refuse("OTEL_TRACES_EXPORTER", "only otlp is known", "Set it to otlp or none.")
         }
         let endpoint = reader.endpoint(name, text)
-        reader.checkProtocol()
+        asksForProtobuf = reader.checkProtocol() == "http/protobuf"
         if endpoint?.scheme == "https" { reader.checkCertificates() }
         headers = reader.pairs("OTEL_EXPORTER_OTLP_HEADERS")
             .merging(reader.pairs("OTEL_EXPORTER_OTLP_TRACES_HEADERS")) { $1 }
@@ -76,15 +78,19 @@ struct TracingSettings: Equatable, Sendable {
             return name == "OTEL_EXPORTER_OTLP_ENDPOINT" ? url.appending(path: "v1/traces") : url
         }
 
-        mutating func checkProtocol() {
+        /// - Returns: what is asked for.
+        mutating func checkProtocol() -> String? {
+            guard let (name, text) = first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL") else {
+                return nil
+            }
             guard
-                let (name, text) = first("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
-                // Receivers take both encodings at the same port and path.
+                // Receivers take both encodings at the same port and path; the exporter says which one it sends.
                 text != "http/json", text != "http/protobuf"
-            else { return }
+            else { return text }
             refuse(
                 name, "only OTLP over HTTP is spoken",
                 "Set it to http/json, and the endpoint to the receiver's port for HTTP, usually 4318.")
+            return text
         }
 
         mutating func checkCertificates() {

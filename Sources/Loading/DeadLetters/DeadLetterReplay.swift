@@ -105,6 +105,11 @@ public final class DeadLetterReplay {
             last = end
             var entries: [ReplayEntry] = []
             for letter in letters {
+                if let bytes = letter.message.omittedBytes {
+                    outcome.failed += 1
+                    fail(letter, "its value of \(bytes) bytes is not in the table: it did not fit")
+                    continue
+                }
                 guard
                     case .routes(let routes) = builders.way(topic: letter.message.partition.topic, table: letter.table)
                 else {
@@ -119,6 +124,14 @@ public final class DeadLetterReplay {
             guard !entries.isEmpty else { continue }
             try load(entries, group: group)
         }
+    }
+
+    private func fail(_ letter: StoredDeadLetter, _ explanation: String) {
+        guard outcome.failures.count < Outcome.failuresShown else { return }
+        outcome.failures.append(
+            Failure(
+                partition: letter.message.partition, offset: letter.message.offset, table: letter.table,
+                reason: letter.reason, column: letter.column, sqlState: letter.sqlState, explanation: explanation))
     }
 
     // MARK: One batch
@@ -143,11 +156,13 @@ public final class DeadLetterReplay {
             let sink = LoadingOptions.DeadLetters(
                 table: options.deadLetters.table,
                 topic: options.deadLetters.table == nil && !isDryRun ? topic : nil)
-            let producer = sink.topic == nil ? nil : try Producer(properties: options.clientProperties)
+            let letters = try sink.topic.map { topic in
+                TopicLetters(topic: topic, try LetterProducer(options), patience: .seconds(60)) { false }
+            }
             let transaction = BatchTransaction(
                 batch: step.batch, targets: builders.targets, connection: connection, ledger: nil,
                 database: options.database,
-                deadLetters: DeadLetterSink(group: group, options: sink, producer: producer),
+                deadLetters: DeadLetterSink(group: group, options: sink, topic: letters),
                 mayReject: { _, _ in nil }, replay: step)
             do throws(TransactionFailure) {
                 var care: Care? = Care()
@@ -166,6 +181,7 @@ public final class DeadLetterReplay {
                 case .postgres(let error, false) where FailureClass(error) == .conflict && attempt < 10: break
                 case .postgres(let error, _): throw error
                 case .deadLetterTopic(let error): throw error
+                case .deadLetterTable(let error, _): throw error
                 case .tableChanged, .tooManyDeadLetters:
                     throw Refusal(message: "a table is being changed", mend: "run it again when that is over")
                 }

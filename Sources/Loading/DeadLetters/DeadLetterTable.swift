@@ -200,7 +200,7 @@ public struct DeadLetterTable {
     private static func letter(_ result: QueryResult, _ row: Int) -> StoredDeadLetter {
         let names = decode([String].self, result.string(row, 15))
         let values = decode([String?].self, result.string(row, 16))
-        return StoredDeadLetter(
+        var letter = StoredDeadLetter(
             id: result.int(row, 0) ?? 0, group: result.string(row, 1) ?? "",
             message: KeptMessage(
                 partition: TopicPartition(
@@ -211,6 +211,8 @@ public struct DeadLetterTable {
             table: result.string(row, 6) ?? "", reason: result.string(row, 7) ?? "", sqlState: result.string(row, 8),
             column: result.string(row, 9), explanation: result.string(row, 10) ?? "",
             attempts: Int32(result.int(row, 11) ?? 0), failedAt: result.int(row, 12) ?? 0)
+        letter.message.restoreTimestamp()
+        return letter
     }
 
     private static func decode<Value: Decodable>(_ type: Value.Type, _ text: String?) -> Value? {

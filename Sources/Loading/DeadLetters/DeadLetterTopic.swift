@@ -38,6 +38,9 @@ struct TopicLetter {
             }
         }
         self.message = message
+        self.message.restoreTimestamp()
+        // Stays with the message wherever it goes: without it, it would be a tombstone.
+        own += message.headers.filter { $0.name == ConnectHeader.prefix + ConnectHeader.omittedBytes }
         self.message.headers = own
         if let topic = told[ConnectHeader.topic], let partition = told[ConnectHeader.partition].flatMap({ Int32($0) }),
             let offset = told[ConnectHeader.offset].flatMap({ Int64($0) })
@@ -152,7 +155,7 @@ extension DeadLetterReplay {
             ($0.message.partition, $0.message.offset) < ($1.message.partition, $1.message.offset)
         }) {
             let explanation: String
-            switch letter.hasOrigin
+            switch letter.hasOrigin && letter.message.omittedBytes == nil
                 ? builders.way(topic: letter.message.partition.topic, table: letter.table) : ReplayBuilders.Way.none
             {
             case .routes(let routes):
@@ -164,6 +167,9 @@ extension DeadLetterReplay {
                         message: letter.message, routes: routes, table: letter.table, row: nil,
                         attempts: letter.attempts))
                 continue
+            case .none where letter.message.omittedBytes != nil:
+                explanation =
+                    "its value of \(letter.message.omittedBytes ?? "") bytes did not fit into the topic of dead letters"
             case .none where !letter.hasOrigin: explanation = "no header says which topic it comes from"
             case .none: explanation = "no route takes the topic \(letter.message.partition.topic)"
             case .ambiguous:

@@ -25,6 +25,22 @@ extension KeptMessage {
             headers: headers)
     }
 
+    /// How many bytes its value had, where it became a letter without it: it is no tombstone, and cannot be loaded.
+    var omittedBytes: String? {
+        headers.last { $0.name == ConnectHeader.prefix + ConnectHeader.omittedBytes }
+            .map { String(decoding: $0.value ?? [], as: UTF8.self) }
+    }
+
+    /// Takes its own timestamp from the header that keeps it, where it became a letter that could not have it.
+    mutating func restoreTimestamp() {
+        let name = ConnectHeader.prefix + ConnectHeader.timestamp
+        guard let kept = headers.last(where: { $0.name == name }),
+            let timestamp = Int64(String(decoding: kept.value ?? [], as: UTF8.self))
+        else { return }
+        self.timestamp = timestamp
+        headers.removeAll { $0.name == name }
+    }
+
     /// As a bound of a batch.
     var byteCount: Int {
         (key?.count ?? 0) + (value?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }

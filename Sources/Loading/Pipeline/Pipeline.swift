@@ -73,7 +73,7 @@ public final class Pipeline {
             consumer = try Consumer(
                 properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
             let producer =
-                options.deadLetters.topic == nil ? nil : try Producer(properties: options.clientProperties)
+                options.deadLetters.topic == nil ? nil : try LetterProducer(options)
             lanes = (0..<max(1, options.writers)).map { index in
                 Lane(
                     writer: Writer(
@@ -507,7 +507,8 @@ public final class Pipeline {
                 error: "\(error)", mend: "nothing to do, unless the loader stops: then mend the route"),
             to: logger)
         do {
-            let connection = try Connection(options.connectionOptions("check"), isGivenUp: { [stop] in stop.isRequested })
+            let connection = try Connection(
+                options.connectionOptions("check"), isGivenUp: { [stop] in stop.isRequested })
             defer { connection.close() }
             builders.replace(try Preflight.targets(options, on: connection))
         } catch let problems as LoadingError {

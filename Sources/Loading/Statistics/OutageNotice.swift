@@ -45,7 +45,8 @@ package struct OutageNotice: Sendable {
             what = "the database has cancelled a statement"
             until = "it goes"
             mend =
-                "see what was slow, or who cancels; raise postgres.statement_timeout if the statements need longer" + goesOn
+                "see what was slow, or who cancels; raise postgres.statement_timeout if the statements need longer"
+                + goesOn
         case "57P03":
             what = "the database is starting up, or recovering"
             mend = "wait, or see the server's log" + goesOn

@@ -10,6 +10,8 @@ enum TransactionFailure: Error {
     case tooManyDeadLetters(share: Double)
     /// A table's columns are not those that the rows were built for.
     case tableChanged
+    /// The table of dead letters refuses one for good: a trigger, a constraint, a partition that is not there.
+    case deadLetterTable(PostgresError, TableName)
     /// The dead-letter topic did not acknowledge.
     case deadLetterTopic(KafkaError)
 }

@@ -50,12 +50,12 @@ final class Writer: @unchecked Sendable {
     private let wakeup: Wakeup
     private let logger: Logger
     private let statistics: LoadingStatistics
-    private let producer: Producer?
+    private let producer: LetterProducer?
     private let condition = MonotonicCondition()
     private var state = State()
 
     init(
-        index: Int, options: LoadingOptions, producer: Producer?, wakeup: Wakeup, statistics: LoadingStatistics,
+        index: Int, options: LoadingOptions, producer: LetterProducer?, wakeup: Wakeup, statistics: LoadingStatistics,
         logger: Logger
     ) {
         self.index = index
@@ -168,7 +168,7 @@ final class Writer: @unchecked Sendable {
     private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
         let batch = job.batch
         let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
-        let sink = DeadLetterSink(group: options.group, options: options.deadLetters, producer: producer)
+        let sink = DeadLetterSink(group: options.group, options: options.deadLetters, topic: topicLetters())
         var backoff = Backoff()
         var waitingSince: ContinuousClock.Instant?
         var isOutcomeUnknown = false
@@ -207,6 +207,7 @@ final class Writer: @unchecked Sendable {
                     })
                 let loaded = try transaction.run(care: &session.care)
                 cameBack(since: &session.awaySince)
+                tellShortened(sink)
                 session.window.add(batch.messages.count, bad: loaded.badMessages)
                 let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
                 if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
@@ -223,13 +224,11 @@ final class Writer: @unchecked Sendable {
                         PostgresError(.server, message: "a table's columns are not those that the rows were built for"))
                 case .tooManyDeadLetters(let share):
                     return .failed(batch, .tooManyDeadLetters(share: share, batch, job.targets, options))
+                case .deadLetterTable(let error, let table):
+                    return .failed(batch, .deadLetterTable(error, table))
                 case .deadLetterTopic(let error):
                     guard error.isRetriable else {
-                        return .failed(
-                            batch,
-                            LoadingError(
-                                .kafka, "a dead letter could not be written to the topic: \(error)",
-                                mend: "mend dead_letters.topic or its rights; nothing was committed"))
+                        return .failed(batch, .deadLetterTopic(error, options.deadLetters.topic ?? ""))
                     }
                     if isAbandoned { continue }
                     batch.noteFailure(code: error.code.name, "\(error)")
@@ -275,6 +274,25 @@ final class Writer: @unchecked Sendable {
                 }
             }
         }
+    }
+
+    private func tellShortened(_ sink: DeadLetterSink) {
+        guard let topic = sink.topic, topic.shortened > 0 else { return }
+        statistics.report(
+            Incident(
+                .warning, "the topic of dead letters takes some of them only without their values",
+                code: KafkaErrorCode.messageTooLarge.name, at: topic.topic,
+                mend: "raise its max.message.bytes (kafka-configs.sh --alter --entity-type topics --entity-name "
+                    + "\(topic.topic) --add-config max.message.bytes=104857600), or set dead_letters.table as well, which "
+                    + "keeps them whole"),
+            to: logger, ["letters": .stringConvertible(topic.shortened)])
+    }
+
+    /// What a batch's letters need to get into their topic. They are waited for with the transaction open, so not for long.
+    private func topicLetters() -> TopicLetters? {
+        guard let topic = options.deadLetters.topic, let producer else { return nil }
+        let patience = min(.seconds(30), options.database.statementTimeout * 0.5)
+        return TopicLetters(topic: topic, producer, patience: patience) { [unowned self] in self.isAbandoned }
     }
 
     private func connected(_ session: inout Session) throws(TransactionFailure) -> Connection {
@@ -405,6 +423,25 @@ extension LoadingError {
                 + "more than dead_letters.max_share allows (\(limit) %); most often: \(most)",
             mend:
                 "mend the route (`loader check` shows how fields land in columns); nothing of this batch was committed")
+    }
+
+    fileprivate static func deadLetterTable(_ error: PostgresError, _ table: TableName) -> LoadingError {
+        LoadingError(
+            .database, "the table \(table) refuses a dead letter: \(error)",
+            mend:
+                "see its columns, rights, constraints, triggers and partitions (in psql: \\d+ \(table)), mend them and "
+                + "start again; nothing was lost or skipped")
+    }
+
+    fileprivate static func deadLetterTopic(_ error: KafkaError, _ topic: String) -> LoadingError {
+        let ofContent: [KafkaErrorCode] = [.messageTooLarge, .invalidTimestamp, .invalidRecord, .recordListTooLarge]
+        return LoadingError(
+            .kafka, "a dead letter could not be written to the topic: \(error)",
+            mend: ofContent.contains(error.code)
+                ? "it is refused even without its key, value and headers: see what the topic asks of messages "
+                    + "(kafka-configs.sh --describe --entity-type topics --entity-name \(topic)), or set "
+                    + "dead_letters.topic to null; nothing was committed"
+                : "mend that, or set dead_letters.topic to null; nothing was committed")
     }
 
     static func database(_ error: PostgresError, _ batch: Batch) -> LoadingError {

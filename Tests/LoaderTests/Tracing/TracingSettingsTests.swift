@@ -47,7 +47,7 @@ struct TracingSettingsTests {
         #expect(settings.headers == ["authorization": "Basic eDp5Pw==", "x-a": "2"])
         #expect(settings.timeout == .milliseconds(2500))
         #expect(settings.resource == ["service.name": "orders", "deployment.environment.name": "prod,1"])
-        #expect(settings.sampledShare == 1)
+        #expect(settings.sampledShare == 1 && settings.asksForProtobuf)
     }
 
     @Test(

@@ -76,6 +76,21 @@ import Testing
         #expect(statistics.snapshot.outageCounts == [.database: 2])
     }
 
+    @Test("an outage is over when the last of those who noticed it has seen its end")
+    func parties() {
+        let statistics = LoadingStatistics()
+        statistics.outage(.database, for: "writer 0", isOver: false)
+        statistics.outage(.database, for: "writer 1", isOver: false)
+        statistics.outage(.database, for: "writer 0", isOver: true)
+        #expect(statistics.snapshot.outages == [.database])
+        statistics.outage(.database, for: "writer 2", isOver: true)
+        statistics.outage(.database, for: "writer 0", isOver: true)
+        #expect(statistics.snapshot.outages == [.database])
+        statistics.outage(.database, for: "writer 1", isOver: true)
+        #expect(statistics.snapshot.outages.isEmpty)
+        #expect(statistics.snapshot.outageCounts == [.database: 1])
+    }
+
     @Test("retries are counted by class and by the SQLSTATE's class")
     func retries() {
         let statistics = LoadingStatistics()

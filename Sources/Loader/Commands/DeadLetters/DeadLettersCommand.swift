@@ -103,7 +103,8 @@ struct DeadLettersCommand: ParsableCommand {
             throw ExitStatus.configuration.code
         }
         try report {
-            let connection = try Connection(options.connectionOptions("dead-letters"))
+            // A person waits, and a million letters take their time.
+            let connection = try Connection(options.connectionOptions("dead-letters", statements: .seconds(3600)))
             defer { connection.close() }
             try body(options, DeadLetterTable(name, on: connection))
         }

@@ -1,0 +1,41 @@
+import Kafka
+import Postgres
+import Testing
+
+@testable import Loading
+
+@Suite("What is said of an outage")
+struct OutageNoticeTests {
+    @Test(
+        "each is called what it is",
+        arguments: [
+            ("25006", "the database takes no writes"), ("55P03", "another session holds a lock"),
+            ("57014", "the database has cancelled a statement"), ("57P03", "the database is starting up"),
+            ("53300", "the database has no connection left"), ("53100", "the database's disk is full"),
+            ("53200", "the database is short of a resource"), ("57P01", "the database is away"),
+            ("08006", "the database is away"),
+        ])
+    func names(state: String, beginning: String) {
+        let notice = OutageNotice(PostgresError(.server, sqlState: SQLState(rawValue: state), message: "m"))
+        let incident = notice.incident("the batch is kept and tried again")
+        #expect(incident.summary.hasPrefix(beginning))
+        #expect(incident.code == state && incident.mend.hasSuffix("the loader goes on by itself"))
+    }
+
+    @Test("silence is silence, and a connection that ends is not")
+    func silence() {
+        let silence = OutageNotice(PostgresError(.noAnswer, message: "nothing from the database for 130 s"))
+        #expect(silence.what == "the database does not answer" && silence.code == "noAnswer")
+        #expect(silence.error == "no answer: nothing from the database for 130 s")
+        let end = OutageNotice(PostgresError(.connectionLost, message: "m"))
+        #expect(end.what == "the database is away" && end.code == nil)
+    }
+
+    @Test("the topic of dead letters is named, with the command that looks at it")
+    func topic() {
+        let notice = OutageNotice(
+            deadLetterTopic: KafkaError(code: .messageTimedOut, operation: "produce"), "orders-dead")
+        #expect(notice.place == .deadLetterTopic && notice.code == "_MSG_TIMED_OUT")
+        #expect(notice.mend.contains("kafka-topics.sh --describe --topic orders-dead"))
+    }
+}
