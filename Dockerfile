@@ -36,7 +36,6 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --user-group --no-create-home loader
 COPY --from=build /out/loader /usr/local/bin/loader
-COPY migrations /loader/migrations
 WORKDIR /loader
 USER 10001:10001
 # Only inside of the container: publish the port to reach the metrics.

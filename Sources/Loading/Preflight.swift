@@ -103,7 +103,9 @@ public struct Preflight: Sendable {
                 problems.append(
                     SetupProblem(
                         .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
-                        mend: "run `loader migrate down` and `loader migrate up`, or insert its one row again"))
+                        mend:
+                            "restore it from a backup; or INSERT INTO loader.ledger (schema_version) VALUES (1); and take the "
+                            + "group over with `loader backfill --topic … --shift-by 0`"))
             }
         }
         return Preflight(targets: targets, mark: mark, problems: problems, warnings: warnings)
@@ -222,8 +224,7 @@ public struct Preflight: Sendable {
                 SetupProblem(
                     .ledger, at: positions.description,
                     "it lacks \(absent.joined(separator: " and ")), by which a topic is known again",
-                    mend: "run `loader migrate up`, with --built-in where ./migrations holds only your own; "
-                        + "loaders of the version before go on working")
+                    mend: "run `loader migrate up`; loaders of the version before go on working")
             ]
         }
         return [positions, ledger].compactMap { name in

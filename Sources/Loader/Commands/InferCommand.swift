@@ -132,8 +132,8 @@ struct InferCommand: ParsableCommand {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
         let file: String
         do throws(MigrationError) {
-            // Also after the loader's own, which are recorded in the same table.
-            let taken = names + (try MigrationSet.builtIn().files.map(\.name))
+            // Version 0.1.0 recorded its own schema as 0001, where dbmate would take a file of that number for applied.
+            let taken = names + [MigrationFile.formerName]
             let title = snakeCased(proposal.table.name)
             file =
                 directory + "/"
@@ -176,7 +176,7 @@ struct InferCommand: ParsableCommand {
                 print("# wrote loader.yaml:")
                 print(whole, terminator: "")
             }
-            print("# next: loader migrate up --built-in && loader migrate up && loader check && loader run")
+            print("# next: loader migrate up && loader check && loader run")
         } catch {
             throw fail("nothing can be written here: \(error.localizedDescription)")
         }

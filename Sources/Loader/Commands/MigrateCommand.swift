@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Loading
 import Postgres
 
 struct MigrateCommand: ParsableCommand {
@@ -7,15 +8,15 @@ struct MigrateCommand: ParsableCommand {
         commandName: "migrate",
         abstract: "Create and change the database's tables by plain SQL files.",
         discussion: """
-            The files are migrations/NNNN_name.sql in the format of dbmate, and schema_migrations records them as dbmate \
-            does, so that either tool continues the other's work. Where there is no directory `migrations`, the loader's \
-            own schema, which `loader run` needs, is taken from the program itself.
+            The loader's own schema, which `loader run` needs, comes with the program. Your files are migrations/NNNN_name.sql \
+            in the format of dbmate, and schema_migrations records all of them as dbmate does, so that either tool continues \
+            the other's work.
 
             EXAMPLES:
               loader migrate up
               loader migrate status --dir db/migrations --exit-code
             """,
-        subcommands: [Up.self, Down.self, Status.self, New.self],
+        subcommands: [Up.self, Down.self, Status.self, New.self, DropLedger.self],
         defaultSubcommand: Status.self)
 
     /// Which files, and which database.
@@ -26,12 +27,14 @@ struct MigrateCommand: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Where the files are. Default: \(defaultDirectory), if it is here, else as with --built-in.",
+                "Where your files are. Default: \(defaultDirectory), if it is here.",
                 valueName: "directory"))
         var dir: String?
 
-        @Flag(help: "Use the loader's own schema, which the program carries, instead of a directory.")
-        var builtIn = false
+        @Flag(
+            inversion: .prefixedNo,
+            help: "The loader's own schema alone, or only your files. Default: its own, then yours.")
+        var builtIn: Bool?
 
         @Option(
             help: ArgumentHelp(
@@ -46,28 +49,25 @@ struct MigrateCommand: ParsableCommand {
         var wait = 300
 
         func validate() throws {
-            if builtIn, dir != nil { throw ValidationError("--dir and --built-in exclude each other.") }
+            if builtIn == true, dir != nil { throw ValidationError("--dir and --built-in exclude each other.") }
             guard (1...86400).contains(lockTimeout), (1...86400).contains(wait) else {
                 throw ValidationError("--lock-timeout and --wait are seconds from 1 to 86400.")
             }
         }
 
         func migrations() throws(MigrationError) -> MigrationSet {
-            if let dir { return try MigrationSet(directory: dir) }
-            if !builtIn, FileManager.default.fileExists(atPath: Self.defaultDirectory) {
-                return try MigrationSet(directory: Self.defaultDirectory)
-            }
-            return try .builtIn()
+            let isThere = dir != nil || FileManager.default.fileExists(atPath: Self.defaultDirectory)
+            if builtIn == true || (builtIn == nil && !isThere) { return try .builtIn() }
+            let files = try MigrationSet(directory: dir ?? Self.defaultDirectory)
+            return builtIn == false ? files : try files.withBuiltIn()
         }
 
         /// Runs `body`, or prints why it could not and ends with the status that fits.
         func run(_ body: (Migrator) throws(MigrationError) -> Void) throws {
-            let database = try configuration.load(only: ["postgres"]).loading.database
+            let loading = try configuration.load(only: ["postgres"]).loading
             do throws(MigrationError) {
                 let migrator = Migrator(
-                    migrations: try migrations(),
-                    options: ConnectionOptions(
-                        url: database.url, applicationName: "loader migrate", connectTimeout: database.connectTimeout),
+                    migrations: try migrations(), options: MigrateCommand.connectionOptions(loading),
                     lockTimeout: .seconds(lockTimeout), turnTimeout: .seconds(wait))
                 try body(migrator)
             } catch {
@@ -76,22 +76,32 @@ struct MigrateCommand: ParsableCommand {
         }
     }
 
+    static func connectionOptions(_ loading: LoadingOptions) -> ConnectionOptions {
+        ConnectionOptions(
+            url: loading.database.url, applicationName: "loader migrate",
+            connectTimeout: loading.database.connectTimeout)
+    }
+
+    /// What is applied and has no file, in words.
+    static func unknown(_ version: String, _ origin: String) -> String {
+        "\(version) is applied, and has no file in \(origin): put it back, or name its directory with --dir"
+    }
+
+    static func ahead(_ version: String) -> String {
+        "\(version) was applied by a newer loader, for its own schema"
+    }
+
     /// Prints the error; the result is to be thrown.
     static func report(_ error: MigrationError) -> ExitCode {
         StandardError.shared.write(line: "\(error)")
         return error.exitStatus.code
     }
 
-    static func takenFor(_ file: String, _ other: String) -> String {
-        "\(file) is not run: its number is recorded for \(other). If it is not the same file under a new name, give it a "
-            + "number of its own."
-    }
-
     static func report(_ event: Migrator.Event) {
         switch event {
         case .applied(let file, let time): print("Applied \(file) in \(time.inMilliseconds) ms")
         case .rolledBack(let file, let time): print("Rolled back \(file) in \(time.inMilliseconds) ms")
-        case .takenFor(let file, let other): StandardError.shared.write(line: takenFor(file, other))
+        case .recorded(let file): print("Recorded \(file) as applied, without running it")
         }
     }
 }
@@ -101,8 +111,8 @@ extension MigrateCommand {
         static let configuration = CommandConfiguration(
             abstract: "Apply every pending migration.",
             discussion: """
-                Each file runs in a transaction of its own, in the order of the names. If one fails, nothing of it takes \
-                effect, the ones before it stay, and the exit status is 78.
+                Each file runs in a transaction of its own, the loader's own first, then yours in the order of the names. \
+                If one fails, nothing of it takes effect, the ones before it stay, and the exit status is 78.
 
                 EXAMPLES:
                   loader migrate up
@@ -111,23 +121,37 @@ extension MigrateCommand {
 
         @OptionGroup var arguments: Arguments
 
+        @Option(
+            name: .customLong("applied"), parsing: .unconditionalSingleValue,
+            help: ArgumentHelp(
+                "Take this file for applied: record it and do not run it; may be given again.", valueName: "file"))
+        var claimed: [String] = []
+
         func run() throws {
             try arguments.run { migrator throws(MigrationError) in
                 var count = 0
-                try migrator.up { event in
-                    if case .applied = event { count += 1 }
+                let plan = try migrator.up(claimed: claimed) { event in
+                    count += 1
                     MigrateCommand.report(event)
                 }
-                if count == 0 { print("Nothing to do: all of \(migrator.migrations.origin) is applied") }
-                if try migrator.migrations == .builtIn() { try migrator.checkLedger() }
+                if count == 0 { print("Nothing to do: \(migrator.migrations.words) are applied") }
+                for version in plan.unknown {
+                    StandardError.shared.write(
+                        line: "Note: " + MigrateCommand.unknown(version, migrator.migrations.origin))
+                }
+                for version in plan.ahead {
+                    StandardError.shared.write(line: "Note: " + MigrateCommand.ahead(version))
+                }
             }
         }
     }
 
     struct Down: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take back the last migration applied.",
+            abstract: "Take back the last migration of yours that is applied.",
             discussion: """
+                The loader's own schema is never taken back by it: `loader migrate drop-ledger` does that.
+
                 EXAMPLES:
                   loader migrate down
                   loader migrate down --dir db/migrations
@@ -144,7 +168,9 @@ extension MigrateCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show which migrations are applied.",
             discussion: """
-                Only reads. The exit status is 0, also where migrations are pending, unless --exit-code asks for 1.
+                Only reads. [X] is applied, [ ] is pending, [!] has the number of another file, [?] is applied and has no file \
+                here. The exit status is 0 in any case, unless --exit-code asks for 1 where something is not [X], or the \
+                loader's own schema is behind or ahead.
 
                 EXAMPLES:
                   loader migrate status
@@ -153,26 +179,30 @@ extension MigrateCommand {
 
         @OptionGroup var arguments: Arguments
 
-        @Flag(help: "End with status 1 if migrations are pending, as dbmate does.")
+        @Flag(help: "End with status 1 unless the database is what the files say.")
         var exitCode = false
 
         func run() throws {
-            var pending = 0
+            var isEven = true
             try arguments.run { migrator throws(MigrationError) in
                 let status = try migrator.status()
-                pending = status.pending.count
-                for file in migrator.migrations.files {
-                    print(status.pending.contains(file.name) ? "[ ] \(file.name)" : "[X] \(file.name)")
-                }
-                for (file, other) in status.takenFor.sorted(by: { $0.key < $1.key }) {
-                    print("[!] " + MigrateCommand.takenFor(file, other))
-                }
-                for version in status.unknown {
-                    print("[?] \(version) is applied, and has no file in \(migrator.migrations.origin)")
-                }
-                print("\nApplied: \(status.applied.count)\nPending: \(pending)")
+                isEven = status.isEven
+                for line in Self.lines(status, migrator.migrations) { print(line) }
             }
-            if exitCode, pending > 0 { throw ExitCode(1) }
+            if exitCode, !isEven { throw ExitCode(1) }
+        }
+
+        static func lines(_ status: Migrator.Status, _ migrations: MigrationSet) -> [String] {
+            let taken = Set(status.taken.map(\.file))
+            var lines: [String] = []
+            for file in migrations.files where !taken.contains(file.name) {
+                lines.append((status.pending.contains(file.name) ? "[ ] " : "[X] ") + file.name)
+            }
+            for taken in status.taken { lines.append("[!] \(MigrationError(taken))") }
+            for version in status.unknown { lines.append("[?] " + MigrateCommand.unknown(version, migrations.origin)) }
+            for version in status.ahead { lines.append("[?] " + MigrateCommand.ahead(version)) }
+            if let error = status.ledger { lines.append("[!] \(error)") }
+            return lines + ["", "Applied: \(status.applied.count)", "Pending: \(status.pending.count)"]
         }
     }
 
@@ -195,8 +225,8 @@ extension MigrateCommand {
             do {
                 try FileManager.default.createDirectory(atPath: dir, withIntermediateDirectories: true)
                 let names = try FileManager.default.contentsOfDirectory(atPath: dir)
-                // Also after the loader's own: they are recorded in the same table, and may be applied already.
-                let taken = names + (try MigrationSet.builtIn().files.map(\.name))
+                // Version 0.1.0 recorded its own schema as 0001, where dbmate would take a file of that number for applied.
+                let taken = names + [MigrationFile.formerName]
                 let file = dir + "/" + (try MigrationSet.nextName(after: taken, called: name, now: Date()))
                 try Data(MigrationSet.template.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
                 print(file)

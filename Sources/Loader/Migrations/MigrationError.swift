@@ -15,6 +15,10 @@ struct MigrationError: Error, Sendable, Equatable {
         /// A file that should be rolled back is not there.
         case missingFile = "missing_file"
         case nothingToRollBack = "nothing_to_roll_back"
+        /// A migration would take the loader's own tables away.
+        case ledgerStays = "ledger_stays"
+        /// The ledger is in use.
+        case activeMembers = "active_members"
         /// The database has no ledger, or not the one that this loader needs.
         case ledgerBehind = "ledger_behind"
         case ledgerAhead = "ledger_ahead"

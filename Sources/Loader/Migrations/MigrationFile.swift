@@ -113,3 +113,39 @@ extension MigrationFile {
         }
     }
 }
+
+// MARK: Whose it is
+
+extension MigrationFile {
+    /// What version 0.1.0 recorded the loader's own schema as.
+    static let formerName = "0001_loader.sql"
+    static let formerVersion = "0001"
+    static let formerFingerprint = "a0eab8caa6eebd99"
+
+    /// The last of the versions that the program carries.
+    static let latestOwn = "00000000000003"
+
+    /// Whether a version is of the loader's own range.
+    static func isLoadersOwn(_ version: String) -> Bool { version.count == 14 && version.hasPrefix("0000000000") }
+
+    var isLoadersOwn: Bool { Self.isLoadersOwn(version) }
+
+    /// A copy of the loader's own schema as it was in version 0.1.0, under whatever name.
+    var isLedgerOf010: Bool { fingerprint == Self.formerFingerprint }
+
+    var dropsLedger: Bool {
+        let words = down.sql.lowercased()
+        return words.contains("drop") && (words.contains("loader.ledger") || words.contains("schema loader"))
+    }
+
+    /// Tells what is applied, however it is indented, from something else: FNV-1a, 64 bits.
+    var fingerprint: String {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        let words = up.sql.utf8.split { $0 == 0x20 || (0x09...0x0D).contains($0) }
+        for byte in words.joined(separator: [0x20]) {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        let digits = String(hash, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

@@ -4,6 +4,7 @@ import Foundation
 struct MigrationSet: Sendable, Equatable {
     /// For messages: a directory, or what takes its place.
     var origin: String
+
     var files: [MigrationFile]
 
     init(origin: String, files: [MigrationFile]) throws(MigrationError) {
@@ -20,6 +21,13 @@ struct MigrationSet: Sendable, Equatable {
                     mend: "Give the newer one a number of its own.")
             }
         }
+    }
+
+    /// What they are, for a sentence.
+    var words: String {
+        if origin == Self.builtInOrigin { return origin }
+        return files.contains(where: \.isLoadersOwn)
+            ? "\(Self.builtInOrigin) and those in \(origin)" : "the migrations in \(origin)"
     }
 
     /// Reads every `NNNN_name.sql` of a directory.
@@ -46,32 +54,6 @@ struct MigrationSet: Sendable, Equatable {
         try self.init(origin: directory, files: files)
     }
 
-    /// Those that have not been applied, in order. Like dbmate, one that was added late runs late.
-    func pending(applied: Set<String>) -> [MigrationFile] { files.filter { !applied.contains($0.version) } }
-
-    /// Applied versions that have no file here, in order.
-    func unknown(applied: Set<String>) -> [String] { applied.subtracting(files.map(\.version)).sorted() }
-
-    /// The migration to roll back: the last one applied.
-    func latest(applied: Set<String>) throws(MigrationError) -> MigrationFile {
-        guard let latest = files.last(where: { applied.contains($0.version) }) else {
-            guard let missing = unknown(applied: applied).last else {
-                throw MigrationError(
-                    .nothingToRollBack, message: "no migration is applied", mend: "There is nothing to do.")
-            }
-            throw missingFile(missing)
-        }
-        // Its file is elsewhere, and what it did may stand on what would be rolled back here.
-        if let later = unknown(applied: applied).last(where: { $0 > latest.version }) { throw missingFile(later) }
-        return latest
-    }
-
-    private func missingFile(_ version: String) -> MigrationError {
-        MigrationError(
-            .missingFile, message: "version \(version) is applied, and its file is not in \(origin)",
-            mend: "Name the directory that has it with --dir.")
-    }
-
     /// The name of the next file: numbered on, or by the time where the last one is (dbmate's own way).
     static func nextName(after names: [String], called title: String, now: Date) throws(MigrationError) -> String {
         let words = title.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
@@ -79,7 +61,7 @@ struct MigrationSet: Sendable, Equatable {
             throw MigrationError(
                 .badName, message: "the name \"\(title)\" has no letter or digit in it", mend: "Give another name.")
         }
-        let versions = names.compactMap(MigrationFile.version)
+        let versions = names.compactMap(MigrationFile.version).filter { !MigrationFile.isLoadersOwn($0) }
         let width = max(4, versions.map(\.count).max() ?? 0)
         let number: String
         if width >= 14 {

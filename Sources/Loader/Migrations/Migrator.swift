@@ -6,8 +6,8 @@ struct Migrator {
     enum Event: Equatable {
         case applied(file: String, Duration)
         case rolledBack(file: String, Duration)
-        /// A file that counts as applied because its version is recorded, for a file of another name.
-        case takenFor(file: String, other: String)
+        /// Recorded, and not run.
+        case recorded(file: String)
     }
 
     struct Status: Equatable {
@@ -15,8 +15,16 @@ struct Migrator {
         var pending: [String]
         /// Versions that are recorded, without a file here.
         var unknown: [String]
-        /// Files that count as applied by another file of their version.
-        var takenFor: [String: String] = [:]
+        var taken: [MigrationPlan.Taken] = []
+        /// Versions of the loader's own that a newer program has applied.
+        var ahead: [String] = []
+        /// Why a loader would not start on the loader's own tables, although nothing of theirs is pending.
+        var ledger: MigrationError?
+
+        /// Whether the database is what the files say.
+        var isEven: Bool {
+            pending.isEmpty && unknown.isEmpty && taken.isEmpty && ahead.isEmpty && ledger == nil
+        }
     }
 
     var migrations: MigrationSet
@@ -27,59 +35,118 @@ struct Migrator {
     /// How long to wait for another migration that is under way.
     var turnTimeout: Duration
 
-    /// Applies what is pending, each file in a transaction of its own, until the first that fails.
-    func up(_ report: (Event) -> Void) throws(MigrationError) {
+    private var bringsLedger: Bool { migrations.files.contains(where: \.isLoadersOwn) }
+
+    /// Applies what is pending, the loader's own files first, each in a transaction of its own, until the first that fails.
+    ///
+    /// - Parameter claimed: names of files that are to be taken for applied without being run.
+    /// - Returns: what there was to be done.
+    @discardableResult
+    func up(
+        claimed: [String] = [], _ report: (Event) -> Void
+    ) throws(MigrationError) -> MigrationPlan {
+        for name in claimed where !migrations.files.contains(where: { $0.name == name && !$0.isLoadersOwn }) {
+            throw MigrationError(
+                .missingFile, file: name, message: "there is no such file in \(migrations.origin)",
+                mend: "Name one of its files.")
+        }
+        var plan = MigrationPlan(migrations, MigrationFacts())
         try inTurn { (connection, record) throws(MigrationError) in
-            let applied = try record.createIfMissing(on: connection).versions(on: connection)
-            let names = MigrationNames(try record.comment(on: connection))
-            for (file, other) in names.differing(from: migrations, applied: applied).sorted(by: { $0.key < $1.key }) {
-                report(.takenFor(file: file, other: other))
+            _ = try record.createIfMissing(on: connection)
+            var facts = try facts(record, on: connection)
+            plan = MigrationPlan(migrations, facts)
+            let own = plan.pending.filter(\.isLoadersOwn)
+            try apply(own, facts, record, report)
+            if !own.isEmpty {
+                facts = try self.facts(record, on: connection).keeping(facts)
+                plan = MigrationPlan(migrations, facts)
             }
-            for file in migrations.pending(applied: applied) {
-                let start = ContinuousClock.now
-                try run(file.up, of: file, record.insertion)
-                report(.applied(file: file.name, start.duration(to: .now)))
-                try record.remember(file, on: connection)
+            try noteConclusions(facts, record, on: connection)
+            // Before anything else runs: what comes behind a file that is skipped may want it.
+            if let taken = plan.taken.first(where: { !claimed.contains($0.file) }) { throw MigrationError(taken) }
+            try noteFiles(plan, facts, record, on: connection)
+            let recorded = plan.copies + migrations.files.filter { claimed.contains($0.name) }
+            for file in recorded {
+                try carryOut(record.insertion(file.version, facts.mayNote ? MigrationNote(file) : nil), on: connection)
+                report(.recorded(file: file.name))
             }
+            try apply(plan.pending.filter { !$0.isLoadersOwn && !claimed.contains($0.name) }, facts, record, report)
+        }
+        if bringsLedger { try LedgerSchema.check(on: try connect()) }
+        return plan
+    }
+
+    private func apply(
+        _ files: [MigrationFile], _ facts: MigrationFacts, _ record: MigrationRecord, _ report: (Event) -> Void
+    ) throws(MigrationError) {
+        for file in files {
+            let start = ContinuousClock.now
+            let isNoted = facts.mayNote && !file.isLoadersOwn
+            // A version that was the loader's own becomes this file's, and no longer dates from the ledger's transaction.
+            let former =
+                facts.recorded.contains(file.version) && !file.isLoadersOwn
+                ? record.deletion(file.version, isNoted: false) : []
+            try run(file.up, of: file, former + record.insertion(file.version, isNoted ? MigrationNote(file) : nil))
+            report(.applied(file: file.name, start.duration(to: .now)))
         }
     }
 
-    /// Rolls back the last migration applied.
+    /// Notes whose version it is that version 0.1.0 recorded, as long as that can be told.
+    private func noteConclusions(
+        _ facts: MigrationFacts, _ record: MigrationRecord, on connection: Connection
+    ) throws(MigrationError) {
+        guard facts.mayNote else { return }
+        for version in facts.concluded.sorted() {
+            if let note = facts.notes[version] { try carryOut([record.noting(version, note)], on: connection) }
+        }
+    }
+
+    /// Notes the files of versions that dbmate or version 0.1.0 recorded, so that another of the same number is found out.
+    private func noteFiles(
+        _ plan: MigrationPlan, _ facts: MigrationFacts, _ record: MigrationRecord, on connection: Connection
+    ) throws(MigrationError) {
+        guard facts.mayNote else { return }
+        for file in plan.applied where !file.isLoadersOwn && facts.notes[file.version] == nil {
+            try carryOut([record.noting(file.version, MigrationNote(file))], on: connection)
+        }
+    }
+
+    private func carryOut(
+        _ statements: [Connection.Statement], on connection: Connection
+    ) throws(MigrationError) {
+        for statement in statements { _ = try connection.asked(statement.sql, statement.parameters) }
+    }
+
+    func facts(
+        _ record: MigrationRecord, on connection: Connection
+    ) throws(MigrationError) -> MigrationFacts {
+        try record.facts(isComplete: try LedgerSchema.isComplete(on: connection), on: connection)
+    }
+
+    /// Rolls back the last migration applied; the loader's own never.
     func down(_ report: (Event) -> Void) throws(MigrationError) {
         try inTurn { (connection, record) throws(MigrationError) in
-            let file = try migrations.latest(applied: try record.versions(on: connection))
+            let facts = try facts(record, on: connection)
+            let file = try MigrationPlan(migrations, facts).latest(migrations.origin)
             let start = ContinuousClock.now
-            try run(file.down, of: file, record.deletion)
+            try run(file.down, of: file, record.deletion(file.version, isNoted: facts.mayNote))
             report(.rolledBack(file: file.name, start.duration(to: .now)))
-        }
-    }
-
-    /// Finds out whether the loader's own migrations were only taken for applied, because others have their versions.
-    func checkLedger() throws(MigrationError) {
-        do throws(MigrationError) {
-            try LedgerSchema.check(on: try connect())
-        } catch  where error.code == .ledgerBehind {
-            throw MigrationError(
-                .duplicateVersion,
-                message: "\(error.message), although schema_migrations has the version of its file: another file's",
-                mend:
-                    "Copy the loader's own migrations (0001_loader.sql, 0003_last_messages.sql), as far as they are not applied, "
-                    + "to yours under free numbers, and apply them there.")
         }
     }
 
     /// Only reads; a database that was never migrated stays as it is.
     func status() throws(MigrationError) -> Status {
         let connection = try connect()
-        let record = try MigrationRecord(on: connection)
-        let applied = try record.versions(on: connection)
-        let names = MigrationNames(try record.comment(on: connection))
-        return Status(
-            applied: migrations.files.map(\.name).filter { name in
-                MigrationFile.version(of: name).map(applied.contains) ?? false
-            },
-            pending: migrations.pending(applied: applied).map(\.name), unknown: migrations.unknown(applied: applied),
-            takenFor: names.differing(from: migrations, applied: applied))
+        let facts = try facts(try MigrationRecord(on: connection), on: connection)
+        let plan = MigrationPlan(migrations, facts)
+        let pending = Set((plan.pending + plan.copies).map(\.name))
+        var status = Status(
+            applied: plan.applied.map(\.name), pending: migrations.files.map(\.name).filter(pending.contains),
+            unknown: plan.unknown, taken: plan.taken, ahead: plan.ahead)
+        if bringsLedger, !plan.pending.contains(where: \.isLoadersOwn) {
+            do throws(MigrationError) { try LedgerSchema.check(on: connection) } catch { status.ledger = error }
+        }
+        return status
     }
 
     /// `loader` in ASCII. Advisory locks are counted for each database.
@@ -90,7 +157,7 @@ struct Migrator {
     /// The lock is a transaction's, on a connection of its own: a session's lock is lost behind a pooler in transaction
     /// mode, and a migration's own transaction would let it go between two files, or have none (`transaction:false`). A
     /// transaction that only holds an advisory lock keeps no snapshot, so CREATE INDEX CONCURRENTLY does not wait for it.
-    private func inTurn(
+    func inTurn(
         _ body: (Connection, MigrationRecord) throws(MigrationError) -> Void
     ) throws(MigrationError) {
         let turn = try connect()
@@ -98,7 +165,7 @@ struct Migrator {
             // By the simple protocol: the other would leave a portal open, and with it a snapshot.
             try turn.execute(
                 """
-                BEGIN; SET LOCAL lock_timeout = \(turnTimeout.milliseconds); SET LOCAL statement_timeout = 0;
+                BEGIN; SET LOCAL lock_timeout = \(turnTimeout.settingMilliseconds); SET LOCAL statement_timeout = 0;
                 SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(\(Self.lockKey))
                 """)
         } catch  where error.sqlState == .lockNotAvailable {
@@ -116,7 +183,7 @@ struct Migrator {
     /// A migration may take hours by intent, and says nothing meanwhile.
     private static let answerTimeout: Duration = .seconds(24 * 3600)
 
-    private func connect() throws(MigrationError) -> Connection {
+    func connect() throws(MigrationError) -> Connection {
         var options = options
         options.answerTimeout = Self.answerTimeout
         do { return try Connection(options) } catch { throw MigrationError(error) }
@@ -124,12 +191,12 @@ struct Migrator {
 
     /// Runs a block and records it. The session is the block's own, so a `SET` in it does not reach the next file.
     private func run(
-        _ block: MigrationFile.Block, of file: MigrationFile, _ record: String
+        _ block: MigrationFile.Block, of file: MigrationFile, _ record: [Connection.Statement]
     ) throws(MigrationError) {
         let connection = try connect()
         do throws(PostgresError) {
             if block.isTransactional {
-                try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout.milliseconds)")
+                try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout.settingMilliseconds)")
             }
         } catch {
             throw MigrationError(error)
@@ -146,7 +213,7 @@ struct Migrator {
                 mend: "Take COMMIT and ROLLBACK out of it, undo what it did, and run it again.")
         }
         do throws(PostgresError) {
-            _ = try connection.query(record, [.text(file.version)])
+            for statement in record { _ = try connection.query(statement.sql, statement.parameters) }
             if block.isTransactional { try connection.execute("COMMIT") }
         } catch {
             // What is checked only at COMMIT is the file's doing too.
@@ -174,86 +241,9 @@ struct Migrator {
     }
 }
 
-/// The table `schema_migrations`, where dbmate looks for it: in the first schema of the search path.
-///
-/// The loader's own schema is none of those, unless the table is there already: for a role of its name it becomes the first
-/// (`"$user"`) as soon as it exists, and all migrations would be run again.
-private struct MigrationRecord {
-    let schema: String
-
-    init(on connection: Connection) throws(MigrationError) {
-        do throws(PostgresError) {
-            let found = try connection.query(
-                """
-                SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY AS s (name, place)
-                WHERE CASE name WHEN 'loader' THEN to_regclass('loader.schema_migrations') IS NOT NULL ELSE true END
-                ORDER BY place LIMIT 1
-                """)
-            schema = found.rowCount > 0 ? found.string(0, 0) ?? "public" : "public"
-        } catch {
-            throw MigrationError(error)
-        }
-    }
-
-    private var table: String { TableName(schema: schema, name: "schema_migrations").quoted }
-
-    var insertion: String { "INSERT INTO \(table) (version) VALUES ($1)" }
-    var deletion: String { "DELETE FROM \(table) WHERE version = $1" }
-
-    /// The versions recorded; none where there is no table.
-    func versions(on connection: Connection) throws(MigrationError) -> Set<String> {
-        do throws(PostgresError) {
-            guard try exists(on: connection) else { return [] }
-            let rows = try connection.query("SELECT version FROM \(table)")
-            return Set((0..<rows.rowCount).compactMap { rows.string($0, 0) })
-        } catch {
-            throw MigrationError(error)
-        }
-    }
-
-    func createIfMissing(on connection: Connection) throws(MigrationError) -> MigrationRecord {
-        do throws(PostgresError) {
-            // IF NOT EXISTS alone would want the right to create even where the table stands.
-            if try !exists(on: connection) {
-                try connection.execute("CREATE TABLE IF NOT EXISTS \(table) (version varchar PRIMARY KEY)")
-            }
-        } catch {
-            throw MigrationError(error)
-        }
-        return self
-    }
-
-    /// The table's comment; nil where there is none.
-    func comment(on connection: Connection) throws(MigrationError) -> String? {
-        do throws(PostgresError) {
-            return try connection.query("SELECT obj_description(to_regclass($1), 'pg_class')", [.text(table)])
-                .string(0, 0)
-        } catch {
-            throw MigrationError(error)
-        }
-    }
-
-    /// Notes the name of a file that was applied. Who may not comment on the table, or has another comment there, does
-    /// without: then nobody notices two files of one number.
-    func remember(_ file: MigrationFile, on connection: Connection) throws(MigrationError) {
-        guard let text = MigrationNames(try comment(on: connection)).adding(file) else { return }
-        do throws(PostgresError) {
-            let literal = try connection.query("SELECT quote_literal($1)", [.text(text)]).string(0, 0)
-            try connection.execute("COMMENT ON TABLE \(table) IS \(literal ?? "NULL")")
-        } catch  where error.sqlState == .insufficientPrivilege {
-        } catch {
-            throw MigrationError(error)
-        }
-    }
-
-    private func exists(on connection: Connection) throws(PostgresError) -> Bool {
-        try connection.query("SELECT to_regclass($1) IS NOT NULL", [.text(table)]).bool(0, 0) ?? false
-    }
-}
-
 extension Duration {
     /// For PostgreSQL's settings, where 0 would mean "for ever".
-    fileprivate var milliseconds: Int64 {
+    var settingMilliseconds: Int64 {
         max(1, components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000)
     }
 }

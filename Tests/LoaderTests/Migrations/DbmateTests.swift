@@ -12,11 +12,14 @@ struct DbmateTests {
 
     init() throws { server = try PostgresServer.shared() }
 
-    /// A directory with the loader's own migrations and one that refuses a transaction.
+    /// A directory with the loader's own migrations, the demo's and one that refuses a transaction.
     private func withDirectory(_ body: (String) throws -> Void) throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "loader-migrations-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: Dbmate.package.appending(path: "migrations"), to: directory)
         defer { try? FileManager.default.removeItem(at: directory) }
+        try FileManager.default.copyItem(
+            at: Dbmate.package.appending(path: "deploy/demo/migrations/0002_demo_orders.sql"),
+            to: directory.appending(path: "0002_demo_orders.sql"))
         try Data(
             """
             -- migrate:up transaction:false
@@ -25,7 +28,7 @@ struct DbmateTests {
             -- migrate:down transaction:false
             DROP INDEX CONCURRENTLY public.orders_status;
             """.utf8
-        ).write(to: directory.appending(path: "0004_status_index.sql"))
+        ).write(to: directory.appending(path: "0003_status_index.sql"))
         try body(directory.path())
     }
 
@@ -53,7 +56,9 @@ struct DbmateTests {
             + (0..<versions.rowCount).map { versions.string($0, 0) }
     }
 
-    @Test("both make the same database, table of versions included")
+    private static let own = ["00000000000001", "00000000000002", "00000000000003"]
+
+    @Test("both make the same database, table of versions included, and neither takes the loader's own back")
     func same() throws {
         try withDirectory { directory in
             try server.withDatabase { ours in
@@ -61,13 +66,22 @@ struct DbmateTests {
                     try migrator(ours, directory).up { _ in }
                     try Dbmate.run(["up"], theirs, directory)
                     #expect(try contents(ours) == contents(theirs))
-                    #expect(try contents(ours).suffix(4) == ["0001", "0002", "0003", "0004"])
+                    #expect(try contents(ours).suffix(5) == Self.own + ["0002", "0003"])
 
-                    for _ in 1...4 {
+                    for _ in 1...2 {
                         try migrator(ours, directory).down { _ in }
                         try Dbmate.run(["down"], theirs, directory)
                         #expect(try contents(ours) == contents(theirs))
                     }
+                    let ourError = #expect(throws: MigrationError.self) { try migrator(ours, directory).down { _ in } }
+                    #expect(ourError?.code == .nothingToRollBack)
+                    #expect(ourError?.mend.contains("loader migrate drop-ledger") == true)
+                    let theirError = #expect(throws: Dbmate.Failure.self) {
+                        try Dbmate.run(["down"], theirs, directory)
+                    }
+                    #expect(theirError?.output.contains("its positions and dead letters would be lost") == true)
+                    #expect(try contents(ours) == contents(theirs))
+                    #expect(try contents(ours).suffix(3) == Self.own)
                 }
             }
         }
@@ -77,7 +91,8 @@ struct DbmateTests {
     func dbmateContinues() throws {
         try withDirectory { directory in
             try server.withDatabase { url in
-                let begun = try MigrationSet(origin: "", files: [MigrationSet(directory: directory).files[0]])
+                let begun = try MigrationSet(
+                    origin: "", files: Array(MigrationSet(directory: directory).files.filter(\.isLoadersOwn)))
                 var migrator = try migrator(url, directory)
                 let all = migrator.migrations
                 migrator.migrations = begun
@@ -85,14 +100,14 @@ struct DbmateTests {
                 migrator.migrations = all
 
                 let output = try Dbmate.run(["up"], url, directory)
-                #expect(!output.contains("Applying: 0001") && output.contains("Applying: 0004"))
-                #expect(try migrator.status().pending == [])
+                #expect(!output.contains("Applying: \(Self.own[0])") && output.contains("Applying: 0003"))
+                #expect(try migrator.status().isEven)
                 try migrator.up { _ in Issue.record("nothing is left to do") }
 
                 try migrator.down { _ in }
                 #expect(try Dbmate.run(["status"], url, directory).contains("Pending: 1"))
-                for _ in 1...2 { try Dbmate.run(["down"], url, directory) }
-                #expect(try migrator.status().applied == ["0001_loader.sql"])
+                try Dbmate.run(["down"], url, directory)
+                #expect(try migrator.status().applied == MigrationSet.builtIn().files.map(\.name))
             }
         }
     }
@@ -105,13 +120,45 @@ struct DbmateTests {
                 let migrator = try migrator(url, directory)
                 try migrator.up { _ in Issue.record("nothing is left to do") }
                 try LedgerSchema.check(on: try Connection(ConnectionOptions(url: url)))
-                for _ in 1...3 { try migrator.down { _ in } }
-                #expect(
-                    try migrator.status().pending
-                        == ["0002_demo_orders.sql", "0003_last_messages.sql", "0004_status_index.sql"])
-                #expect(try Dbmate.run(["up"], url, directory).contains("Applied: 0004_status_index.sql"))
+                for _ in 1...2 { try migrator.down { _ in } }
+                #expect(try migrator.status().pending == ["0002_demo_orders.sql", "0003_status_index.sql"])
+                #expect(try Dbmate.run(["up"], url, directory).contains("Applied: 0003_status_index.sql"))
                 try migrator.down { _ in }
                 #expect(try Dbmate.run(["status"], url, directory).contains("Pending: 1"))
+            }
+        }
+    }
+
+    @Test("what dbmate applied of version 0.1.0 goes on under both tools, with its ledger")
+    func carriedOver() throws {
+        try withDirectory { directory in
+            let former = FileManager.default.temporaryDirectory.appending(path: "loader-former-\(UUID().uuidString)")
+            try FileManager.default.copyItem(at: Dbmate.package.appending(path: "Tests/Fixtures/0.1.0"), to: former)
+            defer { try? FileManager.default.removeItem(at: former) }
+            for isOurs in [false, true] {
+                try server.withDatabase { url in
+                    try Dbmate.run(["up"], url, former.path())
+                    let connection = try Connection(ConnectionOptions(url: url))
+                    let id = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
+                    try connection.execute("INSERT INTO loader.positions VALUES ('g', 't', 0, 5)")
+                    if isOurs {
+                        try migrator(url, directory).up { _ in }
+                    } else {
+                        try Dbmate.run(["up"], url, directory)
+                    }
+                    #expect(try migrator(url, directory).status().isEven)
+                    #expect(try connection.query("SELECT id FROM loader.ledger").string(0, 0) == id)
+                    #expect(try connection.query("SELECT next_offset FROM loader.positions").int(0, 0) == 5)
+                    try LedgerSchema.check(on: connection)
+                    // A file that was skipped because the number was the loader's own.
+                    try Data("-- migrate:up\nCREATE TABLE things ();\n-- migrate:down\nDROP TABLE things;\n".utf8)
+                        .write(to: URL(filePath: directory).appending(path: "0001_things.sql"))
+                    try migrator(url, directory).up { _ in }
+                    #expect(try connection.query("SELECT to_regclass('things')").string(0, 0) == "things")
+                    try Dbmate.run(["up"], url, directory)
+                    #expect(try Dbmate.run(["status"], url, directory).contains("Pending: 0"))
+                    try FileManager.default.removeItem(at: URL(filePath: directory).appending(path: "0001_things.sql"))
+                }
             }
         }
     }

@@ -52,7 +52,7 @@ import Testing
     @Test("a ledger without the columns of a later version is refused with the command that adds them")
     func laterColumns() throws {
         try withLedger { url, connection in
-            try migrator(url).down { _ in }
+            try connection.execute("ALTER TABLE loader.positions DROP COLUMN last_message, DROP COLUMN lost_offset")
             let error = #expect(throws: MigrationError.self) { try LedgerSchema.check(on: connection) }
             #expect(error?.code == .ledgerBehind && error?.message.contains("last_message") == true)
             #expect(error?.mend.contains("loader migrate up") == true)
@@ -86,29 +86,107 @@ import Testing
         }
     }
 
-    @Test("down removes everything that up made, and up makes another ledger")
-    func downAndUp() throws {
+    @Test("plain down never takes the ledger; drop-ledger does, and up then makes another")
+    func dropAndUp() throws {
         try withLedger { url, connection in
             let first = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
-            for _ in try MigrationSet.builtIn().files { try migrator(url).down { _ in } }
+            let error = #expect(throws: MigrationError.self) { try migrator(url).down { _ in } }
+            #expect(error?.code == .nothingToRollBack)
+            #expect(try connection.query("SELECT id FROM loader.ledger").string(0, 0) == first)
+            #expect(try migrator(url).dropLedger())
             #expect(try connection.query("SELECT to_regnamespace('loader')").isNull(0, 0))
+            #expect(try connection.query("SELECT count(*) FROM schema_migrations").int(0, 0) == 0)
             try migrator(url).up { _ in }
             let second = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
             #expect(first != nil && second != nil && first != second)
         }
     }
 
-    @Test("a foreign migration with the number of the loader's own is found out, not taken for it")
+    @Test("a user's migration with the number that was once the loader's own hides nothing of the loader's")
     func foreignVersion() throws {
         try server.withDatabase { url in
             let connection = try Connection(ConnectionOptions(url: url))
             try connection.execute(
-                "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('0001'), ('0003')"
+                "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('0001')"
             )
-            let migrator = try migrator(url)
-            try migrator.up { _ in Issue.record("the version is recorded") }
-            let error = #expect(throws: MigrationError.self) { try migrator.checkLedger() }
-            #expect(error?.code == .duplicateVersion)
+            try migrator(url).up { _ in }
+            try LedgerSchema.check(on: connection)
+            #expect(try connection.query("SELECT count(*) FROM schema_migrations").int(0, 0) == 4)
+        }
+    }
+
+    @Test("what is gone of the loader's own tables is pending again, whatever is recorded, and up makes it")
+    func gone() throws {
+        try withLedger { url, connection in
+            for change in [
+                "DROP SCHEMA loader CASCADE", "DROP TABLE loader.positions",
+                "ALTER TABLE loader.migrations RENAME TO mine",
+            ] {
+                try connection.execute(change)
+                #expect(try !migrator(url).status().isEven)
+                try migrator(url).up { _ in }
+                #expect(try migrator(url).status().isEven)
+                try LedgerSchema.check(on: connection)
+            }
+        }
+    }
+
+    /// Tables, columns, indexes and constraints.
+    private func things(_ connection: Connection) throws -> Set<String> {
+        let found = try connection.query(
+            """
+            SELECT format('%s.%s %s %s default %s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+              CASE WHEN a.attnotnull THEN 'not null' END, pg_get_expr(d.adbin, d.adrelid))
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d ON (adrelid, adnum) = (c.oid, attnum)
+            WHERE c.relnamespace = 'loader'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT indexdef FROM pg_indexes WHERE schemaname = 'loader'
+            UNION ALL
+            SELECT format('%s %s', conrelid::regclass, pg_get_constraintdef(oid))
+            FROM pg_constraint WHERE connamespace = 'loader'::regnamespace AND conrelid <> 0
+            """)
+        return Set((0..<found.rowCount).compactMap { found.string($0, 0) })
+    }
+
+    @Test("the migrations since version 0.1.0 only add, so that it still works with the tables")
+    func additive() throws {
+        try server.withDatabase { url in
+            let connection = try Connection(ConnectionOptions(url: url))
+            try connection.execute(try Former.file().up.sql)
+            let before = try things(connection)
+            try migrator(url).up { _ in }
+            let after = try things(connection)
+            #expect(before.subtracting(after).isEmpty, "taken away, or changed")
+            let old = ["ledger", "positions", "dead_letters"]
+            for added in after.subtracting(before).sorted() {
+                let isConstraint = old.contains { name in added.hasPrefix("loader." + name + " CHECK") }
+                #expect(!isConstraint, "what the version before writes may break \(added)")
+                let isColumn = old.contains { name in added.hasPrefix(name + ".") }
+                let isDemanded = isColumn && added.contains(" not null ") && added.hasSuffix("default ")
+                #expect(!isDemanded, "the version before does not write \(added)")
+            }
+            // Version 0.1.0 starts on no other.
+            #expect(try connection.query("SELECT schema_version FROM loader.ledger").int(0, 0) == 1)
+        }
+    }
+
+    @Test("all that this program needs is made by its migrations, and tables that are newer than it are no obstacle")
+    func newerTables() throws {
+        try withLedger { url, connection in
+            #expect(try LedgerSchema.isComplete(on: connection))
+            try connection.execute(
+                """
+                ALTER TABLE loader.positions ADD COLUMN later text; CREATE TABLE loader.later ();
+                INSERT INTO schema_migrations VALUES ('00000000000099')
+                """)
+            try LedgerSchema.check(on: connection)
+            let status = try migrator(url).status()
+            #expect(status.ahead == ["00000000000099"] && !status.isEven && status.ledger == nil)
+            try migrator(url).up { _ in Issue.record("nothing is pending") }
+            try connection.execute("UPDATE loader.ledger SET schema_version = 2")
+            #expect(try migrator(url).status().ledger?.code == .ledgerAhead)
+            let error = #expect(throws: MigrationError.self) { try migrator(url).up { _ in } }
+            #expect(error?.code == .ledgerAhead)
         }
     }
 

@@ -56,24 +56,130 @@ import Testing
         }
     }
 
-    @Test("a file whose number was applied under another name is said by up and by status, and is not run")
-    func takenFor() throws {
+    private func refusal(_ migrator: Migrator) -> MigrationError? {
+        #expect(throws: MigrationError.self) { try migrator.up { _ in Issue.record("nothing may be run") } }
+    }
+
+    @Test(
+        "a file whose number was applied under another name is refused before anything is run, and one renamed is not")
+    func taken() throws {
         try server.withDatabase { url in
-            try migrator(url, [("1_a.sql", "\nCREATE TABLE a ()", ""), ("2_b.sql", "\nCREATE TABLE b ()", "")])
-                .up { _ in }
-            let other = try migrator(url, [("1_a.sql", "", ""), ("2_c.sql", "\nCREATE TABLE c ()", "")])
-            var events: [Migrator.Event] = []
-            try other.up { events.append($0) }
-            #expect(events == [.takenFor(file: "2_c.sql", other: "2_b.sql")])
-            #expect(try other.status().takenFor == ["2_c.sql": "2_b.sql"])
+            let first = (name: "1_a.sql", up: "\nCREATE TABLE a ()", down: "\nDROP TABLE a")
+            var former = try migrator(url, [first])
+            former.migrations = try former.migrations.withBuiltIn()
+            try former.up { _ in }
+
+            var other = try migrator(
+                url, [("1_b.sql", "\nCREATE TABLE b ()", ""), ("2_c.sql", "\nCREATE TABLE c ()", "")])
+            other.migrations = try other.migrations.withBuiltIn()
+            let error = refusal(other)
+            #expect(error?.code == .duplicateVersion && error?.file == "1_b.sql")
+            #expect(error?.message.contains("recorded for 1_a.sql") == true)
+            let status = try other.status()
+            #expect(status.taken.map(\.file) == ["1_b.sql"] && !status.isEven)
+            // The mend that the message names.
+            var events: [String] = []
+            try other.up(claimed: ["1_b.sql"]) { events.append($0.file) }
+            #expect(events == ["1_b.sql", "2_c.sql"])
+            #expect(try other.status().isEven)
             let connection = try Connection(ConnectionOptions(url: url))
-            #expect(try connection.query("SELECT to_regclass('c')").isNull(0, 0))
-            // A comment of somebody else's stays, and nothing is said.
-            try connection.execute("COMMENT ON TABLE schema_migrations IS 'ours'")
-            try migrator(url, [("3_d.sql", "\nCREATE TABLE d ()", "")]).up { _ in }
-            #expect(try other.status().takenFor.isEmpty)
-            #expect(
-                try connection.query("SELECT obj_description('schema_migrations'::regclass)").string(0, 0) == "ours")
+            #expect(try connection.query("SELECT to_regclass('b')").isNull(0, 0))
+
+            var renamed = try migrator(
+                url, [("1_b.sql", "\nCREATE TABLE b ()", ""), ("2_d.sql", "\n CREATE TABLE c ()", "")])
+            renamed.migrations = try renamed.migrations.withBuiltIn()
+            #expect(try renamed.status().isEven)
+            try renamed.up { _ in Issue.record("nothing is pending") }
+        }
+    }
+
+    @Test("a file that was skipped because version 0.1.0 had recorded its number for its own schema is applied")
+    func skippedFor010() throws {
+        try server.withDatabase { url in
+            let connection = try Connection(ConnectionOptions(url: url))
+            try Former.migrate(connection)
+            var migrator = try migrator(url, [("0001_things.sql", "\nCREATE TABLE things ()", "\nDROP TABLE things")])
+            migrator.migrations = try migrator.migrations.withBuiltIn()
+            #expect(try migrator.status().pending.contains("0001_things.sql"))
+            let id = try connection.query("SELECT id FROM loader.ledger").string(0, 0)
+            try migrator.up { _ in }
+            #expect(try connection.query("SELECT to_regclass('things')").string(0, 0) == "things")
+            #expect(try connection.query("SELECT id FROM loader.ledger").string(0, 0) == id)
+            #expect(try migrator.status().isEven)
+            try migrator.up { _ in Issue.record("it is applied once") }
+            try migrator.down { #expect($0.file == "0001_things.sql") }
+        }
+    }
+
+    @Test("where nobody can tell whether a file was skipped for version 0.1.0's own, it is asked and not guessed")
+    func perhapsSkippedFor010() throws {
+        try server.withDatabase { url in
+            let connection = try Connection(ConnectionOptions(url: url))
+            try Former.migrate(connection)
+            // As behind a dump and a restore: no transaction is that of the other.
+            try connection.execute("UPDATE schema_migrations SET version = version")
+            var migrator = try migrator(url, [("0001_things.sql", "\nCREATE TABLE things ()", "")])
+            migrator.migrations = try migrator.migrations.withBuiltIn()
+            for _ in 1...2 {
+                let error = #expect(throws: MigrationError.self) { try migrator.up { _ in } }
+                #expect(error?.code == .duplicateVersion && error?.file == "0001_things.sql")
+                #expect(error?.mend.contains("loader migrate up --applied 0001_things.sql") == true)
+                // Also when somebody has brought the loader's own up to date in between.
+                var own = migrator
+                own.migrations = try .builtIn()
+                try own.up { _ in }
+            }
+            try migrator.up(claimed: ["0001_things.sql"]) { _ in }
+            #expect(try migrator.status().isEven)
+        }
+    }
+
+    @Test("a healthy install of version 0.1.0 has nothing that is applied without a file, before and after")
+    func healthy010() throws {
+        for version in ["0001", "0005"] {
+            for isRestored in [false, true] where version == "0001" || !isRestored {
+                try server.withDatabase { url in
+                    let connection = try Connection(ConnectionOptions(url: url))
+                    try Former.migrate(connection, version: version)
+                    if isRestored { try connection.execute("UPDATE schema_migrations SET version = version") }
+                    var migrator = try migrator(url, [("0009_a.sql", "\nCREATE TABLE a ()", "")])
+                    migrator.migrations = try migrator.migrations.withBuiltIn()
+                    #expect(try migrator.status().unknown == [])
+                    try migrator.up { _ in }
+                    #expect(try migrator.status().isEven)
+                    // What the version before looks for when it is started again.
+                    #expect(try versions(connection)?.contains(version) == true)
+                }
+            }
+        }
+    }
+
+    @Test("a copy of version 0.1.0's schema in the directory is recorded, not run into the tables that are there")
+    func copyOf010() throws {
+        try server.withDatabase { url in
+            var migrator = try migrator(url, [])
+            migrator.migrations = try MigrationSet(origin: "here", files: [Former.file()]).withBuiltIn()
+            var events: [Migrator.Event] = []
+            try migrator.up { events.append($0) }
+            #expect(events.last == .recorded(file: "0001_loader.sql"))
+            #expect(try migrator.status().isEven)
+            let error = #expect(throws: MigrationError.self) { try migrator.down { _ in } }
+            #expect(error?.code == .ledgerStays)
+        }
+    }
+
+    @Test("a role that is called as the ledger's schema, and has it first in its search path, runs nothing twice")
+    func roleOfTheSchemasName() throws {
+        try server.withDatabase { url in
+            // What "$user" stands for, for a role of that name.
+            var migrator = try migrator(
+                url + (url.contains("?") ? "&" : "?") + "options=-csearch_path%3Dloader,public",
+                [("1_a.sql", "\nCREATE TABLE public.a ()", "")])
+            migrator.migrations = try migrator.migrations.withBuiltIn()
+            try migrator.up { _ in }
+            try migrator.up { _ in Issue.record("nothing is pending") }
+            let connection = try Connection(ConnectionOptions(url: url))
+            #expect(try versions(connection) == "00000000000001 00000000000002 00000000000003 1")
         }
     }
 
@@ -215,7 +321,7 @@ extension Migrator.Event {
 
     fileprivate var file: String {
         switch self {
-        case .applied(let file, _), .rolledBack(let file, _), .takenFor(let file, _): file
+        case .applied(let file, _), .rolledBack(let file, _), .recorded(let file): file
         }
     }
 }
