@@ -508,10 +508,18 @@ struct Child {
     Child *follower;  // the child that came behind this one last time, and probably will again
 };
 
+/// A path's one component that takes other names as well.
+struct Loose {
+    std::string name;  // folded, for snake case
+    CSJNames names;
+    Node *node;
+};
+
 /// A place in the message that a path leads to or through.
 struct Node {
     uint32_t field = none;
     std::vector<Child> children;
+    std::vector<Loose> loose;
     std::vector<uint32_t> fields_below;
     uint64_t lengths = 0;  // bit (length % 64) for each child's name
 };
@@ -536,6 +544,74 @@ uint64_t array_index(const std::string &name) noexcept {
     return index;
 }
 
+constexpr size_t longest_identifier = 63;  // NAMEDATALEN - 1
+constexpr size_t longest_folded = 512;     // bytes of a field's name beyond which it is nobody's
+
+/// How much of a name PostgreSQL keeps: without half a character.
+size_t clipped(const uint8_t *name, size_t length) noexcept {
+    if (length <= longest_identifier) return length;
+    length = longest_identifier;
+    while (length > 0 && (name[length] & 0xC0) == 0x80) length--;
+    return length;
+}
+
+bool is_lower(uint8_t c) noexcept { return c >= 'a' && c <= 'z'; }
+bool is_upper(uint8_t c) noexcept { return c >= 'A' && c <= 'Z'; }
+
+/// Writes `customerID` and `Customer-Id` as `customer_id`, at most twice as long, and returns the length. Letters beyond
+/// ASCII stay as they are.
+size_t fold(const uint8_t *name, size_t length, uint8_t *folded) noexcept {
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++) {
+        uint8_t c = name[i];
+        if (!is_lower(c) && !is_upper(c) && !is_digit(c) && c < 0x80) {
+            if (count > 0 && folded[count - 1] != '_') folded[count++] = '_';
+            continue;
+        }
+        if (is_upper(c) && i > 0) {
+            uint8_t before = name[i - 1];
+            bool is_new_word = is_lower(before) || is_digit(before) || before >= 0x80;
+            bool ends_capitals = is_upper(before) && i + 1 < length && is_lower(name[i + 1]);
+            if ((is_new_word || ends_capitals) && count > 0 && folded[count - 1] != '_') folded[count++] = '_';
+        }
+        folded[count++] = is_upper(c) ? static_cast<uint8_t>(c | 0x20) : c;
+    }
+    while (count > 0 && folded[count - 1] == '_') count--;
+    return clipped(folded, count);
+}
+
+std::string folded(const std::string &name) {
+    std::string result(name.size() * 2, '\0');
+    auto bytes = reinterpret_cast<uint8_t *>(result.data());
+    result.resize(fold(reinterpret_cast<const uint8_t *>(name.data()), name.size(), bytes));
+    return result;
+}
+
+/// The node of the one that takes this name, which is no path's own.
+[[gnu::noinline]] Node *search_loose(const std::vector<Loose> &all, const uint8_t *name, size_t length) noexcept {
+    uint8_t buffer[2 * longest_folded];
+    size_t folded_length = 0;
+    bool is_folded = false;
+    for (auto &loose : all) {
+        const uint8_t *compared = name;
+        size_t compared_length = length;
+        if (loose.names == CSJ_SNAKE_CASE) {
+            if (length > longest_folded) continue;
+            if (!is_folded) folded_length = fold(name, length, buffer);
+            is_folded = true;
+            compared = buffer;
+            compared_length = folded_length;
+        } else {
+            if (length <= longest_identifier) continue;
+            compared_length = clipped(name, length);
+        }
+        if (compared_length == loose.name.size() && std::memcmp(compared, loose.name.data(), compared_length) == 0) {
+            return loose.node;
+        }
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 struct CSJDecoder {
@@ -543,12 +619,18 @@ struct CSJDecoder {
     StringArena strings;
     std::vector<CSJField> fields;
     std::vector<std::pair<uint32_t, uint32_t>> copies;  // paths named twice: (first, again)
+    std::vector<std::pair<uint32_t, Loose>> asked;      // fields that take other names as well, until they are sealed
+    std::vector<std::pair<uint32_t, uint32_t>> stand_ins;  // (field, what has come under another name)
     std::deque<Node> nodes = std::deque<Node>(1);
     std::vector<Frame> frames = std::vector<Frame>(1);  // those around the one being read
 
-    void add_path(const uint8_t *utf8, const size_t *lengths, size_t component_count) {
+    void add_path(const uint8_t *utf8, const size_t *lengths, size_t component_count, CSJNames names) {
         auto field = static_cast<uint32_t>(fields.size());
         fields.push_back({CSJ_ABSENT, nullptr, 0});
+        if (names != CSJ_EXACT && component_count == 1) {
+            std::string name(reinterpret_cast<const char *>(utf8), lengths[0]);
+            asked.push_back({field, {names == CSJ_SNAKE_CASE ? folded(name) : name, names, nullptr}});
+        }
         Node *node = &nodes[0];
         for (size_t i = 0; i < component_count; i++) {
             node->fields_below.push_back(field);
@@ -561,6 +643,24 @@ struct CSJDecoder {
             copies.emplace_back(node->field, field);
         }
         if (frames.size() < component_count + 1) frames.resize(component_count + 1);
+    }
+
+    /// Gives what comes under another name a field of its own behind the paths', so that a field's own name goes over it.
+    void seal() {
+        auto &known = nodes[0].loose;
+        for (auto &[field, wanted] : asked) {
+            auto same = std::find_if(known.begin(), known.end(), [&wanted = wanted](const Loose &loose) {
+                return loose.names == wanted.names && loose.name == wanted.name;
+            });
+            if (same == known.end()) {
+                wanted.node = &nodes.emplace_back();
+                wanted.node->field = static_cast<uint32_t>(fields.size());
+                fields.push_back({CSJ_ABSENT, nullptr, 0});
+                same = known.insert(known.end(), wanted);
+            }
+            stand_ins.emplace_back(field, same->node->field);
+        }
+        asked.clear();
     }
 
     CSJStatus decode(const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
@@ -578,6 +678,9 @@ struct CSJDecoder {
         }
         tokens.release_excess();
         for (auto [first, again] : copies) fields[again] = fields[first];
+        for (auto [field, other] : stand_ins) {
+            if (fields[field].kind == CSJ_ABSENT) fields[field] = fields[other];
+        }
         return status;
     }
 
@@ -604,7 +707,9 @@ private:
         Child *child = frame.expected;
         if (!is_named(*child, name, length)) {
             child = search_member(*frame.node, name, length);
-            if (child == nullptr) return nullptr;
+            if (child == nullptr) {
+                return frame.node->loose.empty() ? nullptr : search_loose(frame.node->loose, name, length);
+            }
             if (frame.previous != nullptr) frame.previous->follower = child;
         }
         frame.previous = child;
@@ -764,11 +869,23 @@ private:
 CSJDecoder *csj_decoder_create(void) { return new CSJDecoder; }
 void csj_decoder_destroy(CSJDecoder *decoder) { delete decoder; }
 
-void csj_decoder_add_path(CSJDecoder *decoder, const uint8_t *utf8, const size_t *lengths, size_t component_count) {
-    decoder->add_path(utf8, lengths, component_count);
+void csj_decoder_add_path(CSJDecoder *decoder, const uint8_t *utf8, const size_t *lengths, size_t component_count,
+                          CSJNames names) {
+    decoder->add_path(utf8, lengths, component_count, names);
 }
 
-const CSJField *csj_decoder_fields(const CSJDecoder *decoder) { return decoder->fields.data(); }
+const CSJField *csj_decoder_fields(CSJDecoder *decoder) {
+    decoder->seal();
+    return decoder->fields.data();
+}
+
+int csj_takes(CSJNames names, const uint8_t *wanted, size_t wanted_count, const uint8_t *name, size_t name_count) {
+    if (wanted_count == name_count && std::memcmp(wanted, name, name_count) == 0) return 1;
+    if (names == CSJ_EXACT) return 0;
+    std::string own(reinterpret_cast<const char *>(wanted), wanted_count);
+    Node node;
+    return search_loose({{names == CSJ_SNAKE_CASE ? folded(own) : own, names, &node}}, name, name_count) != nullptr;
+}
 
 CSJStatus csj_decoder_decode(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset) {
     *offset = -1;

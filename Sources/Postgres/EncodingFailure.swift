@@ -15,6 +15,14 @@ public struct EncodingFailure: Error, Equatable, Sendable {
         case invalidUTF8
         /// A timestamp without an offset for `timestamptz`, and the route names no zone.
         case missingZone
+        /// A time of day with an offset, and a zone whose offset depends on a date that there is none of.
+        case movingZone
+        /// A bare number for a date, a time or an interval, and the route names no unit.
+        case missingUnit
+        /// A string that is to be base64 or hexadecimal, and is not.
+        case undecodable
+        /// A string, key, value or header that is to be a JSON document, and is not.
+        case noDocument
         /// Null for a column that is NOT NULL.
         case null
     }

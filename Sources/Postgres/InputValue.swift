@@ -23,10 +23,20 @@ public struct InputValue {
     }
 }
 
-/// Opens arrays and objects for the encoders that look inside them: SQL arrays and composite types.
+/// Opens arrays and objects for the encoders that look inside them: SQL arrays and composite types. Reads what a string
+/// stands for, where a route says so.
 ///
 /// What it returns stays valid until the row it belongs to is finished.
 public protocol ContainerReader: AnyObject {
     func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue]
     func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)]
+
+    /// Reads a JSON text, all of which is checked. What it returns, and what is opened from that, stays valid until the
+    /// next call.
+    func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue
+
+    /// The bytes that a text stands for, valid until the next call.
+    func bytes(
+        of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
+    ) throws(EncodingFailure) -> UnsafeRawBufferPointer
 }

@@ -5,7 +5,8 @@ import CSimdJSON
 /// - The whole message is checked, also what no path names, so a field loads or fails the same whatever else is routed.
 ///   Half a surrogate pair is refused, as by PostgreSQL.
 /// - Of a name that comes twice in an object the last one counts, as in `jsonb`.
-/// - Names are compared byte by byte after their escapes are resolved; there is no Unicode normalisation.
+/// - Names are compared byte by byte after their escapes are resolved; there is no Unicode normalisation. A path may
+///   take other names as well (`FieldPath.Names`).
 /// - A number stays as written. A string without escapes, an array and an object are not copied: their bytes lie in the
 ///   message.
 /// - A path may lead through another one: `customer` and `customer.name` can both be routed.
@@ -22,7 +23,8 @@ public final class JSONRecordDecoder: RecordDecoder {
         decoder = csj_decoder_create()
         for path in paths {
             let lengths = path.components.map(\.utf8.count)
-            csj_decoder_add_path(decoder, path.components.flatMap(\.utf8), lengths, lengths.count)
+            csj_decoder_add_path(
+                decoder, path.components.flatMap(\.utf8), lengths, lengths.count, path.names.asC)
         }
         fields = Field.read(csj_decoder_fields(decoder), count: paths.count)
     }
@@ -93,6 +95,26 @@ public final class JSONContainer {
             throw DecodingFailure(status, offset: offset, otherwise: .invalidSyntax)
         }
         return Field.read(items, count: count)
+    }
+}
+
+extension FieldPath {
+    /// Whether a field of a message's outermost object would be taken by this path: by its own name or another.
+    public func takes(_ name: String) -> Bool {
+        guard components.count == 1 else { return false }
+        let own = Array(components[0].utf8)
+        let other = Array(name.utf8)
+        return csj_takes(names.asC, own, own.count, other, other.count) != 0
+    }
+}
+
+extension FieldPath.Names {
+    fileprivate var asC: CSJNames {
+        switch self {
+        case .exact: CSJ_EXACT
+        case .cut: CSJ_CUT
+        case .snakeCase: CSJ_SNAKE_CASE
+        }
     }
 }
 

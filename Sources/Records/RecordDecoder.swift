@@ -65,9 +65,28 @@ public protocol RecordDecoder: AnyObject {
 
 /// The way to a field: `customer.name` is `["customer", "name"]`, and an array's element is its index, `items.0.sku`.
 public struct FieldPath: Hashable, Sendable, CustomStringConvertible {
-    public var components: [String]
+    /// Which fields a path of one component takes beside the one of its own name, if the message has none of that. Of
+    /// several the last in the message counts.
+    public enum Names: Sendable {
+        case exact
+        /// Names that PostgreSQL would cut to this one, because they are longer than 63 bytes.
+        case cut
+        /// Names that are the same in snake case, `customerName` and `Customer-Name` for `customer_name`, and such cut.
+        /// Letters beyond ASCII keep their case.
+        case snakeCase
+    }
 
-    public init(_ components: [String]) { self.components = components }
+    public var components: [String]
+    public var names: Names
+
+    public init(_ components: [String]) {
+        self.init(components, names: .exact)
+    }
+
+    public init(_ components: [String], names: Names) {
+        self.components = components
+        self.names = names
+    }
 
     public var description: String { components.joined(separator: ".") }
 }

@@ -45,6 +45,25 @@ struct CheckTests {
           ip inet, at timestamptz DEFAULT now())
         """
 
+    @Test("strings that hold documents or look like base64 are pointed out, with what would decode them")
+    func encodedStrings() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute("CREATE TABLE files (id int, doc jsonb, body bytea, note jsonb)")
+            let value = #"{"id": 1, "doc": "{\"a\": 1}", "body": "AP8BAg==", "note": "plain"}"#
+            try scenario.broker.produce([TestMessage(partition: 0, value: value)], to: scenario.topic)
+            func mends(_ columns: String) throws -> [String] {
+                try report(scenario, route: "topic: \(scenario.topic), table: files\(columns)").problems.map(\.mend)
+            }
+            let found = try mends("")
+            #expect(found.contains { $0.contains("`doc: { from: doc, decode: json }`") }, "\(found)")
+            #expect(found.contains { $0.contains("`body: { from: body, decode: base64 }`") }, "\(found)")
+            #expect(!found.contains { $0.contains("`note:") })
+            let decoded = try mends(
+                ", columns: { doc: { from: doc, decode: json }, body: { from: body, decode: base64 } }")
+            #expect(!decoded.contains { $0.contains("decode:") }, "\(decoded)")
+        }
+    }
+
     @Test("a sample shows where each field lands, what would be a dead letter and why, and leaves no trace")
     func sample() async throws {
         try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in

@@ -46,6 +46,10 @@ struct SetupCheckTests {
             var wrongZone = Route(
                 "t", "fine", columns: [.init("id", "id"), .init("customer_name", "v", zone: "Mars/Base")], label: "r8")
             wrongZone.onTombstone = .delete
+            var unnamedKey = Route("t", "fine", mode: .upsert, columns: [.init("customer_name", "v")], label: "r7")
+            unnamedKey.rest = .none
+            var unfilled = Route("t", "filled", columns: [.init("id", "id"), .init("twice", "t")], label: "r4")
+            unfilled.rest = .none
             var expression = Route("", "fine", label: "r9")
             expression.topics = [.expression("^(unclosed")]
             let found = try problems(
@@ -55,11 +59,10 @@ struct SetupCheckTests {
                     Route("t", "fine", columns: [.init("id", "id"), .init("custmer_name", "v")], label: "r1"),
                     Route("t", "plain", mode: .upsert, key: ["id"], label: "r2"),
                     Route("t", "plain", mode: .upsert, label: "r3"),
-                    Route("t", "filled", columns: [.init("id", "id"), .init("twice", "t")], label: "r4"),
+                    unfilled,
                     Route("t", "seen", label: "r5"),
                     Route("t", "partial", mode: .ignore, key: ["id"], label: "r6"),
-                    Route("t", "fine", mode: .upsert, columns: [.init("customer_name", "v")], label: "r7"),
-                    wrongZone, expression,
+                    unnamedKey, wrongZone, expression,
                 ])
             func at(_ place: String) -> [String] { found.filter { $0.place == place }.map(\.code.rawValue).sorted() }
             #expect(at("r0") == ["missing_table"])

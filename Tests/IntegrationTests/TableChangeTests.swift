@@ -12,7 +12,7 @@ struct TableChangeTests {
         let tables = """
             CREATE TYPE mood AS ENUM ('calm');
             CREATE TABLE t (id int, at bigint, code int, short varchar(2), must text NOT NULL, unused int, mood mood);
-            CREATE TABLE u (id int PRIMARY KEY, at bigint);
+            CREATE TABLE u (id int PRIMARY KEY, at timestamp);
             """
         try await Scenario.with(tables) { scenario in
             let topic = try scenario.topic()
@@ -20,7 +20,8 @@ struct TableChangeTests {
                 scenario.options([
                     Route(topic, "t", columns: nil),
                     Route(
-                        topic, "u", mode: .upsert, columns: [.init("id", "id"), .init("at", "at", unit: .milliseconds)]),
+                        topic, "u", mode: .upsert,
+                        columns: [.init("id", "id"), .init("at", "at", unit: .milliseconds, zone: "Europe/Berlin")]),
                 ]))
             var id = 0
             func load(_ members: String) async throws {
@@ -37,10 +38,10 @@ struct TableChangeTests {
                 if run.hasEnded { try await run.waitForEnd() }
             }
             try await load(#""at": 1700000000000, "code": 65, "must": "m""#)
-            // Eight bytes for eight bytes: nothing but the catalog can tell a number from a time.
+            // Eight bytes for eight bytes: nothing but the catalog can tell what a clock showed from a moment.
             try scenario.connection.execute(
                 """
-                ALTER TABLE u ALTER at TYPE timestamptz USING to_timestamp(at / 1000);
+                ALTER TABLE u ALTER at TYPE timestamptz USING at AT TIME ZONE 'Europe/Berlin';
                 ALTER TABLE t ALTER code TYPE text, ALTER short TYPE varchar(10), ALTER must DROP NOT NULL,
                   DROP unused, ADD added text;
                 ALTER TYPE mood ADD VALUE 'glad';

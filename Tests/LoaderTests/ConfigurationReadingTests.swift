@@ -103,8 +103,7 @@ import Testing
                         Route.Column(name: "region", source: .header("region")),
                         Route.Column(name: "total", source: .field(FieldPath(["order", "total"])), isRequired: true),
                         Route.Column(
-                            name: "at", source: .field(FieldPath(["at"])), epochUnit: .milliseconds, timeZone: "+02:00",
-                            onNul: .replace),
+                            name: "at", epochUnit: .milliseconds, timeZone: "+02:00", onNul: .replace),
                         Route.Column(name: "raw", source: .value),
                     ], onNul: .strip, label: "routes[0]"),
                 Route(
@@ -187,6 +186,23 @@ import Testing
                 Route.Column(name: "x", source: .field(FieldPath(["a", "b"])), isRequired: true),
                 Route.Column(name: "y.z", source: .key(nil)),
             ])
+    }
+
+    @Test("how fields and tombstones are found is each route's own to say")
+    func fieldsAndTombstones() throws {
+        let loading = try read(
+            completeYAML,
+            set: [
+                "routes.0.names=snake_case", "routes.0.rest=none", "routes.0.on_no_fields=load",
+                "routes.0.tombstones=json_null,empty", "routes.0.columns.raw.decode=base64",
+                "routes.0.columns.at.unit=d",
+            ]
+        ).loading
+        let route = try #require(loading.routes.first)
+        #expect(route.names == .snakeCase && route.rest == .none && route.onNoFields == .load)
+        #expect(route.tombstones == [.jsonNull, .empty])
+        #expect(route.columns?.first { $0.name == "raw" }?.decoding == .base64)
+        #expect(route.columns?.first { $0.name == "at" }?.epochUnit == .days)
     }
 
     @Test("a secret in a file of its own may hold any character")

@@ -20,7 +20,11 @@ import Testing
                 ],
                 "postgres.lock_timeout"
             ),
-            (["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x"], "routes[0].key"),
+            (
+                ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x", "routes.0.rest=none"],
+                "routes[0].key"
+            ),
+            (["routes.0.rest=none"], "routes[0].rest"),
         ])
     func contradictions(assignments: [String], path: String) throws {
         let found = try mistakes(set: assignments)
@@ -37,6 +41,8 @@ import Testing
             ["dead_letters.table=null", "dead_letters.topic=dead"], ["postgres.synchronous_commit=off"],
             ["postgres.statement_timeout=6m", "kafka.properties.max.poll.interval.ms=600000"],
             ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.id=x"],
+            ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x"],
+            ["routes.0.columns.id=x", "routes.0.rest=none"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
 

@@ -30,6 +30,13 @@ import Testing
         init(bare: String) { self.init(bare, bare) }
 
         var description: String { json }
+
+        /// An offset or a zone stands behind a time of day.
+        var hasOffset: Bool {
+            literal?.firstMatch(
+                of: /(?i)(:\d+(\.\d+)?|t\d{4,6}(\.\d+)?) ?(z|utc|[a-z]{3,4}|[a-z]+\/[a-z_]+|[+-]\d+(:?\d+)*)( bc)?\s*$/)
+                != nil
+        }
     }
 
     struct Subject: Sendable, CustomStringConvertible {
@@ -91,10 +98,11 @@ import Testing
                 "00-112233445566778899aabbccddeeff", "-00112233445566778899aabbccddeeff",
                 "00112233445566778899aabbccddeeff-", "0011--2233445566778899aabbccddeeff",
                 "00112233445566778899aabbccddeefg", " 00112233445566778899aabbccddeeff")),
-        Subject(type: .date, samples: timeSamples),
-        Subject(type: .timestamp, samples: timeSamples),
-        Subject(type: .timestamptz, options: EncodingOptions(timeZone: "UTC"), samples: timeSamples),
-        Subject(type: .timestamptz, options: EncodingOptions(timeZone: "+05:30"), samples: timeSamples),
+        // A moment is turned into the zone, which PostgreSQL does with a timestamptz only.
+        Subject(type: .date, samples: timeSamples.filter { !$0.hasOffset }),
+        Subject(type: .timestamp, samples: (timeSamples + spellings).filter { !$0.hasOffset }),
+        Subject(type: .timestamptz, options: EncodingOptions(timeZone: "UTC"), samples: timeSamples + spellings),
+        Subject(type: .timestamptz, options: EncodingOptions(timeZone: "+05:30"), samples: timeSamples + spellings),
         Subject(type: .timestamptz, options: EncodingOptions(timeZone: "Europe/Berlin"), samples: gapSamples),
         Subject(type: .timestamptz, options: EncodingOptions(timeZone: "America/St_Johns"), samples: gapSamples),
         Subject(type: .timestamptz, options: EncodingOptions(timeZone: "Australia/Lord_Howe"), samples: gapSamples),
@@ -103,7 +111,8 @@ import Testing
             type: .time,
             samples: strings(
                 "00:00", "23:59:59.999999", "24:00:00", "23:59:60", "12:34:56.1234565", "12:34:56.9999999",
-                "12:34:56Z", "12:34:56+02", "12:34:56.5-08:00", "24:00:01", "23:60", "12:00:61", "25:00")),
+                "12:34:56Z", "24:00:01", "23:60", "12:00:61", "25:00")
+                + [Sample("\"12:34:56+02\"", "10:34:56"), Sample("\"12:34:56.5-08:00\"", "20:34:56.5")]),
         Subject(
             type: .jsonb,
             samples: bare("true", "12.50", "-0", "1e3", #"{"b": 1, "a": [1, {"c": null}]}"#, "[]", #""s\n\"\\ \u00e9""#)
@@ -141,7 +150,14 @@ import Testing
             ]),
         Subject(
             type: .array(of: .bytea, oid: 1001), samples: [Sample(#"["\\x00ff", "a"]"#, #"{"\\x00ff","\\x61"}"#)]),
-        Subject(type: .array(of: .bool, oid: 1000), samples: [Sample(#"[true, "no"]"#, "{t,f}")]),
+        Subject(
+            type: .array(of: .bool, oid: 1000),
+            samples: [Sample(#"[true, "no", 1]"#, "{t,f,t}")] + strings("{t,NULL,0}", "{2}")),
+        Subject(
+            type: .array(of: .text, oid: 1009),
+            samples: strings(
+                "{a,b}", #"{"a,b","q\"q",x\,y,NULL,"NULL", sp ace }"#, "{}", "{{a},{b}}", "{a", "a", "{a,}", "{{a},b}")),
+        Subject(type: .array(of: .numeric, oid: 1231), samples: strings("{1.50,NaN}", "{{1,2},{3}}", "{x}")),
         // Text COPY alone has these.
         Subject(type: .inet, samples: strings("10.0.0.1/8", "::1", "x")),
         Subject(type: .point, samples: strings("(1,2)")),
@@ -150,7 +166,10 @@ import Testing
             samples: strings("$1,000.50") + bare("12.5")),
         Subject(
             type: PostgresType(oid: 1186, name: "interval", formatted: "interval"),
-            samples: strings("1 day 2 hours", "P1DT2H", "x") + bare("5")),
+            options: EncodingOptions(epochUnit: .microseconds),
+            samples: strings("1 day 2 hours", "P1DT2H", "x") + [
+                Sample("3600000000", "01:00:00"), Sample("-1", "-00:00:00.000001"), Sample("\"90000000\"", "00:01:30"),
+            ]),
         Subject(
             type: PostgresType(oid: 829, name: "macaddr", formatted: "macaddr"), samples: strings("08:00:2b:01:02:03")),
         Subject(
@@ -224,6 +243,22 @@ import Testing
             "2026-02-03T12:00:00+16",
             "5874897-12-31", "5874898-01-01", "1900-02-29", "4714-11-24 00:00:00+01 BC", "4714-11-24 00:00:00-01 BC")
         + [Sample("null", nil)]
+
+    /// What `TimeSpelling` adds. All that stands here PostgreSQL reads, or refuses as the loader does.
+    private static let spellings = strings(
+        "20240131T120000Z", "20240131T120000", "20240131 120000", "20240131T1200Z", "20240131", "20240131T120000.123Z",
+        "20240131T120000+0200", "20240131T120000.5+02", "20240131t120000z", "2024-01-31T120000Z", "20240131T12:00:00Z",
+        "2024-1-31T9:05:00Z", "2024-1-1", "2024-01-31 9:5:3", "2024-1-1T1:2:3.4Z", "2024-01-31T12:00:00+2",
+        "2024-01-31T12:00:00+2:30", "2024-01-31T12:00:00 +2", "2024-031", "2024-366", "2024-031T12:00:00Z",
+        "2024-01-31 12:00:00 CET", "2024-07-31 12:00:00 CET", "2024-07-31T12:00:00CEST", "2024-01-31 12:00 est",
+        "2024-01-31 12:00:00 Europe/Berlin", "2024-07-31 12:00:00Europe/Berlin", "2024-07-31 12:00 America/New_York",
+        "2024-03-31 02:30 Europe/Berlin", "2024-10-27 02:30 Europe/Berlin", "2024-01-31 12:00 Mars/Olympus",
+        "Wed, 31 Jan 2024 12:00:00 GMT", "31 Jan 2024 12:00:00 +0000", "1 Feb 2024 1:02:03 PST",
+        "Wed, 31 Foo 2024 12:00",
+        "20240230T120000Z", "2024-000", "2024-13-1", "2024-1-32",
+        "20240131T123Z", "20240131T12Z", "2024-01-31T12Z", "2024-W05-3", "2024-01-31T12:00:00,123Z",
+        "2024-01-31T12:00:00+02:00[Europe/Berlin]", "+010000-01-01T00:00:00Z", "0000-00-00 00:00:00",
+        "2024-1-1 1:2:3 BC")
 
     /// Hours that a change of the offset skips or repeats, and those beside them.
     private static let gapSamples: [Sample] = {

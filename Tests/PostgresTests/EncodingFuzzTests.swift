@@ -57,8 +57,15 @@ import Testing
     }
 
     private static let times: [Subject] = {
+        // A moment is turned into UTC, which PostgreSQL does with a timestamptz only.
+        let moment = "timestamptz_in(textout(value), 0, -1) AT TIME ZONE 'UTC'"
+        let hasOffset = #"value ~* '(:|[t ]\d{4,6}).*(z|utc|[+-]\d+(:?\d+)*)( bc)?\s*$'"#
+        func unlessMoment(_ reading: String, _ type: String) -> String {
+            "CASE WHEN \(hasOffset) THEN (\(moment))::\(type)::text ELSE \(reading)::text END"
+        }
         let types: [(PostgresType, String)] = [
-            (.timestamp, "timestamp_in(textout(value), 0, -1)::text"), (.date, "date_in(textout(value))::text"),
+            (.timestamp, unlessMoment("timestamp_in(textout(value), 0, -1)", "timestamp")),
+            (.date, unlessMoment("date_in(textout(value))", "date")),
         ]
         let zones = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "+05:30"].map { zone in
             Subject(
@@ -66,7 +73,13 @@ import Testing
                 reading: "timestamptz_in(textout(value), 0, -1)::text", text: RandomText.time)
         }
         let timesOfDay = Subject(
-            type: .time, reading: "time_in(textout(value), 0, -1)::text", text: RandomText.timeOfDay)
+            type: .time,
+            reading: """
+                CASE WHEN extract(timezone FROM timetz_in(textout(value), 0, -1)) = 0
+                THEN time_in(textout(value), 0, -1)::text
+                ELSE (timetz_in(textout(value), 0, -1) AT TIME ZONE 'UTC')::time::text END
+                """,
+            text: RandomText.timeOfDay)
         let exact =
             types.map { type, reading in Subject(type: type, reading: reading, text: RandomText.time) } + zones
             + [timesOfDay]

@@ -41,6 +41,28 @@ final class EncodingInput: ContainerReader {
         }
     }
 
+    /// Only of what is JSON: the loader's reader, which checks, is tested with it.
+    func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
+        guard String(validating: text, as: UTF8.self) != nil else {
+            throw EncodingFailure(.invalidUTF8, found: .string)
+        }
+        var cursor = Cursor(keep(Array(text)))
+        let value = try value(&cursor)
+        cursor.skipSpace()
+        guard cursor.current == nil,
+            value.kind != .number || Double(String(decoding: value.bytes, as: UTF8.self)) != nil
+        else { throw EncodingFailure(.noDocument, found: .string) }
+        return value
+    }
+
+    func bytes(
+        of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
+    ) throws(EncodingFailure) -> UnsafeRawBufferPointer {
+        var buffer = CopyBuffer()
+        guard buffer.append(text, decodedBy: decoding) else { throw EncodingFailure(.undecodable, found: .string) }
+        return keep(Array(buffer.bytes))
+    }
+
     private func keep(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
         let block = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
         block.copyBytes(from: bytes)
@@ -132,6 +154,9 @@ final class EncodingInput: ContainerReader {
 }
 
 extension PostgresType {
+    static let interval = PostgresType(oid: 1186, name: "interval", formatted: "interval")
+    static let timetz = PostgresType(oid: 1266, name: "timetz", formatted: "time with time zone")
+    static let hstore = PostgresType(oid: 60001, name: "hstore", formatted: "hstore")
     static let bool = PostgresType(oid: 16, name: "bool", formatted: "boolean")
     static let bytea = PostgresType(oid: 17, name: "bytea", formatted: "bytea")
     static let int8 = PostgresType(oid: 20, name: "int8", formatted: "bigint")

@@ -49,11 +49,23 @@ typedef struct CSJDecoder CSJDecoder;
 CSJDecoder *csj_decoder_create(void);
 void csj_decoder_destroy(CSJDecoder *decoder);
 
-// Adds the next field of the plan: `utf8` holds the path's components one behind the other.
-void csj_decoder_add_path(CSJDecoder *decoder, const uint8_t *utf8, const size_t *lengths, size_t component_count);
+// Which names a path of one component takes beside its own, where the message has none of its own. Of several the last
+// one counts.
+typedef enum {
+    CSJ_EXACT = 0,
+    CSJ_CUT,         // names longer than 63 bytes that PostgreSQL would cut to it
+    CSJ_SNAKE_CASE,  // names that are the same in snake case, cut likewise
+} CSJNames;
 
-// The plan's fields, in the order they were added. Adding a path moves them, decoding does not.
-const CSJField *csj_decoder_fields(const CSJDecoder *decoder);
+// Adds the next field of the plan: `utf8` holds the path's components one behind the other.
+void csj_decoder_add_path(CSJDecoder *decoder, const uint8_t *utf8, const size_t *lengths, size_t component_count,
+                          CSJNames names);
+
+// The plan's fields, in the order they were added; no path can be added behind this. Decoding does not move them.
+const CSJField *csj_decoder_fields(CSJDecoder *decoder);
+
+// Whether a path of the one component `wanted` takes a field of this name.
+int csj_takes(CSJNames names, const uint8_t *wanted, size_t wanted_count, const uint8_t *name, size_t name_count);
 
 // Fills the fields from `text`, which must be followed by CSJ_PADDING readable bytes. They point into it, or into
 // memory of the decoder that stays until the next call. `offset` says where it failed,

@@ -83,7 +83,7 @@ extension ConfigurationKey {
                 let index = columns.firstIndex { $0.name == name } ?? columns.endIndex
                 // Without an expression of its own a column takes the field of its name.
                 if index == columns.endIndex {
-                    columns.append(Route.Column(name: name, source: .field(.init([name]))))
+                    columns.append(Route.Column(name: name))
                 }
                 columns[index][keyPath: place] = value
                 route.columns = columns

@@ -96,27 +96,49 @@ extension ConfigurationKey {
             "routes[].on_tombstone", ConfigurationKind<Route.OnTombstone>.choice.wrapped,
             otherwise: "`delete` in mode `upsert`, else `dead_letter`", into: \.onTombstone,
             "What a message without a value does."),
+        .route(
+            "routes[].tombstones", ConfigurationKind<[Route.TombstoneForm]>.choices, otherwise: "none",
+            into: \.tombstones,
+            "Values that count as no value at all, so that `on_tombstone` decides: `json_null` are the four bytes `null`, "
+                + "`empty` is a value of no bytes."),
+        .route(
+            "routes[].on_no_fields", .choice, default: "dead_letter", into: \.onNoFields,
+            "What becomes of a message that has none of the fields that the columns take. `$…` is no field, but for "
+                + "`$key.…`."),
+        .route(
+            "routes[].names", .choice, default: "exact", into: \.names,
+            "How a column without an expression finds its field. `snake_case`: `customer_name` also takes `customerName` and "
+                + "`Customer-Name`, if the message has no field of the column's own name."),
+        .route(
+            "routes[].rest", .choice, default: "fields", into: \.rest,
+            "What fills the columns of the table that `columns` does not name: `fields` of their own names, or `none`."),
         .column(
-            "routes[].columns.<column>.from", .expression, otherwise: "the field of the column's name",
-            isShorthand: true, into: \.source,
-            "Where the value comes from. `column: expression` is short for it. Without `columns`, every column of the "
-                + "table takes the field of its name."),
+            "routes[].columns.<column>.from", ConfigurationKind<ColumnSource>.expression.wrapped,
+            otherwise: "the field of the column's name", isShorthand: true, into: \.source,
+            "Where the value comes from. `column: expression` is short for it."),
         .column(
             "routes[].columns.<column>.required", .boolean, default: "false", into: \.isRequired,
             "A message without this field, or with null in it, is a dead letter."),
         .column(
             "routes[].columns.<column>.unit", ConfigurationKind<EpochUnit>.choice.wrapped,
             otherwise: "a bare number is a dead letter", into: \.epochUnit,
-            "The unit of a number in a date or time column, counted from 1970."),
+            "What a number, or a string or header that is one, counts in a column of a date, a time or an interval: from 1970, "
+                + "from midnight, or as long."),
+        .column(
+            "routes[].columns.<column>.decode", .choice, otherwise: "`none`", into: \.decoding,
+            "What a string stands for: bytes in base64 or hexadecimal, or a JSON document."),
         .column(
             "routes[].columns.<column>.zone", ConfigurationKind<String>.zone.wrapped, otherwise: "the route's",
-            into: \.timeZone, "The zone of a timestamp that names none."),
+            into: \.timeZone,
+            "The zone of a timestamp that names none, and the one that moments are turned into for types without a zone."
+        ),
         .column(
             "routes[].columns.<column>.on_nul", ConfigurationKind<OnNul>.choice.wrapped, otherwise: "the route's",
             into: \.onNul, "What becomes of U+0000, which PostgreSQL's text cannot hold."),
         .route(
-            "routes[].zone", ConfigurationKind<String>.zone.wrapped, otherwise: "such a timestamp is a dead letter",
-            into: \.timeZone, "The zone of timestamps that name none."),
+            "routes[].zone", ConfigurationKind<String>.zone.wrapped,
+            otherwise: "such a timestamp is a dead letter; moments are turned into UTC", into: \.timeZone,
+            "The zone of timestamps that name none, and the one that moments are turned into for types without a zone."),
         .route(
             "routes[].on_nul", .choice, default: "dead_letter", into: \.onNul,
             "What becomes of U+0000, which PostgreSQL's text cannot hold."),

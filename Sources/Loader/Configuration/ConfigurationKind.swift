@@ -229,6 +229,22 @@ extension ConfigurationKind where Value == [String] {
     }
 }
 
+extension ConfigurationKind where Value == [Route.TombstoneForm] {
+    /// Any of the choices, each once.
+    static var choices: ConfigurationKind {
+        let one = ConfigurationKind<Route.TombstoneForm>.choice
+        return ConfigurationKind(name: "list", domain: one.domain, form: .list) { value throws(ValueMistake) in
+            let names = try value.items(what: "a list of \(one.domain)")
+            if let name = firstRepeated(names) {
+                throw ValueMistake(.invalidValue, "\(name) is in it twice", "Name each once.")
+            }
+            var forms: [Route.TombstoneForm] = []
+            for name in names { forms.append(try one.read(.text(name))) }
+            return forms
+        }
+    }
+}
+
 extension ConfigurationKind where Value == [Route.TopicPattern] {
     static var topics: ConfigurationKind {
         ConfigurationKind(name: "text or list", domain: "names, or `^` and a regular expression", form: .list) {

@@ -51,7 +51,12 @@ private struct Check {
                 path("routes[].on_tombstone", index), "delete needs mode upsert; the mode is \(route.mode.rawValue)",
                 "Set mode: upsert, or on_tombstone: skip or dead_letter.", reading: [path("routes[].mode", index)])
         }
-        if let key = route.key, let columns = route.columns, route.mode != .insert {
+        if route.rest == .none, route.columns == nil {
+            report(
+                path("routes[].rest", index), "none leaves nothing to load, because the route names no columns",
+                "Add columns, or take rest out.")
+        }
+        if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
             for column in key where !columns.contains(where: { $0.name == column }) {
                 report(
                     path("routes[].key", index), "\(column) is not among the route's columns",

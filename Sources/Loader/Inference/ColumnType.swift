@@ -143,6 +143,7 @@ extension EpochUnit {
         case .milliseconds: "milliseconds"
         case .microseconds: "microseconds"
         case .nanoseconds: "nanoseconds"
+        case .days: "days"
         }
     }
 }
@@ -184,9 +185,10 @@ struct Misfits {
         let nouns = isOne ? noun : noun + "s"
         return switch kind.reason {
         case .wrongType: nouns
-        case .badSyntax: nouns + (isOne ? " that is no " : " that are no ") + type.rawValue
+        case .badSyntax, .undecodable, .noDocument: nouns + (isOne ? " that is no " : " that are no ") + type.rawValue
+        case .missingUnit: nouns + " without a unit"
         case .outOfRange, .tooLong: nouns + " beyond \(type.rawValue)"
-        case .missingZone: nouns + " without a zone"
+        case .missingZone, .movingZone: nouns + " without a zone"
         case .nul: nouns + " with U+0000"
         case .invalidUTF8: nouns + (isOne ? " that is no UTF-8" : " that are no UTF-8")
         case .null: nouns
@@ -227,8 +229,14 @@ final class TypeTrial {
         }
     }
 
-    /// None of the proposed types looks inside arrays or objects.
+    /// None of the proposed types looks inside arrays or objects, or has its strings decoded.
     private final class NoContainers: ContainerReader {
+        func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
+            InputValue(.string, text)
+        }
+        func bytes(
+            of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
+        ) throws(EncodingFailure) -> UnsafeRawBufferPointer { text }
         func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] { [] }
         func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] { [] }
     }

@@ -189,6 +189,7 @@ extension TableProposal {
             case .milliseconds: 1e3
             case .microseconds: 1e6
             case .nanoseconds: 1e9
+            case .days: 1.0 / 86400
             case .seconds, nil: 1.0
             }
         return Date(timeIntervalSince1970: (Double(number) ?? 0) / perSecond).ISO8601Format()

@@ -29,6 +29,8 @@ package struct DeadLetter: Sendable {
         case nul
         case missingZone = "missing_zone"
         case missingField = "missing_field"
+        /// The message has none of the fields that its route takes.
+        case noFields = "no_fields"
         case null = "null_in_not_null"
         case tombstone
         /// The server refused the row; its SQLSTATE says why.
@@ -54,13 +56,13 @@ extension DeadLetter.Reason {
     init(_ reason: EncodingFailure.Reason) {
         self =
             switch reason {
-            case .wrongType: .wrongType
+            case .wrongType, .missingUnit: .wrongType
             case .outOfRange: .outOfRange
             case .tooLong: .tooLong
-            case .badSyntax: .badSyntax
+            case .badSyntax, .undecodable, .noDocument: .badSyntax
             case .nul: .nul
             case .invalidUTF8: .invalidUTF8
-            case .missingZone: .missingZone
+            case .missingZone, .movingZone: .missingZone
             case .null: .null
             }
     }

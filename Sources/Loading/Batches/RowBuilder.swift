@@ -13,13 +13,18 @@ package final class RowBuilder {
     private let decoder: JSONRecordDecoder?
     private let keyDecoder: JSONRecordDecoder?
     private let containers = JSONContainers()
+    /// Some route takes values of another kind for tombstones, too.
+    private let hasTombstoneForms: Bool
 
     package init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
         rows = zip(plan.targets, plan.inputs).map { RowPlan(targets[$0], inputs: $1) }
-        tombstones = zip(plan.targets, plan.tombstoneInputs).map { RowPlan(targets[$0].requiringKey, inputs: $1) }
+        tombstones = zip(plan.targets, plan.tombstoneInputs).map {
+            RowPlan(targets[$0].requiringKey, inputs: $1, isOfTombstones: true)
+        }
         decoder = plan.valuePaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.valuePaths)
         keyDecoder = plan.keyPaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.keyPaths)
+        hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
     }
 
     /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
@@ -62,38 +67,79 @@ package final class RowBuilder {
 
     /// Builds the rows of a message that the batch holds already.
     func build(_ message: Int, in batch: Batch) {
-        guard let value = batch.value(of: message) else { return buildTombstone(message, in: batch) }
-        // The decoder may read past the message, within memory that is ours.
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
-        let held = batch.value(of: message) ?? value
-        do {
-            let fields = try decoder?.decode(held)
-            let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
-            for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
-        } catch {
-            for target in plan.targets { refuse(message, target, decoding: error, in: batch) }
+        guard let value = batch.value(of: message) else {
+            for plan in tombstones { buildTombstone(message, plan, in: batch) }
+            return
+        }
+        if hasTombstoneForms, let form = Route.TombstoneForm(value) {
+            return build(message, asTombstone: form, value, in: batch)
+        }
+        buildRows(message, rows, value, in: batch)
+    }
+
+    /// What one route takes for a tombstone another may take for a row.
+    private func build(
+        _ message: Int, asTombstone form: Route.TombstoneForm, _ value: UnsafeRawBufferPointer, in batch: Batch
+    ) {
+        for (row, tombstone) in zip(rows, tombstones) {
+            if row.target.route.tombstones.contains(form) {
+                buildTombstone(message, tombstone, in: batch)
+            } else {
+                buildRows(message, [row], value, in: batch)
+            }
         }
     }
 
-    private func buildTombstone(_ message: Int, in batch: Batch) {
-        for plan in tombstones {
-            let target = plan.target
-            switch target.onTombstone {
-            case .skip: break
-            case .deadLetter:
-                batch.deadLetters.append(
-                    DeadLetter(
-                        message: message, target: target.index, reason: .tombstone,
-                        explanation: "a message without a value, and on_tombstone is dead_letter"))
-            case .delete:
-                do {
-                    let keyFields = try keyFields(of: message, in: batch)
-                    append(
-                        message, plan, to: batch.section(target.index, .tombstones), omitting: 0, fields: nil,
-                        keyFields: keyFields, in: batch)
-                } catch {
-                    refuse(message, target.index, decoding: error, in: batch)
-                }
+    private func buildRows(_ message: Int, _ rows: [RowPlan], _ value: UnsafeRawBufferPointer, in batch: Batch) {
+        // The decoder may read past the message, within memory that is ours.
+        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        let held = batch.value(of: message) ?? value
+        let fields: UnsafeBufferPointer<Field>?
+        do {
+            fields = try decoder.map { decoder throws(DecodingFailure) in try decode(held, with: decoder) }
+        } catch {
+            for row in rows { refuse(message, row.target.index, decoding: error, of: held, in: batch) }
+            return
+        }
+        do {
+            let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
+            for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
+        } catch {
+            for row in rows { refuse(message, row.target.index, decodingKey: error, in: batch) }
+        }
+    }
+
+    /// Looks for a byte order mark only where the text did not begin as JSON does.
+    @inline(__always)
+    private func decode(
+        _ text: UnsafeRawBufferPointer, with decoder: JSONRecordDecoder
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        do {
+            return try decoder.decode(text)
+        } catch {
+            let unmarked = text.withoutByteOrderMark
+            guard unmarked.count < text.count else { throw error }
+            return try decoder.decode(unmarked)
+        }
+    }
+
+    private func buildTombstone(_ message: Int, _ plan: RowPlan, in batch: Batch) {
+        let target = plan.target
+        switch target.onTombstone {
+        case .skip: break
+        case .deadLetter:
+            batch.deadLetters.append(
+                DeadLetter(
+                    message: message, target: target.index, reason: .tombstone,
+                    explanation: "a message without a value, and on_tombstone is dead_letter"))
+        case .delete:
+            do {
+                let keyFields = try keyFields(of: message, in: batch)
+                append(
+                    message, plan, to: batch.section(target.index, .tombstones), omitting: 0, fields: nil,
+                    keyFields: keyFields, in: batch)
+            } catch {
+                refuse(message, target.index, decodingKey: error, in: batch)
             }
         }
     }
@@ -148,6 +194,8 @@ package final class RowBuilder {
         }
         var keyEnd = section.buffer.count
         var index = 0
+        // Not zero if the message has any of the fields: the kinds of those it has, `absent` being zero.
+        var found: UInt8 = 0
         do throws(EncodingFailure) {
             var isFirst = true
             while index < columns.count {
@@ -161,9 +209,13 @@ package final class RowBuilder {
                 switch columns[index].input {
                 case .field:
                     // No field without a value: tombstones take theirs from the key.
-                    value = fields.map { InputValue($0[columns[index].field]) } ?? InputValue(.null)
+                    let field = fields.map { $0[columns[index].field] } ?? Field(.absent)
+                    found |= field.kind.rawValue
+                    value = InputValue(field)
                 case .keyField:
-                    value = keyFields.map { InputValue($0[columns[index].field]) } ?? InputValue(.null)
+                    let field = keyFields.map { $0[columns[index].field] } ?? Field(.absent)
+                    found |= field.kind.rawValue
+                    value = InputValue(field)
                 case .other:
                     try encodeOther(message, plan, index, keyFields, in: batch, into: &section.buffer)
                     index += 1
@@ -185,8 +237,16 @@ package final class RowBuilder {
             }
         } catch {
             section.buffer.truncate(to: start)
-            refuse(message, plan.target, column: plan.target.columns[index], failure: error, in: batch)
+            let column = plan.target.columns[index]
+            if error.reason == .null, plan.wantsField, !column.isRequired, !plan.hasAny(fields, keyFields) {
+                return refuseWithoutFields(message, plan, in: batch)
+            }
+            refuse(message, plan.target, column: column, failure: error, in: batch)
             return
+        }
+        if found == 0, plan.wantsField {
+            section.buffer.truncate(to: start)
+            return refuseWithoutFields(message, plan, in: batch)
         }
         if !isBinary { section.buffer.append(byte: UInt8(ascii: "\n")) }
         let fieldsStart = start + (isBinary ? 2 : 0)
@@ -223,15 +283,15 @@ package final class RowBuilder {
     ) throws(EncodingFailure) {
         switch source {
         case .value:
-            let bytes = batch.value(of: message)
-            try append(
-                bytes.map { InputValue(column.isJSON ? .object : .string, $0) } ?? InputValue(.null), column,
-                into: &buffer)
+            guard let bytes = batch.value(of: message) else {
+                return try append(InputValue(.null), column, into: &buffer)
+            }
+            // What the decoder has read through is known to be an object.
+            let kind: InputValue.Kind = column.isJSON && decoder != nil ? .object : .string
+            try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
             let bytes = batch.key(of: message)
-            try append(
-                bytes.map { InputValue(column.isJSON ? .object : .string, $0) } ?? InputValue(.null), column,
-                into: &buffer)
+            try append(bytes.map { InputValue(.string, $0) } ?? InputValue(.null), column, into: &buffer)
         case .header(let name):
             let named = batch.headers(of: message).last { $0.name.elementsEqual(name.utf8) }
             try append(named?.value.map { InputValue(.string, $0) } ?? InputValue(.null), column, into: &buffer)
@@ -255,7 +315,9 @@ package final class RowBuilder {
         case .timestamp:
             let time = batch.messages[message].timestamp
             guard time != .min else { return try append(InputValue(.null), column, into: &buffer) }
-            try column.encoder.encode(microsecondsSinceUnixEpoch: time &* 1000, into: &buffer)
+            let (microseconds, overflowed) = time.multipliedReportingOverflow(by: 1000)
+            guard !overflowed else { throw EncodingFailure(.outOfRange, found: .number) }
+            try column.encoder.encode(microsecondsSinceUnixEpoch: microseconds, into: &buffer)
         case .now:
             try column.encoder.encode(microsecondsSinceUnixEpoch: batch.began, into: &buffer)
         case .field:
@@ -269,12 +331,13 @@ package final class RowBuilder {
         of message: Int, in batch: Batch, _ column: Target.Column
     ) throws(EncodingFailure) -> InputValue {
         guard let key = batch.key(of: message) else { return InputValue(.null) }
-        if key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""), !column.isJSON,
-            let text = containers.scalar(key)
+        if column.isJSON { return try containers.document(key) }
+        if key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""),
+            let text = try? containers.document(key)
         {
             return text
         }
-        return InputValue(column.isJSON ? .object : .string, key)
+        return InputValue(.string, key)
     }
 
     private func append(
@@ -290,41 +353,76 @@ package final class RowBuilder {
         _ message: Int, _ target: Target, column: Target.Column, failure: EncodingFailure, in batch: Batch
     ) {
         let isMissing = failure.reason == .null && column.isRequired
-        let place = "\(target.name).\(column.name)"
-        let explanation =
-            switch failure.reason {
-            case .null where isMissing: "\(place) is required, and the message has no such field"
-            case .null where target.keyColumns.contains { $0.name == column.name }:
-                "\(place) is part of the key, found null"
-            case .null: "\(place) is NOT NULL, found null"
-            case .wrongType: "\(place) expects \(column.type.formatted), found \(failure.found.name)"
-            case .outOfRange: "\(place): the \(failure.found.name) is beyond \(column.type.formatted)"
-            case .tooLong: "\(place): the text is longer than \(column.type.formatted)"
-            case .badSyntax: "\(place): the \(failure.found.name) is no \(column.type.formatted)"
-            case .nul: "\(place): U+0000 cannot be stored; see on_nul"
-            case .invalidUTF8: "\(place): the bytes are not UTF-8"
-            case .missingZone: "\(place): the timestamp has no offset and the route names no zone"
-            }
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target.index,
                 reason: isMissing ? .missingField : DeadLetter.Reason(failure.reason), column: column.name,
-                explanation: explanation))
+                explanation: explanation(of: failure, target, column)))
     }
 
-    private func refuse(_ message: Int, _ target: Int, decoding failure: DecodingFailure, in batch: Batch) {
-        let what =
-            switch failure.reason {
-            case .empty: "the message is empty"
-            case .invalidSyntax: "the message is not valid JSON"
-            case .invalidUTF8: "the message is not valid UTF-8"
-            case .tooDeep: "the message is nested too deep"
-            case .notAnObject: "the message is JSON, but not an object"
-            }
+    private func explanation(of failure: EncodingFailure, _ target: Target, _ column: Target.Column) -> String {
+        let place = "\(target.name).\(column.name)"
+        let type = column.type.formatted
+        switch failure.reason {
+        case .null where column.isRequired: return "\(place) is required, and the message has no such field"
+        case .null where target.keyColumns.contains { $0.name == column.name }:
+            return "\(place) is part of the key, found null"
+        case .null: return "\(place) is NOT NULL, found null"
+        case .wrongType: return "\(place) expects \(type), found \(failure.found.name)"
+        case .missingUnit:
+            return "\(place): a number is no \(type) without `unit`, which says what it counts: s, ms, us, ns or d"
+        case .outOfRange: return "\(place): the \(failure.found.name) is beyond \(type)"
+        case .tooLong: return "\(place): the text is longer than \(type)"
+        case .badSyntax: return "\(place): the \(failure.found.name) is no \(type)"
+        case .undecodable: return "\(place): the string is not what `decode` says"
+        case .noDocument: return "\(place): the bytes are no JSON"
+        case .nul: return "\(place): U+0000 cannot be stored; see on_nul"
+        case .invalidUTF8: return "\(place): the bytes are not UTF-8"
+        case .missingZone: return "\(place): the timestamp has no offset and the route names no zone"
+        case .movingZone:
+            return
+                "\(place): a time of day with an offset cannot be turned into a zone whose offset depends on the date; "
+                + "give the column a `zone` such as +02:00"
+        }
+    }
+
+    private func refuseWithoutFields(_ message: Int, _ plan: RowPlan, in batch: Batch) {
+        let count = plan.target.columns.count { $0.source.isField }
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: plan.target.index, reason: .noFields,
+                explanation: "the message has none of the \(count) fields that \(plan.target.name) takes; "
+                    + "`on_no_fields: load` would load it"))
+    }
+
+    private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target, reason: DeadLetter.Reason(failure.reason),
-                explanation: what + (failure.offset.map { ", at byte \($0)" } ?? "")))
+                explanation: "the key \(failure.what)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
+    }
+
+    private func refuse(
+        _ message: Int, _ target: Int, decoding failure: DecodingFailure, of value: UnsafeRawBufferPointer,
+        in batch: Batch
+    ) {
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: target, reason: DeadLetter.Reason(failure.reason),
+                explanation: ForeignPayload.description(of: value, failure)
+                    ?? "the message \(failure.what)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
+    }
+}
+
+extension DecodingFailure {
+    fileprivate var what: String {
+        switch reason {
+        case .empty: "is empty"
+        case .invalidSyntax: "is not valid JSON"
+        case .invalidUTF8: "is not valid UTF-8"
+        case .tooDeep: "is nested too deep"
+        case .notAnObject: "is JSON, but not an object"
+        }
     }
 }
 

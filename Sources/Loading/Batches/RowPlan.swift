@@ -32,9 +32,13 @@ final class RowPlan {
     let omissible: [Int]
     /// The set of those that the message at hand leaves out. Belongs to the row builder's thread.
     let omitted: UnsafeMutableBufferPointer<UInt64>
+    /// A message without any of the fields is a dead letter.
+    let wantsField: Bool
 
-    init(_ target: Target, inputs: [MessagePlan.Input]) {
+    /// - Parameter isOfTombstones: there are no fields then but the key's.
+    init(_ target: Target, inputs: [MessagePlan.Input], isOfTombstones: Bool = false) {
         self.target = target
+        wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
         omissible = target.omissible
         omitted = .allocate(capacity: max(1, (target.omissible.count + 63) / 64))
@@ -55,6 +59,17 @@ final class RowPlan {
                     binary: column.encoder.unretained,
                     field: place.1, omission: column.omissionBit.map { 1 << UInt64($0 & 63) } ?? 0,
                     omissionWord: (column.omissionBit ?? 0) >> 6))
+        }
+    }
+
+    /// Whether the message has any of the fields that the columns take.
+    func hasAny(_ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?) -> Bool {
+        columns.contains { column in
+            switch column.input {
+            case .field: fields.map { $0[column.field].kind != .absent } ?? false
+            case .keyField: keyFields.map { $0[column.field].kind != .absent } ?? false
+            case .other: false
+            }
         }
     }
 

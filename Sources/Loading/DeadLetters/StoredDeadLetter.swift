@@ -30,10 +30,15 @@ enum DeadLetterMend {
                 "mend the producer; such a message fits no route, so `loader dead-letters purge` it once it is sent again"
         case .wrongType, .badSyntax:
             return
-                "change the type of \(place), or take the column from another field (`columns` in the route), \(replay)"
+                "change the type of \(place), say how it is to be read (`unit`, `decode`), or take the column from another "
+                + "field (`columns` in the route), \(replay)"
         case .outOfRange, .tooLong: return "widen \(place), \(replay)"
         case .nul: return "set `on_nul: strip` or `replace` in the route, \(replay)"
         case .missingZone: return "set `zone` for the column or the route, \(replay)"
+        case .noFields:
+            return
+                "name the right fields in `columns`, set `names: snake_case` or `on_no_fields: load`, or purge what is not "
+                + "meant for \(table.isEmpty ? "the table" : table), \(replay)"
         case .missingField: return "take `required` from \(place), or name the right field in `columns`, \(replay)"
         case .null: return "drop the NOT NULL of \(place), or name the right field in `columns`, \(replay)"
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"

@@ -27,20 +27,51 @@ public struct Route: Sendable, Equatable {
         case deadLetter = "dead_letter"
     }
 
+    /// What takes effect as a message without a value does, beside such messages.
+    public enum TombstoneForm: String, Sendable, CaseIterable {
+        /// The four bytes `null`.
+        case jsonNull = "json_null"
+        /// A value of no bytes.
+        case empty
+    }
+
+    /// What becomes of a message that has none of the fields that the route takes.
+    public enum OnNoFields: String, Sendable, CaseIterable {
+        case deadLetter = "dead_letter"
+        case load
+    }
+
+    /// How a column without an expression finds its field.
+    public enum Names: String, Sendable, CaseIterable {
+        case exact
+        case snakeCase = "snake_case"
+    }
+
+    /// What fills the table's columns that `columns` does not name.
+    public enum Rest: String, Sendable, CaseIterable {
+        /// The field of the column's own name.
+        case fields
+        case none
+    }
+
     public struct Column: Sendable, Equatable {
         public var name: String
-        public var source: ColumnSource
+        /// Nil: the field of the column's own name.
+        public var source: ColumnSource?
         /// A message without this field, or with null in it, is a dead letter.
         public var isRequired: Bool
-        /// The unit of a number in a date or time column; nil where only text is accepted.
+        /// The unit of a number in a date, time or interval column; nil where only text is accepted.
         public var epochUnit: EpochUnit?
-        /// The zone of a timestamp without offset, an IANA name or an offset; nil makes it a dead letter.
+        /// The zone of a timestamp without offset, an IANA name or an offset; nil makes it a dead letter. What a moment is
+        /// turned into for types without a zone; nil: UTC.
         public var timeZone: String?
         public var onNul: OnNul?
+        /// What a string stands for.
+        public var decoding: Decoding
 
         public init(
-            name: String, source: ColumnSource, isRequired: Bool = false, epochUnit: EpochUnit? = nil,
-            timeZone: String? = nil, onNul: OnNul? = nil
+            name: String, source: ColumnSource? = nil, isRequired: Bool = false, epochUnit: EpochUnit? = nil,
+            timeZone: String? = nil, onNul: OnNul? = nil, decoding: Decoding = .none
         ) {
             self.name = name
             self.source = source
@@ -48,6 +79,7 @@ public struct Route: Sendable, Equatable {
             self.epochUnit = epochUnit
             self.timeZone = timeZone
             self.onNul = onNul
+            self.decoding = decoding
         }
     }
 
@@ -59,7 +91,11 @@ public struct Route: Sendable, Equatable {
     public var key: [String]?
     /// Nil: delete in mode `upsert`, dead letter otherwise.
     public var onTombstone: OnTombstone?
-    /// Nil: each column takes the field of its own name.
+    public var tombstones: [TombstoneForm]
+    public var onNoFields: OnNoFields
+    public var names: Names
+    public var rest: Rest
+    /// Where these columns come from; nil: none is named.
     public var columns: [Column]?
     public var timeZone: String?
     public var onNul: OnNul
@@ -68,7 +104,8 @@ public struct Route: Sendable, Equatable {
 
     public init(
         topics: [TopicPattern], table: TableName, format: Format = .json, mode: Mode = .insert, key: [String]? = nil,
-        onTombstone: OnTombstone? = nil, columns: [Column]? = nil, timeZone: String? = nil,
+        onTombstone: OnTombstone? = nil, tombstones: [TombstoneForm] = [], onNoFields: OnNoFields = .deadLetter,
+        names: Names = .exact, rest: Rest = .fields, columns: [Column]? = nil, timeZone: String? = nil,
         onNul: OnNul = .deadLetter, label: String = "routes[0]"
     ) {
         self.topics = topics
@@ -77,6 +114,10 @@ public struct Route: Sendable, Equatable {
         self.mode = mode
         self.key = key
         self.onTombstone = onTombstone
+        self.tombstones = tombstones
+        self.onNoFields = onNoFields
+        self.names = names
+        self.rest = rest
         self.columns = columns
         self.timeZone = timeZone
         self.onNul = onNul

@@ -6,6 +6,11 @@ public struct RouteSample: Sendable, Equatable {
         public var filled = 0
         public var absent = 0
         public var null = 0
+        /// Of those that have a value, strings that hold a JSON array or object, and that are base64 by their look.
+        var documents = 0
+        var base64 = 0
+        /// Whether one of the latter can hardly be anything else.
+        var isSurelyBase64 = false
         /// A value of the sample: as the server shows it in the column where that is known, else as the message has it.
         public var example: String?
     }

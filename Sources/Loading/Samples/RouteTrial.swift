@@ -161,6 +161,7 @@ public struct RouteTrial {
                     samples[index].columns[place].null += 1
                 } else if let found {
                     samples[index].columns[place].filled += 1
+                    samples[index].columns[place].note(found)
                     if samples[index].columns[place].example == nil {
                         samples[index].columns[place].example = found.text
                     }
@@ -238,9 +239,10 @@ public struct RouteTrial {
             for (dependence, count) in sample.dependent.sorted(by: { $0.value > $1.value }) {
                 findings.append(Self.finding(dependence, count, at: target.route.label))
             }
+            findings += undecoded(target, sample)
             // What has a default, and nobody has said that a field should fill it, may well stay empty.
             let empty = zip(target.columns, sample.columns).filter { column, measured in
-                measured.filled == 0 && (column.omissionBit == nil || target.route.columns != nil)
+                measured.filled == 0 && (column.omissionBit == nil || target.route.names(column: column.name))
             }.map(\.0)
             guard sample.objects > 0, !empty.isEmpty else { continue }
             let names = empty.map(\.name).joined(separator: ", ")
@@ -254,7 +256,8 @@ public struct RouteTrial {
                         ? "no value for \(names) in any of \(sample.objects) messages"
                         : "no value for \(empty.count) columns in any of \(sample.objects) messages: \(names)",
                     mend: meant.isEmpty
-                        ? "check their sources, or leave them out of `columns`"
+                        ? "check their sources; a column of the table that no message fills is left to its default, or NULL, "
+                            + "and with `rest: none` left alone"
                         : "did you mean, under `columns`: \(meant.joined(separator: ", "))?", isWarning: true))
         }
         return findings

@@ -5,14 +5,18 @@
 /// `TextEncoder` accepts:
 ///
 /// - A string is read as the input function of PostgreSQL 15 reads it, but for hexadecimal floats and for white space
-///   before the digits of an exponent, which version 16 refuses as well. Times are RFC 3339 or ISO 8601, `infinity`, and
-///   PostgreSQL's output in DateStyle ISO; words such as `now` and other orders of day and month are refused. A `bytea`
-///   is hexadecimal after `\x`, else the string's own bytes.
-/// - A number goes into number types (into integers if it is whole, however written), into text types as written, and,
-///   as an epoch of the options' unit, into date, timestamp and timestamptz, cut off towards the past below a microsecond.
+///   before the digits of an exponent, which version 16 refuses as well. Times are RFC 3339 or ISO 8601, `infinity`,
+///   PostgreSQL's output in DateStyle ISO, and what `TimeSpelling` adds; words such as `now` and other orders of day and
+///   month are refused. A `bytea` is hexadecimal after `\x`, else the string's own bytes. An array's literal is read.
+/// - A number goes into number types (into integers if it is whole, however written), into text types as written, 0 and 1
+///   into bool, and by the options' unit into date, time, timestamp and timestamptz, cut off towards the past below a
+///   microsecond. With a unit a string that is a number is one.
 /// - A truth value goes into bool and text types.
 /// - An array goes into arrays of one or more dimensions; anything goes into json and jsonb.
-/// - An offset in the text is ignored by `timestamp`, `date` and `time`; `timestamptz` needs one, or the options' zone.
+/// - A moment, which is a number, or a text with an offset, goes into `timestamp` and `date` as the clock shows it in the
+///   options' zone, or UTC; so does a text with an offset into `time`. A text without one needs the zone for
+///   `timestamptz`.
+/// - Strings are decoded by the options first. The bytes of a key, value or header are a document for json and jsonb.
 /// - Null is NULL; whether the column takes it is the caller's to check.
 public struct BinaryEncoder: Sendable {
     /// Shared, so that an encoder is one pointer however it is passed about.
@@ -95,7 +99,7 @@ public struct BinaryEncoder: Sendable {
         }
     }
 
-    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date as UTC; into int8 as
+    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date in the zone; into int8 as
     /// epoch milliseconds; into text types as RFC 3339 in UTC.
     ///
     /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
@@ -104,11 +108,11 @@ public struct BinaryEncoder: Sendable {
     ) throws(EncodingFailure) {
         switch form.kind {
         case .timestamp, .timestamptz:
-            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
             buffer.append(8 as Int32)
             buffer.append(value)
         case .date:
-            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
             buffer.append(4 as Int32)
             buffer.append(Int32(CalendarTime.split(value).day))
         case .int8:
@@ -199,7 +203,11 @@ public struct BinaryEncoder: Sendable {
             try finish(from: start, &buffer, found: value.kind)
         case .array:
             try append(array: value, form, to: &buffer, containers)
-        case .composite, .other:
+        case .decoded:
+            var value = value
+            let inner = try form.resolving(&value, containers)
+            try append(value, inner, to: &buffer, containers)
+        case .composite, .interval, .timetz, .hstore, .other:
             // `init?` lets no such form through.
             throw EncodingFailure(.wrongType, found: value.kind)
         }
@@ -220,26 +228,52 @@ public struct BinaryEncoder: Sendable {
         array value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
+        if value.kind == .string { return try append(literal: value, form, to: &buffer, containers) }
         guard value.kind == .array else { throw EncodingFailure(.wrongType, found: value.kind) }
         let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
         let start = buffer.count
-        buffer.append(0 as Int32)
-        buffer.append(Int32(shape.lengths.count))
-        let nullFlag = buffer.count
-        buffer.append(0 as Int32)
-        buffer.append(Int32(bitPattern: form.elementOID))
-        for length in shape.lengths {
-            guard let length = Int32(exactly: length) else { throw EncodingFailure(.tooLong, found: .array) }
-            buffer.append(length)
-            buffer.append(1 as Int32)
-        }
+        try appendArrayHeader(shape.lengths, hasNull: false, form, to: &buffer)
         var hasNull = false
         if !shape.lengths.isEmpty {
             try appendElements(
                 of: shape.elements, shape.lengths[...], form.parts[0], to: &buffer, &hasNull, containers)
         }
-        if hasNull { buffer.patch(1, at: nullFlag) }
+        if hasNull { buffer.patch(1, at: start + 8) }
         try finish(from: start, &buffer, found: .array)
+    }
+
+    /// Begins with room for the length of the whole.
+    private static func appendArrayHeader(
+        _ lengths: [Int], hasNull: Bool, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        buffer.append(0 as Int32)
+        buffer.append(Int32(lengths.count))
+        buffer.append(hasNull ? 1 : 0 as Int32)
+        buffer.append(Int32(bitPattern: form.elementOID))
+        for length in lengths {
+            guard let length = Int32(exactly: length) else { throw EncodingFailure(.tooLong, found: .array) }
+            buffer.append(length)
+            buffer.append(1 as Int32)
+        }
+    }
+
+    /// An array as PostgreSQL writes it.
+    private static func append(
+        literal value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        let literal = try ArrayLiteral(value.bytes, delimiter: form.delimiter)
+        let start = buffer.count
+        try appendArrayHeader(literal.lengths, hasNull: false, form, to: &buffer)
+        var hasNull = false
+        for index in literal.elements.indices {
+            try literal.withElement(index) { element throws(EncodingFailure) in
+                try appendElement(
+                    form.elementOfLiteral(element, containers), form.parts[0], to: &buffer, &hasNull, containers)
+            }
+        }
+        if hasNull { buffer.patch(1, at: start + 8) }
+        try finish(from: start, &buffer, found: .string)
     }
 
     private static func appendElements(
@@ -253,12 +287,25 @@ public struct BinaryEncoder: Sendable {
                 try appendElements(
                     of: containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, &hasNull, containers)
             } else {
-                // An array one level too deep is a ragged array, whatever the element's type.
-                if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
-                if element.kind == .null { hasNull = true }
-                try append(element, form, to: &buffer, containers)
+                try appendElement(element, form, to: &buffer, &hasNull, containers)
             }
         }
+    }
+
+    private static func appendElement(
+        _ element: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer, _ hasNull: inout Bool,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        // An array one level too deep is a ragged array, whatever the element's type.
+        if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
+        if form.kind == .decoded {
+            var element = element
+            let form = try form.resolving(&element, containers)
+            if element.kind == .null { hasNull = true }
+            return try append(element, form, to: &buffer, containers)
+        }
+        if element.kind == .null { hasNull = true }
+        try append(element, form, to: &buffer, containers)
     }
 }
 
@@ -306,6 +353,16 @@ struct ArrayShape {
 /// Stands in where no value can be an array or object.
 final class NoContainers: ContainerReader, Sendable {
     static let shared = NoContainers()
+
+    func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
+        throw EncodingFailure(.wrongType, found: .string)
+    }
+
+    func bytes(
+        of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
+    ) throws(EncodingFailure) -> UnsafeRawBufferPointer {
+        throw EncodingFailure(.wrongType, found: .string)
+    }
 
     func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
         throw EncodingFailure(.wrongType, found: array.kind)

@@ -41,10 +41,16 @@ struct CalendarTime {
         firstMicrosecond <= microseconds && microseconds <= lastMicrosecond
     }
 
-    /// Reads RFC 3339, ISO 8601's extended form and PostgreSQL's own output:
-    /// `YYYY-MM-DD[(T| )HH:MM[:SS[.f…]][ ][Z|UTC|±HH[[:]MM[:SS]]]][ BC]`, `infinity`, `-infinity`.
+    /// Reads RFC 3339, ISO 8601's extended form and PostgreSQL's own output, and what `TimeSpelling` adds.
     static func read(_ bytes: UnsafeRawBufferPointer) -> Result {
-        var scanner = Scanner(bytes.trimmingWhitespace())
+        let result = readStandard(bytes)
+        if case .failure(.badSyntax) = result { return TimeSpelling.read(bytes) }
+        return result
+    }
+
+    /// `YYYY-MM-DD[(T| )HH:MM[:SS[.f…]][ ][Z|UTC|±HH[[:]MM[:SS]]]][ BC]`, `infinity`, `-infinity`.
+    private static func readStandard(_ bytes: UnsafeRawBufferPointer) -> Result {
+        var scanner = TimeScanner(bytes.trimmingWhitespace())
         guard let first = scanner.peek else { return .failure(.badSyntax) }
         guard first.isDigit else {
             if scanner.rest.equalsIgnoringCase("infinity") || scanner.rest.equalsIgnoringCase("+infinity") {
@@ -82,18 +88,17 @@ struct CalendarTime {
         return .value(result)
     }
 
-    /// Reads `HH:MM[:SS[.f…]]` to microseconds since midnight. An offset may follow and is passed over, as PostgreSQL
-    /// does for `time without time zone`.
-    static func readTimeOfDay(_ bytes: UnsafeRawBufferPointer) -> Int64? {
-        var scanner = Scanner(bytes.trimmingWhitespace())
+    /// Reads `HH:MM[:SS[.f…]]` to microseconds since midnight, and the offset that may follow.
+    static func readTimeOfDay(_ bytes: UnsafeRawBufferPointer) -> (microseconds: Int64, offset: Int32?)? {
+        var scanner = TimeScanner(bytes.trimmingWhitespace())
         var offset: Int32?
         guard let time = scanner.timeOfDay(), scanner.offset(into: &offset), scanner.isAtEnd else { return nil }
-        return time
+        return (time, offset)
     }
 
     /// Reads `Z`, `UTC` or `±HH[[:]MM[:SS]]` to seconds east of Greenwich.
     static func readOffset(_ bytes: UnsafeRawBufferPointer) -> Int32? {
-        var scanner = Scanner(bytes)
+        var scanner = TimeScanner(bytes)
         var offset: Int32?
         guard scanner.offset(into: &offset), scanner.isAtEnd else { return nil }
         return offset
@@ -126,7 +131,7 @@ struct CalendarTime {
         )
     }
 
-    private static func length(ofMonth month: Int, year: Int) -> Int {
+    static func length(ofMonth month: Int, year: Int) -> Int {
         switch month {
         case 2: year & 3 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
         case 4, 6, 9, 11: 30
@@ -156,11 +161,16 @@ struct CalendarTime {
 
     /// Appends `HH:MM:SS`, and the fraction where there is one, without trailing zeros.
     static func append(timeOfDay microseconds: Int64, to buffer: inout CopyBuffer) {
+        buffer.append(twoDigits: Int(microseconds / 3_600_000_000))
+        buffer.append(byte: UInt8(ascii: ":"))
+        append(minutesAndSeconds: microseconds % 3_600_000_000, to: &buffer)
+    }
+
+    /// Appends `MM:SS` and the fraction of less than an hour.
+    static func append(minutesAndSeconds microseconds: Int64, to buffer: inout CopyBuffer) {
         let seconds = Int(microseconds / 1_000_000)
         var fraction = microseconds % 1_000_000
-        buffer.append(twoDigits: seconds / 3600)
-        buffer.append(byte: UInt8(ascii: ":"))
-        buffer.append(twoDigits: seconds / 60 % 60)
+        buffer.append(twoDigits: seconds / 60)
         buffer.append(byte: UInt8(ascii: ":"))
         buffer.append(twoDigits: seconds % 60)
         guard fraction != 0 else { return }
@@ -197,7 +207,7 @@ struct CalendarTime {
 }
 
 /// Walks over the bytes of a date, a time or an offset.
-private struct Scanner {
+struct TimeScanner {
     private var bytes: UnsafeRawBufferPointer
     private var index = 0
 
@@ -228,24 +238,28 @@ private struct Scanner {
         return value
     }
 
-    /// `HH:MM[:SS[.f…]]` in microseconds. 24:00:00 and a 60th second are taken, as PostgreSQL takes them.
+    /// `HH:MM[:SS[.f…]]` in microseconds.
     mutating func timeOfDay() -> Int64? {
         guard let hour = number(digits: 2...2), skip(":"), let minute = number(digits: 2...2) else { return nil }
-        var second = 0
-        var fraction: Int64 = 0
-        if skip(":") {
-            guard let seconds = number(digits: 2...2) else { return nil }
-            second = seconds
-            if skip(".") {
-                let start = index
-                while index < bytes.count, bytes[index].isDigit { index &+= 1 }
-                guard index > start else { return nil }
-                fraction = microseconds(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
-            }
-        }
+        guard skip(":") else { return Self.timeOfDay(hour, minute, 0, 0) }
+        guard let second = number(digits: 2...2), let fraction = fraction() else { return nil }
+        return Self.timeOfDay(hour, minute, second, fraction)
+    }
+
+    /// In microseconds; nil if there is no such time. 24:00:00 and a 60th second are taken, as PostgreSQL takes them.
+    static func timeOfDay(_ hour: Int, _ minute: Int, _ second: Int, _ fraction: Int64) -> Int64? {
         guard hour <= 24, minute <= 59, second <= 60 else { return nil }
         let total = Int64((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
         return total <= CalendarTime.microsecondsPerDay ? total : nil
+    }
+
+    /// `.f…` in microseconds, 0 where there is none; nil for a point without digits.
+    mutating func fraction() -> Int64? {
+        guard skip(".") else { return 0 }
+        let start = index
+        while index < bytes.count, bytes[index].isDigit { index &+= 1 }
+        guard index > start else { return nil }
+        return microseconds(UnsafeRawBufferPointer(rebasing: bytes[start..<index]))
     }
 
     /// A fraction of a second, rounded as the server rounds it: by way of a double, half to even.

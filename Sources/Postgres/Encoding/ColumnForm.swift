@@ -7,12 +7,18 @@ struct ColumnForm: Sendable {
         /// text, varchar, char(n) and citext.
         case text
         case enumeration, bytea, uuid, date, time, timestamp, timestamptz, json, jsonb, array, composite
+        /// Read by the server's own input function, but for numbers, which say nothing without a unit.
+        case interval, timetz
+        /// An extension's type that is made of names and values.
+        case hstore
         /// Read by the server's own input function.
         case other
+        /// Strings stand for something else, by the options' `decoding`; what that is goes into the only one of `parts`.
+        case decoded
     }
 
-    let kind: Kind
-    let options: EncodingOptions
+    private(set) var kind: Kind
+    private(set) var options: EncodingOptions
     /// Code points that `varchar(n)` or `char(n)` holds.
     private(set) var characterLimit = Int.max
     private(set) var numericLimits: NumericLimits?
@@ -22,8 +28,71 @@ struct ColumnForm: Sendable {
     private(set) var attributeNames: [String] = []
     private(set) var elementOID: UInt32 = 0
     private(set) var delimiter = UInt8(ascii: ",")
+    /// Bytes that the server would keep of a longer text without a word: 63 of `name`, one of `"char"`.
+    private(set) var byteLimit = Int.max
+    /// The type is an extension's, whose text may be JSON: geometry, vector.
+    private(set) var takesJSONText = false
 
     init(_ type: PostgresType, options: EncodingOptions) {
+        if let decoding = Self.decoding(type, options) {
+            var plain = decoding
+            plain.decoding = .none
+            // Decoded bytes are those that nobody has looked at yet; a JSON document has been read.
+            plain.isRaw = decoding.decoding != .json
+            self.init(plain: type, options: plain)
+            kind = .decoded
+            self.options = decoding
+            parts = [ColumnForm(type, options: plain)]
+            // What is no string may have strings in it that are documents.
+            if decoding.decoding == .json, let inner = Self.openingInside(type, decoding) { parts.append(inner) }
+        } else {
+            self.init(plain: type, options: options)
+        }
+    }
+
+    /// The options by which strings for a value of this type as a whole are decoded; nil if they are what they are. Of an
+    /// array of bytes or text each element is decoded.
+    private static func decoding(_ type: PostgresType, _ options: EncodingOptions) -> EncodingOptions? {
+        switch type.shape {
+        case .domain(let base): return decoding(base, options)
+        case .array: return options.decoding == .json ? options : nil
+        default:
+            if options.decoding != .none { return options }
+            // The bytes of a key, value or header are a JSON text.
+            guard options.isRaw, type.isJSON else { return nil }
+            var options = options
+            options.decoding = .json
+            return options
+        }
+    }
+
+    /// The form of an array or composite that has documents in its strings; nil if the type can have none.
+    private static func openingInside(_ type: PostgresType, _ options: EncodingOptions) -> ColumnForm? {
+        var options = options
+        // What is inside has been read already, and is no key's, value's or header's own bytes.
+        options.isRaw = false
+        var plain = options
+        plain.decoding = .none
+        func inner(_ type: PostgresType) -> ColumnForm {
+            let hasDocuments =
+                switch type.baseShape {
+                case .array, .composite: true
+                default: type.isJSON
+                }
+            return ColumnForm(type, options: hasDocuments ? options : plain)
+        }
+        let parts: [ColumnForm]
+        switch type.baseShape {
+        case .array(let element): parts = [inner(element)]
+        case .composite(let attributes): parts = attributes.map { inner($0.type) }
+        default: return nil
+        }
+        var form = ColumnForm(type, options: plain)
+        form.parts = parts
+        return form
+    }
+
+    private init(plain type: PostgresType, options: EncodingOptions) {
         self.options = options
         // A domain's values have its base type's form; its constraints are the server's to check.
         var type = type
@@ -49,14 +118,21 @@ struct ColumnForm: Sendable {
                 if type.modifier >= 4 { characterLimit = Int(type.modifier) - 4 }
             case .numeric:
                 numericLimits = NumericLimits(modifier: type.modifier)
-            case .timestamptz:
+            case .date, .time, .timestamp, .timestamptz:
                 zone = options.timeZone.flatMap { LocalZone($0) }
+            case .other:
+                switch type.oid {
+                case 18: byteLimit = 1
+                case 19: byteLimit = 63
+                // PostgreSQL's FirstNormalObjectId: what is below came with the server, and has no JSON for text.
+                default: takesJSONText = type.oid >= 16384
+                }
             default: break
             }
         }
     }
 
-    private static func kind(ofBase type: PostgresType) -> Kind {
+    static func kind(ofBase type: PostgresType) -> Kind {
         // The OIDs of built-in types are fixed; see pg_type.dat.
         switch type.oid {
         case 16: .bool
@@ -72,11 +148,13 @@ struct ColumnForm: Sendable {
         case 1083: .time
         case 1114: .timestamp
         case 1184: .timestamptz
+        case 1186: .interval
+        case 1266: .timetz
         case 1700: .numeric
         case 2950: .uuid
         case 3802: .jsonb
         // An extension's types have another OID in each database.
-        default: type.name == "citext" ? .text : .other
+        default: type.name == "citext" ? .text : type.name == "hstore" ? .hstore : .other
         }
     }
 
@@ -89,14 +167,20 @@ struct ColumnForm: Sendable {
     /// Whether the type has a binary encoder.
     var isBinary: Bool {
         switch kind {
-        case .array: parts.allSatisfy(\.isBinary)
-        case .composite, .other: false
+        case .array, .decoded: parts.allSatisfy(\.isBinary)
+        case .composite, .interval, .timetz, .hstore, .other: false
         default: true
         }
     }
 
     /// Whether a JSON array is one value of this type, so that an SQL array of it does not take it for a dimension.
-    var takesArrays: Bool { kind == .array || kind == .json || kind == .jsonb }
+    var takesArrays: Bool {
+        switch kind {
+        case .array, .json, .jsonb: true
+        case .decoded: parts[0].takesArrays
+        default: takesJSONText
+        }
+    }
 
     // MARK: What a value must be
 
@@ -118,6 +202,7 @@ struct ColumnForm: Sendable {
             {
                 return false
             }
+        case .number: return try integer(value, in: 0...1) == 1
         default: throw EncodingFailure(.wrongType, found: value.kind)
         }
         throw EncodingFailure(.badSyntax, found: value.kind)
@@ -234,94 +319,6 @@ struct ColumnForm: Sendable {
         return value.bytes
     }
 
-    // MARK: Dates and times
-
-    /// A bare number as microseconds from 2000-01-01, cut off towards the past; only with an `epochUnit`.
-    private func epoch(_ value: InputValue) throws(EncodingFailure) -> Int64 {
-        guard let unit = options.epochUnit else { throw EncodingFailure(.wrongType, found: value.kind) }
-        guard let decimal = DecimalText(value.bytes) else { throw EncodingFailure(.badSyntax, found: value.kind) }
-        let shift =
-            switch unit {
-            case .seconds: 6
-            case .milliseconds: 3
-            case .microseconds: 0
-            case .nanoseconds: -3
-            }
-        guard case .value(let microseconds, _) = decimal.floor(shiftedBy: shift) else {
-            throw EncodingFailure(.outOfRange, found: value.kind)
-        }
-        return try fromUnixEpoch(microseconds, found: value.kind)
-    }
-
-    func fromUnixEpoch(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
-        let (shifted, overflowed) = microseconds.subtractingReportingOverflow(CalendarTime.unixEpochMicroseconds)
-        guard !overflowed, CalendarTime.isValidTimestamp(shifted) else {
-            throw EncodingFailure(.outOfRange, found: found)
-        }
-        return shifted
-    }
-
-    private func calendarTime(_ value: InputValue) throws(EncodingFailure) -> CalendarTime {
-        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
-        switch CalendarTime.read(value.bytes) {
-        case .value(let time): return time
-        case .failure(.badSyntax): throw EncodingFailure(.badSyntax, found: .string)
-        case .failure(.outOfRange): throw EncodingFailure(.outOfRange, found: .string)
-        }
-    }
-
-    /// Microseconds from 2000-01-01; the extremes of `Int64` are the infinities, as PostgreSQL stores them.
-    ///
-    /// `timestamp` passes over an offset in the text, as PostgreSQL does.
-    func microseconds(_ value: InputValue) throws(EncodingFailure) -> Int64 {
-        if value.kind == .number { return try epoch(value) }
-        let time = try calendarTime(value)
-        switch time.bound {
-        case .infinity: return .max
-        case .negativeInfinity: return .min
-        case .finite: break
-        }
-        guard var microseconds = time.localMicroseconds else { throw EncodingFailure(.outOfRange, found: .string) }
-        if kind == .timestamptz {
-            let offset: Int32
-            if let own = time.offset {
-                offset = own
-            } else if let zone {
-                offset = zone.offset(atLocal: microseconds)
-            } else {
-                throw EncodingFailure(.missingZone, found: .string)
-            }
-            let (shifted, overflowed) = microseconds.subtractingReportingOverflow(Int64(offset) * 1_000_000)
-            guard !overflowed else { throw EncodingFailure(.outOfRange, found: .string) }
-            microseconds = shifted
-        }
-        guard CalendarTime.isValidTimestamp(microseconds) else { throw EncodingFailure(.outOfRange, found: .string) }
-        return microseconds
-    }
-
-    /// Days from 2000-01-01; the extremes of `Int32` are the infinities. Of a timestamp the date as written counts.
-    func day(_ value: InputValue) throws(EncodingFailure) -> Int32 {
-        if value.kind == .number { return Int32(CalendarTime.split(try epoch(value)).day) }
-        let time = try calendarTime(value)
-        switch time.bound {
-        case .infinity: return .max
-        case .negativeInfinity: return .min
-        case .finite: break
-        }
-        guard CalendarTime.firstDay...CalendarTime.lastDay ~= time.day else {
-            throw EncodingFailure(.outOfRange, found: .string)
-        }
-        return Int32(time.day)
-    }
-
-    func timeOfDay(_ value: InputValue) throws(EncodingFailure) -> Int64 {
-        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
-        guard let microseconds = CalendarTime.readTimeOfDay(value.bytes) else {
-            throw EncodingFailure(.badSyntax, found: .string)
-        }
-        return microseconds
-    }
-
     // MARK: Text, bytes and JSON, which both formats write alike
 
     /// Appends a text type's characters.
@@ -362,6 +359,21 @@ struct ColumnForm: Sendable {
         buffer.truncate(to: index)
     }
 
+    /// Appends what the server's input function reads, of a type that has no encoder of its own.
+    func appendOther(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch value.kind {
+        case .array, .object:
+            guard takesJSONText else { throw EncodingFailure(.wrongType, found: value.kind) }
+            buffer.append(value.bytes)
+        default:
+            let start = buffer.count
+            try appendText(value, to: &buffer)
+            // The one escape that `"char"` has is four characters for one.
+            let isOctal = byteLimit == 1 && buffer.count - start == 4 && buffer.bytes[start] == UInt8(ascii: "\\")
+            if buffer.count - start > byteLimit, !isOctal { throw EncodingFailure(.tooLong, found: value.kind) }
+        }
+    }
+
     /// Appends the JSON text of any value but null.
     func appendJSON(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
         switch value.kind {
@@ -373,7 +385,6 @@ struct ColumnForm: Sendable {
             let start = buffer.count
             if kind == .json {
                 // `json` keeps the text, so it can hold the escape `\u0000`.
-                if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: .string) }
                 buffer.append(value.bytes)
             } else {
                 try appendCharacters(value, to: &buffer)
@@ -421,6 +432,22 @@ struct ColumnForm: Sendable {
 extension EncodingOptions {
     /// Whether `name` can be a `timeZone`: `Z`, `UTC`, `±HH[[:]MM[:SS]]` or a zone of the IANA database.
     public static func isKnownTimeZone(_ name: String) -> Bool { LocalZone(name) != nil }
+}
+
+extension PostgresType {
+    /// What lies under the domains.
+    var baseShape: Shape {
+        if case .domain(let base) = shape { base.baseShape } else { shape }
+    }
+
+    /// `json`, `jsonb`, and domains over them.
+    public var isJSON: Bool {
+        switch shape {
+        case .domain(let base): base.isJSON
+        case .base: oid == 114 || oid == 3802
+        default: false
+        }
+    }
 }
 
 /// A column's form where encoders share it.

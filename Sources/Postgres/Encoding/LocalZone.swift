@@ -26,6 +26,22 @@ enum LocalZone: Sendable {
         case .named(let offsets): offsets.offset(atLocal: microseconds)
         }
     }
+
+    /// The offset in force at a moment, given in microseconds from 2000-01-01 UTC.
+    func offset(at microseconds: Int64) -> Int32 {
+        switch self {
+        case .fixed(let offset): offset
+        case .named(let offsets): offsets.offset(at: ZoneOffsets.unixSeconds(microseconds))
+        }
+    }
+
+    /// The offset where it is the same in every season; nil if only a date could tell it.
+    var constantOffset: Int32? {
+        switch self {
+        case .fixed(let offset): offset
+        case .named(let offsets): offsets.constantOffset
+        }
+    }
 }
 
 /// A zone's offsets, looked up once, so that no timestamp has to ask the operating system's library.
@@ -69,7 +85,19 @@ final class ZoneOffsets: Sendable {
         Int32(zone.secondsFromGMT(for: Date(timeIntervalSince1970: Double(seconds))))
     }
 
-    private func offset(at seconds: Int64) -> Int32 {
+    /// The one that has been in force since 2000 at the latest, and will be.
+    var constantOffset: Int32? {
+        let lastChange = starts.last ?? 0
+        return lastChange < CalendarTime.unixEpochDays * 86400 ? offsets.last : nil
+    }
+
+    static func unixSeconds(_ microseconds: Int64) -> Int64 {
+        let (day, rest) = CalendarTime.split(microseconds)
+        return (day + CalendarTime.unixEpochDays) * 86400 + rest / 1_000_000
+    }
+
+    /// The offset in force at a moment, in seconds from 1970.
+    func offset(at seconds: Int64) -> Int32 {
         guard seconds >= 0, seconds < end else { return Self.offset(of: zone, at: seconds) }
         var low = 0
         var high = starts.count
@@ -83,9 +111,7 @@ final class ZoneOffsets: Sendable {
     /// A local time that a spring change skips is read with the offset before the change, one that an autumn change
     /// repeats with the offset after it: both as PostgreSQL does.
     func offset(atLocal microseconds: Int64) -> Int32 {
-        let local =
-            CalendarTime.split(microseconds).day * 86400
-            + CalendarTime.split(microseconds).microsecondOfDay / 1_000_000 + CalendarTime.unixEpochDays * 86400
+        let local = Self.unixSeconds(microseconds)
         let before = offset(at: local - 86400)
         let after = offset(at: local + 86400)
         if before == after { return before }

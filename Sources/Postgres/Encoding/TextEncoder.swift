@@ -4,7 +4,8 @@
 /// Every type has one. For the types that `BinaryEncoder` takes, the same values are accepted, and times are written
 /// in one canonical form. For any other type the server's input function reads the value: strings, numbers and truth
 /// values are passed as they are; a JSON array becomes an array's literal, a JSON object a composite type's, its
-/// attributes found by name, those missing being NULL.
+/// attributes found by name, those missing being NULL, or an hstore's. The types of extensions get arrays and objects as
+/// the JSON they are. A number becomes an interval or a `timetz` by the options' unit only.
 public struct TextEncoder: Sendable {
     /// Shared, so that an encoder is one pointer however it is passed about.
     private let shared: SharedColumnForm
@@ -22,10 +23,22 @@ public struct TextEncoder: Sendable {
     public func encode(
         _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
     ) throws(EncodingFailure) {
+        try Self.encode(value, form, into: &buffer, containers: containers)
+    }
+
+    private static func encode(
+        _ value: InputValue, _ form: borrowing ColumnForm, into buffer: inout CopyBuffer,
+        containers: any ContainerReader
+    ) throws(EncodingFailure) {
         if value.kind == .null { return buffer.append("\\N") }
+        if form.kind == .decoded {
+            var value = value
+            let inner = try form.resolving(&value, containers)
+            return try encode(value, inner, into: &buffer, containers: containers)
+        }
         let start = buffer.count
         do {
-            try Self.append(value, form, to: &buffer, containers)
+            try append(value, form, to: &buffer, containers)
         } catch {
             buffer.truncate(to: start)
             throw error
@@ -47,7 +60,7 @@ public struct TextEncoder: Sendable {
         }
     }
 
-    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date as UTC; into int8 as
+    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date in the zone; into int8 as
     /// epoch milliseconds; into text types as RFC 3339 in UTC.
     ///
     /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
@@ -57,9 +70,10 @@ public struct TextEncoder: Sendable {
         let start = buffer.count
         switch form.kind {
         case .timestamp, .timestamptz:
-            Self.append(timestamp: try form.fromUnixEpoch(microseconds, found: .number), form, to: &buffer)
+            let moment = try form.fromUnixEpoch(microseconds, found: .number)
+            Self.append(timestamp: try form.moment(moment, found: .number), form, to: &buffer)
         case .date:
-            let value = try form.fromUnixEpoch(microseconds, found: .number)
+            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
             Self.append(day: CalendarTime.split(value).day, to: &buffer)
         case .int8: buffer.append(decimal: microseconds.flooredMilliseconds)
         case .text:
@@ -113,7 +127,12 @@ public struct TextEncoder: Sendable {
             buffer.expandToHexadecimal(from: start)
         case .array: try append(array: value, form, to: &buffer, containers)
         case .composite: try append(composite: value, form, to: &buffer, containers)
-        case .other: try form.appendText(value, to: &buffer)
+        case .hstore: try append(hstore: value, form, to: &buffer, containers)
+        case .interval, .timetz: try form.appendServerTime(value, to: &buffer)
+        case .other: try form.appendOther(value, to: &buffer)
+        case .decoded:
+            // Resolved by all who call this, because it may come to null.
+            throw EncodingFailure(.wrongType, found: value.kind)
         }
     }
 
@@ -137,9 +156,11 @@ public struct TextEncoder: Sendable {
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         guard value.kind == .array else {
+            guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
             // A literal is left to the server, except where binary COPY would have to read it.
-            if value.kind == .string, !form.isBinary { return try form.appendText(value, to: &buffer) }
-            throw EncodingFailure(.wrongType, found: value.kind)
+            guard form.isBinary else { return try form.appendText(value, to: &buffer) }
+            return try append(
+                literal: ArrayLiteral(value.bytes, delimiter: form.delimiter), form, to: &buffer, containers)
         }
         let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
         if shape.lengths.isEmpty { return buffer.append("{}") }
@@ -159,16 +180,42 @@ public struct TextEncoder: Sendable {
                 guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
                 try appendDimension(
                     containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, containers)
-            } else if element.kind == .null {
-                buffer.append("NULL")
             } else {
-                if element.kind == .array, !form.parts[0].takesArrays {
-                    throw EncodingFailure(.badSyntax, found: .array)
-                }
-                try appendQuoted(element, form.parts[0], to: &buffer, containers)
+                try appendElement(element, form.parts[0], to: &buffer, containers)
             }
         }
         buffer.append(byte: UInt8(ascii: "}"))
+    }
+
+    private static func appendElement(
+        _ element: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
+        if form.kind == .decoded {
+            var element = element
+            let inner = try form.resolving(&element, containers)
+            return try appendElement(element, inner, to: &buffer, containers)
+        }
+        if element.kind == .null { return buffer.append("NULL") }
+        try appendQuoted(element, form, to: &buffer, containers)
+    }
+
+    /// Writes an array's literal anew, because its elements are judged as those of a JSON array are.
+    private static func append(
+        literal: ArrayLiteral, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if literal.lengths.isEmpty { return buffer.append("{}") }
+        for index in literal.elements.indices {
+            if index > 0 { buffer.append(byte: form.delimiter) }
+            for _ in 0..<literal.arrays(beginningAt: index) { buffer.append(byte: UInt8(ascii: "{")) }
+            try literal.withElement(index) { element throws(EncodingFailure) in
+                try appendElement(
+                    form.elementOfLiteral(element, containers), form.parts[0], to: &buffer, containers)
+            }
+            for _ in 0..<literal.arrays(beginningAt: index + 1) { buffer.append(byte: UInt8(ascii: "}")) }
+        }
     }
 
     private static func append(
@@ -184,10 +231,54 @@ public struct TextEncoder: Sendable {
         for index in form.parts.indices {
             if index > 0 { buffer.append(byte: UInt8(ascii: ",")) }
             let name = form.attributeNames[index]
-            guard let member = members.last(where: { $0.name == name }), member.value.kind != .null else { continue }
-            try appendQuoted(member.value, form.parts[index], to: &buffer, containers)
+            guard let member = members.last(where: { $0.name == name }) else { continue }
+            var value = member.value
+            let part = try form.parts[index].resolving(&value, containers)
+            if value.kind != .null { try appendQuoted(value, part, to: &buffer, containers) }
         }
         buffer.append(byte: UInt8(ascii: ")"))
+    }
+
+    /// `"name"=>"value"`, each value as the text that it is; what is nested as its JSON.
+    private static func append(
+        hstore value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        guard value.kind == .object else {
+            if value.kind == .string { return try form.appendText(value, to: &buffer) }
+            throw EncodingFailure(.wrongType, found: value.kind)
+        }
+        var isFirst = true
+        for member in try containers.members(of: value) {
+            if !isFirst { buffer.append(byte: UInt8(ascii: ",")) }
+            isFirst = false
+            var name = member.name
+            let failure = name.withUTF8 { bytes -> EncodingFailure? in
+                let name = InputValue(.string, UnsafeRawBufferPointer(bytes))
+                do throws(EncodingFailure) { try appendQuoted(hstore: name, form, to: &buffer) } catch { return error }
+                return nil
+            }
+            if let failure { throw failure }
+            buffer.append("=>")
+            if member.value.kind == .null {
+                buffer.append("NULL")
+            } else {
+                try appendQuoted(hstore: member.value, form, to: &buffer)
+            }
+        }
+    }
+
+    private static func appendQuoted(
+        hstore value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        buffer.append(byte: UInt8(ascii: "\""))
+        let start = buffer.count
+        switch value.kind {
+        case .array, .object: buffer.append(value.bytes)
+        default: try form.appendText(value, to: &buffer)
+        }
+        buffer.escape(from: start) { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") ? $0 : 0 }
+        buffer.append(byte: UInt8(ascii: "\""))
     }
 
     /// Appends a value in double quotes, which the literals of arrays and of composite types both read.
@@ -207,7 +298,7 @@ extension ColumnForm {
     /// Whether the text can have a character that COPY wants escaped.
     fileprivate var mayNeedEscapes: Bool {
         switch kind {
-        case .text, .enumeration, .bytea, .json, .jsonb, .array, .composite, .other: true
+        case .text, .enumeration, .bytea, .json, .jsonb, .array, .composite, .hstore, .interval, .timetz, .other: true
         default: false
         }
     }

@@ -166,7 +166,7 @@ struct TargetTests {
             .made("a"), .made("b", isNotNull: true), .made("c", isNotNull: true, default: "now()"),
             .made("d", isNotNull: true, identity: .always),
         ])
-        let found = problems(.made(columns: [column("a")]), table)
+        let found = problems(.made(rest: .none, columns: [column("a")]), table)
         #expect(found.map(\.code) == [.unroutedColumn])
         #expect(found.first?.problem.contains("public.orders.b") == true)
     }
@@ -228,7 +228,7 @@ struct TargetTests {
     @Test("a key column that no field fills")
     func unroutedKey() {
         let found = problems(
-            .made(mode: .upsert, columns: [column("a")]),
+            .made(mode: .upsert, rest: .none, columns: [column("a")]),
             .made([.made("id", .int8, isNotNull: true, default: "0"), .made("a")], key: ["id"]))
         #expect(found.map(\.code) == [.missingColumn])
         #expect(found.first?.problem.contains("key column") == true)
@@ -261,7 +261,8 @@ struct TargetTests {
     @Test("all mistakes of a route come at once, each at the route's place")
     func allAtOnce() {
         let found = problems(
-            .made(mode: .upsert, key: ["nr"], onTombstone: .delete, columns: [column("naem"), column("gen")]),
+            .made(
+                mode: .upsert, key: ["nr"], onTombstone: .delete, rest: .none, columns: [column("naem"), column("gen")]),
             .made(
                 [
                     .made("nr", .int8, isNotNull: true), .made("name", mayInsert: false),

@@ -7,8 +7,9 @@ import Testing
 struct UnusedFieldsTests {
     private func target(_ expressions: [String]) throws -> Target {
         let names = expressions.indices.map { "c\($0)" }
-        let columns = try zip(names, expressions).map {
-            Route.Column(name: $0, source: try #require(ColumnSource($1)))
+        let columns = try zip(names, expressions).map { name, expression in
+            let source: ColumnSource = try #require(ColumnSource(expression))
+            return Route.Column(name: name, source: source)
         }
         return try .made(.made(columns: columns), .made(names.map { .made($0, .jsonb) }))
     }

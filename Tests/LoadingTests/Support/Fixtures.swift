@@ -40,12 +40,14 @@ extension Table.Column {
 
 extension Route {
     static func made(
-        mode: Mode = .insert, key: [String]? = nil, onTombstone: OnTombstone? = nil, columns: [Column]? = nil,
-        timeZone: String? = nil
+        mode: Mode = .insert, key: [String]? = nil, onTombstone: OnTombstone? = nil, tombstones: [TombstoneForm] = [],
+        onNoFields: OnNoFields = .deadLetter, names: Names = .exact, rest: Rest = .fields, columns: [Column]? = nil,
+        timeZone: String? = nil, onNul: OnNul = .deadLetter
     ) -> Route {
         Route(
             topics: [.name("orders")], table: TableName(schema: "public", name: "orders"), mode: mode, key: key,
-            onTombstone: onTombstone, columns: columns, timeZone: timeZone)
+            onTombstone: onTombstone, tombstones: tombstones, onNoFields: onNoFields, names: names, rest: rest,
+            columns: columns, timeZone: timeZone, onNul: onNul)
     }
 }
 
@@ -58,9 +60,20 @@ extension Target {
 
 extension Batch {
     /// A batch of one partition, filled as the consumer's thread fills it, with messages from offset 0 on.
-    static func filled(_ messages: [(key: String?, value: String?)], for target: Target) -> Batch {
+    static func filled(
+        _ messages: [(key: String?, value: String?)], for target: Target, headers: [(String, String)] = [],
+        timestamp: Int64 = 0
+    ) -> Batch {
+        filled(messages, for: [target], headers: headers, timestamp: timestamp)
+    }
+
+    static func filled(
+        _ messages: [(key: String?, value: String?)], for targets: [Target], headers: [(String, String)] = [],
+        timestamp: Int64 = 0
+    ) -> Batch {
         let batch = Batch()
-        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
+        let builder = RowBuilder(
+            plan: MessagePlan(targets: Array(targets.indices), of: targets), targets: targets)
         let range = batch.range(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
         for (offset, message) in messages.enumerated() {
             let start = batch.arena.count
@@ -71,13 +84,33 @@ extension Batch {
             }
             let valueCount = append(message.value)
             let keyCount = append(message.key)
+            let beforeHeaders = batch.arena.count
+            for (name, value) in headers {
+                batch.arena.append(Int32(name.utf8.count))
+                _ = append(name)
+                batch.arena.append(Int32(value.utf8.count))
+                _ = append(value)
+            }
             let index = batch.append(
                 MessageRecord(
-                    partition: range, offset: Int64(offset), timestamp: 0, start: start, valueCount: valueCount,
-                    keyCount: keyCount, headersCount: 0))
+                    partition: range, offset: Int64(offset), timestamp: timestamp, start: start,
+                    valueCount: valueCount, keyCount: keyCount,
+                    headersCount: Int32(batch.arena.count - beforeHeaders)))
             batch.advance(range, past: Int64(offset))
             builder.build(index, in: batch)
         }
         return batch
+    }
+}
+
+extension Batch {
+    /// The fields of all rows that text COPY would send, in the order of the messages.
+    var lines: [[String]] {
+        sections.flatMap { section in
+            section.rows.map { row in
+                let text = String(decoding: section.buffer.bytes[row.start..<row.end].dropLast(), as: UTF8.self)
+                return (row.message, text.split(separator: "\t", omittingEmptySubsequences: false).map(String.init))
+            }
+        }.sorted { $0.0 < $1.0 }.map(\.1)
     }
 }

@@ -1,0 +1,154 @@
+import Postgres
+import Records
+
+extension Route {
+    /// The columns to load: those that the route names, and unless it says otherwise the table's others.
+    ///
+    /// What the server fills itself is left out where nobody names it and it is no key.
+    func columns(of table: Table, key: [String]) -> [Column] {
+        let named = columns ?? []
+        guard rest == .fields else { return named }
+        let names = Set(named.map(\.name))
+        return named
+            + table.columns.filter { column in
+                let isFilled = column.isGenerated || column.identity == .always && !key.contains(column.name)
+                return !isFilled && !names.contains(column.name)
+            }.map { Column(name: $0.name) }
+    }
+
+    /// Where a column's value comes from.
+    func source(of column: Column) -> ColumnSource {
+        if let source = column.source { return source }
+        let matching: FieldPath.Names =
+            switch names {
+            case .snakeCase: .snakeCase
+            // PostgreSQL cuts a name after 63 bytes, or up to three before that, where a character would be halved.
+            case .exact: column.name.utf8.count >= 60 ? .cut : .exact
+            }
+        return .field(FieldPath([column.name], names: matching))
+    }
+
+    /// Whether the route itself says where the column comes from.
+    func names(column name: String) -> Bool { columns?.contains { $0.name == name } == true }
+}
+
+/// The options that do nothing where they stand: each would be believed to.
+struct ColumnOptionCheck {
+    private let route: Route
+    private let table: TableName
+    private(set) var problems: [(text: String, mend: String)] = []
+    private var usesZone = false
+    private var usesOnNul = false
+
+    init(_ route: Route, _ columns: [(Route.Column, Table.Column)], of table: TableName) {
+        self.route = route
+        self.table = table
+        for (column, found) in columns { check(column, found.type) }
+        if let zone = route.timeZone, !usesZone, EncodingOptions.isKnownTimeZone(zone) {
+            problems.append(
+                (
+                    "zone \"\(zone)\" has no effect: \(table) has no date or time that would take it from the route",
+                    "take `zone` out of the route"
+                ))
+        }
+        if route.onNul != .deadLetter, !usesOnNul {
+            problems.append(
+                (
+                    "on_nul: \(route.onNul.rawValue) has no effect: \(table) has no text or jsonb that would take it from "
+                        + "the route", "take `on_nul` out of the route"
+                ))
+        }
+        let sources = columns.map { route.source(of: $0.0) }
+        if route.onNoFields == .load, !sources.contains(where: \.isField) {
+            problems.append(
+                ("on_no_fields: load has no effect: no column takes a field", "take `on_no_fields` out of the route"))
+        }
+        if route.names == .snakeCase, !columns.contains(where: { $0.0.source == nil }) {
+            problems.append(
+                (
+                    "names: snake_case has no effect: every column says where it comes from",
+                    "take `names` out of the route"
+                ))
+        }
+    }
+
+    private mutating func check(_ column: Route.Column, _ type: PostgresType) {
+        let source = route.source(of: column)
+        let place = "\(table).\(column.name)"
+        func report(_ option: String, _ reason: String, _ mend: String) {
+            problems.append(("\(option) of \(place) has no effect: \(reason)", mend))
+        }
+        if !source.fits(type) {
+            problems.append(
+                (
+                    "\(source) does not fit \(place), \(type.formatted)",
+                    source.isMoment
+                        ? "load it into a timestamptz, timestamp, date, bigint or text column"
+                        : "load it into a number or text column"
+                ))
+        }
+        if let unit = column.epochUnit {
+            if source.isCoordinate {
+                report("unit", "\(source) is no number of an unknown unit", "take `unit` out")
+            } else if !type.takes(.unit(unit)) {
+                report(
+                    "unit: \(unit.rawValue)", "the column is \(type.formatted)",
+                    type.takes(.unit(.seconds))
+                        ? "name s, ms, us or ns" : "take `unit` out, or make the column a date, a time or an interval")
+            }
+        }
+        let takesZone = type.takes(.zone) && (!source.isCoordinate || source.isMoment && !type.isTimestamptz)
+        // A zone that nobody knows is told as that.
+        if let zone = column.timeZone, !takesZone, EncodingOptions.isKnownTimeZone(zone) {
+            report("zone", "\(source) into \(type.formatted) asks for none", "take `zone` out")
+        }
+        if takesZone, column.timeZone == nil { usesZone = true }
+        let takesNul = type.takes(.onNul) && !source.isCoordinate
+        if column.onNul != nil, !takesNul {
+            report("on_nul", "the column is \(type.formatted), from \(source)", "take `on_nul` out")
+        }
+        if takesNul, column.onNul == nil { usesOnNul = true }
+        guard column.decoding != .none else { return }
+        if source.isCoordinate || !type.takes(.decode(column.decoding)) {
+            report(
+                "decode: \(column.decoding.rawValue)", "the column is \(type.formatted), from \(source)",
+                "take `decode` out")
+        } else if column.decoding == .json, source.isRaw, type.isJSON {
+            report("decode: json", "\(source) is read as JSON for \(type.formatted) as it is", "take `decode` out")
+        }
+    }
+}
+
+extension ColumnSource {
+    /// A field of the value or of the key.
+    var isField: Bool {
+        switch self {
+        case .field, .key(.some): true
+        default: false
+        }
+    }
+
+    fileprivate var isMoment: Bool { self == .timestamp || self == .now }
+
+    /// What the loader itself says of a message.
+    fileprivate var isCoordinate: Bool {
+        switch self {
+        case .topic, .partition, .offset, .timestamp, .now: true
+        case .field, .value, .key, .header: false
+        }
+    }
+
+    fileprivate func fits(_ type: PostgresType) -> Bool {
+        switch self {
+        case .partition, .offset: type.takesIntegers
+        case .timestamp, .now: type.takesMoments
+        default: true
+        }
+    }
+}
+
+extension PostgresType {
+    fileprivate var isTimestamptz: Bool {
+        if case .domain(let base) = shape { base.isTimestamptz } else { oid == 1184 }
+    }
+}
