@@ -162,7 +162,7 @@ public struct Preflight: Sendable {
     }
 
     private static func compile(
-        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [String], _ role: String?
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [Catalog.Version], _ role: String?
     ) -> ([Target], [SetupProblem]) {
         var targets: [Target] = []
         var problems: [SetupProblem] = []

@@ -26,46 +26,6 @@ public enum Catalog {
         return Dictionary(relations.map { ($0.name, $0.row.table(types)) }) { first, _ in first }
     }
 
-    /// A text for each of these tables that is another one after any change of its columns, and after another table has
-    /// taken its name. Empty where there is none.
-    public static func versions(of names: [TableName], on connection: Connection) throws(PostgresError) -> [String] {
-        // Every change of a column writes its row in pg_attribute anew, and the row's xmin says by which transaction.
-        let result = try connection.query(
-            """
-            SELECT coalesce(string_agg(concat_ws('/', a.attrelid, a.attnum, a.xmin), ' ' ORDER BY a.attnum), '')
-            FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS named (schema, name, ordinal)
-            LEFT JOIN pg_catalog.pg_attribute a
-              ON a.attnum > 0
-              AND a.attrelid = CASE WHEN schema IS NULL THEN to_regclass(quote_ident(name))::oid
-                                    ELSE (SELECT c.oid
-                                          FROM pg_catalog.pg_class c
-                                          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                                          WHERE n.nspname = schema AND c.relname = name)
-                               END
-            GROUP BY ordinal ORDER BY ordinal
-            """, [.array(names.map(\.schema)), .array(names.map { $0.name as String? })])
-        return (0..<result.rowCount).map { result.string($0, 0) ?? "" }
-    }
-
-    /// A statement that fails, with `SQLState.divisionByZero`, unless the tables' versions are these. It costs the server a
-    /// third of asking for them.
-    public static func requirement(_ versions: [(name: TableName, version: String)]) -> Connection.Statement {
-        var parameters: [QueryParameter] = []
-        var conditions: [String] = []
-        for (name, version) in versions {
-            conditions.append(
-                """
-                array_to_string(ARRAY(
-                  SELECT concat_ws('/', a.attrelid, a.attnum, a.xmin) FROM pg_catalog.pg_attribute a
-                  WHERE a.attrelid = to_regclass($\(parameters.count + 1)) AND a.attnum > 0 ORDER BY a.attnum
-                ), ' ') = $\(parameters.count + 2)
-                """)
-            parameters += [.text(name.quoted), .text(version)]
-        }
-        let isMet = conditions.isEmpty ? "true" : conditions.joined(separator: " AND ")
-        return Connection.Statement("SELECT 1 / CASE WHEN \(isMet) THEN 1 ELSE 0 END", parameters)
-    }
-
     /// Reads types and the types they are made of, level by level. A recursive query would do it at once, but the planner
     /// expects so many rows of one that the server compiles it (JIT): seconds, for milliseconds of work.
     private static func types(

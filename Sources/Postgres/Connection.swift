@@ -86,6 +86,10 @@ public final class Connection {
         return try complete(collect(wasSent: send(sql, parameters)))
     }
 
+    /// Begins a transaction that is what the loader takes it for, whatever the role's or the database's defaults are. In
+    /// another isolation level a look at the catalog would see the tables of before.
+    public static let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
+
     /// A statement of a `pipeline`.
     public struct Statement: Sendable {
         public var sql: String

@@ -3,7 +3,8 @@ import CLibPQ
 /// What went wrong between the loader and PostgreSQL.
 ///
 /// `description` is fit for logs: it leaves out everything that can hold the row's data, which the server puts into
-/// DETAIL, CONTEXT and, for some classes, the message itself. Those stay in the properties, for the dead letters.
+/// DETAIL, CONTEXT, HINT and the message itself as soon as a row was there to be quoted. Those stay in the properties, for
+/// the dead letters.
 public struct PostgresError: Error, Sendable, Equatable {
     public enum Code: String, Sendable {
         /// The URL or the key=value string is none that libpq understands.
@@ -43,12 +44,15 @@ public struct PostgresError: Error, Sendable, Equatable {
     public var copyLine: Int?
     /// The words come from `RAISE` in somebody's function, so they may say anything.
     public var isRaisedByFunction: Bool
+    /// The statement that failed carried rows, so whatever the server says may quote them: input functions of class 42,
+    /// 22 and XX do in the message itself, and every kind of error in DETAIL, HINT and CONTEXT.
+    public var cameWithRows: Bool
 
     public init(
         _ code: Code, sqlState: SQLState? = nil, message: String, detail: String? = nil, hint: String? = nil,
         context: String? = nil, schema: String? = nil, table: String? = nil, column: String? = nil,
         dataType: String? = nil, constraint: String? = nil, statementPosition: Int? = nil, copyLine: Int? = nil,
-        isRaisedByFunction: Bool = false
+        isRaisedByFunction: Bool = false, cameWithRows: Bool = false
     ) {
         self.code = code
         self.sqlState = sqlState
@@ -64,6 +68,7 @@ public struct PostgresError: Error, Sendable, Equatable {
         self.statementPosition = statementPosition
         self.copyLine = copyLine
         self.isRaisedByFunction = isRaisedByFunction
+        self.cameWithRows = cameWithRows
     }
 
     /// The column whose value COPY could not read; nil where the server names none of `columns`.
@@ -82,9 +87,26 @@ public struct PostgresError: Error, Sendable, Equatable {
         return error
     }
 
+    /// The same, of a statement that carried rows.
+    public var withRows: PostgresError {
+        var error = self
+        error.cameWithRows = true
+        return error
+    }
+
+    /// Everything that the server said, for the dead letter, which holds the row anyway.
+    public var everything: String {
+        var text = message
+        if let detail { text += "; detail: " + detail }
+        if let hint { text += "; hint: " + hint }
+        if let context { text += "; context: " + context }
+        return text
+    }
+
     /// Whether `message` is certain to be the server's own words about names and states, free of any row's values.
     public var isMessageFreeOfData: Bool {
-        guard !isRaisedByFunction, let sqlState else { return !isRaisedByFunction }
+        guard !isRaisedByFunction, !cameWithRows, copyLine == nil else { return false }
+        guard let sqlState else { return true }
         return Self.classesThatNameNoValues.contains(sqlState.classCode)
     }
 
@@ -99,10 +121,13 @@ extension PostgresError: CustomStringConvertible {
     public var description: String {
         var text = sqlState.map { "SQLSTATE \($0)" } ?? Self.words(for: code)
         if let copyLine { text += ", COPY row \(copyLine)" }
-        if let table { text += ", table " + (schema.map { $0 + "." } ?? "") + table }
-        if let column { text += ", column " + column }
-        if let constraint { text += ", constraint " + constraint }
-        if let dataType { text += ", type " + dataType }
+        // RAISE sets these, too, to what it likes.
+        if !isRaisedByFunction {
+            if let table { text += ", table " + (schema.map { $0 + "." } ?? "") + table }
+            if let column { text += ", column " + column }
+            if let constraint { text += ", constraint " + constraint }
+            if let dataType { text += ", type " + dataType }
+        }
         if isMessageFreeOfData {
             text += ": " + message
             if let hint { text += " (\(hint))" }

@@ -244,10 +244,21 @@ import Testing
     func requirement() throws {
         try server.withSchema { schema in
             let connection = try schema.connect()
-            try connection.execute("CREATE TABLE \"A b\" (a int, b text); CREATE TABLE t (a int)")
+            try connection.execute(
+                """
+                CREATE TYPE inner_type AS (street text, city text);
+                CREATE TYPE outer_type AS (id int, at inner_type);
+                CREATE TYPE mood AS ENUM ('calm');
+                CREATE DOMAIN code AS text;
+                CREATE DOMAIN moods AS mood[];
+                CREATE TYPE codes AS RANGE (subtype = text);
+                CREATE TYPE unused AS (a int);
+                CREATE TABLE "A b" (a int, b text, c outer_type[], d moods, e codes, g code);
+                CREATE TABLE t (a int)
+                """)
             let names = [TableName(schema: schema.name, name: "A b"), TableName(schema: nil, name: "t")]
-            func versions() throws -> [String] { try Catalog.versions(of: names, on: connection) }
-            func holds(_ versions: [String]) throws -> Bool {
+            func versions() throws -> [Catalog.Version] { try Catalog.versions(of: names, on: connection) }
+            func holds(_ versions: [Catalog.Version]) throws -> Bool {
                 let requirement = Catalog.requirement(zip(names, versions).map { ($0, $1) })
                 do throws(PostgresError) {
                     _ = try connection.query(requirement.sql, requirement.parameters)
@@ -260,14 +271,20 @@ import Testing
             var known = try versions()
             #expect(try holds(known))
             for change in [
-                "ALTER TABLE t ALTER COLUMN a TYPE bigint", "ALTER TABLE \"A b\" ADD COLUMN c int",
+                "ALTER TABLE t ALTER COLUMN a TYPE bigint", "ALTER TABLE \"A b\" ADD COLUMN f int",
                 "ALTER TABLE t RENAME COLUMN a TO b", "DROP TABLE t; CREATE TABLE t (b bigint)",
+                "ALTER TYPE inner_type RENAME ATTRIBUTE city TO town",
+                "ALTER TYPE inner_type ADD ATTRIBUTE house text", "ALTER TYPE inner_type DROP ATTRIBUTE street",
+                "ALTER TYPE mood ADD VALUE 'glad'", "ALTER TYPE mood RENAME VALUE 'glad' TO 'sad'",
+                "ALTER DOMAIN code SET NOT NULL",
             ] {
                 try connection.execute(change)
                 #expect(try !holds(known), "\(change)")
                 known = try versions()
                 #expect(try holds(known), "\(change)")
             }
+            try connection.execute("ALTER TYPE unused ADD ATTRIBUTE b int")
+            #expect(try holds(known), "no column is of this type")
             try connection.execute("DROP TABLE t")
             #expect(try !holds(known))
         }

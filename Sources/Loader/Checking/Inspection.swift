@@ -42,7 +42,7 @@ struct Inspection {
             preflight = try inspectDatabase(opened, &report)
         } catch {
             let mend =
-                FailureClass(error) == .away
+                FailureClass(error).passes
                 ? "check that the server runs and postgres.url leads to it" : "mend postgres.url or the role's rights"
             report.add(
                 SetupProblem(.database, at: "postgres.url", "the database cannot be asked: \(error)", mend: mend),

@@ -89,7 +89,7 @@ struct BackfillCommand: ParsableCommand {
             throw ExitStatus.configuration.code
         } catch let error as PostgresError {
             StandardError.shared.write(line: "the database cannot be asked: \(error)")
-            throw (FailureClass(error) == .away ? ExitStatus.unavailable : .configuration).code
+            throw (FailureClass(error).passes ? ExitStatus.unavailable : .configuration).code
         } catch let error as KafkaError {
             StandardError.shared.write(line: "the brokers cannot be asked: \(error)")
             throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code

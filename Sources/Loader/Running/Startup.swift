@@ -35,7 +35,7 @@ enum Startup {
                 return preflight
             } catch let error as PostgresError {
                 if stop.isRequested { break }
-                guard FailureClass(error) == .away else {
+                guard FailureClass(error).passes else {
                     throw LoadingError(problems: [
                         SetupProblem(
                             .database, at: "postgres.url", "the database refuses: \(error)",

@@ -38,6 +38,14 @@ package final class Batch: @unchecked Sendable {
         var last: LastMessage?
     }
 
+    /// The messages of one transaction: all of the batch's, or where that is too much, a stretch of them in the order of
+    /// their arrival.
+    struct Part {
+        var messages: Range<Int>
+        /// Where the ledger must stand, and where it goes.
+        var partitions: [PartitionRange]
+    }
+
     /// The rows of one target, or the keys of those to be deleted.
     final class Section {
         enum Kind: Int {
@@ -91,6 +99,10 @@ package final class Batch: @unchecked Sendable {
     }
 
     private(set) var partitions: [PartitionRange] = []
+    /// So many messages, from the first on, are in already, where the batch goes in parts.
+    private(set) var loadedMessages = 0
+    /// How far each partition has got with that; empty before the first part.
+    private var reached: [Int64] = []
     private(set) var messages: [MessageRecord] = []
     /// Values, keys and headers, byte for byte: for dead letters, and to build the rows again after a change of a table.
     var arena = CopyBuffer(capacity: 256 << 10)
@@ -130,6 +142,44 @@ package final class Batch: @unchecked Sendable {
         return messages.count - 1
     }
 
+    /// The messages to load next.
+    ///
+    /// - Parameter limit: how many at most; nil for all that are left.
+    func part(upTo limit: Int? = nil) -> Part {
+        let end = limit.map { min(messages.count, loadedMessages + $0) } ?? messages.count
+        if loadedMessages == 0, end == messages.count {
+            return Part(messages: 0..<end, partitions: partitions)
+        }
+        var next: [Int32: Int64] = [:]
+        for message in messages[loadedMessages..<end] { next[message.partition] = message.offset + 1 }
+        let ranges = partitions.indices.compactMap { index -> PartitionRange? in
+            var range = partitions[index]
+            if !reached.isEmpty { range.expected = reached[index] }
+            // The last part takes along what is behind a partition's last message: control records.
+            if end < messages.count {
+                guard let offset = next[Int32(index)] else { return nil }
+                range.next = offset
+            } else if range.expected == range.next {
+                return nil
+            }
+            return range
+        }
+        return Part(messages: loadedMessages..<end, partitions: ranges)
+    }
+
+    /// Notes that a part is in.
+    func loaded(_ part: Part) {
+        if reached.isEmpty { reached = partitions.map(\.expected) }
+        let places = Dictionary(
+            partitions.indices.map { (partitions[$0].partition, $0) }, uniquingKeysWith: { $1 })
+        for range in part.partitions {
+            if let place = places[range.partition] { reached[place] = range.next }
+        }
+        loadedMessages = part.messages.upperBound
+    }
+
+    var isLoaded: Bool { loadedMessages == messages.count }
+
     /// - Parameter omissible: how many of the target's columns a row may leave out.
     func section(_ target: Int, _ kind: Section.Kind, omissible: Int = 0) -> Section {
         let place = 2 * target + kind.rawValue
@@ -160,6 +210,8 @@ package final class Batch: @unchecked Sendable {
         }
         for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
+        loadedMessages = 0
+        reached.removeAll()
         decoding = .zero
         failures.removeAll()
         failureCount = 0

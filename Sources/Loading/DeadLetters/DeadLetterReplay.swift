@@ -163,7 +163,9 @@ public final class DeadLetterReplay {
                 batch: step.batch, targets: builders.targets, connection: connection, ledger: nil,
                 database: options.database,
                 deadLetters: DeadLetterSink(group: group, options: sink, topic: letters),
-                mayReject: { _, _ in nil }, replay: step)
+                mayReject: { _, _ in nil }, replay: step,
+                // What may have been a bad moment has had its chances then; it stays a letter.
+                isJudging: attempt >= Evidence.triesWithComparison)
             do throws(TransactionFailure) {
                 var care: Care? = Care()
                 _ = try transaction.run(care: &care)
@@ -179,7 +181,8 @@ public final class DeadLetterReplay {
                 case .tableChanged where attempt < 3:
                     builders = ReplayBuilders(try Preflight.targets(options, on: connection))
                 case .postgres(let error, false) where FailureClass(error) == .conflict && attempt < 10: break
-                case .postgres(let error, _): throw error
+                case .refused(let error) where Suspicion(error) == .perhaps && attempt < 10: break
+                case .postgres(let error, _), .refused(let error): throw error
                 case .deadLetterTopic(let error): throw error
                 case .deadLetterTable(let error, _): throw error
                 case .tableChanged, .tooManyDeadLetters:

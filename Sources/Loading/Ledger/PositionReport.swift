@@ -138,7 +138,7 @@ public struct PositionReport: Sendable {
             side.topics = try ledger.topics(on: connection)
             return side
         } catch {
-            let isOutage = FailureClass(error) == .away
+            let isOutage = FailureClass(error).passes
             problems.append(
                 Problem(
                     message: "the ledger cannot be read: \(error)",

@@ -479,7 +479,7 @@ public final class Pipeline {
             reposition(lane)
         case .setup(_, let error):
             guard failure == nil, !isStopping, !lane.hasRebuilt, rebuild(batch, after: error) else {
-                let failure = failure ?? .database(error, batch)
+                let failure = failure ?? .database(error ?? .tableKeepsChanging, batch)
                 self.failure = failure
                 tracing?.failed(batch, failure, writer: lane.writer.index)
                 lane.takeBack(batch, keepingAtMost: memoryLimit)
@@ -497,14 +497,18 @@ public final class Pipeline {
     /// What a batch may keep of its memory: a giant message must not be paid for ever after.
     private var memoryLimit: Int { options.batch.maxBytes }
 
-    /// Somebody changed a table: reads the catalog again and builds the rows again, from the messages' own bytes.
+    /// Somebody changed a table, or the server refuses its statements even without rows: reads the catalog again and builds the rows again, from the messages' own bytes.
     ///
     /// - Returns: false if the routes no longer fit their tables.
-    private func rebuild(_ batch: Batch, after error: PostgresError) -> Bool {
+    private func rebuild(_ batch: Batch, after error: PostgresError?) -> Bool {
         statistics.report(
             Incident(
-                .warning, "a table has changed; the catalog is read again", code: error.sqlState?.rawValue,
-                error: "\(error)", mend: "nothing to do, unless the loader stops: then mend the route"),
+                .warning,
+                error == nil
+                    ? "a table has changed; the catalog is read again"
+                    : "the database refuses statements even without rows; the catalog is read again",
+                code: error?.sqlState?.rawValue, error: error.map { "\($0)" },
+                mend: "nothing to do, unless the loader stops: then mend what it names"),
             to: logger)
         do {
             let connection = try Connection(
@@ -688,12 +692,13 @@ public final class Pipeline {
             return
         } catch {
             if let postgres = error as? PostgresError, FailureClass(postgres) == .setup {
-                let isRefused = postgres.sqlState?.classCode == "28"
-                failure = LoadingError(
-                    .database, "the ledger cannot be read: \(postgres)",
-                    mend: isRefused
-                        ? "mend the user or the password in postgres.url and start again; nothing is lost"
-                        : "run `loader migrate up`")
+                let mend =
+                    switch postgres.sqlState?.classCode {
+                    case "28": "mend the user or the password in postgres.url and start again; nothing is lost"
+                    case "25", "0A": "let postgres.url name the primary: this server, or its database, is read-only"
+                    default: "run `loader migrate up`"
+                    }
+                failure = LoadingError(.database, "the ledger cannot be read or written: \(postgres)", mend: mend)
                 return
             }
             nextResolution = .now + resolutionBackoff.next()
@@ -904,4 +909,10 @@ extension Pipeline: Consumer.Delegate {
         logger.debug(
             "the group did not take a commit", metadata: ["code": "\(error.code.name)", "error": "\(error)"])
     }
+}
+
+extension PostgresError {
+    /// A table that changes again while a batch is built again for its last change.
+    fileprivate static let tableKeepsChanging = PostgresError(
+        .server, message: "a table's columns are not those that the rows were built for")
 }

@@ -37,7 +37,7 @@ package struct Target: Sendable {
     /// How the key's index compares, for each of its columns.
     var keyComparisons: [Table.Comparison] = []
     /// What the columns of the table were when the route was compiled; see `Catalog.versions`.
-    var version = ""
+    var version = Catalog.Version()
 
     var mode: Route.Mode { route.mode }
     var name: TableName { table.name }

@@ -90,7 +90,7 @@ struct TrialCopy {
                 return
             } catch {
                 // Without indexes and triggers the row that COPY names is the guilty one.
-                guard FailureClass(error) == .data, let line = error.copyLine, next + line <= rows.count
+                guard let line = error.copyLine, next + line <= rows.count
                 else { throw error }
                 try connection.execute("ROLLBACK TO SAVEPOINT loader_trial")
                 let guilty = next + line - 1
@@ -124,6 +124,7 @@ extension PostgresError {
     fileprivate func withoutRow(of table: TableName) -> PostgresError {
         var error = self
         error.copyLine = nil
+        error.cameWithRows = true
         // These name the temporary copy.
         error.message = message.replacing("\"loader_trial\"", with: "\"\(table.name)\"")
         error.table = nil

@@ -4,6 +4,8 @@ import Postgres
 /// One batch in one transaction: the fence, the rows of all tables, the dead letters, COMMIT. Or nothing of it.
 struct BatchTransaction {
     let batch: Batch
+    /// Which of the batch's messages; nil for all of them, which a replay knows only within the transaction.
+    var part: Batch.Part? = nil
     let targets: [Target]
     let connection: Connection
     /// Nil for `delivery: at_least_once`.
@@ -14,6 +16,10 @@ struct BatchTransaction {
     let mayReject: (_ messages: Int, _ bad: Int) -> Double?
     /// Set where dead letters are loaded again: it fills the batch, once it holds them.
     var replay: ReplayStep? = nil
+    /// One message, alone for the last time; see `Remedy.judge`.
+    var isJudging = false
+
+    private var partitions: [Batch.PartitionRange] { part?.partitions ?? batch.partitions }
 
     /// What went in.
     struct Loaded: Sendable {
@@ -27,6 +33,16 @@ struct BatchTransaction {
 
         /// A message counts once, however many tables it was meant for.
         var badMessages: Int { Set(deadLetters.map(\.message)).count }
+
+        /// Takes another part of the same batch in.
+        mutating func add(_ other: Loaded) {
+            func sum(_ left: Duration?, _ right: Duration?) -> Duration? { left.map { $0 + (right ?? .zero) } ?? right }
+            rows += other.rows
+            deadLetters += other.deadLetters
+            copying = sum(copying, other.copying)
+            committing = sum(committing, other.committing)
+            committed = other.committed ?? committed
+        }
     }
 
     /// - Parameter care: if set, rows go in chunk by chunk behind savepoints, and those that the server refuses become
@@ -49,11 +65,11 @@ struct BatchTransaction {
 
     /// BEGIN and the fence, in one round trip.
     private func open() throws(TransactionFailure) {
-        var statements = [Connection.Statement("BEGIN"), Connection.Statement(settings)]
-        if let ledger { statements.append(ledger.advancing(batch.partitions)) }
+        var statements = [Connection.Statement(Connection.begin), Connection.Statement(settings)]
+        if let ledger { statements.append(ledger.advancing(partitions)) }
         let answer = try sql { () throws(PostgresError) in try connection.pipeline(statements) }
         if let failure = answer.failure { throw .postgres(failure, commitSent: false) }
-        if ledger != nil, answer.results.last?.affectedRows != batch.partitions.count { throw .fenced }
+        if ledger != nil, answer.results.last?.affectedRows != partitions.count { throw .fenced }
     }
 
     /// COMMIT, in one round trip with the last look at the tables: if they have changed, it is not carried out.
@@ -70,7 +86,8 @@ struct BatchTransaction {
         if error.isConnectionLoss { throw .postgres(error, commitSent: true) }
         rollBack()
         if answer.results.isEmpty, error.sqlState == .divisionByZero { throw .tableChanged }
-        throw .postgres(error, commitSent: false)
+        // The look at the tables carries no rows; COMMIT carries what deferred constraints and triggers look at.
+        throw answer.results.isEmpty ? .postgres(error, commitSent: false) : .refused(error.withRows)
     }
 
     private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
@@ -80,14 +97,16 @@ struct BatchTransaction {
         if let replay {
             guard try replay.begin(on: connection) else { throw .fenced }
         }
-        var loaded = Loaded(deadLetters: batch.deadLetters)
+        let messages = part?.messages ?? 0..<batch.messages.count
+        var loaded = Loaded(deadLetters: batch.deadLetters.filter { messages.contains($0.message) })
         let hasDeferred = targets.contains(where: \.table.hasDeferredConstraints)
-        if care != nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
         // What the server refuses may be the fault of a change, not of the row.
         if care != nil { try checkTables() }
-        let selections = targets.map { RowSelection(batch: batch, target: $0) }.filter { !$0.rows.isEmpty }
+        let selections = targets.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
+            !$0.rows.isEmpty
+        }
         if let current = care {
-            var careful = CarefulLoading(batch: batch, connection: connection, care: current)
+            var careful = CarefulLoading(batch: batch, connection: connection, care: current, isJudging: isJudging)
             try careful.load(selections)
             care = careful.care
             loaded.rows = careful.loaded.rows
@@ -98,21 +117,25 @@ struct BatchTransaction {
                 do throws(Refusal) {
                     try loading.load(selection, selection.rows.indices, isLast: true)
                 } catch {
-                    throw .postgres(error.error, commitSent: false)
+                    throw TransactionFailure(error)
                 }
                 loaded.rows += selection.rows.count
             }
         }
         if !loaded.deadLetters.isEmpty {
             try checkTables()
-            if let share = mayReject(batch.messages.count, loaded.badMessages) {
+            if let share = mayReject(messages.count, loaded.badMessages) {
                 throw .tooManyDeadLetters(share: share)
             }
             try deadLetters.write(loaded.deadLetters, of: batch, targets: targets, replay: replay, on: connection)
         }
         try replay?.end(loaded.deadLetters, on: connection)
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
-        if care == nil, hasDeferred { try execute("SET CONSTRAINTS ALL IMMEDIATE") }
+        if care == nil, hasDeferred {
+            do throws(PostgresError) { try connection.execute("SET CONSTRAINTS ALL IMMEDIATE") } catch {
+                throw error.isConnectionLoss ? .postgres(error, commitSent: false) : .refused(error.withRows)
+            }
+        }
         try Failpoint.beforeCommit.pass()
         return loaded
     }
@@ -132,17 +155,25 @@ struct BatchTransaction {
 
     /// All settings are local to the transaction, because behind a pooler the session is somebody else's a moment later.
     private var settings: String {
+        // Shorter than a statement may take, so that a lock which somebody holds is told from a statement that takes long.
+        let lockTimeout = min(
+            database.lockTimeout.inMilliseconds, max(1, database.statementTimeout.inMilliseconds * 9 / 10))
         var settings = [
-            ("lock_timeout", "\(database.lockTimeout.inMilliseconds)ms"),
+            ("lock_timeout", "\(lockTimeout)ms"),
             ("statement_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
             // Compiling a statement takes longer than it saves: each runs once a batch.
             ("jit", "off"),
-            ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("IntervalStyle", "postgres"),
+            // How the server reads a value must not hang on a default of the role or the database.
+            ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("IntervalStyle", "postgres"), ("array_nulls", "on"),
+            ("xmloption", "content"), ("standard_conforming_strings", "on"), ("row_security", "on"),
+            // The loader ends a session itself when it has to.
+            ("exit_on_error", "off"),
             // A loader whose host vanished must not keep its locks until the kernel's two hours are over.
             ("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
             ("idle_in_transaction_session_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
         ]
         if connection.serverVersion >= 140_000 { settings.append(("client_connection_check_interval", "10s")) }
+        if connection.serverVersion >= 170_000 { settings.append(("transaction_timeout", "0")) }
         if !database.synchronousCommit { settings.append(("synchronous_commit", "off")) }
         return "SELECT " + settings.map { "set_config('\($0)', '\($1)', true)" }.joined(separator: ", ")
     }

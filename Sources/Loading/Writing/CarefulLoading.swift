@@ -5,13 +5,18 @@ struct CarefulLoading {
     private let batch: Batch
     private let connection: Connection
     private var loading: TargetLoading
+    /// One message, alone for the last time: a row that fails has had its chances.
+    private let isJudging: Bool
+    /// Sections whose statements went through without rows.
+    private var sound: Set<Int32> = []
     var care: Care
     private(set) var loaded = BatchTransaction.Loaded()
 
-    init(batch: Batch, connection: Connection, care: Care) {
+    init(batch: Batch, connection: Connection, care: Care, isJudging: Bool) {
         self.batch = batch
         self.connection = connection
         self.care = care
+        self.isJudging = isJudging
         loading = TargetLoading(batch: batch, connection: connection)
     }
 
@@ -80,6 +85,7 @@ struct CarefulLoading {
             if !progress.search.isSearching { care.refused() }
             let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
             guard let guilty = progress.search.refused(part, naming: named) else { continue }
+            try makeSure(refusal, guilty, of: selection)
             if isOrphan {
                 progress.orphans.append((guilty, refusal.error))
             } else {
@@ -118,25 +124,50 @@ struct CarefulLoading {
         do throws(PostgresError) { try loading.prepareStages(selection, part) } catch {
             throw .postgres(error, commitSent: false)
         }
-        try execute("SAVEPOINT loader_chunk")
+        // Deferred constraints and triggers have their say at the part's end, as they would have it at COMMIT: not
+        // earlier, for what a trigger writes may be whole only then.
+        try execute("SAVEPOINT loader_chunk; SET CONSTRAINTS ALL DEFERRED")
         do throws(Refusal) {
             try loading.load(selection, part, isLast: false)
+            do throws(PostgresError) {
+                try connection.execute("SET CONSTRAINTS ALL IMMEDIATE; RELEASE SAVEPOINT loader_chunk")
+            } catch {
+                throw Refusal(error: error, withRows: true)
+            }
         } catch {
-            guard FailureClass(error.error) == .data, connection.isOpen else {
-                throw .postgres(error.error, commitSent: false)
+            let suspicion = Suspicion(error.error)
+            guard connection.isOpen, suspicion == .row || (suspicion == .perhaps && isJudging) else {
+                throw TransactionFailure(error)
             }
             try execute("ROLLBACK TO SAVEPOINT loader_chunk; RELEASE SAVEPOINT loader_chunk")
             return error
         }
-        try execute("RELEASE SAVEPOINT loader_chunk")
         return nil
+    }
+
+    /// Makes sure that it is the row's fault that it fails alone. Where COPY was at the row, or the same statements go
+    /// through without any, it is, whatever the SQLSTATE.
+    ///
+    /// - Throws: what the statements fail with when they carry nothing: a missing right, a table that is gone, a trigger
+    ///   that refuses every statement.
+    private mutating func makeSure(
+        _ refusal: Refusal, _ row: Int, of selection: RowSelection
+    ) throws(TransactionFailure) {
+        let section = selection.rows[row].section
+        guard refusal.error.copyLine == nil, !sound.contains(section) else { return }
+        try execute("SAVEPOINT loader_nothing; SET CONSTRAINTS ALL DEFERRED")
+        do throws(Refusal) { try loading.loadNothing(like: row, of: selection) } catch {
+            throw TransactionFailure(error)
+        }
+        try execute("ROLLBACK TO SAVEPOINT loader_nothing; RELEASE SAVEPOINT loader_nothing")
+        sound.insert(section)
     }
 
     private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {
         DeadLetter(
             message: Int(row.message), target: target.index, reason: .refused,
             column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
-            explanation: "\(target.name): \(error)", sqlState: error.sqlState)
+            explanation: "\(target.name): \(error)", serverMessage: error.everything, sqlState: error.sqlState)
     }
 
     private func execute(_ statement: String) throws(TransactionFailure) {

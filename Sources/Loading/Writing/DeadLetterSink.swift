@@ -34,10 +34,9 @@ struct DeadLetterSink {
             do throws(PostgresError) {
                 try insert(letters, of: batch, targets: targets, into: table, on: connection)
             } catch {
-                switch FailureClass(error) {
-                case .data, .setup: throw .deadLetterTable(error, table)
-                default: throw .postgres(error, commitSent: false)
-                }
+                // Not to be taken for a row of the route's: it is the letter's.
+                throw error.isConnectionLoss
+                    ? .postgres(error, commitSent: false) : .deadLetterTable(error.withRows, table)
             }
         }
         if let topic {
@@ -121,7 +120,7 @@ struct DeadLetterSink {
             value: batch.value(of: letter.message).map { Array($0) },
             headers: batch.headers(of: letter.message).map { (Self.headerName($0.name), $0.value.map { Array($0) }) },
             target: Self.table(letter, targets), reason: letter.reason.rawValue, sqlState: letter.sqlState?.rawValue,
-            column: letter.column, explanation: letter.explanation.replacing("\0", with: ""))
+            column: letter.column, explanation: letter.words.replacing("\0", with: ""))
         func mark(_ name: String, _ number: some BinaryInteger) {
             row.headers.append((ConnectHeader.prefix + name, Array(String(number).utf8)))
         }
@@ -244,7 +243,7 @@ struct DeadLetterSink {
         add("stage", letter.reason == .refused ? "TASK_PUT" : "VALUE_CONVERTER")
         add("class.name", "loader")
         add("exception.class.name", letter.reason.rawValue)
-        add("exception.message", letter.explanation)
+        add("exception.message", letter.words)
         add(ConnectHeader.table, Self.table(letter, targets))
         // Who replays from the topic has to know that the letter stands in a table as well.
         if let table = options.table { add(ConnectHeader.letterTable, table.description) }

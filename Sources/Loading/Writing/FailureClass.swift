@@ -1,11 +1,14 @@
 import Postgres
 
-/// What an error of PostgreSQL means for the batch, by its SQLSTATE and never by its text.
+/// What an error of PostgreSQL makes likely, by its SQLSTATE and never by its text. It is a first guess: `Suspicion` and
+/// `Remedy` say what is concluded once rows have been tried.
 ///
 /// https://www.postgresql.org/docs/current/errcodes-appendix.html
 public enum FailureClass: String, Sendable {
-    /// The server is away, busy or read-only: wait and try the same batch again.
+    /// Nobody answers, or the server is on its way down or up: wait and try the same batch again.
     case away
+    /// The server answers, but cannot take this now: try less of it, then wait.
+    case busy
     /// Another transaction was in the way: try the same batch again at once.
     case conflict
     /// The table, the rights or the loader's own statements are not what they should be.
@@ -20,24 +23,31 @@ public enum FailureClass: String, Sendable {
             return
         }
         let known = FailureClass(state)
-        // A trigger may RAISE what code it likes to refuse a row.
-        self = known == .setup && error.isRaisedByFunction ? .data : known
+        switch error.code {
+        case .connectionLost: self = .away
+        // Poolers answer with codes of their own while the server behind them is away.
+        case .connectionFailed: self = known == .setup || known == .busy ? known : .away
+        // RAISE may say any code.
+        default: self = error.isRaisedByFunction ? .data : known
+        }
     }
 
     public init(_ state: SQLState) {
         switch state.rawValue {
         // 25P03, 25P04: the server ended a session that slept in a transaction for too long, as a frozen host does.
-        case "25006", "25P03", "25P04", "55P03", "55P04": self = .away
-        case "40001", "40P01": self = .conflict
+        case "25P03", "25P04": self = .away
+        case "55P03", "57014": self = .busy
         default:
             switch state.classCode {
-            case "08", "53", "57", "58", "XX": self = .away
+            case "08", "57", "58": self = .away
+            case "53": self = .busy
             case "40": self = .conflict
-            // 54: a row or an index entry beyond the server's limits. P0, 38, 39 and 27: a trigger or a function refused
-            // the row. They are as much the row's fault as a failed check.
-            case "21", "22", "23", "44", "54", "P0", "38", "39", "27": self = .data
-            default: self = .setup
+            case "28", "3D", "3F", "42", "0A", "25": self = .setup
+            default: self = .data
             }
         }
     }
+
+    /// Whether waiting may help: nothing has to be mended by hand.
+    public var passes: Bool { self == .away || self == .busy || self == .conflict }
 }

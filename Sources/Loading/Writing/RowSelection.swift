@@ -23,7 +23,8 @@ package struct RowSelection {
     /// The place of the section that holds the rows; nil where there are only tombstones.
     private let rowSection: Int?
 
-    package init(batch: Batch, target: Target) {
+    /// - Parameter messages: whose rows; nil for all.
+    package init(batch: Batch, target: Target, messages: Range<Int>? = nil) {
         self.batch = batch
         self.target = target
         let sections = batch.sections.indices.filter { batch.sections[$0].target == target.index }
@@ -32,6 +33,7 @@ package struct RowSelection {
         rows.reserveCapacity(sections.reduce(0) { $0 + batch.sections[$1].rows.count })
         for section in sections {
             for (row, entry) in batch.sections[section].rows.enumerated() {
+                if let messages, !messages.contains(Int(entry.message)) { continue }
                 rows.append(RowReference(section: Int32(section), row: Int32(row), message: entry.message))
             }
         }

@@ -5,6 +5,13 @@ struct Refusal: Error {
     var error: PostgresError
     /// In `RowSelection.rows`.
     var row: RowReference?
+
+    /// - Parameter withRows: rows were there that the server's words may quote.
+    init(error: PostgresError, withRows: Bool, row: RowReference? = nil) {
+        self.error = error
+        self.error.cameWithRows = withRows
+        self.row = row
+    }
 }
 
 /// How a target's rows get into its table, by its mode: COPY, or COPY into a stage and on from there.
@@ -17,6 +24,8 @@ struct TargetLoading {
     /// that is rolled back to may bring back what stood there.
     private var stages: [Int: Bool] = [:]
     private var keyTables: [Int: Bool] = [:]
+    /// Whether the statements carry rows, so that the server's words may quote them.
+    private var carriesRows = true
 
     init(batch: Batch, connection: Connection) {
         self.batch = batch
@@ -48,6 +57,27 @@ struct TargetLoading {
         }
     }
 
+    /// The statements that a row takes, without the row: what fails now is no row's fault. To be rolled back.
+    mutating func loadNothing(like row: Int, of selection: RowSelection) throws(Refusal) {
+        carriesRows = false
+        defer { carriesRows = true }
+        let target = selection.target
+        let statements = TargetStatements(target)
+        let states = try selection.finalStates([row]) { _ throws(Refusal) in [] }
+        if !states.deletions.isEmpty {
+            try copyKeys([], batch.sections, target, statements)
+            try run(statements.deleteKeys)
+        }
+        guard !states.rows.isEmpty else { return }
+        let groups = RowGroup.groups(
+            of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls)
+        // A row of defaults alone has no statement that could go without it.
+        for var group in groups where !group.columns.isEmpty {
+            group.rows = []
+            try load(group, RowSource(target, states.sections, selection.omissions), statements, isLast: false)
+        }
+    }
+
     private mutating func load(
         _ group: RowGroup, _ source: RowSource, _ statements: TargetStatements, isLast: Bool
     ) throws(Refusal) {
@@ -55,7 +85,7 @@ struct TargetLoading {
         guard !group.columns.isEmpty else {
             for row in group.rows {
                 do throws(Refusal) { try run(statements.insertDefaults) } catch {
-                    throw Refusal(error: error.error, row: row)
+                    throw Refusal(error: error.error, withRows: true, row: row)
                 }
             }
             return
@@ -168,16 +198,20 @@ struct TargetLoading {
             _ = try connection.copyIn(statement, send)
         } catch {
             let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
-            throw Refusal(error: error, row: named)
+            throw Refusal(error: error, withRows: carriesRows, row: named)
         }
     }
 
     private func run(_ statement: String) throws(Refusal) {
-        do throws(PostgresError) { try connection.execute(statement) } catch { throw Refusal(error: error) }
+        do throws(PostgresError) { try connection.execute(statement) } catch {
+            throw Refusal(error: error, withRows: carriesRows)
+        }
     }
 
     private func query(_ statement: String) throws(Refusal) -> QueryResult {
-        do throws(PostgresError) { return try connection.query(statement) } catch { throw Refusal(error: error) }
+        do throws(PostgresError) { return try connection.query(statement) } catch {
+            throw Refusal(error: error, withRows: carriesRows)
+        }
     }
 
     /// Makes the temporary tables that a target may need. Before a savepoint, so that rolling back to it leaves them.

@@ -23,7 +23,9 @@ final class Writer: @unchecked Sendable {
         /// Given up as told. Whether the batch is in, the ledger knows.
         case abandoned(Batch)
         /// The table is not what the rows were built for: read the catalog again, build them again.
-        case setup(Batch, PostgresError)
+        ///
+        /// The error is what the server says even without rows; nil where a look at the catalog has shown a change.
+        case setup(Batch, PostgresError?)
         case failed(Batch, LoadingError)
 
         var isLoaded: Bool { if case .loaded = self { true } else { false } }
@@ -160,124 +162,58 @@ final class Writer: @unchecked Sendable {
     private struct Session {
         var connection: Connection?
         var care: Care?
+        var size = TransactionSize()
         var window = RejectionWindow()
         /// Outlives a batch that was given up, so that one outage is said once.
         var awaySince: ContinuousClock.Instant?
     }
 
-    private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
-        let batch = job.batch
-        let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
-        let sink = DeadLetterSink(group: options.group, options: options.deadLetters, topic: topicLetters())
+    /// What is known while a part of a batch is tried.
+    private struct Trying {
+        /// The batch's letters on their way to the topic, from try to try.
+        let topic: TopicLetters?
         var backoff = Backoff()
         var waitingSince: ContinuousClock.Instant?
         var isOutcomeUnknown = false
+        var conflicts = 0
+        var alone = 0
+        var isJudging = false
+    }
+
+    private enum Step {
+        case loaded(BatchTransaction.Loaded)
+        case again
+        /// With another size, so that it is another part.
+        case resized
+        case ended(Outcome)
+    }
+
+    private func carryOut(_ job: Job, _ session: inout Session) -> Outcome {
+        let batch = job.batch
+        var sum = BatchTransaction.Loaded()
+        let topic = topicLetters()
         while true {
-            let isReused = session.connection != nil
-            if isAbandoned {
-                session.connection?.close()
-                session.connection = nil
-                endOutages()
-                return .abandoned(batch)
-            }
-            do throws(TransactionFailure) {
-                let connection = try connected(&session)
-                if isOutcomeUnknown, let ledger {
-                    // The connection died with COMMIT on its way. The ledger tells; trying again blindly would not be
-                    // wrong either, because the fence would not let it through.
-                    switch try known({ () throws(PostgresError) in
-                        try ledger.outcome(of: batch.partitions, on: connection)
-                    })
-                    {
-                    case .committed:
-                        cameBack(since: &session.awaySince)
-                        return .loaded(
-                            batch, BatchTransaction.Loaded(rows: rowCount(job), deadLetters: batch.deadLetters))
-                    case .takenOver: return .fenced(batch)
-                    case .notCommitted: isOutcomeUnknown = false
-                    }
+            let part = batch.part(upTo: session.size.limit)
+            var trying = Trying(topic: topic)
+            var step = Step.again
+            while case .again = step { step = attempt(part, of: job, &session, &trying) }
+            switch step {
+            case .loaded(let loaded):
+                sum.add(loaded)
+                batch.loaded(part)
+                settle(part, of: batch, loaded, &session)
+                if batch.isLoaded {
+                    tellShortened(topic)
+                    return .loaded(batch, sum)
                 }
-                let window = session.window
-                let maxShare = options.deadLetters.maxShare
-                let transaction = BatchTransaction(
-                    batch: batch, targets: job.targets, connection: connection, ledger: ledger,
-                    database: options.database, deadLetters: sink,
-                    mayReject: { messages, bad in
-                        window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
-                    })
-                let loaded = try transaction.run(care: &session.care)
-                cameBack(since: &session.awaySince)
-                tellShortened(sink)
-                session.window.add(batch.messages.count, bad: loaded.badMessages)
-                let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
-                if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
-                return .loaded(batch, loaded)
-            } catch {
-                switch error {
-                case .fenced:
-                    cameBack(since: &session.awaySince)
-                    return .fenced(batch)
-                case .tableChanged:
-                    batch.noteFailure(code: "tableChanged", "a table has changed")
-                    return .setup(
-                        batch,
-                        PostgresError(.server, message: "a table's columns are not those that the rows were built for"))
-                case .tooManyDeadLetters(let share):
-                    return .failed(batch, .tooManyDeadLetters(share: share, batch, job.targets, options))
-                case .deadLetterTable(let error, let table):
-                    return .failed(batch, .deadLetterTable(error, table))
-                case .deadLetterTopic(let error):
-                    guard error.isRetriable else {
-                        return .failed(batch, .deadLetterTopic(error, options.deadLetters.topic ?? ""))
-                    }
-                    if isAbandoned { continue }
-                    batch.noteFailure(code: error.code.name, "\(error)")
-                    let notice = OutageNotice(deadLetterTopic: error, options.deadLetters.topic ?? "")
-                    if let failure = away(notice, nil, &session.awaySince, &waitingSince) {
-                        return .failed(batch, failure)
-                    }
-                    pause(backoff.next())
-                case .postgres(let error, let commitSent):
-                    isOutcomeUnknown = isOutcomeUnknown || commitSent
-                    if session.connection?.isOpen != true { disconnect(&session) }
-                    // The connection was broken by `abandon()`, and says nothing about the server.
-                    if isAbandoned { continue }
-                    batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
-                    switch FailureClass(error) {
-                    case .data:
-                        statistics.retried(.data, error.sqlState?.classCode)
-                        if session.care == nil {
-                            session.care = Care()
-                        } else {
-                            // Something outside of the chunks was refused, the dead letters themselves perhaps.
-                            return .failed(batch, .database(error, batch))
-                        }
-                    case .conflict:
-                        statistics.retried(.conflict, error.sqlState?.classCode)
-                        if backoff.attempts > 0 { pause(backoff.next()) } else { _ = backoff.next(random: 0) }
-                    case .setup:
-                        return .setup(batch, error)
-                    case .away:
-                        if let connection = session.connection {
-                            HungWriters(options).end(asAsks: error, on: connection)
-                        }
-                        disconnect(&session)
-                        // A connection that was cut while nothing happened says nothing about the server.
-                        if isReused, error.code == .connectionLost, !commitSent, session.awaySince == nil { continue }
-                        if let failure = away(
-                            OutageNotice(error), error.sqlState, &session.awaySince, &waitingSince)
-                        {
-                            return .failed(batch, failure)
-                        }
-                        pause(backoff.next())
-                    }
-                }
+            case .again, .resized: break
+            case .ended(let outcome): return outcome
             }
         }
     }
 
-    private func tellShortened(_ sink: DeadLetterSink) {
-        guard let topic = sink.topic, topic.shortened > 0 else { return }
+    private func tellShortened(_ topic: TopicLetters?) {
+        guard let topic, topic.shortened > 0 else { return }
         statistics.report(
             Incident(
                 .warning, "the topic of dead letters takes some of them only without their values",
@@ -293,6 +229,181 @@ final class Writer: @unchecked Sendable {
         guard let topic = options.deadLetters.topic, let producer else { return nil }
         let patience = min(.seconds(30), options.database.statementTimeout * 0.5)
         return TopicLetters(topic: topic, producer, patience: patience) { [unowned self] in self.isAbandoned }
+    }
+
+    /// Takes note of a part that is in.
+    private func settle(
+        _ part: Batch.Part, of batch: Batch, _ loaded: BatchTransaction.Loaded, _ session: inout Session
+    ) {
+        cameBack(since: &session.awaySince)
+        condition.withLock { state.isAway = false }
+        session.window.add(part.messages.count, bad: loaded.badMessages)
+        let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
+        if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
+        if session.size.loaded(part.messages.count, whole: options.batch.maxRows) {
+            logger.notice("batches go whole again", metadata: ["writer": .stringConvertible(index)])
+        }
+    }
+
+    private func attempt(_ part: Batch.Part, of job: Job, _ session: inout Session, _ trying: inout Trying) -> Step {
+        let batch = job.batch
+        let ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
+        let isReused = session.connection != nil
+        if isAbandoned {
+            session.connection?.close()
+            session.connection = nil
+            endOutages()
+            return .ended(.abandoned(batch))
+        }
+        do throws(TransactionFailure) {
+            let connection = try connected(&session)
+            if trying.isOutcomeUnknown, let ledger {
+                // The connection died with COMMIT on its way. The ledger tells; trying again blindly would not be wrong
+                // either, because the fence would not let it through.
+                switch try known({ () throws(PostgresError) in
+                    try ledger.outcome(of: part.partitions, on: connection)
+                })
+                {
+                case .committed:
+                    return .loaded(
+                        BatchTransaction.Loaded(
+                            rows: rowCount(part, of: job),
+                            deadLetters: batch.deadLetters.filter { part.messages.contains($0.message) }))
+                case .takenOver: return .ended(.fenced(batch))
+                case .notCommitted: trying.isOutcomeUnknown = false
+                }
+            }
+            let (window, maxShare) = (session.window, options.deadLetters.maxShare)
+            let transaction = BatchTransaction(
+                batch: batch, part: part, targets: job.targets, connection: connection, ledger: ledger,
+                database: options.database,
+                deadLetters: DeadLetterSink(group: options.group, options: options.deadLetters, topic: trying.topic),
+                mayReject: { messages, bad in
+                    window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
+                }, isJudging: trying.isJudging)
+            let loaded = try transaction.run(care: &session.care)
+            if trying.isJudging { session.size.judged() }
+            return .loaded(loaded)
+        } catch {
+            return react(to: error, part, of: job, isReused: isReused, &session, &trying)
+        }
+    }
+
+    private func react(
+        to failure: TransactionFailure, _ part: Batch.Part, of job: Job, isReused: Bool, _ session: inout Session,
+        _ trying: inout Trying
+    ) -> Step {
+        let batch = job.batch
+        switch failure {
+        case .fenced:
+            cameBack(since: &session.awaySince)
+            return .ended(.fenced(batch))
+        case .tableChanged:
+            batch.noteFailure(code: "tableChanged", "a table has changed")
+            return .ended(.setup(batch, nil))
+        case .tooManyDeadLetters(let share):
+            return .ended(.failed(batch, .tooManyDeadLetters(share: share, batch, job.targets, options)))
+        case .deadLetterTopic(let error):
+            let topic = options.deadLetters.topic ?? ""
+            guard error.isRetriable else { return .ended(.failed(batch, .deadLetterTopic(error, topic))) }
+            if isAbandoned { return .again }
+            batch.noteFailure(code: error.code.name, "\(error)")
+            let notice = OutageNotice(deadLetterTopic: error, topic)
+            if let failure = away(notice, nil, &session.awaySince, &trying.waitingSince) {
+                return .ended(.failed(batch, failure))
+            }
+            pause(trying.backoff.next())
+            return .again
+        case .deadLetterTable(let error, let table):
+            guard FailureClass(error).passes else { return .ended(.failed(batch, .deadLetterTable(error, table))) }
+            return react(to: error, withRows: false, isReused: isReused, part, of: job, &session, &trying)
+        case .refused(let error):
+            return react(to: error, withRows: true, isReused: isReused, part, of: job, &session, &trying)
+        case .postgres(let error, let commitSent):
+            trying.isOutcomeUnknown = trying.isOutcomeUnknown || commitSent
+            return react(
+                to: error, withRows: false, isReused: isReused && !commitSent, part, of: job, &session, &trying)
+        }
+    }
+
+    private func react(
+        to error: PostgresError, withRows: Bool, isReused: Bool, _ part: Batch.Part, of job: Job,
+        _ session: inout Session, _ trying: inout Trying
+    ) -> Step {
+        let batch = job.batch
+        if session.connection?.isOpen != true { disconnect(&session) }
+        // The connection was broken by `abandon()`, and says nothing about the server.
+        if isAbandoned { return .again }
+        batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
+        let likely = FailureClass(error)
+        trying.conflicts = likely == .conflict ? trying.conflicts + 1 : 0
+        if withRows, part.messages.count == 1, Suspicion(error) == .perhaps { trying.alone += 1 }
+        let evidence = Evidence(
+            messages: part.messages.count, withRows: withRows, isCareful: session.care != nil,
+            conflicts: trying.conflicts, alone: trying.alone, othersWentIn: session.size.othersWentIn)
+        let remedy = evidence.remedy(error)
+        if remedy != .wait, remedy != .rereadCatalog { statistics.retried(likely, error.sqlState?.classCode) }
+        if let connection = session.connection { HungWriters(options).end(asAsks: error, on: connection) }
+        switch remedy {
+        case .again(let pauses):
+            if pauses { pause(trying.backoff.next()) }
+        case .carefully:
+            session.care = Care()
+        case .less:
+            if session.size.tooMuch(part.messages.count) { tooMuch(part, error) }
+            return .resized
+        case .judge:
+            trying.isJudging = true
+            session.care = session.care ?? Care()
+        case .wait:
+            disconnect(&session)
+            // A connection that was cut while nothing happened says nothing about the server.
+            if isReused, error.code == .connectionLost, session.awaySince == nil { return .again }
+            let failure =
+                likely == .away && !withRows
+                ? away(OutageNotice(error), error.sqlState, &session.awaySince, &trying.waitingSince)
+                : busy(error, part, &trying)
+            if let failure { return .ended(.failed(batch, failure)) }
+            pause(trying.backoff.next())
+        case .rereadCatalog:
+            return .ended(.setup(batch, error))
+        case .stop:
+            return .ended(.failed(batch, .database(error, batch)))
+        }
+        return .again
+    }
+
+    /// Says once a batch that the server answers, but cannot take it now.
+    ///
+    /// - Returns: the error to stop with, once `outage_timeout` has passed.
+    private func busy(_ error: PostgresError, _ part: Batch.Part, _ trying: inout Trying) -> LoadingError? {
+        statistics.retried(FailureClass(error), error.sqlState?.classCode)
+        condition.withLock {
+            state.isAway = true
+            condition.broadcast()
+        }
+        if trying.waitingSince == nil {
+            statistics.report(
+                Incident(
+                    .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
+                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place, mend: Limit(error).wait),
+                to: logger, ["writer": .stringConvertible(index)])
+        }
+        let began = trying.waitingSince ?? .now
+        trying.waitingSince = began
+        guard let limit = options.outageTimeout, .now - began > limit else { return nil }
+        return LoadingError(
+            .unavailable, "the database could not take a batch for longer than outage_timeout: \(error)",
+            mend: "\(Limit(error).wait), and start again; nothing is lost")
+    }
+
+    private func tooMuch(_ part: Batch.Part, _ error: PostgresError) {
+        let limit = Limit(error)
+        statistics.report(
+            Incident(
+                .warning, "a batch is too much for one transaction; it goes in smaller ones until whole ones go again",
+                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place, mend: limit.mend),
+            to: logger, ["writer": .stringConvertible(index), "messages": .stringConvertible(part.messages.count)])
     }
 
     private func connected(_ session: inout Session) throws(TransactionFailure) -> Connection {
@@ -384,7 +495,9 @@ final class Writer: @unchecked Sendable {
         }
     }
 
-    private func rowCount(_ job: Job) -> Int { job.batch.sections.reduce(0) { $0 + $1.rows.count } }
+    private func rowCount(_ part: Batch.Part, of job: Job) -> Int {
+        job.batch.sections.reduce(0) { $0 + $1.rows.count { part.messages.contains(Int($0.message)) } }
+    }
 }
 
 extension Duration {

@@ -132,7 +132,7 @@ struct DeadLettersCommand: ParsableCommand {
                 }
             throw end(
                 "the database refuses: \(error)\(mend)",
-                FailureClass(error) == .away ? .unavailable : .configuration)
+                FailureClass(error).passes ? .unavailable : .configuration)
         } catch let error as KafkaError {
             throw end(
                 "the brokers cannot be read: \(error); what is loaded is loaded, run it again for the rest",
