@@ -159,6 +159,8 @@ package final class Batch: @unchecked Sendable {
             if end < messages.count {
                 guard let offset = next[Int32(index)] else { return nil }
                 range.next = offset
+                // What is kept of a partition's last message is not known of one before.
+                if range.last?.offset != offset - 1 { range.last = nil }
             } else if range.expected == range.next {
                 return nil
             }
