@@ -23,6 +23,7 @@ enum TransactionFailure: Error {
 extension TransactionFailure {
     init(_ refusal: Refusal) {
         self =
-            refusal.error.cameWithRows ? .refused(refusal.error) : .postgres(refusal.error, commitSent: false)
+            refusal.error.cameWithRows && !refusal.error.isConnectionLoss
+            ? .refused(refusal.error) : .postgres(refusal.error, commitSent: false)
     }
 }
