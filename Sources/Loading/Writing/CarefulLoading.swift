@@ -157,10 +157,24 @@ struct CarefulLoading {
         guard refusal.error.copyLine == nil, !sound.contains(section) else { return }
         try execute("SAVEPOINT loader_nothing; SET CONSTRAINTS ALL DEFERRED")
         do throws(Refusal) { try loading.loadNothing(like: row, of: selection) } catch {
-            throw TransactionFailure(error)
+            try makeSureOfDefaults(error, row, of: selection)
         }
         try execute("ROLLBACK TO SAVEPOINT loader_nothing; RELEASE SAVEPOINT loader_nothing")
         sound.insert(section)
+    }
+
+    /// The server computes a constant default while it plans, so it may fail for what a row leaves out before there is a
+    /// row. Rows that leave out nothing tell it from a table that takes none.
+    private mutating func makeSureOfDefaults(
+        _ refusal: Refusal, _ row: Int, of selection: RowSelection
+    ) throws(TransactionFailure) {
+        guard connection.isOpen, FailureClass(refusal.error) == .data else { throw TransactionFailure(refusal) }
+        try execute("ROLLBACK TO SAVEPOINT loader_nothing; SET CONSTRAINTS ALL DEFERRED")
+        do throws(Refusal) {
+            try loading.loadNothing(like: row, of: selection, leavingOutNothing: true)
+        } catch {
+            throw TransactionFailure(refusal)
+        }
     }
 
     private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {

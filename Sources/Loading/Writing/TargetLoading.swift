@@ -58,7 +58,11 @@ struct TargetLoading {
     }
 
     /// The statements that a row takes, without the row: what fails now is no row's fault. To be rolled back.
-    mutating func loadNothing(like row: Int, of selection: RowSelection) throws(Refusal) {
+    ///
+    /// - Parameter leavingOutNothing: as if the row named all columns, so that none is left to its default.
+    mutating func loadNothing(
+        like row: Int, of selection: RowSelection, leavingOutNothing: Bool = false
+    ) throws(Refusal) {
         carriesRows = false
         defer { carriesRows = true }
         let target = selection.target
@@ -72,8 +76,9 @@ struct TargetLoading {
         let groups = RowGroup.groups(
             of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls)
         // A row of defaults alone has no statement that could go without it.
-        for var group in groups where !group.columns.isEmpty {
+        for var group in groups where leavingOutNothing || !group.columns.isEmpty {
             group.rows = []
+            if leavingOutNothing { group = RowGroup(rows: [], columns: Array(target.columns.indices)) }
             try load(group, RowSource(target, states.sections, selection.omissions), statements, isLast: false)
         }
     }

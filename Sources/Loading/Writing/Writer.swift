@@ -358,7 +358,10 @@ final class Writer: @unchecked Sendable {
         case .wait:
             disconnect(&session)
             // A connection that was cut while nothing happened says nothing about the server.
-            if isReused, error.code == .connectionLost, session.awaySince == nil { return .again }
+            if isReused, error.code == .connectionLost, session.awaySince == nil {
+                if let state = error.sqlState { statistics.retried(likely, state.classCode) }
+                return .again
+            }
             let failure =
                 likely == .away && !withRows
                 ? away(OutageNotice(error), error.sqlState, &session.awaySince, &trying.waitingSince)
