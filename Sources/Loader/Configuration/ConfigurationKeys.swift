@@ -77,7 +77,8 @@ extension ConfigurationKey {
         .key(
             "outage_timeout",
             ConfigurationKind<Duration>.duration(.seconds(1) ... .seconds(604_800)).orNull("for ever"), default: "null",
-            into: \.loading.outageTimeout, "How long to wait for a database or broker that is away, then exit with 69."),
+            into: \.loading.outageTimeout,
+            "How long to wait for a database or broker that is away, or a database that is busy, then exit with 69."),
 
         .route(
             "routes[].topic", .topics, isRequired: true, aliases: [Alias(name: "KAFKA_TOPIC")], into: \.topics,

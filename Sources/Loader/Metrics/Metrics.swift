@@ -32,8 +32,8 @@ extension Metric {
         },
         .labelled(
             "loader_retries_total", .counter,
-            "Batches that were tried again, by class of failure (away, conflict, data) and the SQLSTATE's first two "
-                + "characters, none where nobody answered.",
+            "Batches that were tried again, by the failure's class (away, busy, conflict, data, setup) and the "
+                + "SQLSTATE's first two characters, none where nobody answered.",
             by: ["class", "sqlstate_class"]
         ) { status in
             status.snapshot.retryCauses.map { cause, count in

@@ -125,7 +125,7 @@ public final class LoadingStatistics: Sendable {
         public var lag: Int64 { partitions.values.reduce(0) { $0 + $1.lag } }
         public var deadLetterCount: Int { deadLetters.values.reduce(0, +) }
         public var outages: Set<Outage> { Set(outagesSince.keys) }
-        /// By class: `away`, `conflict`, `data`.
+        /// By class: `away`, `busy`, `conflict`, `data`, `setup`.
         public var retries: [String: Int] {
             retryCauses.reduce(into: [:]) { $0[$1.key.failure.rawValue, default: 0] += $1.value }
         }
