@@ -99,7 +99,8 @@ public struct PostgresError: Error, Sendable, Equatable {
         var text = message
         if let detail { text += "; detail: " + detail }
         if let hint { text += "; hint: " + hint }
-        if let context { text += "; context: " + context }
+        // COPY's own is a line of the stage and the value; the letter has the message.
+        if let context, copyLine == nil { text += "; context: " + context }
         return text
     }
 
@@ -119,6 +120,14 @@ public struct PostgresError: Error, Sendable, Equatable {
 
 extension PostgresError: CustomStringConvertible {
     public var description: String {
+        guard isMessageFreeOfData else {
+            return "\(codeAndPlace): the server's message may hold the row's values and is not shown here"
+        }
+        return "\(codeAndPlace): \(message)" + (hint.map { " (\($0))" } ?? "")
+    }
+
+    /// Which error and where, without a word of the server's own.
+    public var codeAndPlace: String {
         var text = sqlState.map { "SQLSTATE \($0)" } ?? Self.words(for: code)
         if let copyLine { text += ", COPY row \(copyLine)" }
         // RAISE sets these, too, to what it likes.
@@ -127,12 +136,6 @@ extension PostgresError: CustomStringConvertible {
             if let column { text += ", column " + column }
             if let constraint { text += ", constraint " + constraint }
             if let dataType { text += ", type " + dataType }
-        }
-        if isMessageFreeOfData {
-            text += ": " + message
-            if let hint { text += " (\(hint))" }
-        } else {
-            text += ": the server's message may hold the row's values and is not shown here"
         }
         return text
     }

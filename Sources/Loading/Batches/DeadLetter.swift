@@ -11,8 +11,8 @@ package struct DeadLetter: Sendable {
     var column: String?
     /// What the column or the decoder says, without any value.
     var explanation: String
-    /// The server's own words, which may quote the row. They go into the dead letter, which holds the message anyway, and
-    /// nowhere else.
+    /// The same with the server's own words, which may quote the row. They go into the dead letter, which holds the
+    /// message anyway, and nowhere else.
     var serverMessage: String? = nil
     /// Set where the server refused the row.
     var sqlState: SQLState?
@@ -20,7 +20,7 @@ package struct DeadLetter: Sendable {
     static let noTarget = -1
 
     /// What the dead letter itself says: more than a log may.
-    var words: String { serverMessage.map { "\(explanation): \($0)" } ?? explanation }
+    var words: String { serverMessage ?? explanation }
 
     /// The kinds of bad messages, as they stand in the table and in metrics.
     enum Reason: String, Sendable, CaseIterable {

@@ -218,8 +218,13 @@ extension Target {
         let arbiter = table.uniqueIndexes.contains { $0.isArbiter && Set($0.columns) == Set(key) }
         if !arbiter {
             let columns = key.map(quoteIdentifier).joined(separator: ", ")
+            let near = table.uniqueIndexes.first { !$0.isArbiter && Set($0.columns) == Set(key) }
             problem(
-                .missingIndex, "no unique index on \(table.name) (\(key.joined(separator: ", ")))",
+                .missingIndex,
+                "no unique index on \(table.name) (\(key.joined(separator: ", ")))"
+                    + (near.map {
+                        "; \($0.name) is partial, on an expression, deferrable or not valid, so it tells no row from another"
+                    } ?? ""),
                 "CREATE UNIQUE INDEX ON \(table.name.quoted) (\(columns));")
         }
         return key

@@ -181,7 +181,8 @@ struct CarefulLoading {
         DeadLetter(
             message: Int(row.message), target: target.index, reason: .refused,
             column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
-            explanation: "\(target.name): \(error)", serverMessage: error.everything, sqlState: error.sqlState)
+            explanation: "\(target.name): \(error)",
+            serverMessage: "\(target.name): \(error.codeAndPlace): \(error.everything)", sqlState: error.sqlState)
     }
 
     private func execute(_ statement: String) throws(TransactionFailure) {
