@@ -8,13 +8,13 @@ struct DatabaseFaults: FaultCase {
     let name = "database"
     let summary =
         "connections terminated twice a second, immediate restarts, a full disk (53100), a failover by way of a read-only "
-        + "standby (25006), a lock past lock_timeout (55P03), deadlocks (40P01); each also behind PgBouncer"
+        + "standby, a lock past lock_timeout (55P03), deadlocks (40P01); each also behind PgBouncer"
 
     private enum Part: String, CaseIterable {
         case terminations = "terminations"
         case restarts = "immediate restarts"
         case fullDisk = "full disks (53100)"
-        case failover = "failovers (25006)"
+        case failover = "failovers to a standby"
         case locks = "locks past lock_timeout (55P03)"
         case deadlocks = "deadlocks (40P01)"
 
@@ -249,7 +249,8 @@ struct DatabaseFaults: FaultCase {
                     // A fast stop sends everything to the standby first, as an orderly failover does.
                     try current.server.stop(.fast)
                     try proxy.lead(to: standby)
-                    try await stage.see("25006", beyond: 0, on: standby)
+                    // What a server in recovery says to a transaction that means to write.
+                    try await stage.see("0A000", beyond: 0, on: standby)
                     stage.report.faults.count(stage.kind, midRun: loaded < traffic.written)
                     try await stage.pause(upTo: 2000)
                     try standby.promote()

@@ -206,7 +206,6 @@ struct Soak: FaultCase {
     private enum Refusal: String, CaseIterable {
         case lock = "locks past lock_timeout (55P03)"
         case fullDisk = "disks said to be full (53100)"
-        case readOnly = "times read-only (25006)"
     }
 
     private func refuse(
@@ -239,12 +238,6 @@ struct Soak: FaultCase {
             try connection.execute("INSERT INTO filler VALUES ('full')")
             try await Task.sleep(for: pause)
             try await insist(landing, "DELETE FROM filler")
-        case .readOnly:
-            try connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-            try connection.execute("SELECT pg_reload_conf()")
-            try await Task.sleep(for: pause)
-            try await insist(landing, "ALTER SYSTEM RESET default_transaction_read_only")
-            try await insist(landing, "SELECT pg_reload_conf()")
         }
     }
 

@@ -85,7 +85,7 @@ public struct DeploymentReset {
         _ moves: [(partition: TopicPartition, offset: Int64)], _ memory: TopicPartition, _ ledger: Ledger,
         on connection: Connection
     ) throws(PostgresError) -> Bool {
-        try connection.execute(Connection.begin)
+        try connection.beginWriting()
         do {
             let first = try connection.query(
                 """

@@ -90,6 +90,22 @@ public final class Connection {
     /// another isolation level a look at the catalog would see the tables of before.
     public static let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
 
+    /// What a refused `begin` means. A server in recovery refuses it as something that it cannot do (0A000); asked, it says
+    /// what it is, and the error becomes that of a server that takes no writes (25006), as during a failover.
+    public func asStandby(_ error: PostgresError) -> PostgresError {
+        guard error.sqlState == .featureNotSupported, isOpen else { return error }
+        _ = try? execute("ROLLBACK")
+        guard (try? query("SELECT pg_is_in_recovery()"))?.string(0, 0) == "t" else { return error }
+        var standby = error
+        (standby.code, standby.sqlState) = (.connectionFailed, .readOnlyTransaction)
+        return standby
+    }
+
+    /// `begin`, and settings of the transaction.
+    public func beginWriting(_ settings: String = "") throws(PostgresError) {
+        do { try execute("\(Self.begin); \(settings)") } catch { throw asStandby(error) }
+    }
+
     /// A statement of a `pipeline`.
     public struct Statement: Sendable {
         public var sql: String

@@ -196,8 +196,7 @@ struct Migrator {
         let connection = try connect()
         do throws(PostgresError) {
             if block.isTransactional {
-                try connection.execute(
-                    "\(Connection.begin); SET LOCAL lock_timeout = \(lockTimeout.settingMilliseconds)")
+                try connection.beginWriting("SET LOCAL lock_timeout = \(lockTimeout.settingMilliseconds)")
             }
         } catch {
             throw MigrationError(error)

@@ -139,7 +139,7 @@ struct Ledger: Sendable {
             }
         }
         guard !inserts.isEmpty || !updates.isEmpty else { return true }
-        try connection.execute("\(Connection.begin); SET LOCAL lock_timeout = '\(lockTimeout.inMilliseconds)ms'")
+        try connection.beginWriting("SET LOCAL lock_timeout = '\(lockTimeout.inMilliseconds)ms'")
         do {
             if !inserts.isEmpty {
                 // A position that another member wrote first stands; the caller reads them all again.

@@ -68,7 +68,9 @@ struct BatchTransaction {
         var statements = [Connection.Statement(Connection.begin), Connection.Statement(settings)]
         if let ledger { statements.append(ledger.advancing(partitions)) }
         let answer = try sql { () throws(PostgresError) in try connection.pipeline(statements) }
-        if let failure = answer.failure { throw .postgres(failure, commitSent: false) }
+        if let failure = answer.failure {
+            throw .postgres(answer.results.isEmpty ? connection.asStandby(failure) : failure, commitSent: false)
+        }
         if ledger != nil, answer.results.last?.affectedRows != partitions.count { throw .fenced }
     }
 

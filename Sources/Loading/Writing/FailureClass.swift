@@ -25,8 +25,10 @@ public enum FailureClass: String, Sendable {
         let known = FailureClass(state)
         switch error.code {
         case .connectionLost: self = .away
-        // Poolers answer with codes of their own while the server behind them is away.
-        case .connectionFailed: self = known == .setup || known == .busy ? known : .away
+        // Poolers answer with codes of their own while the server behind them is away; and while none of several hosts
+        // takes writes, one is about to be promoted.
+        case .connectionFailed:
+            self = (known == .setup && state != .readOnlyTransaction) || known == .busy ? known : .away
         // RAISE may say any code.
         default: self = error.isRaisedByFunction ? .data : known
         }

@@ -39,6 +39,8 @@ struct FailureClassTests {
             FailureClass(PostgresError(.connectionFailed, sqlState: SQLState(rawValue: state), message: ""))
         }
         #expect(failed("08P01") == .away && failed("XX000") == .away && failed("57P03") == .away)
+        // Of several hosts none takes writes yet: a failover.
+        #expect(failed("25006") == .away)
         #expect(failed("53300") == .busy && failed("28P01") == .setup && failed("3D000") == .setup)
     }
 
