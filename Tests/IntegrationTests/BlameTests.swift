@@ -248,6 +248,35 @@ struct TooMuchTests {
         }
     }
 
+    @Test("a row that crashes its session is found and is a dead letter, and its neighbours load", arguments: [1, 40])
+    func crash(count: Int) async throws {
+        let server = try PostgresServer()
+        try TestDatabase.migrate(server.url)
+        let tables = """
+            CREATE TABLE t (id int PRIMARY KEY, v int);
+            -- It takes its number for an address.
+            CREATE FUNCTION crash(bigint) RETURNS int LANGUAGE internal STRICT AS 'textlen';
+            CREATE FUNCTION check_v() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF NEW.v < 0 THEN PERFORM crash(NEW.v); END IF; RETURN NEW; END $$;
+            CREATE TRIGGER check_v BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION check_v();
+            """
+        try await Scenario.with(tables, on: server) { scenario in
+            let guilty = count / 2
+            let topic = try scenario.topic(
+                (0..<count).map { TestMessage(key: nil, value: #"{"id": \#($0), "v": \#($0 == guilty ? -1 : 0)}"#) })
+            var options = scenario.options([Route(topic, "t", mode: .upsert)])
+            options.untilEnd = true
+            let run = try LoaderRun(options)
+            try await run.waitForEnd()
+            let after = try scenario.reconnected()
+            #expect(try after.rows("SELECT count(*) FROM t") == ["\(count - 1)"])
+            let letters = try after.deadLetters()
+            #expect(letters.map(\.offset) == [Int64(guilty)])
+            #expect(letters.first?.reason == "refused_by_server" && letters.first?.sqlState == nil)
+            #expect(run.statistics.snapshot.outages.isEmpty)
+        }
+    }
+
     @Test("a lock that another session holds is waited for, and is nobody's dead letter")
     func lock() async throws {
         try await Scenario.with("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0)") { scenario in

@@ -56,7 +56,10 @@ enum DeadLetterMend {
         case "23503": return "load or insert the row it refers to, \(replay)"
         case "23514": return "mend the check constraint of \(place), \(replay)"
         case "23502": return "drop the NOT NULL of \(place), or fill it, \(replay)"
-        default: return "mend what the server refused in \(place) (SQLSTATE \(sqlState ?? "unknown")), \(replay)"
+        case nil:
+            return
+                "see in the server's log what ended the session that wrote to \(place), mend or upgrade that, \(replay)"
+        case let state?: return "mend what the server refused in \(place) (SQLSTATE \(state)), \(replay)"
         }
     }
 }

@@ -18,6 +18,8 @@ struct BatchTransaction {
     var replay: ReplayStep? = nil
     /// One message, alone for the last time; see `Remedy.judge`.
     var isJudging = false
+    /// Why rows are not even tried, and become dead letters; see `Remedy.setAside`.
+    var setAside: PostgresError? = nil
 
     private var partitions: [Batch.PartitionRange] { part?.partitions ?? batch.partitions }
 
@@ -107,7 +109,11 @@ struct BatchTransaction {
         let selections = targets.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
             !$0.rows.isEmpty
         }
-        if let current = care {
+        if let setAside {
+            loaded.deadLetters += selections.flatMap { selection in
+                selection.rows.map { DeadLetter(losing: setAside, $0, selection.target) }
+            }
+        } else if let current = care {
             var careful = CarefulLoading(batch: batch, connection: connection, care: current, isJudging: isJudging)
             try careful.load(selections)
             care = careful.care
@@ -135,7 +141,8 @@ struct BatchTransaction {
         // A deferred constraint would fail at COMMIT, where nobody says which row it was.
         if care == nil, hasDeferred {
             do throws(PostgresError) { try connection.execute("SET CONSTRAINTS ALL IMMEDIATE") } catch {
-                throw error.isConnectionLoss ? .postgres(error, commitSent: false) : .refused(error.withRows)
+                throw error.isConnectionLoss
+                    ? .postgres(error.withRows, commitSent: false) : .refused(error.withRows)
             }
         }
         try Failpoint.beforeCommit.pass()

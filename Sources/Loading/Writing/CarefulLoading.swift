@@ -60,7 +60,7 @@ struct CarefulLoading {
         for progress in all {
             for orphan in progress.orphans {
                 loaded.deadLetters.append(
-                    deadLetter(progress.selection.rows[orphan.row], progress.selection.target, orphan.error))
+                    DeadLetter(refused: orphan.error, progress.selection.rows[orphan.row], progress.selection.target))
             }
         }
     }
@@ -89,7 +89,7 @@ struct CarefulLoading {
             if isOrphan {
                 progress.orphans.append((guilty, refusal.error))
             } else {
-                loaded.deadLetters.append(deadLetter(rows[guilty], selection.target, refusal.error))
+                loaded.deadLetters.append(DeadLetter(refused: refusal.error, rows[guilty], selection.target))
             }
             progress.refused.insert(guilty)
         }
@@ -177,17 +177,29 @@ struct CarefulLoading {
         }
     }
 
-    private func deadLetter(_ row: RowReference, _ target: Target, _ error: PostgresError) -> DeadLetter {
-        DeadLetter(
+    private func execute(_ statement: String) throws(TransactionFailure) {
+        do throws(PostgresError) { try connection.execute(statement) } catch {
+            throw .postgres(error, commitSent: false)
+        }
+    }
+}
+
+extension DeadLetter {
+    /// Of a row that the server refuses.
+    init(refused error: PostgresError, _ row: RowReference, _ target: Target) {
+        self.init(
             message: Int(row.message), target: target.index, reason: .refused,
             column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
             explanation: "\(target.name): \(error)",
             serverMessage: "\(target.name): \(error.codeAndPlace): \(error.everything)", sqlState: error.sqlState)
     }
 
-    private func execute(_ statement: String) throws(TransactionFailure) {
-        do throws(PostgresError) { try connection.execute(statement) } catch {
-            throw .postgres(error, commitSent: false)
-        }
+    /// Of a row that ends the connection whenever it is sent.
+    init(losing error: PostgresError, _ row: RowReference, _ target: Target) {
+        let words =
+            "\(target.name): the connection ends whenever this message's rows are sent: see the server's log for a crash"
+        self.init(
+            message: Int(row.message), target: target.index, reason: .refused, column: nil, explanation: words,
+            serverMessage: "\(words); the client says: \(error.message)", sqlState: nil)
     }
 }

@@ -11,6 +11,8 @@ enum Remedy: Equatable {
     /// Once more: one message, alone for the last time. Its rows that fail again become dead letters, if the same statements
     /// go through without rows.
     case judge
+    /// Make dead letters of one message's rows without trying them again: each try has cost the connection.
+    case setAside
     /// Wait, and say that the server is away or busy.
     case wait
     /// Read the catalog again, build the rows again; if that does not help, stop with what the server says.
@@ -31,6 +33,10 @@ struct Evidence: Equatable {
     var alone = 0
     /// Since there is trouble, other messages have gone in.
     var othersWentIn = false
+    /// Tries in a row in which the connection ended with rows on their way, and nobody said why, this one included.
+    var losses = 0
+    /// Batches go in smaller transactions already.
+    var isReduced = false
 
     /// A deadlock or a moved row is over at the second try, or at the third.
     static let conflictsAtFullSize = 3
@@ -40,8 +46,18 @@ struct Evidence: Equatable {
     /// whose content brings the error about must not hold the others up for ever.
     static let triesWithoutComparison = 12
 
+    /// A server that restarts, or a network that fails, meets the same batch twice in a row by chance; a row that crashes its
+    /// session does at each try.
+    static let lossesAtFullSize = 2
+    static let lossesAlone = 3
+
     func remedy(_ error: PostgresError) -> Remedy {
         let likely = FailureClass(error)
+        if losses > 0, error.isConnectionLoss, error.cameWithRows, error.sqlState == nil {
+            // Whether it is the row shows in the next transaction: its dead letter goes in, or nothing does.
+            if messages == 1 { return losses < Self.lossesAlone ? .wait : .setAside }
+            return losses < Self.lossesAtFullSize && !isReduced ? .wait : .less
+        }
         guard withRows else {
             // Nothing of a message was there, so it is none's fault: the class decides.
             switch likely {

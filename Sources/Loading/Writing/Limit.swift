@@ -39,6 +39,12 @@ struct Limit: Equatable {
             name = "a limit of the server's configuration, such as temp_file_limit"
             mend = "nothing to do; to load faster raise that limit" + smaller
             wait = "raise that limit, such as temp_file_limit; the loader goes on by itself"
+        case nil:
+            name = "the connection ends whenever these rows are on their way"
+            mend =
+                "see in the server's log what ends the session: a crash (signal 11) of a function or type, memory; the row that "
+                + "does it is found and becomes a dead letter"
+            wait = "see in the server's log what ends the session; the loader goes on by itself"
         default:
             let state = error.sqlState?.rawValue ?? "no SQLSTATE"
             name = "the server answers with \(state) again and again"

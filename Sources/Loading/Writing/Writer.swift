@@ -177,7 +177,9 @@ final class Writer: @unchecked Sendable {
         var isOutcomeUnknown = false
         var conflicts = 0
         var alone = 0
+        var losses = 0
         var isJudging = false
+        var setAside: PostgresError?
     }
 
     private enum Step {
@@ -280,9 +282,9 @@ final class Writer: @unchecked Sendable {
                 deadLetters: DeadLetterSink(group: options.group, options: options.deadLetters, topic: trying.topic),
                 mayReject: { messages, bad in
                     window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
-                }, isJudging: trying.isJudging)
+                }, isJudging: trying.isJudging, setAside: trying.setAside)
             let loaded = try transaction.run(care: &session.care)
-            if trying.isJudging { session.size.judged() }
+            if trying.isJudging || trying.setAside != nil { session.size.judged() }
             return .loaded(loaded)
         } catch {
             return react(to: error, part, of: job, isReused: isReused, &session, &trying)
@@ -338,9 +340,11 @@ final class Writer: @unchecked Sendable {
         let likely = FailureClass(error)
         trying.conflicts = likely == .conflict ? trying.conflicts + 1 : 0
         if withRows, part.messages.count == 1, Suspicion(error) == .perhaps { trying.alone += 1 }
+        if error.isConnectionLoss, error.sqlState == nil { trying.losses = error.cameWithRows ? trying.losses + 1 : 0 }
         let evidence = Evidence(
             messages: part.messages.count, withRows: withRows, isCareful: session.care != nil,
-            conflicts: trying.conflicts, alone: trying.alone, othersWentIn: session.size.othersWentIn)
+            conflicts: trying.conflicts, alone: trying.alone, othersWentIn: session.size.othersWentIn,
+            losses: trying.losses, isReduced: session.size.limit != nil)
         let remedy = evidence.remedy(error)
         if remedy != .wait, remedy != .rereadCatalog { statistics.retried(likely, error.sqlState?.classCode) }
         if let connection = session.connection { HungWriters(options).end(asAsks: error, on: connection) }
@@ -355,6 +359,8 @@ final class Writer: @unchecked Sendable {
         case .judge:
             trying.isJudging = true
             session.care = session.care ?? Care()
+        case .setAside:
+            trying.setAside = error
         case .wait:
             disconnect(&session)
             // A connection that was cut while nothing happened says nothing about the server.

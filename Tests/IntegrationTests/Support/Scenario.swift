@@ -9,24 +9,34 @@ struct Scenario {
     let broker: Broker
     let schema: PostgresServer.Schema
     let connection: Connection
-    let group = Broker.randomName("group")
+    var group = Broker.randomName("group")
 
     /// Runs a test with tables made by `sql`.
+    ///
+    /// - Parameter server: a server of the test's own, which may crash; nil: the shared one.
     static func with(
-        _ sql: String, isolation: isolated (any Actor)? = #isolation, _ body: (Scenario) async throws -> Void
+        _ sql: String, on server: PostgresServer? = nil, isolation: isolated (any Actor)? = #isolation,
+        _ body: (Scenario) async throws -> Void
     ) async throws {
-        try await TestDatabase.shared().withSchema { schema in
+        try await (server ?? TestDatabase.shared()).withSchema { schema in
             let scenario = Scenario(
                 broker: try Broker.sharedMock(), schema: schema, connection: try schema.connect())
             try scenario.connection.execute("SET client_min_messages = warning; SET TimeZone = 'UTC'; " + sql)
             let result: Result<Void, any Error>
             do { result = .success(try await body(scenario)) } catch { result = .failure(error) }
+            // The server is thrown away with its own.
+            if server != nil { return try result.get() }
             _ = try scenario.connection.query(
                 "DELETE FROM loader.dead_letters WHERE consumer_group = $1", [.text(scenario.group)])
             _ = try scenario.connection.query(
                 "DELETE FROM loader.positions WHERE consumer_group = $1", [.text(scenario.group)])
             try result.get()
         }
+    }
+
+    /// The same on a new connection, behind a crash of the server.
+    func reconnected() throws -> Scenario {
+        Scenario(broker: broker, schema: schema, connection: try schema.connect(), group: group)
     }
 
     /// A new topic with these messages in it, in partition 0 unless they name another.

@@ -91,6 +91,29 @@ struct EvidenceTests {
         }
     }
 
+    @Test("a connection that ends with rows under way is tried with less, down to one message, which is set aside")
+    func losses() {
+        func remedy(_ messages: Int, losses: Int, isReduced: Bool = false, rows: Bool = true, state: String? = nil)
+            -> Remedy
+        {
+            let error = PostgresError(
+                .connectionLost, sqlState: state.map { SQLState(rawValue: $0) }, message: "", cameWithRows: rows)
+            return Evidence(
+                messages: messages, withRows: false, isCareful: false, losses: losses, isReduced: isReduced
+            ).remedy(error)
+        }
+        #expect(remedy(100, losses: 1) == .wait)
+        #expect(remedy(100, losses: 2) == .less)
+        #expect(remedy(50, losses: 1, isReduced: true) == .less)
+        #expect(remedy(1, losses: 2, isReduced: true) == .wait)
+        #expect(remedy(1, losses: 3) == .setAside)
+        // Without rows, or where the server says why it ends the session, it is none of the rows' doing.
+        #expect(remedy(1, losses: 9, rows: false) == .wait)
+        for state in ["57P01", "57P02", "57P03", "25P03"] {
+            #expect(remedy(1, losses: 9, state: state) == .wait, "\(state)")
+        }
+    }
+
     @Test("what only COMMIT says, with care, ends: with less, and then with a stop")
     func onlyTogether() {
         #expect(remedy("P0001", careful: true) == .less)
