@@ -211,7 +211,9 @@ struct NamedPoints: FaultCase {
             // One offset for all partitions: that of the earliest, whose rows above it go as well.
             let start = starts.min() ?? 0
             _ = try landing.schema.connect().query("DELETE FROM landed WHERE \"offset\" >= $1", [.int64(start)])
-            let command = ["backfill", "--topic", landing.topic, "--to-offset", String(start), "--allow-duplicates"]
+            let command = [
+                "backfill", "--topic", landing.topic, "--to-offset", String(start), "--allow-duplicates", "--yes",
+            ]
             let backfill = try context.start(landing.environment.merging(armed(action)) { $1 }, command: command)
             let end = try await backfill.waitForEnd()
             if action == "crash" {

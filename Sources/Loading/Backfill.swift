@@ -40,6 +40,8 @@ public struct Backfill: Sendable {
             case unsafeReplay = "unsafe_replay"
             case noPosition = "no_position"
             case noLedger = "no_ledger"
+            /// A position is not where the moves were shown to begin.
+            case moved
         }
 
         public var code: Code
@@ -151,6 +153,13 @@ public struct Backfill: Sendable {
         }
         try connection.execute("BEGIN")
         do {
+            let places = moves.map(\.partition)
+            let known = try ledger.lockedPositions(of: places, on: connection)
+            if let move = moves.first(where: { known[$0.partition] != $0.from }) {
+                throw Refusal(
+                    code: .moved, message: "\(move.partition) has moved since: somebody else was at work",
+                    mend: "nothing was changed; look at `loader status` and try again")
+            }
             try ledger.set(moves.map { ($0.partition, $0.to) }, on: connection)
             try alterGroup(moves, metadata: mark.metadata)
             try connection.execute("COMMIT")

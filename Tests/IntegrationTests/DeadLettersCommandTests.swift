@@ -103,44 +103,4 @@ struct DeadLettersCommandTests {
         let away = try await Command.run(["dead-letters"], ["DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"])
         #expect(away.status == 69)
     }
-
-    @Test("backfill shows its table and moves nothing with --dry-run; with a broken destination it ends with 64")
-    func backfill() async throws {
-        try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in
-            try scenario.produce(5)
-            try await scenario.load()
-            let environment = [
-                "KAFKA_BROKERS": scenario.broker.bootstrapServers, "KAFKA_CONSUMER_GROUP": scenario.options.group,
-                "KAFKA_TOPIC": scenario.topic, "DATABASE_URL": scenario.options.database.url,
-                "LOADER_TABLE": "events", "LOADER_MODE": "upsert", "LOADER_ROUTES_0_COLUMNS_ID": "id",
-            ]
-            let destinations: [([String], Int64)] = [
-                (["--to-earliest"], 0), (["--to-latest"], 5), (["--to-offset", "2"], 2),
-                (["--to-datetime", "2020-01-01T00:00:00.5Z"], 0), (["--by-duration", "0s"], 5),
-                (["--shift-by", "-1"], 4),
-            ]
-            for (destination, _) in destinations {
-                let dry = try await Command.run(
-                    ["backfill", "--topic", scenario.topic, "--dry-run"] + destination, environment)
-                #expect(dry.status == 0 && dry.output.contains("Nothing was changed"), "\(destination) \(dry.errors)")
-                #expect(try scenario.position() == 5)
-            }
-            for (destination, offset) in destinations {
-                try scenario.setPosition(5)
-                let run = try await Command.run(["backfill", "--topic", scenario.topic] + destination, environment)
-                #expect(run.status == 0, "\(destination) \(run.errors)")
-                #expect(try scenario.position() == offset, "\(destination)")
-                #expect(try scenario.group() == scenario.marked(offset), "\(destination)")
-            }
-            // What the brokers do not take moves nothing.
-            try scenario.setPosition(5)
-            let refused = try await Command.run(
-                ["backfill", "--topic", scenario.topic, "--to-earliest"],
-                environment.merging(["LOADER_FAILPOINTS": "backfill=error"]) { $1 })
-            #expect(refused.status != 0)
-            #expect(try scenario.position() == 5)
-            let both = ["backfill", "--topic", scenario.topic, "--to-earliest", "--to-latest"]
-            #expect(try await Command.run(both, environment).status == 64)
-        }
-    }
 }

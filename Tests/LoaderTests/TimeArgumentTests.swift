@@ -14,6 +14,13 @@ import Testing
         #expect(TimeArgument(argument: text)?.date == Date(timeIntervalSince1970: seconds))
     }
 
+    @Test("a date without a time is its midnight in UTC, and what it was taken for is said")
+    func date() {
+        let time = TimeArgument(argument: "2026-01-31")
+        #expect(time?.date == Date(timeIntervalSince1970: 1_769_817_600))
+        #expect(time?.description == "2026-01-31T00:00:00.000Z")
+    }
+
     @Test("a duration is so long ago")
     func relative() throws {
         let before = Date(timeIntervalSinceNow: -5400)
@@ -21,6 +28,8 @@ import Testing
         #expect(time >= before && time <= Date(timeIntervalSinceNow: -5400))
     }
 
-    @Test("what has no offset or no unit is refused", arguments: ["2026-01-31T00:00:00", "2026-01-31", "5", "", "now"])
+    @Test(
+        "what has no offset or no unit is refused",
+        arguments: ["2026-01-31T00:00:00", "2026-02-30", "2026-1-31x", "5", "", "now"])
     func refused(text: String) { #expect(TimeArgument(argument: text) == nil) }
 }

@@ -9,13 +9,16 @@ struct BackfillCommand: ParsableCommand {
         commandName: "backfill",
         abstract: "Load messages again, or skip some: move a topic's positions in the ledger and the group.",
         discussion: """
-            It shows what is loaded again and what is skipped, and refuses while a member of the group runs. Resetting the \
-            group with any Kafka tool has the same effect at the next start. A group that loads another database is taken \
-            over by it.
+            It shows what is loaded again and what is skipped, and refuses while a member of the group runs. Then it asks: \
+            on a terminal for the topic's name, elsewhere it needs --yes. Resetting the group with any Kafka tool has the \
+            same effect at the next start. A group that loads another database is taken over by it.
+
+            Exit status: 0 the positions are moved, 64 nobody has said yes and nothing is moved, 69 the database or the \
+            brokers are away, 78 it is refused.
 
             EXAMPLES:
-              loader backfill --topic orders --to-datetime 2026-01-31T00:00:00Z --dry-run
-              loader backfill --topic orders --partitions 0,3 --to-offset 1200
+              loader backfill --topic orders --to-datetime 2026-01-31 --dry-run
+              loader backfill --topic orders --partitions 0,3 --to-offset 1200 --yes
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
@@ -33,7 +36,9 @@ struct BackfillCommand: ParsableCommand {
     var toOffset: Int64?
 
     @Option(
-        help: ArgumentHelp("To the first message at or after a time, such as 2026-01-31T00:00:00Z.", valueName: "time"))
+        help: ArgumentHelp(
+            "To the first message at or after a time, such as 2026-01-31T00:00:00Z; 2026-01-31 is its midnight in UTC.",
+            valueName: "time"))
     var toDatetime: String?
 
     @Option(help: ArgumentHelp("To the first message not older than this, such as 36h.", valueName: "duration"))
@@ -50,6 +55,9 @@ struct BackfillCommand: ParsableCommand {
 
     @Flag(help: "Show what would happen, and change nothing.")
     var dryRun = false
+
+    @Flag(help: "Do not ask.")
+    var yes = false
 
     @Flag(help: "Load again even where it doubles the rows of a route in mode insert.")
     var allowDuplicates = false
@@ -72,21 +80,26 @@ struct BackfillCommand: ParsableCommand {
         configuration.loading.allowDuplicates = allowDuplicates
         let options = configuration.loading
         do {
-            let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: try destination())
+            let destination = try destination()
+            let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: destination)
             let connection = try Connection(options.connectionOptions("backfill"))
             defer { connection.close() }
             let moves = try backfill.plan(on: connection)
+            if case .time(let time) = destination { print("To the first message at or after \(timeText(time)):") }
             for line in Self.table(moves) { print(line) }
             try backfill.check(moves, on: connection)
-            if dryRun {
-                print("Nothing was changed (--dry-run).")
-            } else {
-                try backfill.carryOut(moves, on: connection)
-                print("The positions of \(options.group) are moved. Start the loader to go on from there.")
-            }
+            guard !dryRun else { return print("Nothing was changed (--dry-run).") }
+            try confirm()
+            // The question may have stood for a while, and a loader may have been started meanwhile.
+            if !yes { try backfill.check(moves, on: connection) }
+            try backfill.carryOut(moves, on: connection)
+            print("The positions of \(options.group) are moved. Start the loader to go on from there.")
         } catch let refusal as Backfill.Refusal {
             StandardError.shared.write(line: "\(refusal)")
             throw ExitStatus.configuration.code
+        } catch let error as LoadingError {
+            StandardError.shared.write(line: "\(error)")
+            throw ExitStatus(error.code).code
         } catch let error as PostgresError {
             StandardError.shared.write(line: "the database cannot be asked: \(error)")
             throw (FailureClass(error).passes ? ExitStatus.unavailable : .configuration).code
@@ -94,6 +107,17 @@ struct BackfillCommand: ParsableCommand {
             StandardError.shared.write(line: "the brokers cannot be asked: \(error)")
             throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code
         }
+    }
+
+    private func confirm() throws {
+        let what: String
+        switch Confirmation.ask(yes, word: topic, to: "move them") {
+        case .given: return
+        case .refused: what = "That is not the name of the topic. Nothing was changed."
+        case .missing: what = "Nothing was changed: there is no terminal to ask on. If you mean it, add --yes."
+        }
+        StandardError.shared.write(line: what)
+        throw ExitStatus.usage.code
     }
 
     private func destination() throws -> Backfill.Destination {
@@ -106,9 +130,9 @@ struct BackfillCommand: ParsableCommand {
         if let shiftBy { return .shift(shiftBy) }
         if let toDatetime {
             guard let time = TimeArgument.absolute(toDatetime) else {
-                throw ValidationError("--to-datetime is a time with its offset, such as 2026-01-31T00:00:00Z.")
+                throw ValidationError("--to-datetime is a time such as \(TimeArgument.spellings).")
             }
-            return .time(Int64(time.timeIntervalSince1970 * 1000))
+            return .time(TimeArgument.milliseconds(time))
         }
         guard let byDuration, let duration = parseDuration(byDuration) else {
             throw ValidationError("--by-duration is a number with a unit, such as 36h or 7d.")

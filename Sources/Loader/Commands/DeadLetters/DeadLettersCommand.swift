@@ -49,7 +49,8 @@ struct DeadLettersCommand: ParsableCommand {
         @Option(
             name: .long,
             help: ArgumentHelp(
-                "Only that failed at or after this time: 2026-01-31T00:00:00Z, or 1h for an hour ago.",
+                "Only that failed at or after this time: 2026-01-31T00:00:00Z, 2026-01-31 for its midnight in UTC, or 1h "
+                    + "for an hour ago.",
                 valueName: "time"))
         var since: TimeArgument?
 
@@ -73,6 +74,12 @@ struct DeadLettersCommand: ParsableCommand {
             if let since, let until, since.date >= until.date {
                 throw ValidationError("--since is not before --until, so nothing can be meant.")
             }
+        }
+
+        /// The times as they were understood; nil where none is meant.
+        var times: String? {
+            let bounds = [since.map { "at or after \($0)" }, until.map { "before \($0)" }].compactMap(\.self)
+            return bounds.isEmpty ? nil : "Letters that failed " + bounds.joined(separator: " and ") + ":"
         }
 
         func filter(ids: [Int64] = [], group name: String?) -> DeadLetterFilter {
@@ -179,6 +186,7 @@ struct DeadLettersCommand: ParsableCommand {
                 } else {
                     let lines = DeadLettersText.list(
                         faults, letters, in: table.name, group: filter.group, skip: skip)
+                    if let times = selection.times { print(times) }
                     print(lines.joined(separator: "\n"))
                 }
             }
@@ -269,6 +277,7 @@ struct DeadLettersCommand: ParsableCommand {
             let options = configuration.loading
             let logger = configuration.log.makeLogger()
             try DeadLettersCommand.report {
+                if !json, let times = selection.times { print(times) }
                 let replay = try DeadLetterReplay(options, overwrites: overwrite, isDryRun: dryRun, logger: logger)
                 let outcome =
                     if let fromTopic {
@@ -321,6 +330,7 @@ struct DeadLettersCommand: ParsableCommand {
                 filter.until = min(filter.until ?? now, now)
                 let faults = try table.faults(filter)
                 let count = faults.reduce(0) { $0 + $1.count }
+                if let times = selection.times { print(times) }
                 guard count > 0 else {
                     print(
                         "No dead letters\(filter.group.map { " of group \($0)" } ?? "") match; nothing was deleted.")
