@@ -94,6 +94,7 @@ public struct Preflight: Sendable {
                         mend: "nothing, if that is what you want", isWarning: true))
             }
         }
+        problems += try fixedValueProblems(targets, on: connection)
         warnings += timeoutWarnings(options)
         warnings += try searchPathWarnings(role, on: connection)
         var mark: LedgerMark?
@@ -148,6 +149,33 @@ public struct Preflight: Sendable {
             }
         }
         return (problems, warnings)
+    }
+
+    /// Defaults and constants that the server cannot read: what it alone knows are the labels of enums, the checks of
+    /// domains, and types without an encoder.
+    private static func fixedValueProblems(
+        _ targets: [Target], on connection: Connection
+    ) throws(PostgresError) -> [SetupProblem] {
+        var problems: [SetupProblem] = []
+        for target in targets {
+            for column in target.columns {
+                guard let input = column.fixedInput else { continue }
+                do throws(PostgresError) {
+                    _ = try connection.query("SELECT $1::text::\(column.type.formatted)", [.text(input)])
+                } catch {
+                    guard let state = error.sqlState, FailureClass(error) != .away, FailureClass(error) != .busy
+                    else { throw error }
+                    let option = column.source == .constant ? "constant" : "default"
+                    problems.append(
+                        SetupProblem(
+                            .badOption, at: target.route.label,
+                            "\(option) of \(target.name).\(column.name) is none that \(column.type.formatted) takes "
+                                + "(\(state.rawValue)): \(error.message)",
+                            mend: "write one that `SELECT '…'::\(column.type.formatted)` takes"))
+                }
+            }
+        }
+        return problems
     }
 
     /// The routes compiled against their tables as they are now.

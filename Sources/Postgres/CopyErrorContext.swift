@@ -26,17 +26,22 @@ enum CopyErrorContext {
     }
 
     /// The column that the context names behind the row's number: `…, line 2, column total: "abc"`. The value that may
-    /// follow it is not looked at.
+    /// follow it is not looked at, nor the row in `…, line 2: "7 total: abc"`, where a trigger has failed.
     static func column(in context: String, line: Int, among columns: [String]) -> String? {
         for text in context.split(separator: "\n") {
             guard let number = text.firstRange(of: String(line)) else { continue }
             let rest = text[number.upperBound...]
             let found = columns.compactMap { column -> (String, String.Index)? in
-                // The name stands behind a blank, and a colon or nothing behind the name.
-                if rest.hasSuffix(" " + column) { return (column, rest.index(rest.endIndex, offsetBy: -column.count)) }
-                // French has a blank before its colon.
-                let range = rest.firstRange(of: " \(column):") ?? rest.firstRange(of: " \(column) :")
-                return range.map { (column, $0.lowerBound) }
+                // The name stands behind a blank, and a colon or nothing behind the name. French has a blank before its
+                // colon.
+                let range =
+                    rest.hasSuffix(" " + column)
+                    ? rest.index(rest.endIndex, offsetBy: -column.count - 1)..<rest.endIndex
+                    : rest.firstRange(of: " \(column):") ?? rest.firstRange(of: " \(column) :")
+                guard let range, !rest[..<range.lowerBound].contains(where: { $0 == ":" || $0 == "：" }) else {
+                    return nil
+                }
+                return (column, range.lowerBound)
             }
             if let first = found.min(by: { $0.1 < $1.1 }) { return first.0 }
         }

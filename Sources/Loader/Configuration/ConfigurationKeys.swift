@@ -136,6 +136,26 @@ extension ConfigurationKey {
         .column(
             "routes[].columns.<column>.on_nul", ConfigurationKind<OnNul>.choice.wrapped, otherwise: "the route's",
             into: \.onNul, "What becomes of U+0000, which PostgreSQL's text cannot hold."),
+        .column(
+            "routes[].columns.<column>.trim", .boolean, default: "false", into: \.trims,
+            "Takes the white space, as Unicode defines it, from both ends of a string."),
+        .column(
+            "routes[].columns.<column>.null_if", .texts, otherwise: "none", into: \.nullIf,
+            "Strings that count as null, and numbers and truth values as they are written: `[\"\", n/a, -1]`."),
+        .column(
+            "routes[].columns.<column>.default", ConfigurationKind<String>.fixedText.wrapped,
+            otherwise: "the table's, where the field is absent, else NULL", into: \.fallback,
+            "What the column gets where the field is absent or null, written as a message's string; JSON for `json` and "
+                + "`jsonb`."),
+        .column(
+            "routes[].columns.<column>.constant", ConfigurationKind<String>.fixedText.wrapped,
+            otherwise: "the column's source", into: \.constant,
+            "What the column gets in each row, written like a default."),
+        .column(
+            "routes[].columns.<column>.on_error", ConfigurationKind<Route.OnError>.nullOrDeadLetter,
+            otherwise: "`dead_letter`", into: \.onError,
+            "What becomes of a message with a value that the column cannot hold: a dead letter, or a row with NULL there, "
+                + "which is counted."),
         .route(
             "routes[].zone", ConfigurationKind<String>.zone.wrapped,
             otherwise: "such a timestamp is a dead letter; moments are turned into UTC", into: \.timeZone,

@@ -245,6 +245,46 @@ extension ConfigurationKind where Value == [Route.TombstoneForm] {
     }
 }
 
+extension ConfigurationKind where Value == String {
+    /// A value for a column, which may be empty.
+    static var fixedText: ConfigurationKind {
+        .scalar("text") { text throws(ValueMistake) in text }
+    }
+}
+
+extension ConfigurationKind where Value == [String] {
+    /// One text or several, each as it is: commas and empty texts have no meaning of their own.
+    static var texts: ConfigurationKind {
+        ConfigurationKind(name: "text or list", domain: "", form: .list) { value throws(ValueMistake) in
+            let texts: [String]
+            switch value {
+            case .text(let text): texts = [text]
+            case .list(let list): texts = list
+            case .null: throw ValueMistake(.invalidValue, "has no value", "Give texts, or `\"\"` for the empty one.")
+            }
+            guard !texts.isEmpty else {
+                throw ValueMistake(.invalidValue, "is empty", "Give a text or a list of them.")
+            }
+            if let text = firstRepeated(texts) {
+                throw ValueMistake(.invalidValue, "\"\(text)\" is in it twice", "Name each once.")
+            }
+            return texts
+        }
+    }
+}
+
+extension ConfigurationKind where Value == Route.OnError {
+    /// YAML takes an unquoted `null` for no value.
+    static var nullOrDeadLetter: ConfigurationKind {
+        let choice = ConfigurationKind.choice
+        return ConfigurationKind(name: choice.name, domain: choice.domain, form: .orNull(choice.form)) {
+            value throws(ValueMistake) in
+            if value == .null { return .null }
+            return try choice.read(value)
+        }
+    }
+}
+
 extension ConfigurationKind where Value == [Route.TopicPattern] {
     static var topics: ConfigurationKind {
         ConfigurationKind(name: "text or list", domain: "names, or `^` and a regular expression", form: .list) {

@@ -56,12 +56,45 @@ private struct Check {
                 path("routes[].rest", index), "none leaves nothing to load, because the route names no columns",
                 "Add columns, or take rest out.")
         }
+        for column in route.columns ?? [] { self.column(column, of: index) }
         if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
             for column in key where !columns.contains(where: { $0.name == column }) {
                 report(
                     path("routes[].key", index), "\(column) is not among the route's columns",
                     "Add \(column) to columns, or take it out of the key.")
             }
+        }
+    }
+
+    /// What of a column's options contradicts another, or does nothing beside it.
+    private mutating func column(_ column: Route.Column, of index: Int) {
+        func path(_ option: String) -> ConfigurationPath {
+            ConfigurationPattern("routes[].columns.<column>.\(option)").path(indexes: [index], names: [column.name])
+        }
+        if column.constant != nil {
+            let others = [
+                ("from", column.source != nil), ("required", column.isRequired), ("default", column.fallback != nil),
+                ("trim", column.trims), ("null_if", !column.nullIf.isEmpty), ("on_error", column.onError == .null),
+                ("unit", column.epochUnit != nil), ("decode", column.decoding != .none),
+                ("zone", column.timeZone != nil), ("on_nul", column.onNul != nil),
+            ]
+            for (option, isSet) in others where isSet {
+                report(
+                    path(option), "has no effect, because the column has a constant",
+                    "Take \(option) or constant out.", reading: [path("constant")])
+            }
+            return
+        }
+        guard column.isRequired else { return }
+        if column.fallback != nil {
+            report(
+                path("default"), "is never used, because a message without a value is a dead letter: required is true",
+                "Take default or required out.", reading: [path("required")])
+        }
+        if column.onError == .null {
+            report(
+                path("on_error"), "null would be a dead letter as well, because required is true",
+                "Take on_error or required out.", reading: [path("required")])
         }
     }
 

@@ -28,6 +28,13 @@ struct StatusDocument: Encodable {
         var at: String
     }
 
+    struct NulledColumn: Encodable {
+        var route: String
+        var table: String
+        var column: String
+        var count: Int
+    }
+
     struct Batch: Encodable {
         var time: Date
         var writer: Int
@@ -77,6 +84,8 @@ struct StatusDocument: Encodable {
     var secondsLeft: Int?
     var lastCommit: Date?
     var deadLettersByReason: [String: Int]
+    /// Values that became NULL by `on_error: null`.
+    var nulledValues: [NulledColumn]
     /// Those that lag most come first.
     var partitions: [Partition]
     /// What is not loaded for a reason of its own.
@@ -104,6 +113,9 @@ struct StatusDocument: Encodable {
         }
         lastCommit = snapshot.lastCommit
         deadLettersByReason = snapshot.deadLetters
+        nulledValues = snapshot.nulledValues.map { column, count in
+            NulledColumn(route: column.route, table: column.table, column: column.column, count: count)
+        }.sorted { ($0.route, $0.column) < ($1.route, $1.column) }
         partitions = snapshot.partitions.sorted { ($1.value.lag, $0.key) < ($0.value.lag, $1.key) }.map {
             Partition(
                 topic: $0.topic, partition: $0.partition, position: $1.position, end: $1.end, lag: $1.lag)

@@ -31,6 +31,15 @@ extension Metric {
                 .merging(snapshot.deadLetters) { $1 }
         },
         .labelled(
+            "loader_nulled_values_total", .counter,
+            "Values that became NULL because their column could not hold them and has on_error: null.",
+            by: ["route", "table", "column"]
+        ) { status in
+            status.snapshot.nulledValues.map { column, count in
+                Sample(labels: [column.route, column.table, column.column], value: .integer(count))
+            }.sorted { $0.labels.lexicographicallyPrecedes($1.labels) }
+        },
+        .labelled(
             "loader_retries_total", .counter,
             "Batches that were tried again, by the failure's class (away, busy, conflict, data, setup) and the "
                 + "SQLSTATE's first two characters, none where nobody answered.",

@@ -110,6 +110,8 @@ package final class Batch: @unchecked Sendable {
     /// For each target and kind the place of its section; -1 where it has none yet.
     private var places: [Int32] = []
     var deadLetters: [DeadLetter] = []
+    /// In the order of the messages as they were built, and behind them those that the server refused.
+    var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
     var began: Int64 = 0
     /// How long the batch waited from its first message until the writer took it.
@@ -198,6 +200,7 @@ package final class Batch: @unchecked Sendable {
         sections.removeAll()
         places.removeAll()
         deadLetters.removeAll(keepingCapacity: true)
+        nulledValues.removeAll(keepingCapacity: true)
     }
 
     /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
@@ -212,6 +215,7 @@ package final class Batch: @unchecked Sendable {
         }
         for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
+        nulledValues.removeAll()
         loadedMessages = 0
         reached.removeAll()
         decoding = .zero

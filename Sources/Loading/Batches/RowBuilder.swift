@@ -166,8 +166,10 @@ package final class RowBuilder {
             let column = plan.columns[index]
             let isAbsent =
                 switch column.input {
-                case .field: fields?[column.field].kind == .absent
-                case .keyField: keyFields.map { $0[column.field].kind == .absent } ?? true
+                case .field,
+                    .mended where !column.isOfKey:
+                    fields?[column.field].kind == .absent
+                case .keyField, .mended: keyFields.map { $0[column.field].kind == .absent } ?? true
                 case .other: false
                 }
             guard isAbsent else { continue }
@@ -188,6 +190,7 @@ package final class RowBuilder {
         let isBinary = plan.target.format == .binary
         let columns = plan.columns
         let keyCount = plan.target.keyCount
+        let nulledBefore = batch.nulledValues.count
         containers.reset()
         if isBinary {
             section.buffer.append(Int16(truncatingIfNeeded: columns.count - omittedCount))
@@ -205,6 +208,7 @@ package final class RowBuilder {
                 }
                 if !isBinary, !isFirst { section.buffer.append(byte: UInt8(ascii: "\t")) }
                 isFirst = false
+                let fieldStart = section.buffer.count
                 let value: InputValue
                 switch columns[index].input {
                 case .field:
@@ -216,36 +220,39 @@ package final class RowBuilder {
                     let field = keyFields.map { $0[columns[index].field] } ?? Field(.absent)
                     found |= field.kind.rawValue
                     value = InputValue(field)
-                case .other:
-                    try encodeOther(message, plan, index, keyFields, in: batch, into: &section.buffer)
+                case .mended, .other:
+                    if columns[index].input == .mended {
+                        found |= plan.field(index, fields, keyFields).kind.rawValue
+                    }
+                    try encodeRare(message, plan, index, fields, keyFields, in: batch, into: &section.buffer)
+                    note(section, fieldStart, columns[index], isBinary)
                     index += 1
                     if index == keyCount { keyEnd = section.buffer.count }
                     continue
                 }
                 if value.kind == .null, columns[index].refusesNull { throw EncodingFailure(.null, found: .null) }
-                let fieldStart = section.buffer.count
                 if let binary = columns[index].binary {
                     try binary.encode(value, into: &section.buffer, containers: containers)
                 } else {
                     try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
                 }
-                if columns[index].omission != 0, section.endsWithNull(from: fieldStart, isBinary: isBinary) {
-                    section.nulls[columns[index].omissionWord] |= columns[index].omission
-                }
+                note(section, fieldStart, columns[index], isBinary)
                 index += 1
                 if index == keyCount { keyEnd = section.buffer.count }
             }
         } catch {
             section.buffer.truncate(to: start)
-            let column = plan.target.columns[index]
-            if error.reason == .null, plan.wantsField, !column.isRequired, !plan.hasAny(fields, keyFields) {
+            batch.nulledValues.removeSubrange(nulledBefore...)
+            if error.reason == .null, plan.wantsField, !plan.target.columns[index].isRequired,
+                !plan.hasAny(fields, keyFields)
+            {
                 return refuseWithoutFields(message, plan, in: batch)
             }
-            refuse(message, plan.target, column: column, failure: error, in: batch)
-            return
+            return refuse(message, plan, index, error, fields, keyFields, in: batch)
         }
         if found == 0, plan.wantsField {
             section.buffer.truncate(to: start)
+            batch.nulledValues.removeSubrange(nulledBefore...)
             return refuseWithoutFields(message, plan, in: batch)
         }
         if !isBinary { section.buffer.append(byte: UInt8(ascii: "\n")) }
@@ -255,6 +262,38 @@ package final class RowBuilder {
                 message: Int32(message), keyCount: Int32(max(0, keyEnd - fieldsStart)),
                 omission: omittedCount == 0 ? 0 : section.omissions.number(of: UnsafeBufferPointer(plan.omitted)),
                 start: start, end: section.buffer.count))
+    }
+
+    /// Notes that a column which may be left out was given as null.
+    @inline(__always)
+    private func note(_ section: Batch.Section, _ fieldStart: Int, _ column: RowPlan.Column, _ isBinary: Bool) {
+        guard column.omission != 0, section.buffer.endsWithNull(from: fieldStart, isBinary ? .binary : .text)
+        else { return }
+        section.nulls[column.omissionWord] |= column.omission
+    }
+
+    /// A value that the route mends, or that is no field of the message. What does not fit becomes NULL where the route
+    /// says so.
+    private func encodeRare(
+        _ message: Int, _ plan: RowPlan, _ index: Int, _ fields: UnsafeBufferPointer<Field>?,
+        _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
+    ) throws(EncodingFailure) {
+        guard let mending = plan.columns[index].mending else {
+            return try encodeOther(message, plan, index, keyFields, in: batch, into: &buffer)
+        }
+        do throws(EncodingFailure) {
+            guard plan.columns[index].input == .mended else {
+                return try encodeOther(message, plan, index, keyFields, in: batch, into: &buffer)
+            }
+            try mending.encode(
+                InputValue(plan.field(index, fields, keyFields)), with: plan.columns[index].encoder,
+                refusesNull: plan.columns[index].refusesNull, into: &buffer, containers: containers)
+        } catch {
+            guard mending.nullsUnfit, error.reason != .null else { throw error }
+            buffer.append(field: nil, isFirst: true, plan.target.format)
+            batch.nulledValues.append(
+                NulledValue(message: Int32(message), target: Int32(plan.target.index), column: Int32(index)))
+        }
     }
 
     /// A value that is no field of the message: its coordinates, its raw bytes, a header.
@@ -320,6 +359,7 @@ package final class RowBuilder {
             try column.encoder.encode(microsecondsSinceUnixEpoch: microseconds, into: &buffer)
         case .now:
             try column.encoder.encode(microsecondsSinceUnixEpoch: batch.began, into: &buffer)
+        case .constant: column.mending?.appendFixed(to: &buffer)
         case .field:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)
@@ -343,31 +383,75 @@ package final class RowBuilder {
     private func append(
         _ value: InputValue, _ column: Target.Column, into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {
-        if value.kind == .null, column.isRequired || column.isNotNull { throw EncodingFailure(.null, found: .null) }
+        if let mending = column.mending {
+            return try mending.encode(
+                value, with: column.encoder, refusesNull: column.refusesNull, into: &buffer, containers: containers)
+        }
+        if value.kind == .null, column.refusesNull { throw EncodingFailure(.null, found: .null) }
         try column.encoder.encode(value, into: &buffer, containers: containers)
     }
 
     // MARK: Dead letters
 
     private func refuse(
-        _ message: Int, _ target: Target, column: Target.Column, failure: EncodingFailure, in batch: Batch
+        _ message: Int, _ plan: RowPlan, _ index: Int, _ failure: EncodingFailure,
+        _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
+        let column = plan.target.columns[index]
         let isMissing = failure.reason == .null && column.isRequired
+        let explanation =
+            failure.reason == .null
+            ? lack(plan.target, column)
+                + words(forNull: failure.found, message, plan, index, fields, keyFields, in: batch)
+            : explanation(of: failure, plan.target, column)
         batch.deadLetters.append(
             DeadLetter(
-                message: message, target: target.index,
+                message: message, target: plan.target.index,
                 reason: isMissing ? .missingField : DeadLetter.Reason(failure.reason), column: column.name,
-                explanation: explanation(of: failure, target, column)))
+                explanation: explanation))
+    }
+
+    /// Why a column takes no null.
+    private func lack(_ target: Target, _ column: Target.Column) -> String {
+        let place = "\(target.name).\(column.name)"
+        if target.keyColumns.contains(where: { $0.name == column.name }) { return "\(place) is part of the key, and " }
+        return "\(place) is \(column.isRequired ? "required" : "NOT NULL"), and "
+    }
+
+    /// What the message has in place of a value: nothing is another mistake than null.
+    ///
+    /// - Parameter found: what was there before `null_if` took it for null.
+    private func words(
+        forNull found: InputValue.Kind, _ message: Int, _ plan: RowPlan, _ index: Int,
+        _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) -> String {
+        let source = plan.target.columns[index].source
+        if found != .null { return "`null_if` takes what \(source) has for null" }
+        switch plan.inputs[index] {
+        case .field: return plan.field(index, fields, keyFields).words(source.expression, of: "message")
+        case .keyField(let field), .keyFieldOrKey(let field):
+            guard let key = batch.key(of: message) else { return "the message has no key" }
+            guard let keyFields else {
+                return key.isEmpty ? "the message's key is empty" : "the message's key is no JSON object"
+            }
+            guard case .key(let path?) = source else {
+                return keyFields[field].words(source.expression, of: "message's key")
+            }
+            return keyFields[field].words(ColumnSource.field(path).expression, of: "message's key")
+        case .source(.header(let name)):
+            let isThere = batch.headers(of: message).contains { $0.name.elementsEqual(name.utf8) }
+            return isThere ? "the header \(name) has no value" : "the message has no header \(name)"
+        case .source(.timestamp): return "the message has no timestamp"
+        case .source(.key): return "the message has no key"
+        case .source: return "the message has no value"
+        }
     }
 
     private func explanation(of failure: EncodingFailure, _ target: Target, _ column: Target.Column) -> String {
         let place = "\(target.name).\(column.name)"
         let type = column.type.formatted
         switch failure.reason {
-        case .null where column.isRequired: return "\(place) is required, and the message has no such field"
-        case .null where target.keyColumns.contains { $0.name == column.name }:
-            return "\(place) is part of the key, found null"
-        case .null: return "\(place) is NOT NULL, found null"
+        case .null: return "\(place) takes no null"
         case .wrongType: return "\(place) expects \(type), found \(failure.found.name)"
         case .missingUnit:
             return "\(place): a number is no \(type) without `unit`, which says what it counts: s, ms, us, ns or d"
@@ -435,14 +519,10 @@ extension Target {
     }
 }
 
-extension Batch.Section {
-    /// Whether the field that has just been written is a null: no length, or `\N`.
-    @inline(__always)
-    fileprivate func endsWithNull(from start: Int, isBinary: Bool) -> Bool {
-        let bytes = buffer.bytes
-        return isBinary
-            ? bytes.loadUnaligned(fromByteOffset: start, as: Int32.self) == -1
-            : bytes.count == start + 2 && bytes[start] == UInt8(ascii: "\\") && bytes[start + 1] == UInt8(ascii: "N")
+extension Field {
+    /// Why it has no value: it is absent, or null.
+    fileprivate func words(_ path: String, of whole: String) -> String {
+        kind == .absent ? "the \(whole) has no field \(path)" : "the \(whole)'s field \(path) is null"
     }
 }
 

@@ -8,6 +8,8 @@ final class RowPlan {
         /// Where the value comes from, as far as the hot path cares.
         enum Input {
             case field, keyField
+            /// A field of the value or the key that the route mends.
+            case mended
             /// Everything else, told by `MessagePlan.Input`.
             case other
         }
@@ -20,6 +22,9 @@ final class RowPlan {
         var binary: BinaryEncoder.Unretained?
         /// The position among the decoder's paths.
         var field: Int
+        /// The field is one of the key.
+        var isOfKey: Bool
+        var mending: ColumnMending?
         /// The column's bit in a set of those left out, and the word that it stands in; zero for one without a default.
         var omission: UInt64
         var omissionWord: Int
@@ -46,18 +51,19 @@ final class RowPlan {
         columns = .allocate(capacity: inputs.count)
         for (index, input) in inputs.enumerated() {
             let column = target.columns[index]
-            let place: (Column.Input, Int) =
+            let isMended = column.mending != nil
+            let place: (input: Column.Input, field: Int, isOfKey: Bool) =
                 switch input {
-                case .field(let field): (.field, field)
-                case .keyField(let field): (.keyField, field)
-                case .keyFieldOrKey, .source: (.other, 0)
+                case .field(let field): (isMended ? .mended : .field, field, false)
+                case .keyField(let field): (isMended ? .mended : .keyField, field, true)
+                case .keyFieldOrKey, .source: (.other, 0, false)
                 }
             columns.initializeElement(
                 at: index,
                 to: Column(
-                    input: place.0, refusesNull: column.isRequired || column.isNotNull, encoder: column.encoder,
-                    binary: column.encoder.unretained,
-                    field: place.1, omission: column.omissionBit.map { 1 << UInt64($0 & 63) } ?? 0,
+                    input: place.input, refusesNull: column.refusesNull, encoder: column.encoder,
+                    binary: column.encoder.unretained, field: place.field, isOfKey: place.isOfKey,
+                    mending: column.mending, omission: column.omissionBit.map { 1 << UInt64($0 & 63) } ?? 0,
                     omissionWord: (column.omissionBit ?? 0) >> 6))
         }
     }
@@ -65,12 +71,17 @@ final class RowPlan {
     /// Whether the message has any of the fields that the columns take.
     func hasAny(_ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?) -> Bool {
         columns.contains { column in
-            switch column.input {
-            case .field: fields.map { $0[column.field].kind != .absent } ?? false
-            case .keyField: keyFields.map { $0[column.field].kind != .absent } ?? false
-            case .other: false
-            }
+            column.input != .other
+                && ((column.isOfKey ? keyFields : fields).map { $0[column.field].kind != .absent } ?? false)
         }
+    }
+
+    /// The field that a column takes; an absent one where there are none.
+    @inline(__always)
+    func field(
+        _ index: Int, _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?
+    ) -> Field {
+        (columns[index].isOfKey ? keyFields : fields).map { $0[columns[index].field] } ?? Field(.absent)
     }
 
     deinit {

@@ -65,6 +65,8 @@ public final class Pipeline {
         self.logger = logger
         tracing = tracer.map { BatchTracing($0, group: options.group) }
         builders = RowBuilders(preflight.targets)
+        let nulled = preflight.targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
+        statistics.update { state in for column in nulled { state.nulledValues[column, default: 0] += 0 } }
         groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
         progress = ProgressLog(statistics: statistics, deadLetters: options.deadLetters, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil

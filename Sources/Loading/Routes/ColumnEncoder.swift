@@ -5,6 +5,10 @@ enum ColumnEncoder: Sendable {
     case binary(BinaryEncoder)
     case text(TextEncoder)
 
+    var format: Target.Format {
+        if case .binary = self { .binary } else { .text }
+    }
+
     /// Nil for a text encoder.
     var unretained: BinaryEncoder.Unretained? {
         if case .binary(let encoder) = self { BinaryEncoder.Unretained(encoder) } else { nil }

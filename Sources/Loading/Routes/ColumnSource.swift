@@ -16,6 +16,8 @@ public enum ColumnSource: Sendable, Hashable {
     case timestamp
     /// `$now`: when the loader took the message.
     case now
+    /// No message's: the route says what each row gets.
+    case constant
 
     /// Bytes as Kafka holds them, which nothing has found to be valid text yet.
     var isRaw: Bool {
@@ -93,6 +95,7 @@ extension ColumnSource: CustomStringConvertible {
         case .offset: "$offset"
         case .timestamp: "$timestamp"
         case .now: "$now"
+        case .constant: "constant"
         }
     }
 }

@@ -44,12 +44,14 @@ package struct MessagePlan: Sendable {
                     default: .source(column.source)
                     }
                 })
+            // What the route itself says of the key is no part of the message's.
+            let said = target.keyColumns.count { $0.source != .constant }
             tombstoneInputs.append(
                 target.keyColumns.map { column in
                     switch column.source {
                     // A tombstone has no value: what would be a field of it is looked for in the key.
                     case .field(let path):
-                        target.keyCount == 1
+                        said == 1
                             ? .keyFieldOrKey(position(path, in: &keyPaths)) : .keyField(position(path, in: &keyPaths))
                     case .key(let path?): .keyField(position(path, in: &keyPaths))
                     default: .source(column.source)

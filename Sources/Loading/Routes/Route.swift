@@ -54,6 +54,12 @@ public struct Route: Sendable, Equatable {
         case none
     }
 
+    /// What becomes of a value that its column cannot hold.
+    public enum OnError: String, Sendable, CaseIterable {
+        case deadLetter = "dead_letter"
+        case null
+    }
+
     public struct Column: Sendable, Equatable {
         public var name: String
         /// Nil: the field of the column's own name.
@@ -68,10 +74,20 @@ public struct Route: Sendable, Equatable {
         public var onNul: OnNul?
         /// What a string stands for.
         public var decoding: Decoding
+        /// White space at both ends of a string goes.
+        public var trims: Bool
+        /// Texts that stand for null.
+        public var nullIf: [String]
+        /// What the column gets where there is no value, written as a message's string.
+        public var fallback: String?
+        /// What the column gets in each row, written likewise; there is no source then.
+        public var constant: String?
+        public var onError: OnError
 
         public init(
             name: String, source: ColumnSource? = nil, isRequired: Bool = false, epochUnit: EpochUnit? = nil,
-            timeZone: String? = nil, onNul: OnNul? = nil, decoding: Decoding = .none
+            timeZone: String? = nil, onNul: OnNul? = nil, decoding: Decoding = .none, trims: Bool = false,
+            nullIf: [String] = [], fallback: String? = nil, constant: String? = nil, onError: OnError = .deadLetter
         ) {
             self.name = name
             self.source = source
@@ -80,6 +96,11 @@ public struct Route: Sendable, Equatable {
             self.timeZone = timeZone
             self.onNul = onNul
             self.decoding = decoding
+            self.trims = trims
+            self.nullIf = nullIf
+            self.fallback = fallback
+            self.constant = constant
+            self.onError = onError
         }
     }
 

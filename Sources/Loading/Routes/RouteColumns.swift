@@ -19,6 +19,7 @@ extension Route {
     /// Where a column's value comes from.
     func source(of column: Column) -> ColumnSource {
         if let source = column.source { return source }
+        if column.constant != nil { return .constant }
         let matching: FieldPath.Names =
             switch names {
             case .snakeCase: .snakeCase
@@ -40,10 +41,14 @@ struct ColumnOptionCheck {
     private var usesZone = false
     private var usesOnNul = false
 
-    init(_ route: Route, _ columns: [(Route.Column, Table.Column)], of table: TableName) {
+    init(_ route: Route, _ columns: [(Route.Column, Table.Column)], of table: TableName, key: [String]) {
         self.route = route
         self.table = table
-        for (column, found) in columns { check(column, found.type) }
+        for (column, found) in columns {
+            check(column, found.type)
+            checkMending(column, found, isKey: key.contains(column.name))
+        }
+        checkKey(key.compactMap { name in columns.first { $0.0.name == name }?.0 })
         if let zone = route.timeZone, !usesZone, EncodingOptions.isKnownTimeZone(zone) {
             problems.append(
                 (
@@ -63,13 +68,58 @@ struct ColumnOptionCheck {
             problems.append(
                 ("on_no_fields: load has no effect: no column takes a field", "take `on_no_fields` out of the route"))
         }
-        if route.names == .snakeCase, !columns.contains(where: { $0.0.source == nil }) {
+        if route.names == .snakeCase, !columns.contains(where: { $0.0.source == nil && $0.0.constant == nil }) {
             problems.append(
                 (
                     "names: snake_case has no effect: every column says where it comes from",
                     "take `names` out of the route"
                 ))
         }
+    }
+
+    private mutating func checkMending(_ column: Route.Column, _ found: Table.Column, isKey: Bool) {
+        let source = route.source(of: column)
+        let place = "\(table).\(column.name)"
+        func report(_ option: String, _ reason: String, _ mend: String) {
+            problems.append(("\(option) of \(place) has no effect: \(reason)", mend))
+        }
+        if column.trims, source.isCoordinate {
+            report("trim", "\(source) is no text of a message", "take `trim` out")
+        }
+        if let text = column.nullIf.first, source.isCoordinate {
+            report("null_if: \(text)", "\(source) is no text of a message", "take `null_if` out")
+        } else if column.trims, let text = column.nullIf.first(where: \.hasOuterWhitespace) {
+            report(
+                "null_if: \"\(text)\"", "`trim` comes first and leaves no white space around it",
+                "write it without the white space")
+        }
+        if column.fallback != nil, source.isAlwaysThere, column.nullIf.isEmpty {
+            report("default", "\(source) is never absent and never null", "take `default` out")
+        }
+        guard column.onError == .null else { return }
+        if source.isCoordinate, source != .timestamp {
+            report("on_error: null", "\(source) is no value of a message", "take `on_error` out")
+        } else if isKey || found.isNotNull {
+            let why = isKey ? "the column is part of the key" : "the column is NOT NULL"
+            report(
+                "on_error: null", "\(why), so that NULL is a dead letter as well",
+                isKey ? "take `on_error` out" : "take `on_error` out, or DROP NOT NULL")
+        }
+    }
+
+    /// Messages that say nothing of any column of the key would all be the same row.
+    private mutating func checkKey(_ key: [Route.Column]) {
+        guard !key.isEmpty, key.allSatisfy({ $0.fallback != nil || $0.constant != nil }) else { return }
+        let names = key.map(\.name).joined(separator: ", ")
+        let isConstant = key.allSatisfy { $0.constant != nil }
+        problems.append(
+            (
+                "the key of \(table) (\(names)) has a \(isConstant ? "constant" : "default") in each of its columns: "
+                    + (isConstant ? "all messages" : "all messages without these fields") + " would be the same row",
+                isConstant
+                    ? "name a field of the messages for one of them"
+                    : "take `default` out for one of them; a message without it is a dead letter then"
+            ))
     }
 
     private mutating func check(_ column: Route.Column, _ type: PostgresType) {
@@ -130,11 +180,19 @@ extension ColumnSource {
 
     fileprivate var isMoment: Bool { self == .timestamp || self == .now }
 
-    /// What the loader itself says of a message.
-    fileprivate var isCoordinate: Bool {
+    /// What the loader itself says.
+    var isCoordinate: Bool {
         switch self {
-        case .topic, .partition, .offset, .timestamp, .now: true
+        case .topic, .partition, .offset, .timestamp, .now, .constant: true
         case .field, .value, .key, .header: false
+        }
+    }
+
+    /// A message that makes a row has it.
+    fileprivate var isAlwaysThere: Bool {
+        switch self {
+        case .topic, .partition, .offset, .now, .value, .constant: true
+        case .field, .key, .header, .timestamp: false
         }
     }
 
@@ -144,6 +202,12 @@ extension ColumnSource {
         case .timestamp, .now: type.takesMoments
         default: true
         }
+    }
+}
+
+extension String {
+    fileprivate var hasOuterWhitespace: Bool {
+        Array(utf8).withUnsafeBytes { $0.trimmingUnicodeWhitespace.count < $0.count }
     }
 }
 

@@ -10,6 +10,10 @@ package struct Target: Sendable {
         var type: PostgresType
         var isRequired: Bool
         var isNotNull: Bool
+        /// Nil where the route takes values as they come.
+        var mending: ColumnMending?
+        /// The default or constant as the type's input function reads it; nil where there is none.
+        var fixedInput: String?
         /// `json` or `jsonb`, where a whole key or value goes in as the JSON text it is.
         var isJSON: Bool
         /// The bit of this column in a row's set of those left out, for one that has a default and may be left to it.
@@ -18,6 +22,8 @@ package struct Target: Sendable {
         var defaultExpression: String?
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
         var isAlwaysIdentity = false
+
+        var refusesNull: Bool { isRequired || isNotNull }
     }
 
     enum Format: Sendable { case binary, text }
@@ -139,7 +145,7 @@ extension Target {
         if accepted.isEmpty, problems.isEmpty {
             problem(.missingColumn, "\(table.name) has no column that can be loaded", mend: "add columns to the table")
         }
-        for (text, mend) in ColumnOptionCheck(route, accepted, of: table.name).problems {
+        for (text, mend) in ColumnOptionCheck(route, accepted, of: table.name, key: key).problems {
             problem(.badOption, text, mend: mend)
         }
         rights.select = route.mode != .insert && !table.maySelect
@@ -154,7 +160,6 @@ extension Target {
             }
         }
         if !rights.isEmpty { problems.append(rights.problem(at: place, table: table, mode: route.mode, role: role)) }
-        guard problems.isEmpty else { return .failure(SetupProblems(problems)) }
 
         let options = accepted.map { column, _ in
             EncodingOptions(
@@ -173,9 +178,16 @@ extension Target {
                 } else {
                     .text(TextEncoder(found.type, options: options[position]))
                 }
+            var mended: (mending: ColumnMending, input: String?)?
+            do throws(EncodingFailure) {
+                mended = try mending(column, found.type, options[position], format)
+            } catch {
+                problems.append(.unfit(column, found.type, error, table: table.name, at: place))
+            }
             var bit: Int?
+            // What the route fills is never left to the table's default.
             if found.defaultExpression != nil || found.identity != .none, !column.isRequired,
-                !key.contains(column.name)
+                !key.contains(column.name), column.fallback == nil, column.constant == nil
             {
                 bit = bits
                 bits += 1
@@ -185,10 +197,12 @@ extension Target {
                     name: column.name, source: route.source(of: column), encoder: encoder, type: found.type,
                     isRequired: column.isRequired,
                     // Nulls are no key: each would be a row of its own for the server, all of them one row for a batch.
-                    isNotNull: found.isNotNull || key.contains(column.name), isJSON: found.type.isJSON,
-                    omissionBit: bit, defaultExpression: found.defaultExpression,
+                    isNotNull: found.isNotNull || key.contains(column.name), mending: mended?.mending,
+                    fixedInput: mended?.input, isJSON: found.type.isJSON, omissionBit: bit,
+                    defaultExpression: found.defaultExpression,
                     isAlwaysIdentity: found.identity == .always))
         }
+        guard problems.isEmpty else { return .failure(SetupProblems(problems)) }
         let comparisons = key.map { table.comparison(of: $0, key: key) }
         return .success(
             Target(

@@ -49,6 +49,8 @@ public struct RouteSample: Sendable, Equatable {
     public var unusedPaths: Set<String> = []
     /// Whether the server has read the rows, too: into the table itself, or at least into a copy of it.
     public var wasReadByServer = false
+    /// Values that would become NULL by `on_error: null`, by column.
+    public var nulledValues: [String: Int] = [:]
     /// Whether the rows went into the table itself, and out again: all that runs for a row there has had its say.
     public var wasTriedInTable = false
     /// The table's own triggers that ran for it.

@@ -83,6 +83,10 @@ public struct RouteTrial {
                 }
             }
             samples[index].rows += rows
+            for (column, count) in batch.nulledValues(of: batch.messages.indices, except: letters, targets)
+            where column.route == target.route.label {
+                samples[index].nulledValues[column.column, default: 0] += count
+            }
             samples[index].rejections = Self.merged(samples[index].rejections, letters, of: batch)
             samples[index].unusedPaths.formUnion(paths)
             for field in unused {
@@ -151,6 +155,11 @@ public struct RouteTrial {
             samples[index].objects += 1
             let keyFields = batch.key(of: message).flatMap { ofKey.read($0) } ?? [:]
             for (place, column) in columns.enumerated() {
+                // It stands in each row, and in no message.
+                if column.source == .constant {
+                    samples[index].columns[place].filled += 1
+                    continue
+                }
                 let found: InputValue?
                 switch column.source {
                 case .field: found = fields[place].flatMap { $0 }
@@ -235,6 +244,13 @@ public struct RouteTrial {
                         .sample, at: target.route.label,
                         "\(sample.rejected) of \(sample.messages) sampled messages would be dead letters",
                         mend: "see the reasons there", isWarning: true))
+            }
+            for (column, count) in sample.nulledValues.sorted(by: { $0.key < $1.key }) {
+                findings.append(
+                    SetupProblem(
+                        .sample, at: target.route.label,
+                        "\(count) of \(sample.messages) sampled messages have a value that \(column) cannot hold, and that "
+                            + "becomes NULL", mend: "nothing, if on_error: null is meant for it", isWarning: true))
             }
             for (dependence, count) in sample.dependent.sorted(by: { $0.value > $1.value }) {
                 findings.append(Self.finding(dependence, count, at: target.route.label))

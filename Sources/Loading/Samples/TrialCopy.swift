@@ -94,11 +94,17 @@ struct TrialCopy {
                 else { throw error }
                 try connection.execute("ROLLBACK TO SAVEPOINT loader_trial")
                 let guilty = next + line - 1
-                result.refused.append(
-                    DeadLetter(
-                        message: Int(rows[guilty].message), target: target.index, reason: .refused,
-                        column: error.column ?? error.copyColumn(among: columns.map(\.name)),
-                        explanation: "\(target.name): \(error.withoutRow(of: target.name))", sqlState: error.sqlState))
+                let column = error.copyColumn(among: columns.map(\.name))
+                // NULL would take its place.
+                let isUnfit = columns.contains { $0.name == column && $0.mending?.nullsUnfit == true }
+                if !isUnfit {
+                    result.refused.append(
+                        DeadLetter(
+                            message: Int(rows[guilty].message), target: target.index, reason: .refused,
+                            column: error.column ?? column,
+                            explanation: "\(target.name): \(error.withoutRow(of: target.name))",
+                            sqlState: error.sqlState))
+                }
                 refusals += 1
                 try send(next..<guilty)
                 next = guilty + 1

@@ -102,6 +102,10 @@ struct TrialLoad {
                     throw error.error
                 }
                 try connection.execute("ROLLBACK TO SAVEPOINT loader_trial")
+                if selection.setNull(error, part) {
+                    try connection.execute("RELEASE SAVEPOINT loader_trial")
+                    continue
+                }
                 let named = error.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
                 if let guilty = search.refused(part, naming: named) { note(rows[guilty], error.error, &result) }
             }

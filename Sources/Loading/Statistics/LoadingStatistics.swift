@@ -51,6 +51,20 @@ public final class LoadingStatistics: Sendable {
         }
     }
 
+    /// A column in which `on_error: null` puts NULL in the place of what it cannot hold.
+    public struct NulledColumn: Sendable, Hashable {
+        /// `routes[0]`.
+        public var route: String
+        public var table: String
+        public var column: String
+
+        public init(route: String, table: String, column: String) {
+            self.route = route
+            self.table = table
+            self.column = column
+        }
+    }
+
     /// What waits in memory.
     public struct Buffers: Sendable, Hashable {
         /// Messages, and ends of partitions, that librdkafka has fetched and nobody has taken.
@@ -79,6 +93,8 @@ public final class LoadingStatistics: Sendable {
         public var batches = 0
         /// By reason, as they stand in the table.
         public var deadLetters: [String: Int] = [:]
+        /// Values that became NULL; columns in which none has, yet, are there with 0.
+        public var nulledValues: [NulledColumn: Int] = [:]
         public var rebalances = 0
         public var fences = 0
         public var positionResets = 0

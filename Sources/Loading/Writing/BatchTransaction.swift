@@ -27,6 +27,8 @@ struct BatchTransaction {
     struct Loaded: Sendable {
         var rows = 0
         var deadLetters: [DeadLetter] = []
+        /// Values that the server refused, and that became NULL.
+        var nulledRefusals = 0
         /// From BEGIN until COMMIT was sent, and COMMIT; nil where only the ledger knows of it.
         var copying: Duration?
         var committing: Duration?
@@ -41,6 +43,7 @@ struct BatchTransaction {
             func sum(_ left: Duration?, _ right: Duration?) -> Duration? { left.map { $0 + (right ?? .zero) } ?? right }
             rows += other.rows
             deadLetters += other.deadLetters
+            nulledRefusals += other.nulledRefusals
             copying = sum(copying, other.copying)
             committing = sum(committing, other.committing)
             committed = other.committed ?? committed
@@ -119,6 +122,7 @@ struct BatchTransaction {
             care = careful.care
             loaded.rows = careful.loaded.rows
             loaded.deadLetters += careful.loaded.deadLetters
+            loaded.nulledRefusals = careful.loaded.nulledRefusals
         } else {
             var loading = TargetLoading(batch: batch, connection: connection)
             for selection in selections {

@@ -83,6 +83,10 @@ struct CarefulLoading {
             if isOrphan, waitsForParents { return }
             // One guilty row is refused several times until it is found.
             if !progress.search.isSearching { care.refused() }
+            if selection.setNull(refusal, part) {
+                loaded.nulledRefusals += 1
+                continue
+            }
             let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
             guard let guilty = progress.search.refused(part, naming: named) else { continue }
             try makeSure(refusal, guilty, of: selection)

@@ -203,7 +203,7 @@ final class Writer: @unchecked Sendable {
             case .loaded(let loaded):
                 sum.add(loaded)
                 batch.loaded(part)
-                settle(part, of: batch, loaded, &session)
+                settle(part, of: job, loaded, &session)
                 if batch.isLoaded {
                     tellShortened(topic)
                     return .loaded(batch, sum)
@@ -235,12 +235,15 @@ final class Writer: @unchecked Sendable {
 
     /// Takes note of a part that is in.
     private func settle(
-        _ part: Batch.Part, of batch: Batch, _ loaded: BatchTransaction.Loaded, _ session: inout Session
+        _ part: Batch.Part, of job: Job, _ loaded: BatchTransaction.Loaded, _ session: inout Session
     ) {
+        let nulled = job.batch.nulledValues(of: part.messages, except: loaded.deadLetters, job.targets)
+        if !nulled.isEmpty { statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) } }
         cameBack(since: &session.awaySince)
         condition.withLock { state.isAway = false }
         session.window.add(part.messages.count, bad: loaded.badMessages)
-        let refusals = loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused }
+        let refusals =
+            loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused } + loaded.nulledRefusals
         if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
         if session.size.loaded(part.messages.count, whole: options.batch.maxRows) {
             logger.notice("batches go whole again", metadata: ["writer": .stringConvertible(index)])

@@ -281,7 +281,10 @@ struct RowSelectionTests {
         #expect(batch.deadLetters.map(\.message) == [0, 1, 2])
         #expect(batch.deadLetters.allSatisfy { $0.column == "a" })
         #expect(batch.deadLetters.first?.reason == .null)
-        #expect(batch.deadLetters.first?.explanation == "public.orders.a is part of the key, found null")
+        #expect(
+            batch.deadLetters.first?.explanation
+                == "public.orders.a is part of the key, and the message's field a is null"
+        )
         #expect(RowSelection(batch: batch, target: target).rows.map(\.message) == [3])
     }
 }
