@@ -192,7 +192,7 @@ struct Poison: FaultCase {
             return environment
         }
 
-        /// No variable says that a field is required.
+        /// What `--set` says of a column goes along with what variables say of others.
         private static let command = [
             "run", "--until-end", "--set", "routes.0.columns.must.from=must", "--set",
             "routes.0.columns.must.required=true",

@@ -139,7 +139,7 @@ import Testing
                 Route(
                     topics: [.name("orders"), .name("refunds")], table: TableName(schema: nil, name: "events"),
                     mode: .ignore, key: ["order_id"],
-                    columns: [Route.Column(name: "order_id", source: .field(FieldPath(["order", "id"])))])
+                    columns: [.loose("order_id", source: .field(FieldPath(["order", "id"])))])
             ])
     }
 

@@ -9,7 +9,9 @@ enum ConfigurationEnvironment {
     }
 
     /// An empty variable counts as not set, as Compose files leave them.
-    static func read(_ environment: [String: String]) -> Result {
+    ///
+    /// - Parameter substitution: for what is written in the file's manner.
+    static func read(_ environment: [String: String], _ substitution: Substitution = .none) -> Result {
         var result = Result()
         let variables = environment.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         let aliases = ConfigurationKey.all.flatMap { key in key.aliases.map { (alias: $0, key: key) } }
@@ -22,8 +24,8 @@ enum ConfigurationEnvironment {
         let known = Set(aliases.map(\.alias.name)).union(ConfigurationKey.reservedVariables)
         for (name, text) in variables where name.hasPrefix("LOADER_") && !known.contains(name) {
             if let path = path(ofVariable: name) {
-                result.settings.append(
-                    ConfigurationSetting(path: path, value: value(of: text), origin: .variable(name)))
+                let isNameLoose = path.isOfColumn && name == name.uppercased()
+                result.add(text, at: path, .variable(name), isNameLoose: isNameLoose, substitution)
             } else if !isServiceLink(name) {
                 result.problems.append(unknownVariable(name, known: known))
             }
@@ -32,7 +34,7 @@ enum ConfigurationEnvironment {
     }
 
     /// Reads `batch.max_rows=100`.
-    static func read(assignments: [String]) -> Result {
+    static func read(assignments: [String], _ substitution: Substitution = .none) -> Result {
         var result = Result()
         for assignment in assignments {
             guard let equals = assignment.firstIndex(of: "="), equals > assignment.startIndex else {
@@ -48,14 +50,13 @@ enum ConfigurationEnvironment {
                 result.problems.append(unknownArgument(typed))
                 continue
             }
-            let value = value(of: String(assignment[assignment.index(after: equals)...]))
-            result.settings.append(
-                ConfigurationSetting(path: path, value: value, origin: .argument(path.description)))
+            let text = String(assignment[assignment.index(after: equals)...])
+            result.add(text, at: path, .argument(path.description), substitution)
         }
         return result
     }
 
-    private static func value(of text: String) -> ConfigurationValue {
+    fileprivate static func value(of text: String) -> ConfigurationValue {
         ["null", "~"].contains(text) ? .null : .text(text)
     }
 
@@ -109,6 +110,36 @@ enum ConfigurationEnvironment {
             code: .unknownKey, origin: .argument(typed), message: "unknown key",
             mend: near.map { "Did you mean \($0)?" } ?? "`loader config --reference` lists all of them.")
     }
+}
+
+extension ConfigurationEnvironment.Result {
+    /// Adds a setting, or for a column several: `{ from: total, required: true }` is what would stand in the file.
+    fileprivate mutating func add(
+        _ text: String, at path: ConfigurationPath, _ origin: ConfigurationOrigin, isNameLoose: Bool = false,
+        _ substitution: Substitution
+    ) {
+        guard path.isOfColumn, path.components.last == .name("from"), text.first(where: { !$0.isWhitespace }) == "{"
+        else {
+            settings.append(
+                ConfigurationSetting(
+                    path: path, value: ConfigurationEnvironment.value(of: text), origin: origin,
+                    isNameLoose: isNameLoose))
+            return
+        }
+        var file = ConfigurationFile(origin, substitution: substitution)
+        file.read(text, ofColumn: ConfigurationPath(Array(path.components.dropLast())))
+        problems += file.problems
+        settings += file.settings.map { setting in
+            var setting = setting
+            setting.isNameLoose = isNameLoose
+            return setting
+        }
+    }
+}
+
+extension ConfigurationPath {
+    /// `routes[0].columns.total.from`.
+    var isOfColumn: Bool { components.count == 5 && components[2] == .name("columns") }
 }
 
 extension ConfigurationKey {

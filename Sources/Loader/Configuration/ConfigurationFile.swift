@@ -5,6 +5,8 @@ import Yams
 struct ConfigurationFile {
     var name: String
     var substitution: Substitution
+    /// Where the text stands, if it is no file's.
+    private let place: ConfigurationOrigin?
 
     private(set) var settings: [ConfigurationSetting] = []
     private(set) var problems: [ConfigurationProblem] = []
@@ -14,12 +16,27 @@ struct ConfigurationFile {
     init(name: String, substitution: Substitution) {
         self.name = name
         self.substitution = substitution
+        place = nil
     }
 
-    mutating func read(_ text: String) {
+    /// For what a variable or an argument says in the file's manner: `{ from: total, required: true }`.
+    init(_ place: ConfigurationOrigin, substitution: Substitution) {
+        name = ""
+        self.substitution = substitution
+        self.place = place
+    }
+
+    mutating func read(_ text: String) { read(text, at: ConfigurationPath(), ConfigurationKey.all) }
+
+    /// Reads what stands behind a column's name.
+    mutating func read(_ text: String, ofColumn path: ConfigurationPath) {
+        read(text, at: path, ConfigurationKey.all.filter { $0.pattern.segments.contains(.placeholder("column")) })
+    }
+
+    private mutating func read(_ text: String, at path: ConfigurationPath, _ keys: [ConfigurationKey]) {
         do {
             guard let root = try Parser(yaml: text).singleRoot() else { return }
-            walk(root, ConfigurationPath(), ConfigurationKey.all)
+            walk(root, path, keys)
         } catch let error as YamlError {
             report(error)
         } catch {
@@ -144,6 +161,7 @@ struct ConfigurationFile {
     }
 
     private func origin(of node: Node?, _ substitutions: [String] = []) -> ConfigurationOrigin {
+        if let place { return place }
         let mark = node?.mark
         return .file(name, line: mark?.line ?? 1, column: mark?.column ?? 1, substitutions: substitutions)
     }
@@ -176,7 +194,7 @@ struct ConfigurationFile {
 
     private mutating func report(_ error: YamlError) {
         func add(_ code: ConfigurationProblem.Code, _ mark: Mark?, _ message: String, _ mend: String) {
-            let origin = ConfigurationOrigin.file(name, line: mark?.line ?? 1, column: mark?.column ?? 1)
+            let origin = place ?? .file(name, line: mark?.line ?? 1, column: mark?.column ?? 1)
             problems.append(
                 ConfigurationProblem(code: code, path: nil, origin: origin, message: message, mend: mend))
         }

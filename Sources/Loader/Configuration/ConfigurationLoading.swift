@@ -58,8 +58,8 @@ extension Configuration {
     init(_ sources: ConfigurationSources, only sections: [String]? = nil) throws(ConfigurationProblems) {
         var problems: [ConfigurationProblem] = []
         var unread: Set<ConfigurationPath> = []
+        let substitution = Substitution(environment: sources.environment, readFile: sources.readFile)
         if let (name, text) = sources.file {
-            let substitution = Substitution(environment: sources.environment, readFile: sources.readFile)
             var file = ConfigurationFile(name: name, substitution: substitution)
             file.read(text)
             for setting in file.settings { settings.put(setting) }
@@ -67,9 +67,11 @@ extension Configuration {
             unread = file.unread
         }
         let routesInFile = settings.routeCount
-        let environment = ConfigurationEnvironment.read(sources.environment)
+        let environment = ConfigurationEnvironment.read(sources.environment, substitution)
+        let assigned = ConfigurationEnvironment.read(assignments: sources.assignments, substitution)
         problems += environment.problems
-        for setting in environment.settings {
+        let written = settings.all + assigned.settings
+        for setting in environment.settings.map({ $0.named(as: written) }) {
             if routesInFile > 1, case .variable(let name) = setting.origin, !name.hasPrefix("LOADER_ROUTES"),
                 setting.path.components.first == .name("routes")
             {
@@ -82,7 +84,6 @@ extension Configuration {
             }
             settings.put(setting)
         }
-        let assigned = ConfigurationEnvironment.read(assignments: sources.assignments)
         problems += assigned.problems
         for setting in assigned.settings { settings.put(setting) }
 
@@ -92,6 +93,7 @@ extension Configuration {
         problems += applyDefaults()
         let (failures, bad) = applySettings()
         problems += failures
+        markLooseNames()
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {
@@ -143,6 +145,16 @@ extension Configuration {
             }
         }
         return (problems, bad)
+    }
+
+    /// Columns that only a variable names: how the table writes them, the catalog tells.
+    private mutating func markLooseNames() {
+        for setting in settings.all where setting.isNameLoose {
+            guard let route = setting.path.indexes.first, let name = setting.path.names.dropFirst(2).first,
+                let column = loading.routes[route].columns?.firstIndex(where: { $0.name == name })
+            else { continue }
+            loading.routes[route].columns?[column].isNameLoose = true
+        }
     }
 
     private func missing(unread: Set<ConfigurationPath>, environment: [String: String]) -> [ConfigurationProblem] {
@@ -215,6 +227,25 @@ extension ConfigurationPath {
             }
         }
         return "LOADER_" + parts.joined(separator: "_")
+    }
+}
+
+extension ConfigurationSetting {
+    /// The same for the column that the file or the command line writes in its own way.
+    fileprivate func named(as written: [ConfigurationSetting]) -> ConfigurationSetting {
+        guard isNameLoose, case .name(let name) = path.components[3] else { return self }
+        let names = Set(
+            written.compactMap { other -> String? in
+                guard other.path.isOfColumn, other.path.indexes == path.indexes,
+                    case .name(let found) = other.path.components[3]
+                else { return nil }
+                return Route.Column.variableForm(found) == Route.Column.variableForm(name) ? found : nil
+            })
+        guard !names.contains(name), let found = names.first, names.count == 1 else { return self }
+        var setting = self
+        setting.path.components[3] = .name(found)
+        setting.isNameLoose = false
+        return setting
     }
 }
 

@@ -124,9 +124,13 @@ struct ConfigurationPattern: Sendable, Hashable, CustomStringConvertible {
             case .placeholder(let placeholder):
                 // A placeholder takes the rest: nothing in the name says where a user's own name would end.
                 guard position == segments.count - 1, !rest.isEmpty else { return nil }
-                let name = rest.lowercased()
-                // librdkafka's properties have dots and never underscores.
-                path.components.append(.name(placeholder == "property" ? name.replacing("_", with: ".") : name))
+                if placeholder == "property" {
+                    // librdkafka's properties have dots and never underscores.
+                    path.components.append(.name(rest.lowercased().replacing("_", with: ".")))
+                } else {
+                    // Upper case is the manner of variables; other cases are meant.
+                    path.components.append(.name(rest == rest.uppercased() ? rest.lowercased() : String(rest)))
+                }
                 rest = ""
             }
         }

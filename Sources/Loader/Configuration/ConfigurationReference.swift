@@ -62,6 +62,12 @@ enum ConfigurationReference {
         `LOADER_` variable is a mistake, except those that Kubernetes sets for a service of that name. Lists take commas:
         `KAFKA_TOPIC=orders,refunds`. On the command line: `--set batch.max_rows=1000 --set routes.0.mode=ignore`.
 
+        A column's variable says what would stand behind its name in the file: an expression, or in braces its options,
+        `LOADER_ROUTES_0_COLUMNS_TOTAL={ from: order.total, required: true }`. In upper case it means the column that is
+        called so but for the case, with `_` for what is neither letter nor digit: `..._COLUMNS_CUSTOMERNAME` is `customername`,
+        `CustomerName` or whichever of them the table has. Where it has several, the end of the variable's name in the
+        column's own case says which: `..._COLUMNS_CustomerName`.
+
         ## Writing values
 
         - **Durations** have a unit: `us`, `ms`, `s`, `m`, `h`, `d`; `1m30s` and `0.5s` are fine. The variable

@@ -58,7 +58,7 @@ private struct Check {
         }
         for column in route.columns ?? [] { self.column(column, of: index) }
         if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
-            for column in key where !columns.contains(where: { $0.name == column }) {
+            for column in key where !columns.contains(where: { $0.isNamed(column) }) {
                 report(
                     path("routes[].key", index), "\(column) is not among the route's columns",
                     "Add \(column) to columns, or take it out of the key.")

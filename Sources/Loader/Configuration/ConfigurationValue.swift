@@ -27,6 +27,8 @@ struct ConfigurationSetting: Sendable, Equatable {
     var origin: ConfigurationOrigin
     /// Its text was read from a file of its own, `${file:…}`, as secrets are.
     var isFromSecretFile = false
+    /// A column's name in the path is a variable's, whose upper case says nothing of the column's own.
+    var isNameLoose = false
 }
 
 /// Settings by path, in the order in which they were first written; a later one takes the place of an earlier one.

@@ -13,6 +13,9 @@ struct Substitution {
         var readsFile: Bool { sources.contains { $0.hasPrefix("file:") } }
     }
 
+    /// Where nothing can be read.
+    static var none: Substitution { Substitution(environment: [:], readFile: { _ in nil }) }
+
     var environment: [String: String]
     /// Answers nil for a file that cannot be read.
     var readFile: (String) -> String?

@@ -62,6 +62,8 @@ public struct Route: Sendable, Equatable {
 
     public struct Column: Sendable, Equatable {
         public var name: String
+        /// The name is a variable's: the column is the one of the table that a variable would call so.
+        public var isNameLoose = false
         /// Nil: the field of the column's own name.
         public var source: ColumnSource?
         /// A message without this field, or with null in it, is a dead letter.

@@ -1,7 +1,33 @@
 import Postgres
 import Records
 
+extension Route.Column {
+    /// How a variable writes a column's name: in upper case, and with underscores for what is neither letter nor digit.
+    public static func variableForm(_ name: String) -> String {
+        String(name.uppercased().map { $0.isLetter || $0.isNumber ? $0 : "_" })
+    }
+
+    /// Whether the column of the table that is called so may be meant.
+    public func isNamed(_ column: String) -> Bool {
+        name == column || isNameLoose && Self.variableForm(name) == Self.variableForm(column)
+    }
+}
+
 extension Route {
+    /// The same route with its columns called as the table calls them, where that is clear.
+    func namingColumns(asIn table: Table) -> Route {
+        var route = self
+        route.columns = columns?.map { column in
+            guard column.isNameLoose, table.column(named: column.name) == nil else { return column }
+            let meant = table.columns.filter { column.isNamed($0.name) }
+            guard meant.count == 1 else { return column }
+            var column = column
+            column.name = meant[0].name
+            return column
+        }
+        return route
+    }
+
     /// The columns to load: those that the route names, and unless it says otherwise the table's others.
     ///
     /// What the server fills itself is left out where nobody names it and it is no key.

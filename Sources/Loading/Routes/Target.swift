@@ -78,6 +78,7 @@ extension Target {
     package static func compile(
         _ route: Route, index: Int, table: Table, role: String? = nil
     ) -> Result<Target, SetupProblems> {
+        let route = route.namingColumns(asIn: table)
         var problems: [SetupProblem] = []
         var rights = MissingRights()
         let place = route.label
@@ -94,10 +95,13 @@ extension Target {
         var seen: Set<String> = []
         for column in wanted {
             guard let found = table.column(named: column.name) else {
+                let meant = table.columns.map(\.name).filter { column.isNamed($0) }
                 let near = nearest(to: column.name, in: table.columns.map(\.name))
                 problem(
                     .missingColumn, "\(table.name) has no column \(quoteIdentifier(column.name))",
-                    mend: near.map { "did you mean \($0)?" } ?? "add the column or take it out of `columns`")
+                    mend: meant.count > 1
+                        ? "end the variable's name as the table writes the column: \(meant.joined(separator: ", "))"
+                        : near.map { "did you mean \($0)?" } ?? "add the column or take it out of `columns`")
                 continue
             }
             guard seen.insert(column.name).inserted else {

@@ -37,6 +37,33 @@ struct RouteColumnsTests {
         #expect(problems(.made(rest: .none, columns: [total]), notNull).map(\.code) == [.unroutedColumn])
     }
 
+    @Test("a column that a variable names is the table's of that name but for the case")
+    func looseNames() throws {
+        let table = Table.made([
+            .made("Id", .int8), .made("Order total"), .made("a"), .made("A"), .made("bC"), .made("Bc"),
+        ])
+        func compile(_ name: String, isNameLoose: Bool = true) -> Result<Target, SetupProblems> {
+            var column = Route.Column(name: name, source: .field(FieldPath(["x"])))
+            column.isNameLoose = isNameLoose
+            return Target.compile(.made(columns: [column]), index: 0, table: table)
+        }
+        for (name, meant) in [("id", "Id"), ("order_total", "Order total"), ("a", "a")] {
+            let filled = try compile(name).get().columns.filter { $0.source.description == "x" }.map(\.name)
+            #expect(filled == [meant])
+        }
+        for (name, isNameLoose, mend) in [
+            ("bc", true, "end the variable's name as the table writes the column: bC, Bc"),
+            ("id", false, "did you mean"),
+        ] {
+            guard case .failure(let found) = compile(name, isNameLoose: isNameLoose) else {
+                Issue.record("\(name) was found")
+                continue
+            }
+            #expect(found.problems.map(\.code) == [.missingColumn])
+            #expect(found.problems.first?.mend.hasPrefix(mend) == true, "\(found.problems)")
+        }
+    }
+
     @Test(
         "an option that cannot change anything is a mistake that names itself and the mend",
         arguments: [
