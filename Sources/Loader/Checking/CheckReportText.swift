@@ -119,7 +119,9 @@ struct CheckReportText {
                 column.source.shown,
             ]
             if hasSample {
-                row.append(column.filled.map { share($0, of: values) } ?? "")
+                // What is neither is missing.
+                let null = column.null.flatMap { $0 > 0 ? ", \(share($0, of: values)) null" : nil } ?? ""
+                row.append(column.filled.map { share($0, of: values) + null } ?? "")
                 row.append((column.example ?? "").shown)
             }
             rows.append(row)

@@ -31,6 +31,10 @@ func likelySource(of column: String, among paths: Set<String>) -> String? {
     if wanted.hasPrefix("kafka_"), let place = places[String(wanted.dropFirst("kafka_".count))] { return place }
     // A field of another object's with the same name.
     if let inner = folded.first(where: { $0.folded.hasSuffix("_" + wanted) }) { return inner.path }
-    let near = nearest(to: wanted, in: folded.map(\.folded))
+    // Of short names nearly all are near each other.
+    let near = nearest(to: wanted, in: folded.map(\.folded)).flatMap { near in
+        let distance = editDistance(Array(wanted.utf8), Array(near.utf8))
+        return wanted.count >= 3 && distance <= max(1, wanted.count / 4) ? near : nil
+    }
     return folded.first { $0.folded == near }?.path
 }

@@ -256,25 +256,7 @@ public struct RouteTrial {
                 findings.append(Self.finding(dependence, count, at: target.route.label))
             }
             findings += undecoded(target, sample)
-            // What has a default, and nobody has said that a field should fill it, may well stay empty.
-            let empty = zip(target.columns, sample.columns).filter { column, measured in
-                measured.filled == 0 && (column.omissionBit == nil || target.route.names(column: column.name))
-            }.map(\.0)
-            guard sample.objects > 0, !empty.isEmpty else { continue }
-            let names = empty.map(\.name).joined(separator: ", ")
-            let meant = empty.compactMap { column in
-                likelySource(of: column.name, among: sample.unusedPaths).map { "`\(column.name): \($0)`" }
-            }
-            findings.append(
-                SetupProblem(
-                    .sample, at: target.route.label,
-                    empty.count == 1
-                        ? "no value for \(names) in any of \(sample.objects) messages"
-                        : "no value for \(empty.count) columns in any of \(sample.objects) messages: \(names)",
-                    mend: meant.isEmpty
-                        ? "check their sources; a column of the table that no message fills is left to its default, or NULL, "
-                            + "and with `rest: none` left alone"
-                        : "did you mean, under `columns`: \(meant.joined(separator: ", "))?", isWarning: true))
+            findings += UnfilledColumns(target, sample).findings
         }
         return findings
     }

@@ -24,5 +24,7 @@ struct SnakeCaseTests {
         #expect(likelySource(of: "order_id", among: paths) == "orderId")
         #expect(likelySource(of: "kafka_offset", among: paths) == "$offset")
         #expect(likelySource(of: "entirely_else", among: paths) == nil)
+        #expect(likelySource(of: "note", among: ["rate", "n"]) == nil)
+        #expect(likelySource(of: "a", among: ["b"]) == nil)
     }
 }
