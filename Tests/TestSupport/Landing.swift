@@ -106,10 +106,25 @@ public struct Landing: Sendable {
                 deadline = .now + timeout * testTimeScale
             }
             guard ContinuousClock.now < deadline else {
-                throw TimedOut(what: "\(count) \(what) are in; no more than \(reached) are")
+                throw TimedOut(what: "\(count) \(what) are in; no more than \(reached) are; \(whereabouts())")
             }
             try await Task.sleep(for: .milliseconds(10))
         }
+    }
+
+    /// Who has how much of each partition, for when something is missing: the loader, or whoever wrote to the topic.
+    private func whereabouts() -> String {
+        do {
+            let positions = try positions()
+            let places = try broker.withAdmin { admin in
+                try (0..<Int32(broker.partitionCount(of: topic))).map { partition in
+                    let place = TopicPartition(topic: topic, partition: partition)
+                    let end = try admin.watermarks(of: place, timeout: .seconds(30)).high
+                    return "[\(partition)] \(positions[partition] ?? 0) of \(end)"
+                }
+            }
+            return "the ledger is at \(places.joined(separator: ", "))"
+        } catch { return "how far the ledger is cannot be read: \(error)" }
     }
 
     /// How many messages the topic has taken, counted from offset 0.
