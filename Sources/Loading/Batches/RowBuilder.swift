@@ -225,7 +225,7 @@ package final class RowBuilder {
                         found |= plan.field(index, fields, keyFields).kind.rawValue
                     }
                     try encodeRare(message, plan, index, fields, keyFields, in: batch, into: &section.buffer)
-                    note(section, fieldStart, columns[index], isBinary)
+                    note(section, fieldStart, columns[index].omission, columns[index].omissionWord, isBinary)
                     index += 1
                     if index == keyCount { keyEnd = section.buffer.count }
                     continue
@@ -236,7 +236,7 @@ package final class RowBuilder {
                 } else {
                     try columns[index].encoder.encode(value, into: &section.buffer, containers: containers)
                 }
-                note(section, fieldStart, columns[index], isBinary)
+                note(section, fieldStart, columns[index].omission, columns[index].omissionWord, isBinary)
                 index += 1
                 if index == keyCount { keyEnd = section.buffer.count }
             }
@@ -266,10 +266,12 @@ package final class RowBuilder {
 
     /// Notes that a column which may be left out was given as null.
     @inline(__always)
-    private func note(_ section: Batch.Section, _ fieldStart: Int, _ column: RowPlan.Column, _ isBinary: Bool) {
-        guard column.omission != 0, section.buffer.endsWithNull(from: fieldStart, isBinary ? .binary : .text)
+    private func note(
+        _ section: Batch.Section, _ fieldStart: Int, _ omission: UInt64, _ omissionWord: Int, _ isBinary: Bool
+    ) {
+        guard omission != 0, section.buffer.endsWithNull(from: fieldStart, isBinary ? .binary : .text)
         else { return }
-        section.nulls[column.omissionWord] |= column.omission
+        section.nulls[omissionWord] |= omission
     }
 
     /// A value that the route mends, or that is no field of the message. What does not fit becomes NULL where the route
