@@ -63,7 +63,8 @@ extension TableProposal {
         let places = columns.filter { $0.misfits.count > 0 }.map { "\($0.name): \($0.misfits.words($0.proposal.type))" }
         return
             "\(refused) of \(profile.records.count) sampled messages will be dead letters (\(places.joined(separator: "; "))): "
-            + "the types are what nearly all values have. Widen a column to text or jsonb if these are meant"
+            + "the types are what nearly all values have. Widen a column to text or jsonb if these are meant, or "
+            + "let the route mend them (`null_if`, `on_error: null`)"
     }
 
     /// As SQL names the table.

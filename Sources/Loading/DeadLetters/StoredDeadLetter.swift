@@ -30,17 +30,24 @@ enum DeadLetterMend {
                 "mend the producer; such a message fits no route, so `loader dead-letters purge` it once it is sent again"
         case .wrongType, .badSyntax:
             return
-                "change the type of \(place), say how it is to be read (`unit`, `decode`), or take the column from another "
-                + "field (`columns` in the route), \(replay)"
-        case .outOfRange, .tooLong: return "widen \(place), \(replay)"
+                "change the type of \(place), say how it is to be read (`unit`, `decode`), take the column from another "
+                + "field (`columns` in the route), or let the route mend such values (`trim`, `null_if`, `on_error: null`), "
+                + replay
+        case .outOfRange, .tooLong: return "widen \(place), or set `on_error: null` for it, \(replay)"
         case .nul: return "set `on_nul: strip` or `replace` in the route, \(replay)"
         case .missingZone: return "set `zone` for the column or the route, \(replay)"
         case .noFields:
             return
                 "name the right fields in `columns`, set `names: snake_case` or `on_no_fields: load`, or purge what is not "
                 + "meant for \(table.isEmpty ? "the table" : table), \(replay)"
-        case .missingField: return "take `required` from \(place), or name the right field in `columns`, \(replay)"
-        case .null: return "drop the NOT NULL of \(place), or name the right field in `columns`, \(replay)"
+        case .missingField:
+            return
+                "take `required` from \(place) (a `default` may stand for the field), or name the right field in `columns`, "
+                + replay
+        case .null:
+            return
+                "drop the NOT NULL of \(place), give it a `default` in the route if it is no key, or name the right field in "
+                + "`columns`, \(replay)"
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
