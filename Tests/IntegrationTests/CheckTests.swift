@@ -109,6 +109,45 @@ struct CheckTests {
         }
     }
 
+    @Test("what becomes NULL by on_error is counted and is no dead letter", arguments: ["insert", "upsert"])
+    func nulledValues(mode: String) async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute("CREATE TABLE hosts (id bigint PRIMARY KEY, ip inet, load int)")
+            let values = (0..<20).map {
+                #"{"id": \#($0), "ip": "\#($0 % 5 == 0 ? "nowhere" : "10.0.0.1")", "load": \#($0 == 7 ? "\"high\"" : "1")}"#
+            }
+            try scenario.broker.produce(values.map { TestMessage(partition: 0, value: $0) }, to: scenario.topic)
+            let columns = "columns: { ip: { on_error: null }, load: { on_error: null } }"
+            let report = try report(
+                scenario, route: "topic: \(scenario.topic), table: hosts, mode: \(mode), \(columns)")
+            let route = try #require(report.routes.first)
+            #expect(route.deadLetters.isEmpty && route.sample?.rows == 20 && route.sample?.wasTriedInTable == true)
+            let told = route.problems.map(\.problem).filter { $0.hasSuffix("becomes NULL") }
+            #expect(
+                told.count == 2 && told.first?.hasPrefix("4 of 20") == true && told.last?.hasPrefix("1 of 20") == true)
+        }
+    }
+
+    @Test("a route that leaves the table's columns empty is never all well, and its advice loses nothing")
+    func neverAllWell() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute(
+                "CREATE TABLE orders (id bigint PRIMARY KEY, total numeric, notes text, kafka_offset bigint)")
+            let values = (0..<5).map { #"{"id": \#($0), "total": 1.5}"# }
+            try scenario.broker.produce(values.map { TestMessage(partition: 0, value: $0) }, to: scenario.topic)
+            func look(_ more: String) throws -> CheckReport {
+                try report(scenario, route: "topic: \(scenario.topic), table: orders, mode: upsert, \(more)")
+            }
+            let half = try look("rest: none, columns: { id: id, kafka_offset: $offset }")
+            #expect(half.status == .warning)
+            #expect(half.problems.contains { $0.mend.contains("`total: total`") }, "\(half.problems)")
+            let all = try look("columns: { kafka_offset: $offset }")
+            #expect(all.problems.contains { $0.problem.hasPrefix("each upsert sets notes to NULL") }, "\(all.problems)")
+            let advised = try look("rest: none, columns: { kafka_offset: $offset, id: id, total: total }")
+            #expect(advised.routes.first?.status == .ok, "\(advised.problems)")
+        }
+    }
+
     @Test(
         "the sample's rows are tried in the table itself and taken back: triggers, types and checks speak, whatever their SQLSTATE",
         arguments: ["insert", "upsert"])
