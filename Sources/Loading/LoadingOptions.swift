@@ -30,6 +30,11 @@ public struct LoadingOptions: Sendable {
             self.topic = topic
             self.maxShare = maxShare
         }
+
+        /// What to do about dead letters.
+        public var mend: String {
+            table == nil ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"
+        }
     }
 
     public struct Database: Sendable, Equatable {

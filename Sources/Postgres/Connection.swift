@@ -56,6 +56,13 @@ public final class Connection {
     /// As libpq counts: 150020 for 15.20.
     public var serverVersion: Int { Int(PQserverVersion(handle)) }
 
+    /// The database and the server that it is connected to: `shop on db1:5432`.
+    public var place: String {
+        func text(_ value: UnsafeMutablePointer<CChar>?) -> String { value.map { String(cString: $0) } ?? "" }
+        return ConnectionOptions.place(
+            database: text(PQdb(handle)), hosts: text(PQhost(handle)), ports: text(PQport(handle)))
+    }
+
     /// What the server reports unasked: `server_encoding`, `TimeZone`, `in_hot_standby` (14+), …
     public func parameter(_ name: String) -> String? {
         PQparameterStatus(handle, name).map { String(cString: $0) }

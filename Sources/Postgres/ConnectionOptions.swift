@@ -51,6 +51,27 @@ public struct ConnectionOptions: Sendable, Equatable {
         return keywords
     }
 
+    /// The database and its hosts as they are asked for, `shop on db1:5432,db2:5432`; without a user or a password.
+    public var place: String {
+        let environment = ProcessInfo.processInfo.environment
+        let hosts =
+            said("host") ?? said("hostaddr") ?? environment["PGHOST"] ?? environment["PGHOSTADDR"] ?? "localhost"
+        let user = said("user") ?? environment["PGUSER"]
+        return Self.place(
+            database: said("dbname") ?? environment["PGDATABASE"] ?? user ?? "", hosts: hosts,
+            ports: said("port") ?? environment["PGPORT"] ?? "5432")
+    }
+
+    /// - Parameter ports: one for each host, or one for all.
+    static func place(database: String, hosts: String, ports: String) -> String {
+        let ports = ports.split(separator: ",", omittingEmptySubsequences: false)
+        let places = hosts.split(separator: ",", omittingEmptySubsequences: false).enumerated().map { index, host in
+            let port = ports.count > index ? ports[index] : ports.last ?? ""
+            return "\(host.contains(":") ? "[\(host)]" : host):\(port.isEmpty ? "5432" : port)"
+        }
+        return (database.isEmpty ? "" : database + " on ") + places.joined(separator: ",")
+    }
+
     /// Several hosts are a primary and its standbys, and which of them is the primary changes: the first that answers will
     /// not do, unless the URL or `PGTARGETSESSIONATTRS` says so.
     var wantsWritable: Bool {

@@ -43,7 +43,7 @@ struct ServingTests {
                 }
             }
             let status = try await client.status()
-            #expect(status.state.title == "Well")
+            #expect(status.state.title == "Well, but for dead letters")
             #expect(status.messages == 2030)
             #expect(status.rows == 2000)
             #expect(status.partitions.allSatisfy { $0.position >= 500 && $0.lag == 0 })

@@ -130,7 +130,9 @@ private struct Scene {
     let now = ContinuousClock.now
     let time = Date()
 
-    var status: ServiceStatus { ServiceStatus(snapshot, group: "orders-loader", at: now, time: time) }
+    var status: ServiceStatus {
+        ServiceStatus(snapshot, facts: ServiceFacts(group: "orders-loader"), at: now, time: time)
+    }
 
     static var well: Scene { Scene(partitions: 4) { (5000 * $0, 1042 + ($0 % 5) * (599 - $0)) } }
 
@@ -152,7 +154,16 @@ private struct Scene {
 
     static var deadLetters: Scene {
         var scene = well
-        scene.snapshot.deadLetters = ["missing_field": 310, "refused_by_server": 7, "wrong_type": 1204, "tombstone": 0]
+        for (count, column, reason, state) in [
+            (310, "customer_id", "missing_field", nil), (7, nil, "refused_by_server", "23503"),
+            (1204, "total_price", "wrong_type", nil),
+        ] {
+            scene.snapshot.count(
+                LetterFigure(
+                    count: count, last: scene.time - 30, place: "orders[2]@748000",
+                    explanation: "expected numeric(12,2), found an object"),
+                of: LetterKind(table: "public.orders", column: column, reason: reason, sqlState: state))
+        }
         for count in 0..<3 {
             scene.snapshot.note(
                 Incident(

@@ -33,20 +33,29 @@ struct ServiceStatus: Sendable {
     let condition: Condition
     let snapshot: LoadingStatistics.Snapshot
     let time: Date
-    /// The consumer group.
-    let group: String
+    let facts: ServiceFacts
 
     var isReady: Bool { isLive && obstacles.isEmpty }
+
+    /// The part of the last ten minutes' messages that are dead letters, 0…1.
+    var badShare: Double {
+        let lately = snapshot.lately(at: time)
+        return lately.deadLetters == 0 ? 0 : min(1, Double(lately.deadLetters) / Double(max(1, lately.messages)))
+    }
+
+    /// From this share of dead letters on a loader is not well.
+    static let bearableShare = 0.001
 
     /// - Parameter maxPollInterval: past that the group has thrown the loader out anyway, and nothing that it waits for
     ///   inside of one turn of its loop takes so long.
     init(
-        _ snapshot: LoadingStatistics.Snapshot, group: String = "", maxPollInterval: Duration = .seconds(300),
+        _ snapshot: LoadingStatistics.Snapshot, facts: ServiceFacts = ServiceFacts(),
+        maxPollInterval: Duration = .seconds(300),
         at now: ContinuousClock.Instant = .now, time: Date = Date()
     ) {
         self.snapshot = snapshot
         self.time = time
-        self.group = group
+        self.facts = facts
         // Before the first turn it is starting, which is life enough.
         isLive = snapshot.lastTurn.map { now - $0 < maxPollInterval } ?? true
         var obstacles = LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains).map(\.obstacle)

@@ -10,8 +10,49 @@ struct StatusDocument: Encodable {
         var level: String
         var title: String
         var detail: String
-        /// What to do, where something is to be done.
+        /// What to do, where something is to be done. What is to be typed stands in backquotes, as in every `mend`.
         var mend: String?
+    }
+
+    struct Route: Encodable {
+        var label: String
+        var topics: [String]
+        var table: String
+        var mode: String
+        var partitions: Int
+        var lag: Int64
+        var messagesPerSecond: Double
+        var messages: Int
+        var rows: Int
+        var deadLetters: Int
+        var lastRow: Date?
+        var notes: [Note]
+    }
+
+    /// What is to be said of a route.
+    struct Note: Encodable {
+        /// `info` or `warning`.
+        var level: String
+        var kind: String
+        var text: String
+        var mend: String?
+        var since: Date
+        var over: Date?
+    }
+
+    struct Letters: Encodable {
+        /// Nil where no route took the message.
+        var table: String?
+        var column: String?
+        var reason: String
+        /// The SQLSTATE, of rows that the server refused.
+        var code: String?
+        var count: Int
+        var last: Date
+        var at: String
+        var explanation: String
+        /// What shows them.
+        var command: String?
     }
 
     struct Partition: Encodable {
@@ -50,7 +91,13 @@ struct StatusDocument: Encodable {
     }
 
     struct Trouble: Encodable {
+        /// When it was said last.
         var time: Date
+        /// When it began.
+        var since: Date
+        /// Since when it is over; nil while it goes on, and for what only happened.
+        var over: Date?
+        var goesOn: Bool
         var level: String
         var message: String
         var code: String?
@@ -63,26 +110,53 @@ struct StatusDocument: Encodable {
     struct Sample: Encodable {
         var time: Date
         var messages: Int
+        var deadLetters: Int
         var lag: Int64
+    }
+
+    struct Database: Encodable {
+        /// `shop on db1:5432`
+        var place: String
+        /// PostgreSQL's; nil before it has answered.
+        var version: String?
+    }
+
+    struct Process: Encodable {
+        var host: String
+        var started: Date
+        var version = Version.loader
+        var commit = Version.commit
+        var librdkafka = KafkaLibrary.versionString
+        var libpq = PostgresLibrary.versionString
+        var delivery: String
+        var writers: Int
     }
 
     var time: Date
     var group: String
-    var version = Version.loader
-    var librdkafka = KafkaLibrary.versionString
-    var libpq = PostgresLibrary.versionString
+    var brokers: String
+    var database: Database
+    var process: Process
     var state: State
     var messages: Int
     var rows: Int
     var bytes: Int
     var batches: Int
     var deadLetters: Int
+    /// Of the last ten minutes, or since the start.
+    var deadLettersLately: Int
+    /// Of the messages of that time, 0…1.
+    var deadLettersShareLately: Double
     var lag: Int64
     var messagesPerSecond: Int
     /// While it catches up.
     var percent: Int?
     var secondsLeft: Int?
     var lastCommit: Date?
+    /// In the order of the configuration.
+    var routes: [Route]
+    /// The most frequent first.
+    var deadLettersByKind: [Letters]
     var deadLettersByReason: [String: Int]
     /// Values that became NULL by `on_error: null`.
     var nulledValues: [NulledColumn]
@@ -90,52 +164,12 @@ struct StatusDocument: Encodable {
     var partitions: [Partition]
     /// What is not loaded for a reason of its own.
     var standstills: [StandingStill]
-    /// The newest last, as all that follow.
+    /// The newest last.
     var recentBatches: [Batch]
+    /// What goes on comes first, then the newest.
     var recentErrors: [Trouble]
+    /// The newest last.
     var history: [Sample]
-
-    init(_ status: ServiceStatus) {
-        let snapshot = status.snapshot
-        time = status.time
-        group = status.group
-        state = State(status)
-        messages = snapshot.messages
-        rows = snapshot.rows
-        bytes = snapshot.bytes
-        batches = snapshot.batches
-        deadLetters = snapshot.deadLetterCount
-        lag = snapshot.lag
-        messagesPerSecond = Int(snapshot.pace.messagesPerSecond.rounded())
-        if case .catchingUp(let catchUp) = status.condition {
-            percent = Int(catchUp.share * 100)
-            secondsLeft = catchUp.secondsLeft.map { Int($0.rounded(.up)) }
-        }
-        lastCommit = snapshot.lastCommit
-        deadLettersByReason = snapshot.deadLetters
-        nulledValues = snapshot.nulledValues.map { column, count in
-            NulledColumn(route: column.route, table: column.table, column: column.column, count: count)
-        }.sorted { ($0.route, $0.column) < ($1.route, $1.column) }
-        partitions = snapshot.partitions.sorted { ($1.value.lag, $0.key) < ($0.value.lag, $1.key) }.map {
-            Partition(
-                topic: $0.topic, partition: $0.partition, position: $1.position, end: $1.end, lag: $1.lag)
-        }
-        standstills = snapshot.standstills.map {
-            StandingStill(reason: $0.reason.rawValue, code: $0.code, at: $0.place)
-        }
-        recentBatches = snapshot.recentBatches.map {
-            Batch(
-                time: $0.time, writer: $0.writer, partitions: $0.partitions, messages: $0.messages, rows: $0.rows,
-                bytes: $0.bytes, deadLetters: $0.deadLetters, waitSeconds: $0.wait, decodeSeconds: $0.decode,
-                copySeconds: $0.copy, commitSeconds: $0.commit)
-        }
-        recentErrors = snapshot.incidents.map {
-            Trouble(
-                time: $0.time, level: $0.level.rawValue, message: $0.summary, code: $0.code, error: $0.error,
-                at: $0.place, mend: $0.mend, count: $0.count)
-        }
-        history = snapshot.history.map { Sample(time: $0.time, messages: $0.messages, lag: $0.lag) }
-    }
 
     /// Keys in `snake_case`, times in ISO 8601.
     func encoded() throws -> Data {
@@ -151,59 +185,123 @@ struct StatusDocument: Encodable {
     }
 }
 
-extension StatusDocument.State {
+extension StatusDocument {
     init(_ status: ServiceStatus) {
         let snapshot = status.snapshot
-        let rate = "\(grouped(Int(snapshot.pace.messagesPerSecond.rounded()))) messages a second"
-        switch status.condition {
-        case .well:
-            let isQuiet = snapshot.lag == 0 && snapshot.pace.messagesPerSecond < 0.5
-            self.init(
-                level: "good", title: "Well",
-                detail: isQuiet
-                    ? "All is loaded, and nothing new comes."
-                    : "It keeps up: \(rate), lag \(grouped(Int(snapshot.lag))).")
-        case .catchingUp(let catchUp):
-            let left = catchUp.secondsLeft.flatMap(durationText).map { ", \($0) left" } ?? ""
-            self.init(
-                level: "busy", title: "Catching up",
-                detail: "\(Int(catchUp.share * 100)) %, \(rate)\(left), lag \(grouped(Int(snapshot.lag))).")
-        case .waiting(let places, let since):
-            let names = places.map(\.name).joined(separator: " and ")
-            let time = since.formatted(Date.ISO8601FormatStyle().time(includingFractionalSeconds: false))
-            self.init(
-                level: "warn", title: "Waiting for \(names)",
-                detail: "Since \(time.prefix(8)) UTC, "
-                    + "for \(durationText(status.time.timeIntervalSince(since)) ?? "long"). Nothing is lost.",
-                mend: "Bring \(places.count == 1 ? "it" : "them") back; the loader goes on by itself.")
-        case .starting:
-            self.init(level: "none", title: "Starting", detail: "The group has not assigned partitions yet.")
-        case .standby:
-            self.init(
-                level: "none", title: "Standing by",
-                detail: "The group has no partition for this member: it has more members than partitions, "
-                    + "or the topics are not there yet.")
-        case .partly(let standstills):
-            let more = standstills.count > 3 ? ", and \(standstills.count - 3) more" : ""
-            self.init(
-                level: "bad", title: "Not all is loaded",
-                detail: standstills.prefix(3).map(\.obstacle).joined(separator: "; ") + more + ".",
-                mend: "The recent errors say what to do about each; what is mended goes on by itself.")
-        case .stalled(let seconds):
-            self.init(
-                level: "bad", title: "Standing still",
-                detail:
-                    "\(grouped(Int(snapshot.lag))) messages are left, and for \(durationText(Double(seconds)) ?? "long") "
-                    + "none was committed, although nothing is known to be away.",
-                mend: "See what its sessions wait for: SELECT * FROM pg_stat_activity "
-                    + "WHERE application_name LIKE 'loader %'.")
-        case .stopping(let reason):
-            self.init(level: "warn", title: "Stopping", detail: "Because \(reason).")
-        case .stuck:
-            self.init(
-                level: "bad", title: "Stuck",
-                detail: "The loop has not turned for longer than max.poll.interval.ms.",
-                mend: "Keep its log and restart it; nothing is lost.")
+        let facts = status.facts
+        time = status.time
+        (group, brokers) = (facts.group, facts.brokers)
+        database = Database(place: snapshot.database?.place ?? facts.database, version: snapshot.database?.version)
+        process = Process(
+            host: facts.host, started: facts.started, delivery: facts.delivery.rawValue, writers: facts.writers)
+        state = State(status)
+        (messages, rows, bytes) = (snapshot.messages, snapshot.rows, snapshot.bytes)
+        (batches, deadLetters) = (snapshot.batches, snapshot.deadLetterCount)
+        (deadLettersLately, deadLettersShareLately) = (snapshot.lately(at: time).deadLetters, status.badShare)
+        lag = snapshot.lag
+        messagesPerSecond = Int(snapshot.pace.messagesPerSecond.rounded())
+        if case .catchingUp(let catchUp) = status.condition {
+            percent = Int(catchUp.share * 100)
+            secondsLeft = catchUp.secondsLeft.map { Int($0.rounded(.up)) }
         }
+        lastCommit = snapshot.lastCommit
+        routes = Route.all(snapshot)
+        deadLettersByKind = Letters.all(snapshot, facts)
+        deadLettersByReason = snapshot.deadLetters
+        nulledValues = snapshot.nulledValues.map { column, count in
+            NulledColumn(route: column.route, table: column.table, column: column.column, count: count)
+        }.sorted { ($0.route, $0.column) < ($1.route, $1.column) }
+        partitions = snapshot.partitions.sorted { ($1.value.lag, $0.key) < ($0.value.lag, $1.key) }.map {
+            Partition(topic: $0.topic, partition: $0.partition, position: $1.position, end: $1.end, lag: $1.lag)
+        }
+        standstills = snapshot.standstills.map {
+            StandingStill(reason: $0.reason.rawValue, code: $0.code, at: $0.place)
+        }
+        recentBatches = snapshot.recentBatches.map { Batch($0) }
+        let incidents = snapshot.incidents.reversed()
+        recentErrors = (incidents.filter(\.goesOn) + incidents.filter { !$0.goesOn }).map { Trouble($0) }
+        history = snapshot.history.samples.map {
+            Sample(time: $0.time, messages: $0.messages, deadLetters: $0.deadLetters, lag: $0.lag)
+        }
+    }
+}
+
+extension StatusDocument.Route {
+    fileprivate static func all(_ snapshot: LoadingStatistics.Snapshot) -> [StatusDocument.Route] {
+        // A regular expression is asked once about each topic, not about each partition.
+        var topics: [String: (partitions: Int, lag: Int64)] = [:]
+        for (partition, state) in snapshot.partitions {
+            topics[partition.topic, default: (0, 0)].partitions += 1
+            topics[partition.topic]?.lag += state.lag
+        }
+        return snapshot.routes.map { route in
+            let taken = topics.filter { route.takes($0.key) }.values
+            return StatusDocument.Route(
+                label: route.label, topics: route.topics.map(\.subscription), table: "\(route.table)",
+                mode: route.mode.rawValue, partitions: taken.reduce(0) { $0 + $1.partitions },
+                lag: taken.reduce(0) { $0 + $1.lag },
+                messagesPerSecond: (route.rate.perSecond * 10).rounded() / 10, messages: route.messages,
+                rows: route.rows, deadLetters: route.deadLetters, lastRow: route.lastRow,
+                notes: route.notes.map {
+                    StatusDocument.Note(
+                        level: $0.level.rawValue, kind: $0.kind, text: $0.text, mend: $0.mend, since: $0.since,
+                        over: $0.over)
+                })
+        }
+    }
+}
+
+extension StatusDocument.Letters {
+    fileprivate static func all(
+        _ snapshot: LoadingStatistics.Snapshot, _ facts: ServiceFacts
+    ) -> [StatusDocument.Letters] {
+        snapshot.letters.map { kind, figure in
+            StatusDocument.Letters(
+                table: kind.table, column: kind.column, reason: kind.reason, code: kind.sqlState, count: figure.count,
+                last: figure.last, at: figure.place, explanation: figure.explanation,
+                command: facts.hasDeadLetterTable ? command(kind) : nil)
+        }.sorted {
+            ($1.count, $0.table ?? "", $0.column ?? "", $0.reason, $0.code ?? "")
+                < ($0.count, $1.table ?? "", $1.column ?? "", $1.reason, $1.code ?? "")
+        }
+    }
+
+    private static func command(_ kind: LetterKind) -> String {
+        var words = ["loader dead-letters list"]
+        if let table = kind.table { words.append("--table \(shellQuoted(table))") }
+        if let column = kind.column { words.append("--column \(shellQuoted(column))") }
+        words.append("--reason \(kind.reason)")
+        if let state = kind.sqlState { words.append("--sqlstate \(state)") }
+        return words.joined(separator: " ")
+    }
+
+    private static func shellQuoted(_ word: String) -> String {
+        let isPlain = word.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        return isPlain ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    }
+}
+
+extension StatusDocument.Batch {
+    fileprivate init(_ batch: BatchRecord) {
+        self.init(
+            time: batch.time, writer: batch.writer, partitions: batch.partitions, messages: batch.messages,
+            rows: batch.rows, bytes: batch.bytes, deadLetters: batch.deadLetters, waitSeconds: batch.wait,
+            decodeSeconds: batch.decode, copySeconds: batch.copy, commitSeconds: batch.commit)
+    }
+}
+
+extension StatusDocument.Trouble {
+    fileprivate init(_ incident: Incident) {
+        self.init(
+            time: incident.time, since: incident.since, over: incident.over, goesOn: incident.goesOn,
+            level: incident.level.rawValue, message: incident.summary, code: incident.code, error: incident.error,
+            at: incident.place, mend: incident.mend, count: incident.count)
     }
 }

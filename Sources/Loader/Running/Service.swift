@@ -36,6 +36,7 @@ struct Service {
             return .usage
         }
         let statistics = LoadingStatistics()
+        statistics.begin(configuration.loading.routes)
         let exporter = tracing.map { OTLPExporter($0, statistics: statistics, logger: logger) }
         defer { exporter?.stop(until: flushDeadline(statistics)) }
         let server = try listen(statistics, logger)
@@ -88,13 +89,13 @@ struct Service {
     private func listen(_ statistics: LoadingStatistics, _ logger: Logger) throws -> HealthServer? {
         guard let address = configuration.http.listen else { return nil }
         let origin = configuration.origin(of: ConfigurationPath([.name("http"), .name("listen")]))
-        let (group, maxPollInterval) = (configuration.loading.group, configuration.loading.maxPollInterval)
+        let (facts, maxPollInterval) = (ServiceFacts(configuration.loading), configuration.loading.maxPollInterval)
         do {
             return try Self.wait {
                 try await HealthServer(
                     listen: address, origin: origin, report: { statistics.report($0, to: logger) }
                 ) {
-                    ServiceStatus(statistics.snapshot, group: group, maxPollInterval: maxPollInterval)
+                    ServiceStatus(statistics.snapshot, facts: facts, maxPollInterval: maxPollInterval)
                 }
             }
         } catch let problem as ConfigurationProblem {

@@ -29,7 +29,7 @@ enum Startup {
         }
         while !stop.isRequested {
             do {
-                let preflight = try prepare(options, logger: logger) { stop.isRequested }
+                let preflight = try prepare(options, statistics, logger: logger) { stop.isRequested }
                 statistics.outage(.database, isOver: true)
                 statistics.outage(.brokers, isOver: true)
                 return preflight
@@ -56,9 +56,9 @@ enum Startup {
 
     /// The start-up check, then what has to happen before the first message.
     private static func prepare(
-        _ options: LoadingOptions, logger: Logger, isGivenUp: @escaping () -> Bool
+        _ options: LoadingOptions, _ statistics: LoadingStatistics, logger: Logger, isGivenUp: @escaping () -> Bool
     ) throws -> Preflight {
-        let preflight = try check(options, isGivenUp: isGivenUp)
+        let preflight = try check(options, statistics, isGivenUp: isGivenUp)
         guard let deployment = options.resetForDeployment else { return preflight }
         guard options.delivery == .exactlyOnce else {
             throw LoadingError(problems: [
@@ -74,9 +74,12 @@ enum Startup {
     }
 
     /// One connection, one check.
-    static func check(_ options: LoadingOptions, isGivenUp: @escaping () -> Bool) throws -> Preflight {
+    static func check(
+        _ options: LoadingOptions, _ statistics: LoadingStatistics? = nil, isGivenUp: @escaping () -> Bool
+    ) throws -> Preflight {
         let connection = try Connection(options.connectionOptions("check"), isGivenUp: isGivenUp)
         defer { connection.close() }
+        statistics?.reached(connection)
         let preflight = try Preflight.check(options, on: connection)
         if options.delivery == .exactlyOnce {
             do {

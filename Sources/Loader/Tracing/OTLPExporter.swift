@@ -141,7 +141,10 @@ final class OTLPExporter: @unchecked Sendable {
             switch post(body) {
             case .accepted(let rejected):
                 statistics.countSpans(delivered: spans.count - rejected, dropped: rejected)
-                if isAway { logger.notice("traces are delivered again") }
+                if isAway {
+                    statistics.end(Self.undelivered)
+                    logger.notice("traces are delivered again")
+                }
                 isAway = false
                 return
             case .refused(let code, let reason):
@@ -207,6 +210,8 @@ final class OTLPExporter: @unchecked Sendable {
         var partialSuccess: Partial?
     }
 
+    private static let undelivered = Incident.Cause.named("traces are not delivered")
+
     private func say(_ code: String, _ reason: String, _ isAway: inout Bool) {
         guard !isAway else { return }
         isAway = true
@@ -215,7 +220,8 @@ final class OTLPExporter: @unchecked Sendable {
                 .warning,
                 "traces cannot be delivered; they are kept for a moment and then dropped, and loading goes on",
                 code: code, error: reason, at: place,
-                mend: "see that a receiver of OTLP over HTTP listens there, usually on port 4318, and lets this one in"),
+                mend: "see that a receiver of OTLP over HTTP listens there, usually on port 4318, and lets this one in",
+                until: Self.undelivered),
             to: logger)
     }
 

@@ -47,6 +47,8 @@ public final class Pipeline {
     private var isUnpublished = false
     private var publication: ContinuousClock.Instant? { isUnpublished ? nextPublication : nil }
 
+    private static let unknownPositions = Incident.Cause.named("where to begin is not known")
+
     /// How many messages are taken of a lane before the others, and the group, have their turn.
     private static let turn = 1024
 
@@ -68,7 +70,7 @@ public final class Pipeline {
         let nulled = preflight.targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
         statistics.update { state in for column in nulled { state.nulledValues[column, default: 0] += 0 } }
         groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
-        progress = ProgressLog(statistics: statistics, deadLetters: options.deadLetters, logger: logger)
+        progress = ProgressLog(statistics: statistics, options: options, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         mustBegin = options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest
         do throws(KafkaError) {
@@ -360,7 +362,7 @@ public final class Pipeline {
         statistics.report(
             Incident(
                 .error, standstill.summary(isPartition: partition != nil), code: code.name, error: reason,
-                at: standstill.place, mend: standstill.mend(code, partition)),
+                at: standstill.place, mend: standstill.mend(code, partition), until: .standstill(standstill.subject)),
             to: logger)
         publish()
     }
@@ -684,6 +686,7 @@ public final class Pipeline {
             if let since = resolutionFailedSince {
                 resolutionFailedSince = nil
                 statistics.outage(.database, for: "positions", isOver: true)
+                statistics.end(Self.unknownPositions)
                 logger.notice(
                     "back again",
                     metadata: ["away_seconds": .stringConvertible(Int((ContinuousClock.now - since).inSeconds))])
@@ -721,7 +724,8 @@ public final class Pipeline {
                         error: "\(error)",
                         mend: isDatabase
                             ? "bring the server of postgres.url back; the loader goes on by itself"
-                            : "see that the brokers answer and that the group may be read"),
+                            : "see that the brokers answer and that the group may be read",
+                        until: Self.unknownPositions),
                     to: logger)
             }
         }
@@ -884,7 +888,8 @@ extension Pipeline: Consumer.Delegate {
             statistics.report(
                 Incident(
                     .warning, "all brokers are away; they are tried until they answer", code: error.code.name,
-                    error: "\(error)", mend: "bring the brokers of kafka.brokers back; the loader goes on by itself"),
+                    error: "\(error)", mend: "bring the brokers of kafka.brokers back; the loader goes on by itself",
+                    until: .outage(.brokers)),
                 to: logger)
         } else if let since = brokersAwaySince {
             brokersAwaySince = nil

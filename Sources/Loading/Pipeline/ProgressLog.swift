@@ -6,6 +6,10 @@ import Logging
 struct ProgressLog {
     private let statistics: LoadingStatistics
     private let logger: Logger
+    private let routes: [Route]
+    private let tables: [String]
+    /// Which routes take a topic.
+    private var routesOfTopics: [String: [Int]] = [:]
     private let deadLetterMend: String
     private var isDirty = false
     private var since: ContinuousClock.Instant = .now
@@ -16,12 +20,13 @@ struct ProgressLog {
 
     private static let interval = Duration.seconds(10)
 
-    init(statistics: LoadingStatistics, deadLetters: LoadingOptions.DeadLetters, logger: Logger) {
+    init(statistics: LoadingStatistics, options: LoadingOptions, logger: Logger) {
         self.statistics = statistics
         self.logger = logger
-        deadLetterMend =
-            deadLetters.table == nil
-            ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"
+        routes = options.routes
+        tables = routes.map { "\($0.table)" }
+        deadLetterMend = options.deadLetters.mend
+        statistics.begin(routes)
     }
 
     /// When the next line is due; nil while there is nothing to say.
@@ -35,13 +40,21 @@ struct ProgressLog {
             wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
             commit: loaded.committing?.inSeconds)
         let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
+        let tally = BatchTally(batch, loaded, tables: tables, time: record.time) { routes(of: $0) }
         statistics.update { state in
             state.count(record, offsets: offsets)
-            for letter in loaded.deadLetters { state.deadLetters[letter.reason.rawValue, default: 0] += 1 }
+            state.count(tally, at: record.time)
         }
         if let first = loaded.deadLetters.first {
             say(first, of: batch, count: loaded.deadLetters.count)
         }
+    }
+
+    private mutating func routes(of topic: String) -> [Int] {
+        if let known = routesOfTopics[topic] { return known }
+        let found = routes.indices.filter { routes[$0].topics.contains { $0.matches(topic) } }
+        routesOfTopics[topic] = found
+        return found
     }
 
     private mutating func say(_ letter: DeadLetter, of batch: Batch, count: Int) {

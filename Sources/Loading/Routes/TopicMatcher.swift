@@ -6,7 +6,7 @@
 
 extension Route.TopicPattern {
     /// As librdkafka's subscription wants it.
-    var subscription: String {
+    public var subscription: String {
         switch self {
         case .name(let name), .expression(let name): name
         }

@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import Postgres
 import Synchronization
 
 /// What the pipeline has done and where it stands, for logs, metrics, probes and the status page. Safe from any thread.
@@ -78,11 +79,16 @@ public final class LoadingStatistics: Sendable {
         }
     }
 
-    /// How it stood at one moment, for the curves of the status page.
-    public struct Sample: Sendable, Equatable {
-        public var time: Date
-        public var messages: Int
-        public var lag: Int64
+    /// The database that answers.
+    public struct Database: Sendable, Equatable {
+        /// `shop on db1:5432`
+        public var place: String
+        public var version: String
+
+        public init(place: String, version: String) {
+            self.place = place
+            self.version = version
+        }
     }
 
     public struct Snapshot: Sendable {
@@ -95,6 +101,12 @@ public final class LoadingStatistics: Sendable {
         public var deadLetters: [String: Int] = [:]
         /// Values that became NULL; columns in which none has, yet, are there with 0.
         public var nulledValues: [NulledColumn: Int] = [:]
+        /// By table, column and reason. What comes after the first `letterKinds` of them is in no kind.
+        public private(set) var letters: [LetterKind: LetterFigure] = [:]
+        /// In the order of the configuration.
+        public internal(set) var routes: [RouteFigures] = []
+        /// The one that answered last; nil before one has.
+        public var database: Database?
         public var rebalances = 0
         public var fences = 0
         public var positionResets = 0
@@ -107,7 +119,7 @@ public final class LoadingStatistics: Sendable {
         /// Whether the group has answered and every partition it gave has its position.
         public var isAssigned = false
         /// What is not loaded for a reason of its own.
-        public var standstills: [Standstill] = []
+        public var standstills: [Standstill] = [] { didSet { endStandstills(before: oldValue) } }
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?
@@ -129,8 +141,8 @@ public final class LoadingStatistics: Sendable {
         public private(set) var recentBatches: [BatchRecord] = []
         /// The newest last.
         public private(set) var incidents: [Incident] = []
-        /// The newest last; not more than ten minutes.
-        public private(set) var history: [Sample] = []
+        /// Up to an hour.
+        public private(set) var history = History()
         /// How far all positions have moved since the process began.
         private var offsets: Int64 = 0
         /// Who cannot go on for each outage. It is over when nobody is left.
@@ -170,26 +182,63 @@ public final class LoadingStatistics: Sendable {
             let lag = lag
             pace.look(
                 messages: messages, offsets: offsets, lag: isAssigned ? lag : nil, maxDelay: maxDelay, at: now)
-            // An idle loop turns every five seconds, give or take a little.
-            if let last = history.last, time.timeIntervalSince(last.time) < 4.5 { return }
-            if history.count == Self.samples { history.removeFirst() }
-            history.append(Sample(time: time, messages: messages, lag: lag))
+            for index in routes.indices { routes[index].rate.look(routes[index].messages, at: now) }
+            history.add(History.Sample(time: time, messages: messages, deadLetters: deadLetterCount, lag: lag))
+        }
+
+        /// Takes in what a batch adds to each route and kind of dead letter.
+        mutating func count(_ tally: BatchTally, at time: Date) {
+            for (index, share) in tally.routes.enumerated() where routes.indices.contains(index) {
+                routes[index].add(share, at: time)
+            }
+            for (kind, figure) in tally.letters { count(figure, of: kind) }
+        }
+
+        /// Counts dead letters of a kind.
+        public mutating func count(_ figure: LetterFigure, of kind: LetterKind) {
+            deadLetters[kind.reason, default: 0] += figure.count
+            if letters[kind] == nil, letters.count >= Self.letterKinds { return }
+            letters[kind, default: figure.without].add(figure)
+        }
+
+        /// Messages and dead letters of the last ten minutes, or since the start.
+        public func lately(at time: Date) -> (messages: Int, deadLetters: Int) {
+            let before = history.sample(before: time - Self.latelySeconds)
+            return (messages - (before?.messages ?? 0), deadLetterCount - (before?.deadLetters ?? 0))
         }
 
         /// Keeps an incident; the same again is counted.
         public mutating func note(_ incident: Incident) {
             var incident = incident
+            // An outage that nobody has told of would never end.
+            incident.causes = incident.causes.filter { cause in
+                if case .outage(let outage) = cause { outagesSince[outage] != nil } else { true }
+            }
             if let same = incidents.lastIndex(where: { $0.summary == incident.summary && $0.code == incident.code }) {
-                incident.count += incidents.remove(at: same).count
+                incident.follow(incidents.remove(at: same))
             } else if incidents.count == Self.recent {
-                incidents.removeFirst()
+                incidents.remove(at: incidents.firstIndex { !$0.goesOn } ?? 0)
             }
             incidents.append(incident)
         }
 
+        mutating func endIncidents(at time: Date = Date(), where isGone: (Incident.Cause) -> Bool) {
+            for index in incidents.indices { incidents[index].end(at: time, where: isGone) }
+        }
+
+        private mutating func endStandstills(before: [Standstill]) {
+            guard standstills != before else { return }
+            let subjects = Set(standstills.map(\.subject))
+            endIncidents { cause in
+                if case .standstill(let subject) = cause { !subjects.contains(subject) } else { false }
+            }
+        }
+
         /// Batches and incidents that are kept.
         private static let recent = 20
-        private static let samples = 120
+        static let letterKinds = 200
+        /// What `lately` means.
+        public static let latelySeconds = 600.0
     }
 
     private let state = Mutex(Snapshot())
@@ -215,6 +264,19 @@ public final class LoadingStatistics: Sendable {
         }
     }
 
+    /// Names the routes, so that they are shown before they have loaded anything.
+    public func begin(_ routes: [Route]) {
+        update { state in
+            if state.routes.isEmpty { state.routes = routes.map { RouteFigures($0) } }
+        }
+    }
+
+    /// Takes note of the server that answers.
+    public func reached(_ connection: Connection) {
+        let database = Database(place: connection.place, version: connection.parameter("server_version") ?? "")
+        update { $0.database = database }
+    }
+
     /// Keeps an incident without logging it.
     public func note(_ incident: Incident) { state.withLock { $0.note(incident) } }
 
@@ -225,7 +287,9 @@ public final class LoadingStatistics: Sendable {
         state.withLock { state in
             if isOver {
                 state.waiting[outage]?.remove(party)
-                if state.waiting[outage]?.isEmpty ?? true { state.outagesSince[outage] = nil }
+                guard state.waiting[outage]?.isEmpty ?? true, state.outagesSince[outage] != nil else { return }
+                state.outagesSince[outage] = nil
+                state.endIncidents { $0 == .outage(outage) }
             } else {
                 state.waiting[outage, default: []].insert(party)
                 guard state.outagesSince[outage] == nil else { return }

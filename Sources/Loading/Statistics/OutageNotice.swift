@@ -14,7 +14,9 @@ package struct OutageNotice: Sendable {
 
     /// - Parameter consequence: what becomes of what was under way, until it goes.
     package func incident(_ consequence: String) -> Incident {
-        Incident(.warning, "\(what); \(consequence) until \(until)", code: code, error: error, mend: mend)
+        Incident(
+            .warning, "\(what); \(consequence) until \(until)", code: code, error: error, mend: mend,
+            until: .outage(place))
     }
 
     /// The database cannot take anything now.

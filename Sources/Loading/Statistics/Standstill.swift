@@ -18,6 +18,9 @@ public struct Standstill: Sendable, Hashable {
     /// `topic`, `topic[partition]@offset`, or the group's name.
     public var place: String
 
+    /// The place without an offset: it stays the same while it stands still.
+    public var subject: String { String(place.prefix { $0 != "@" }) }
+
     public init(_ reason: Reason, code: String, at place: String) {
         self.reason = reason
         self.code = code

@@ -26,6 +26,8 @@ struct BatchTransaction {
     /// What went in.
     struct Loaded: Sendable {
         var rows = 0
+        /// By the routes' positions in the configuration.
+        var rowsOfTargets: [Int: Int] = [:]
         var deadLetters: [DeadLetter] = []
         /// Values that the server refused, and that became NULL.
         var nulledRefusals = 0
@@ -42,6 +44,7 @@ struct BatchTransaction {
         mutating func add(_ other: Loaded) {
             func sum(_ left: Duration?, _ right: Duration?) -> Duration? { left.map { $0 + (right ?? .zero) } ?? right }
             rows += other.rows
+            rowsOfTargets.merge(other.rowsOfTargets, uniquingKeysWith: +)
             deadLetters += other.deadLetters
             nulledRefusals += other.nulledRefusals
             copying = sum(copying, other.copying)
@@ -120,6 +123,8 @@ struct BatchTransaction {
             var careful = CarefulLoading(batch: batch, connection: connection, care: current, isJudging: isJudging)
             try careful.load(selections)
             care = careful.care
+            for selection in selections { loaded.rowsOfTargets[selection.target.index] = selection.rows.count }
+            for letter in careful.loaded.deadLetters { loaded.rowsOfTargets[letter.target]? -= 1 }
             loaded.rows = careful.loaded.rows
             loaded.deadLetters += careful.loaded.deadLetters
             loaded.nulledRefusals = careful.loaded.nulledRefusals
@@ -132,6 +137,7 @@ struct BatchTransaction {
                     throw TransactionFailure(error)
                 }
                 loaded.rows += selection.rows.count
+                loaded.rowsOfTargets[selection.target.index] = selection.rows.count
             }
         }
         if !loaded.deadLetters.isEmpty {

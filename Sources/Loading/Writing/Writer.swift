@@ -241,11 +241,13 @@ final class Writer: @unchecked Sendable {
         if !nulled.isEmpty { statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) } }
         cameBack(since: &session.awaySince)
         condition.withLock { state.isAway = false }
+        statistics.end(isBusy)
         session.window.add(part.messages.count, bad: loaded.badMessages)
         let refusals =
             loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused } + loaded.nulledRefusals
         if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
         if session.size.loaded(part.messages.count, whole: options.batch.maxRows) {
+            statistics.end(goesInParts)
             logger.notice("batches go whole again", metadata: ["writer": .stringConvertible(index)])
         }
     }
@@ -272,7 +274,8 @@ final class Writer: @unchecked Sendable {
                 case .committed:
                     return .loaded(
                         BatchTransaction.Loaded(
-                            rows: rowCount(part, of: job),
+                            rows: rowCounts(part, of: job).values.reduce(0, +),
+                            rowsOfTargets: rowCounts(part, of: job),
                             deadLetters: batch.deadLetters.filter { part.messages.contains($0.message) }))
                 case .takenOver: return .ended(.fenced(batch))
                 case .notCommitted: trying.isOutcomeUnknown = false
@@ -398,7 +401,8 @@ final class Writer: @unchecked Sendable {
             statistics.report(
                 Incident(
                     .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
-                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place, mend: Limit(error).wait),
+                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place, mend: Limit(error).wait,
+                    until: isBusy),
                 to: logger, ["writer": .stringConvertible(index)])
         }
         let began = trying.waitingSince ?? .now
@@ -414,7 +418,8 @@ final class Writer: @unchecked Sendable {
         statistics.report(
             Incident(
                 .warning, "a batch is too much for one transaction; it goes in smaller ones until whole ones go again",
-                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place, mend: limit.mend),
+                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place, mend: limit.mend,
+                until: goesInParts),
             to: logger, ["writer": .stringConvertible(index), "messages": .stringConvertible(part.messages.count)])
     }
 
@@ -424,6 +429,7 @@ final class Writer: @unchecked Sendable {
             try Connection(options.connectionOptions("writer \(index)")) { [unowned self] in self.isAbandoned }
         }
         session.connection = connection
+        statistics.reached(connection)
         let canceller = connection.makeCanceller()
         let isAbandoned = condition.withLock {
             state.canceller = canceller
@@ -495,9 +501,12 @@ final class Writer: @unchecked Sendable {
     private func endOutages() {
         statistics.outage(.database, for: name, isOver: true)
         statistics.outage(.deadLetterTopic, for: name, isOver: true)
+        statistics.end(isBusy)
     }
 
     private var name: String { "writer \(index)" }
+    private var isBusy: Incident.Cause { .named("\(name) waits for a busy database") }
+    private var goesInParts: Incident.Cause { .named("\(name) makes transactions smaller") }
 
     /// Waits, unless the batch is abandoned in the meantime.
     private func pause(_ duration: Duration) {
@@ -507,8 +516,10 @@ final class Writer: @unchecked Sendable {
         }
     }
 
-    private func rowCount(_ part: Batch.Part, of job: Job) -> Int {
-        job.batch.sections.reduce(0) { $0 + $1.rows.count { part.messages.contains(Int($0.message)) } }
+    private func rowCounts(_ part: Batch.Part, of job: Job) -> [Int: Int] {
+        job.batch.sections.reduce(into: [:]) { counts, section in
+            counts[section.target, default: 0] += section.rows.count { part.messages.contains(Int($0.message)) }
+        }
     }
 }
 
