@@ -52,16 +52,31 @@ struct ServingTests {
             #expect(trouble.code == "wrong_type")
             #expect(trouble.at == "\(landing.topic)[1]@529")
             #expect(trouble.count > 20)
+            #expect(!trouble.goesOn)
+            let route = try #require(status.routes.first)
+            #expect((route.messages, route.rows, route.deadLetters, route.lag) == (2030, 2000, 30, 0))
+            #expect(route.lastRow != nil)
+            let letters = try #require(status.deadLettersByKind.first)
+            #expect((letters.column, letters.reason, letters.count) == ("n", "wrong_type", 30))
+            #expect(letters.at == "\(landing.topic)[1]@529")
+            #expect(status.database.version != nil)
+            #expect(status.database.place.contains(" on "))
 
             try server.stop(.immediate)
             try landing.produce(2000..<2010)
             try await client.waitFor("/health/ready") { $0 == (503, "the database is away\n") }
             #expect(try await client.get("/health/live").code == 200)
-            #expect(try await client.status().state.title == "Waiting for the database")
+            let waiting = try await client.status()
+            #expect(waiting.state.title == "Waiting for the database")
+            #expect(waiting.recentErrors.first?.goesOn == true)
+            #expect(waiting.recentErrors.first?.over == nil)
             #expect(try await client.get("/metrics").text.contains(#"loader_outage{place="database"} 1"#))
             try server.start()
             try await client.waitFor("/health/ready") { $0.code == 200 }
             try await client.waitFor("/metrics") { $0.text.contains("\nloader_messages_total 2040\n") }
+            let errors = try await client.status().recentErrors
+            #expect(errors.allSatisfy { !$0.goesOn })
+            #expect(errors.contains { $0.over != nil })
             for path in ["/", "/status.json", "/metrics", "/health/ready"] {
                 #expect(try await !client.get(path).text.contains("hush"))
             }
@@ -128,6 +143,25 @@ struct ServingTests {
             var code: String?
             var at: String?
             var count: Int
+            var goesOn: Bool
+            var over: String?
+        }
+        struct Route: Decodable {
+            var messages: Int
+            var rows: Int
+            var deadLetters: Int
+            var lag: Int64
+            var lastRow: String?
+        }
+        struct Letters: Decodable {
+            var column: String?
+            var reason: String
+            var count: Int
+            var at: String
+        }
+        struct Database: Decodable {
+            var place: String
+            var version: String?
         }
         var state: State
         var messages: Int
@@ -135,5 +169,8 @@ struct ServingTests {
         var partitions: [Partition]
         var recentBatches: [Batch]
         var recentErrors: [Trouble]
+        var routes: [Route]
+        var deadLettersByKind: [Letters]
+        var database: Database
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Postgres
 import TestSupport
 import Testing
 
@@ -20,8 +21,11 @@ struct StatusPageTests {
         #expect(text("lag", in: dom) == "1,042")
         #expect(text("commit", in: dom) == "400 ms ago")
         #expect(dom.contains(">orders[0]</td>"))
-        #expect(dom.contains("None since the start."))
-        #expect(dom.contains("Lag over the last ten minutes: now 1,042"))
+        #expect(dom.contains(#"id="clean">No dead letter, no warning and no error since the start."#))
+        #expect(dom.contains("Lag over the last 9 min 59 s: now 1,042"))
+        #expect(dom.contains("<b class=\"\">public.orders</b>") || dom.contains("<b>public.orders</b>"))
+        #expect(dom.contains("shop on db1:5432"))
+        #expect(dom.contains("\(Version.loader) (\(Version.commit))"))
         #expect(rows(of: "batches", in: dom) == 10)
         #expect(rows(of: "partitions", in: dom) == 4)
     }
@@ -32,6 +36,14 @@ struct StatusPageTests {
         #expect(text("title", in: dom) == "Catching up")
         #expect(text("detail", in: dom) == "41 %, 84,000 messages a second, 1 min 11 s left, lag 5,884,000.")
         #expect(dom.contains(#"aria-valuenow="41""#))
+        #expect(text("lag", in: dom) == "5.88 M")
+    }
+
+    @Test("curves show the time that there is: less than a minute of a young loader")
+    func youngCurves() async throws {
+        let dom = try await dom(Scene.catchingUp, nil)
+        #expect(dom.contains(">−40 s</text>"))
+        #expect(!dom.contains(" min</text>"))
     }
 
     @Test("what is away is named, with the last error, its code and its mend")
@@ -41,16 +53,68 @@ struct StatusPageTests {
         #expect(text("mend", in: dom) == "Bring it back; the loader goes on by itself.")
         #expect(dom.contains("<code>57P01</code>"))
         #expect(dom.contains("Next: bring the server of postgres.url back; the loader goes on by itself"))
+        let now = try #require(part("going-on", in: dom))
+        #expect(now.contains("the database is away") && now.contains(", for 1 min 59 s"))
     }
 
-    @Test("dead letters are counted by reason, the most frequent first")
+    @Test("an error that is over says so, stands apart from what goes on, and asks for nothing")
+    func over() async throws {
+        let dom = try await dom(Scene.databaseBack, "database-back")
+        #expect(text("title", in: dom) == "Well")
+        #expect(dom.contains(#"id="now" aria-labelledby="now-title" hidden"#))
+        let past = try #require(part("errors", in: dom))
+        #expect(past.contains("the database is away"))
+        #expect(past.contains("over, at "))
+        #expect(!past.contains("Next: "))
+    }
+
+    @Test("a state says what to type, and the notes of a route stand with it, those that are over last")
+    func notes() async throws {
+        let dom = try await dom(Scene.notes, "notes")
+        let routes = try #require(part("routes", in: dom))
+        let order = ["two fields are new", "3 values became null", "rows waited"].map {
+            routes.range(of: $0)?.lowerBound
+        }
+        #expect(!order.contains(nil))
+        #expect(order == order.compactMap { $0 }.sorted())
+        #expect(routes.contains("over, at "))
+        #expect(routes.components(separatedBy: "Next: ").count == 2)
+    }
+
+    @Test("thirty routes and five hundred partitions are told, and the page shows the first of the latter")
+    func many() async throws {
+        let dom = try await dom(Scene.many, "many")
+        #expect(rows(of: "routes", in: dom) == 30)
+        #expect(rows(of: "partitions", in: dom) == 10)
+        #expect(dom.contains("Show all 500 partitions"))
+        #expect(text("partitions-sum", in: dom) == "500 of 25 topics, 42 behind")
+    }
+
+    @Test("a loader that has loaded nothing says so without a figure out of nowhere")
+    func nothing() async throws {
+        let dom = try await dom(Scene.starting, "starting")
+        #expect(text("title", in: dom) == "Starting")
+        #expect(text("commit", in: dom) == "none yet")
+        #expect(text("partitions-sum", in: dom) == "none assigned")
+        #expect(!dom.contains("NaN") && !dom.contains("undefined") && !dom.contains("Infinity"))
+    }
+
+    @Test(
+        "dead letters are counted by column and reason, the most frequent first, with what shows them; one in a hundred is not green"
+    )
     func deadLetters() async throws {
         let dom = try await dom(Scene.deadLetters, "dead-letters")
         #expect(rows(of: "letters", in: dom) == 3)
-        let order = ["wrong_type", "missing_field", "refused_by_server"].map {
-            dom.range(of: ">\($0)</td>")?.lowerBound
+        let letters = try #require(part("letters", in: dom))
+        let order = ["wrong_type", "missing_field", "refused_by_server 23503"].map {
+            letters.range(of: ">\($0)</code>")?.lowerBound
         }
+        #expect(!order.contains(nil))
         #expect(order == order.compactMap { $0 }.sorted())
+        #expect(letters.contains(">public.orders.total_price</b>"))
+        #expect(letters.contains("dead-letters</span> <span>list</span>"))
+        #expect(dom.contains(#"<section class="card state warn" id="state""#))
+        #expect(text("title", in: dom) == "Well, but for dead letters")
     }
 
     @Test("a name from outside is text, whatever it looks like")
@@ -117,10 +181,15 @@ struct StatusPageTests {
     }
 
     private func rows(of id: String, in dom: String) -> Int? {
-        guard let start = dom.range(of: "<tbody id=\"\(id)\">"),
-            let end = dom[start.upperBound...].range(of: "</tbody>")
+        part(id, in: dom)?.matches(of: /<tr[ >]/).count
+    }
+
+    /// What stands in a list or in a table's body.
+    private func part(_ id: String, in dom: String) -> String? {
+        guard let start = dom.range(of: "id=\"\(id)\""),
+            let end = dom[start.upperBound...].firstRange(of: /<\/(tbody|ul)>/)
         else { return nil }
-        return dom[start.upperBound..<end.lowerBound].split(separator: "<tr>", omittingEmptySubsequences: true).count
+        return String(dom[start.upperBound..<end.lowerBound])
     }
 }
 
@@ -130,8 +199,14 @@ private struct Scene {
     let now = ContinuousClock.now
     let time = Date()
 
+    private var facts: ServiceFacts {
+        ServiceFacts(
+            group: "orders-loader", brokers: "kafka1:9092,kafka2:9092", database: "shop on db1:5432", host: "loader-0",
+            started: time - 600)
+    }
+
     var status: ServiceStatus {
-        ServiceStatus(snapshot, facts: ServiceFacts(group: "orders-loader"), at: now, time: time)
+        ServiceStatus(snapshot, facts: facts, at: now, time: time)
     }
 
     static var well: Scene { Scene(partitions: 4) { (5000 * $0, 1042 + ($0 % 5) * (599 - $0)) } }
@@ -148,15 +223,54 @@ private struct Scene {
             Incident(
                 .warning, "the database is away; the batch is kept and tried again until it answers", code: "57P01",
                 error: "SQLSTATE 57P01: terminating connection due to administrator command",
-                mend: "bring the server of postgres.url back; the loader goes on by itself", time: scene.time - 119))
+                mend: "bring the server of postgres.url back; the loader goes on by itself",
+                until: .outage(.database), time: scene.time - 119))
+        return scene
+    }
+
+    static var databaseBack: Scene {
+        let statistics = LoadingStatistics()
+        statistics.outage(.database, isOver: false)
+        statistics.note(
+            Incident(
+                .warning, "the database is away; the batch is kept and tried again until it answers", code: "57P01",
+                mend: "bring the server of postgres.url back", until: .outage(.database)))
+        statistics.outage(.database, isOver: true)
+        var scene = well
+        for incident in statistics.snapshot.incidents { scene.snapshot.note(incident) }
+        return scene
+    }
+
+    static var notes: Scene {
+        var scene = well
+        scene.snapshot.note(RouteNote("waiting", "rows waited for their parents", mend: "nothing"), ofRoute: 0)
+        scene.snapshot.endNote("waiting", ofRoute: 0)
+        scene.snapshot.note(RouteNote("nulls", "3 values became null", level: .info), ofRoute: 0)
+        scene.snapshot.note(
+            RouteNote("new_fields", "two fields are new: coupon, gift", mend: "add `coupon: coupon`"), ofRoute: 0)
+        return scene
+    }
+
+    static var starting: Scene {
+        var scene = Scene(partitions: 0) { _ in nil }
+        (scene.snapshot.phase, scene.snapshot.isAssigned) = (.starting, false)
+        return scene
+    }
+
+    static var many: Scene {
+        var scene = Scene(partitions: 0, routes: 30) { _ in nil }
+        for index in 0..<500 {
+            let partition = TopicPartition(topic: "topic-\(index % 25)", partition: Int32(index / 25))
+            scene.snapshot.partitions[partition] = .init(position: 1000, end: index % 12 == 0 ? 1042 : 1000)
+        }
         return scene
     }
 
     static var deadLetters: Scene {
         var scene = well
         for (count, column, reason, state) in [
-            (310, "customer_id", "missing_field", nil), (7, nil, "refused_by_server", "23503"),
-            (1204, "total_price", "wrong_type", nil),
+            (6310, "customer_id", "missing_field", nil), (7, nil, "refused_by_server", "23503"),
+            (23_204, "total_price", "wrong_type", nil),
         ] {
             scene.snapshot.count(
                 LetterFigure(
@@ -179,11 +293,24 @@ private struct Scene {
         var scene = well
         let topic = "<img src=x onerror=document.title=1>"
         scene.snapshot.partitions[TopicPartition(topic: topic, partition: 0)] = .init(position: 0, end: 10_000_000)
+        scene.snapshot.note(RouteNote("new_fields", "`\(topic)` is new", mend: topic), ofRoute: 0)
+        scene.snapshot.count(
+            LetterFigure(count: 1, last: scene.time, place: topic, explanation: topic),
+            of: LetterKind(table: topic, column: topic, reason: "wrong_type"))
         return scene
     }
 
     /// - Parameter at: messages loaded and lag at a second of 600; nil before it was started.
-    private init(partitions: Int, _ at: (_ second: Int) -> (messages: Int, lag: Int)?) {
+    private init(partitions: Int, routes: Int = 1, _ at: (_ second: Int) -> (messages: Int, lag: Int)?) {
+        let statistics = LoadingStatistics()
+        statistics.begin(
+            (0..<routes).map { index in
+                Route(
+                    topics: [.name(routes == 1 ? "orders" : "topic-\(index)")],
+                    table: TableName(schema: "public", name: routes == 1 ? "orders" : "table_\(index)"), mode: .upsert,
+                    label: "routes[\(index)]")
+            })
+        snapshot = statistics.snapshot
         snapshot.phase = .running
         snapshot.isAssigned = true
         snapshot.lastTurn = now

@@ -273,7 +273,9 @@ public final class LoadingStatistics: Sendable {
 
     /// Takes note of the server that answers.
     public func reached(_ connection: Connection) {
-        let database = Database(place: connection.place, version: connection.parameter("server_version") ?? "")
+        // `17.2 (Debian 17.2-1.pgdg120+1)`
+        let version = (connection.parameter("server_version") ?? "").prefix { $0 != " " }
+        let database = Database(place: connection.place, version: String(version))
         update { $0.database = database }
     }
 
