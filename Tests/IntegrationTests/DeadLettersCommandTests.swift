@@ -29,6 +29,20 @@ struct DeadLettersCommandTests {
         }
     }
 
+    @Test("a database that is not there cannot be reached; it refuses nothing")
+    func unreachable() async throws {
+        let port = try freeLoopbackPort()
+        let environment = [
+            "KAFKA_BROKERS": "127.0.0.1:1", "KAFKA_CONSUMER_GROUP": "g", "KAFKA_TOPIC": "t", "LOADER_TABLE": "t",
+            "DATABASE_URL": "postgresql://app:hush@127.0.0.1:\(port)/shop",
+        ]
+        let list = try await Command.run(["dead-letters", "list"], environment)
+        #expect(list.status == 69)
+        #expect(list.errors.contains("the database cannot be reached"))
+        #expect(list.errors.contains("run this again"))
+        #expect(!list.errors.contains("refuses") && !list.errors.contains("hush"))
+    }
+
     @Test("list sums up by fault and pages through the letters; show prints one whole, harmless for a terminal")
     func look() async throws {
         try await withLetters { scenario, environment in

@@ -47,7 +47,10 @@ struct Service {
             guard
                 let preflight = try Startup.preflight(
                     configuration.loading, stop: stop, statistics: statistics, logger: logger)
-            else { return .done }
+            else {
+                logger.info("finished", metadata: statistics.snapshot.totals)
+                return .done
+            }
             for warning in preflight.warnings {
                 logger.warning(
                     "\(warning.problem)",

@@ -72,17 +72,13 @@ struct ProgressLog {
         nextDeadLetterLine = .now + Self.interval
     }
 
-    /// Writes the line that is due, or the last one.
+    /// Writes the line that is due, or the last one, which comes also where nothing was loaded.
     mutating func report(_ now: ContinuousClock.Instant, isLast: Bool = false) {
-        guard isDirty, isLast || now >= since + Self.interval else { return }
+        guard isLast || (isDirty && now >= since + Self.interval) else { return }
         let snapshot = statistics.snapshot
         let seconds = max(0.001, (now - since).inSeconds)
-        var metadata: Logger.Metadata = [
-            "messages": .stringConvertible(snapshot.messages), "rows": .stringConvertible(snapshot.rows),
-            "dead_letters": .stringConvertible(snapshot.deadLetterCount),
-            "batches": .stringConvertible(snapshot.batches), "lag": .stringConvertible(snapshot.lag),
-            "messages_per_second": .stringConvertible(Int(Double(snapshot.messages - messages) / seconds)),
-        ]
+        var metadata = snapshot.totals
+        metadata["messages_per_second"] = .stringConvertible(Int(Double(snapshot.messages - messages) / seconds))
         if let catchUp = snapshot.pace.catchUp, !isLast {
             metadata["percent"] = .stringConvertible(Int(catchUp.share * 100))
             if let left = catchUp.secondsLeft { metadata["seconds_left"] = .stringConvertible(Int(left.rounded(.up))) }
@@ -91,5 +87,16 @@ struct ProgressLog {
         isDirty = false
         since = now
         messages = snapshot.messages
+    }
+}
+
+extension LoadingStatistics.Snapshot {
+    /// What was loaded, as the log's summaries say it.
+    public var totals: Logger.Metadata {
+        [
+            "messages": .stringConvertible(messages), "rows": .stringConvertible(rows),
+            "dead_letters": .stringConvertible(deadLetterCount), "batches": .stringConvertible(batches),
+            "lag": .stringConvertible(lag),
+        ]
     }
 }

@@ -7,7 +7,7 @@ package struct OutageNotice: Sendable {
     /// What is the matter, as the beginning of a sentence.
     package var what: String
     /// Until when what was under way is tried, as the end of a sentence.
-    var until = "it answers"
+    package var until = "it answers"
     var code: String?
     package var error: String
     var mend: String

@@ -130,20 +130,28 @@ struct DeadLettersCommand: ParsableCommand {
         } catch let error as LoadingError {
             throw end(error.description, ExitStatus(error.code))
         } catch let error as PostgresError {
-            let mend =
-                switch error.sqlState {
-                case .undefinedTable?: "; run `loader migrate up`"
-                case .insufficientPrivilege?:
-                    "; replay and purge need DELETE: GRANT SELECT, INSERT, UPDATE, DELETE ON loader.dead_letters TO the role"
-                default: ""
-                }
-            throw end(
-                "the database refuses: \(error)\(mend)",
-                FailureClass(error).passes ? .unavailable : .configuration)
+            throw end(line(error), FailureClass(error).passes ? .unavailable : .configuration)
         } catch let error as KafkaError {
             throw end(
                 "the brokers cannot be read: \(error); what is loaded is loaded, run it again for the rest",
                 error.isRetriable ? .unavailable : .configuration)
+        }
+    }
+
+    /// What the database said, or that it says nothing, with the next step.
+    static func line(_ error: PostgresError) -> String {
+        switch error.sqlState {
+        case nil where FailureClass(error).passes:
+            return "the database cannot be reached: \(error); "
+                + "see that its server runs and that postgres.url names it, and run this again"
+        case _ where FailureClass(error).passes:
+            let notice = OutageNotice(error)
+            return "\(notice.what): \(error); run this again when \(notice.until)"
+        case .undefinedTable?: return "the database refuses: \(error); run `loader migrate up`"
+        case .insufficientPrivilege?:
+            return "the database refuses: \(error); replay and purge need DELETE: "
+                + "GRANT SELECT, INSERT, UPDATE, DELETE ON loader.dead_letters TO the role"
+        default: return "the database refuses: \(error)"
         }
     }
 
