@@ -46,6 +46,8 @@ public struct LoadingOptions: Sendable {
         /// How long beyond `statementTimeout`, at which the server itself ends a statement, it may be silent before its
         /// connection counts as lost.
         public var answerMargin: Duration = .seconds(10)
+        /// After how long without an answer it is asked, over another connection, whose lock is in the way.
+        public var lockSilence: Duration = .seconds(5)
         /// `synchronous_commit=off` for the loader's transactions; safe only with the ledger in the same database.
         public var synchronousCommit: Bool
 

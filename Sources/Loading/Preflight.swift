@@ -223,6 +223,26 @@ public struct Preflight: Sendable {
         return (targets, problems)
     }
 
+    // MARK: Locks
+
+    /// Whoever reads what a start needs waits no longer for a lock on it: it is told in place of waiting.
+    public static let lockPatience = Duration.seconds(1)
+
+    /// The tables that other sessions keep locked so that a loader would wait for them, each with who that is. It waits for
+    /// none itself.
+    public static func locks(_ options: LoadingOptions, on connection: Connection) throws(PostgresError) -> [LockWait] {
+        try LockWait.on(
+            Array(Set(options.routes.map(\.table)).union(ledgerTables(options))).sorted { "\($0)" < "\($1)" },
+            on: connection)
+    }
+
+    /// The same as warnings: a start waits, and goes on by itself.
+    public static func warning(_ lock: LockWait) -> SetupProblem {
+        SetupProblem(
+            .locked, at: lock.place, "locked by \(lock.who): a loader waits until it is free", mend: lock.mend,
+            isWarning: true)
+    }
+
     // MARK: The loader's own tables
 
     private static let positions = TableName(schema: "loader", name: "positions")

@@ -87,7 +87,8 @@ public enum Catalog {
                     'name', c.attname, 'number', c.attnum, 'type', c.atttypid::bigint, 'modifier', c.atttypmod,
                     'isNotNull', c.attnotnull, 'identity', c.attidentity, 'isGenerated', c.attgenerated <> '',
                     'default', CASE WHEN c.attgenerated = '' AND c.attidentity = '' THEN coalesce(
-                        (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d
+                        -- A default names no column, so the relation does not matter; named, it would be locked.
+                        (SELECT pg_get_expr(d.adbin, 0) FROM pg_catalog.pg_attrdef d
                          WHERE d.adrelid = c.attrelid AND d.adnum = c.attnum),
                         (SELECT coalesce(pg_get_expr(t.typdefaultbin, 0),
                                          quote_literal(t.typdefault) || '::' || format_type(t.oid, c.atttypmod))

@@ -23,6 +23,14 @@ public final class Connection {
     let answerTimeout: Duration
     /// Asked while the server is waited for; once true, nobody needs its answer any more.
     let isGivenUp: (() -> Bool)?
+    /// Told on the connection's own thread, while a call waits, that the server has been silent for so long: after
+    /// `silence`, and again each time as much has passed. It may ask over another connection why that is.
+    public var whileSilent: ((Connection, Duration) -> Void)?
+    /// How long the server is silent before that is worth a look.
+    public var silence: Duration = .seconds(5)
+    var nextLook: ContinuousClock.Instant?
+    /// How long a `query` outside of a transaction waits for a lock; nil: as long as the server lets it.
+    public var lockPatience: Duration?
 
     /// Connects and authenticates.
     ///
@@ -90,7 +98,31 @@ public final class Connection {
     /// Carries out one statement with parameters, unnamed, so that no prepared statement stays behind.
     public func query(_ sql: String, _ parameters: [QueryParameter] = []) throws(PostgresError) -> QueryResult {
         try checkStatement(sql)
+        if let lockPatience, transactionStatus == .idle {
+            return try query(Statement(sql, parameters), lockPatience: lockPatience)
+        }
         return try complete(collect(wasSent: send(sql, parameters)))
+    }
+
+    /// In a transaction of its own, since behind a pooler a setting of the session is somebody else's a moment later.
+    private func query(_ statement: Statement, lockPatience: Duration) throws(PostgresError) -> QueryResult {
+        let (seconds, attoseconds) = lockPatience.components
+        let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+        let answer = try pipeline([
+            Statement("BEGIN ISOLATION LEVEL READ COMMITTED"),
+            Statement("SELECT set_config('lock_timeout', '\(milliseconds)ms', true)"), statement, Statement("COMMIT"),
+        ])
+        if let failure = answer.failure {
+            if isOpen, transactionStatus != .idle { try execute("ROLLBACK") }
+            throw failure
+        }
+        guard answer.results.count == 4 else { throw lost() }
+        return answer.results[2]
+    }
+
+    /// How the server lists this session, as far as libpq knows.
+    public var name: SessionName {
+        SessionName(application: parameter("application_name") ?? "", pid: PQbackendPID(handle))
     }
 
     /// Begins a transaction that is what the loader takes it for, whatever the role's or the database's defaults are. In

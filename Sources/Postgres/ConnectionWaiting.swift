@@ -54,6 +54,18 @@ extension Connection {
         let slice = min(left, isGivenUp == nil ? .seconds(1) : .milliseconds(100))
         let (seconds, attoseconds) = slice.components
         let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
-        if poll(&descriptor, 1, Int32(clamping: milliseconds + 1)) > 0 { heard = .now }
+        if poll(&descriptor, 1, Int32(clamping: milliseconds + 1)) > 0 {
+            heard = .now
+        } else {
+            tellSilence(since: heard)
+        }
+    }
+
+    private func tellSilence(since heard: ContinuousClock.Instant) {
+        guard let whileSilent else { return }
+        let now = ContinuousClock.now
+        guard now - heard >= silence, nextLook.map({ $0 <= now }) ?? true else { return }
+        whileSilent(self, now - heard)
+        nextLook = .now + silence
     }
 }

@@ -36,14 +36,21 @@ struct Inspection {
         report.areas.append(.init(name: "database", summary: ""))
         var connection: Connection?
         var preflight: Preflight?
+        var locks: [LockWait] = []
         do throws(PostgresError) {
             let opened = try Connection(options.connectionOptions("check"))
             connection = opened
+            opened.lockPatience = Preflight.lockPatience
+            locks = try Preflight.locks(options, on: opened)
+            for lock in locks { report.add(Preflight.warning(lock), to: "locks") }
             preflight = try inspectDatabase(opened, &report)
         } catch {
             let mend =
-                FailureClass(error).passes
-                ? "check that the server runs and postgres.url leads to it" : "mend postgres.url or the role's rights"
+                error.sqlState == .lockNotAvailable
+                ? "look again when the locks are free"
+                : FailureClass(error).passes
+                    ? "check that the server runs and postgres.url leads to it"
+                    : "mend postgres.url or the role's rights"
             report.add(
                 SetupProblem(.database, at: "postgres.url", "the database cannot be asked: \(error)", mend: mend),
                 to: "database")
@@ -54,7 +61,7 @@ struct Inspection {
         let survey = TopicSurvey(options, preflight: preflight, on: connection)
         inspectBrokers(survey, &report)
         if let preflight, survey.isReachable, sample > 0 {
-            takeSample(preflight, survey, connection, &report)
+            takeSample(preflight, survey, connection, Set(locks.compactMap(\.table)), &report)
         }
         for index in report.areas.indices where report.areas[index].summary.isEmpty {
             report.areas[index].summary = report.areas[index].problems.isEmpty ? "nothing found" : ""
@@ -161,11 +168,13 @@ struct Inspection {
     // MARK: The messages
 
     private func takeSample(
-        _ preflight: Preflight, _ survey: TopicSurvey, _ connection: Connection?, _ report: inout CheckReport
+        _ preflight: Preflight, _ survey: TopicSurvey, _ connection: Connection?, _ locked: Set<String>,
+        _ report: inout CheckReport
     ) {
         let trial: RouteTrial
         do throws(KafkaError) {
-            trial = try RouteTrial(configuration.loading, preflight, survey, count: sample, on: connection)
+            trial = try RouteTrial(
+                configuration.loading, preflight, survey, count: sample, locked: locked, on: connection)
         } catch {
             report.add(
                 SetupProblem(
@@ -199,6 +208,7 @@ struct Inspection {
         case .topic, .sample: "topics"
         case .timeout: "timeouts"
         case .clock: "clock"
+        case .locked: "locks"
         case .badOption: "configuration"
         case .ledger: "ledger"
         default:

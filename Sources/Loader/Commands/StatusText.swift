@@ -91,6 +91,9 @@ enum StatusText {
     /// What is not as it should be, each kind once for a topic.
     private static func remarks(_ report: PositionReport) -> [String] {
         var lines = report.problems.map { "problem: \($0.message)" + ($0.next.isEmpty ? "" : "\n  next: \($0.next)") }
+        lines += report.locks.map { lock in
+            "locked: \(lock.place) is locked by \(lock.who); a loader waits until it is free\n  next: \(lock.mend)"
+        }
         let findings = report.partitions.filter { !$0.finding.message.isEmpty }
         let kinds = Dictionary(grouping: findings) { "\($0.finding.code.rawValue) \($0.partition.topic)" }
         for (_, same) in kinds.sorted(by: { $0.value[0].partition < $1.value[0].partition }) {
@@ -149,6 +152,12 @@ enum StatusText {
             var next: String
         }
 
+        struct Lock: Encodable {
+            var at: String
+            var heldBy: String
+            var next: String
+        }
+
         var group: String
         var delivery: String
         var state: String?
@@ -158,6 +167,7 @@ enum StatusText {
         var members: [Member]
         var partitions: [Partition]
         var problems: [Problem]
+        var locks: [Lock]
         var exitStatus: Int32
     }
 
@@ -183,6 +193,7 @@ enum StatusText {
                         next: finding.next.isEmpty ? nil : finding.next)
                 },
                 problems: report.problems.map { Report.Problem(message: $0.message, next: $0.next) },
+                locks: report.locks.map { Report.Lock(at: $0.place, heldBy: $0.who, next: $0.mend) },
                 exitStatus: exitStatus(report).rawValue), pretty: pretty)
     }
 }

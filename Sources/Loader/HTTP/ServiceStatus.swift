@@ -9,6 +9,8 @@ struct ServiceStatus: Sendable {
         case stuck
         case stopping(String)
         case waiting([LoadingStatistics.Outage], since: Date)
+        /// Other sessions hold locks that this one needs; nothing is away.
+        case locked([LockedPlace])
         case starting
         /// The group has more members than partitions, or is about to give some.
         case standby
@@ -59,6 +61,7 @@ struct ServiceStatus: Sendable {
         // Before the first turn it is starting, which is life enough.
         isLive = snapshot.lastTurn.map { now - $0 < maxPollInterval } ?? true
         var obstacles = LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains).map(\.obstacle)
+        obstacles += snapshot.lockedPlaces.map { "waiting for a lock on \($0.place), held by \($0.holder)" }
         obstacles += snapshot.standstills.prefix(Self.named).map(\.obstacle)
         if snapshot.standstills.count > Self.named {
             obstacles.append("and \(snapshot.standstills.count - Self.named) more")
@@ -77,6 +80,7 @@ struct ServiceStatus: Sendable {
         if let since = snapshot.outagesSince.values.min() {
             return .waiting(LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains), since: since)
         }
+        if !snapshot.lockWaits.isEmpty { return .locked(snapshot.lockedPlaces) }
         if !snapshot.standstills.isEmpty { return .partly(snapshot.standstills) }
         guard snapshot.isAssigned else { return .starting }
         guard !snapshot.partitions.isEmpty else { return .standby }
@@ -84,6 +88,18 @@ struct ServiceStatus: Sendable {
             return .stalled(seconds: Int((now - moved).inSeconds))
         }
         return snapshot.pace.catchUp.map { .catchingUp($0) } ?? .well
+    }
+}
+
+extension LoadingStatistics.Snapshot {
+    /// Each once, though several writers may wait for it; the oldest first.
+    var lockedPlaces: [LockedPlace] {
+        var places: [LockedPlace] = []
+        for place in lockWaits.values.sorted(by: { ($0.since, $0.place) < ($1.since, $1.place) })
+        where !places.contains(where: { $0.place == place.place && $0.mend == place.mend }) {
+            places.append(place)
+        }
+        return places
     }
 }
 

@@ -15,6 +15,16 @@ extension StatusDocument.State {
                 detail: "Since \(time.prefix(8)) UTC, "
                     + "for \(durationText(status.time.timeIntervalSince(since)) ?? "long"). Nothing is lost.",
                 mend: "Bring \(places.count == 1 ? "it" : "them") back; the loader goes on by itself.")
+        case .locked(let places):
+            let time = (places.first?.since ?? status.time).formatted(
+                Date.ISO8601FormatStyle().time(includingFractionalSeconds: false))
+            self.init(
+                level: "warn", title: "Waiting for a lock",
+                detail: places.prefix(3).map { "\($0.place) is held by \($0.holder)" }.joined(separator: "; ")
+                    + ". Since \(time.prefix(8)) UTC; nothing is away, and nothing is lost.",
+                mend: "It goes on by itself once the lock is free. "
+                    + places.prefix(3).map { $0.mend.prefix(1).uppercased() + $0.mend.dropFirst() }.joined(
+                        separator: " "))
         case .starting:
             self.init(level: "none", title: "Starting", detail: "The group has not assigned partitions yet.")
         case .standby:

@@ -76,6 +76,13 @@ struct StatusDocument: Encodable {
         var count: Int
     }
 
+    struct LockWait: Encodable {
+        var at: String
+        var heldBy: String
+        var mend: String
+        var since: Date
+    }
+
     struct Batch: Encodable {
         var time: Date
         var writer: Int
@@ -164,6 +171,8 @@ struct StatusDocument: Encodable {
     var partitions: [Partition]
     /// What is not loaded for a reason of its own.
     var standstills: [StandingStill]
+    /// Locks that are waited for.
+    var lockWaits: [LockWait]
     /// The newest last.
     var recentBatches: [Batch]
     /// What goes on comes first, then the newest.
@@ -216,6 +225,9 @@ extension StatusDocument {
         }
         standstills = snapshot.standstills.map {
             StandingStill(reason: $0.reason.rawValue, code: $0.code, at: $0.place)
+        }
+        lockWaits = snapshot.lockedPlaces.map {
+            LockWait(at: $0.place, heldBy: $0.holder, mend: $0.mend, since: $0.since)
         }
         recentBatches = snapshot.recentBatches.map { Batch($0) }
         let incidents = snapshot.incidents.reversed()

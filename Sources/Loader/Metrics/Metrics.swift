@@ -74,6 +74,13 @@ extension Metric {
                     value: .integer(status.snapshot.standstills.count { $0.reason == reason }))
             }
         },
+        .gauge(
+            "loader_lock_waits",
+            "Writers, and whoever reads positions or checks the start, that wait for a lock of another session, once that "
+                + "has been noticed."
+        ) { .integer($0.snapshot.lockWaits.count) },
+        .counter(
+            "loader_lock_waits_total", "How often one began to wait for a lock for longer than 5 s.", \.lockWaitCount),
         .counter("loader_rebalances_total", "Partitions given and taken by the consumer group.", \.rebalances),
         .counter(
             "loader_ledger_fences_total", "Batches dropped because another member owned the partition.", \.fences),

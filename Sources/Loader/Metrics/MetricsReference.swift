@@ -33,6 +33,7 @@ enum MetricsReference {
             | How slow is the slowest commit in a hundred? | `histogram_quantile(0.99, rate(loader_batch_commit_seconds_bucket[5m]))` |
             | Which part of the messages is bad? | `sum(rate(loader_dead_letters_total[5m])) / sum(rate(loader_messages_total[5m]))` |
             | Is anything away? | `loader_outage == 1` |
+            | Is anything locked? | `loader_lock_waits > 0` |
 
             """
         return page

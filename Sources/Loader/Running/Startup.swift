@@ -21,15 +21,22 @@ enum Startup {
                     .unavailable, "\(notice.what), and outage_timeout is over: \(notice.error)",
                     mend: "mend that and start again")
             }
+            // Whose lock it is has been said.
+            if locks.isWaiting {
+                _ = backoff.next()
+                return
+            }
             if backoff.attempts == 0 {
                 statistics.outage(notice.place, isOver: false)
                 statistics.report(notice.incident("it is tried"), to: logger)
             }
             stop.wait(for: backoff.next())
         }
+        let locks = LockWatch("the start", options, statistics, logger) { stop.isRequested }
+        defer { locks.end() }
         while !stop.isRequested {
             do {
-                let preflight = try prepare(options, statistics, logger: logger) { stop.isRequested }
+                let preflight = try prepare(options, statistics, locks, logger: logger) { stop.isRequested }
                 statistics.outage(.database, isOver: true)
                 statistics.outage(.brokers, isOver: true)
                 return preflight
@@ -56,9 +63,10 @@ enum Startup {
 
     /// The start-up check, then what has to happen before the first message.
     private static func prepare(
-        _ options: LoadingOptions, _ statistics: LoadingStatistics, logger: Logger, isGivenUp: @escaping () -> Bool
+        _ options: LoadingOptions, _ statistics: LoadingStatistics, _ locks: LockWatch, logger: Logger,
+        isGivenUp: @escaping () -> Bool
     ) throws -> Preflight {
-        let preflight = try check(options, statistics, isGivenUp: isGivenUp)
+        let preflight = try check(options, statistics, locks, isGivenUp: isGivenUp)
         guard let deployment = options.resetForDeployment else { return preflight }
         guard options.delivery == .exactlyOnce else {
             throw LoadingError(problems: [
@@ -75,11 +83,14 @@ enum Startup {
 
     /// One connection, one check.
     static func check(
-        _ options: LoadingOptions, _ statistics: LoadingStatistics? = nil, isGivenUp: @escaping () -> Bool
+        _ options: LoadingOptions, _ statistics: LoadingStatistics, _ locks: LockWatch,
+        isGivenUp: @escaping () -> Bool
     ) throws -> Preflight {
         let connection = try Connection(options.connectionOptions("check"), isGivenUp: isGivenUp)
         defer { connection.close() }
-        statistics?.reached(connection)
+        statistics.reached(connection)
+        connection.lockPatience = options.database.lockTimeout
+        locks.watch(connection)
         let preflight = try Preflight.check(options, on: connection)
         if options.delivery == .exactlyOnce {
             do {

@@ -7,6 +7,8 @@ import Postgres
 struct Ledger: Sendable {
     let group: String
 
+    static let table = TableName(schema: "loader", name: "positions")
+
     /// Columns of `loader.positions` that a later migration has added.
     static let laterColumns = ["last_message", "lost_offset"]
 

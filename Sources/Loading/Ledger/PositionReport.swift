@@ -45,6 +45,8 @@ public struct PositionReport: Sendable {
     /// This group's, in the table; nil where there is none.
     public var deadLetters: Int64?
     public var problems: [Problem] = []
+    /// Tables that other sessions keep locked, so that a loader waits for them.
+    public var locks: [LockWait] = []
     /// When it was read, in milliseconds since 1970.
     public var readAt: Int64
 
@@ -120,6 +122,8 @@ public struct PositionReport: Sendable {
         do throws(PostgresError) {
             let connection = try Connection(options.connectionOptions("status"))
             defer { connection.close() }
+            connection.lockPatience = Preflight.lockPatience
+            locks = try Preflight.locks(options, on: connection)
             if let table = options.deadLetters.table {
                 let count = try? connection.query(
                     "SELECT count(*) FROM \(table.quoted) WHERE consumer_group = $1", [.text(options.group)])
@@ -139,13 +143,16 @@ public struct PositionReport: Sendable {
             return side
         } catch {
             let isOutage = FailureClass(error).passes
+            let isLocked = error.sqlState == .lockNotAvailable
             problems.append(
                 Problem(
                     message: "the ledger cannot be read: \(error)",
-                    next: isOutage
-                        ? "bring the database back; a running loader waits for it"
-                        : [.undefinedTable, .undefinedColumn].contains(error.sqlState)
-                            ? "run `loader migrate up`" : "mend postgres.url or the role's rights",
+                    next: isLocked
+                        ? "look again when the locks are free"
+                        : isOutage
+                            ? "bring the database back; a running loader waits for it"
+                            : [.undefinedTable, .undefinedColumn].contains(error.sqlState)
+                                ? "run `loader migrate up`" : "mend postgres.url or the role's rights",
                     isOutage: isOutage))
             return nil
         }

@@ -27,6 +27,7 @@ public final class Pipeline {
     private var nextResolution: ContinuousClock.Instant = .now
     private var resolutionBackoff = Backoff()
     private var resolutionFailedSince: ContinuousClock.Instant?
+    private let locks: LockWatch
     private var hasBeenAssigned = false
     /// The group still has to begin with its subscriptions, so that topics that come later are known to be new.
     private var mustBegin: Bool
@@ -65,6 +66,7 @@ public final class Pipeline {
         self.statistics = statistics
         self.stop = stop
         self.logger = logger
+        locks = LockWatch("positions", options, statistics, logger) { [stop] in stop.isRequested }
         tracing = tracer.map { BatchTracing($0, group: options.group) }
         builders = RowBuilders(preflight.targets)
         let nulled = preflight.targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
@@ -683,6 +685,7 @@ public final class Pipeline {
         do {
             try begin(Array(pending).sorted())
             resolutionBackoff.reset()
+            locks.end()
             if let since = resolutionFailedSince {
                 resolutionFailedSince = nil
                 statistics.outage(.database, for: "positions", isOver: true)
@@ -694,9 +697,13 @@ public final class Pipeline {
         } catch let error as LoadingError {
             failure = error
         } catch is StartReader.Stopped {
+            locks.end()
             return
         } catch {
-            if let postgres = error as? PostgresError, FailureClass(postgres) == .setup {
+            let postgres = error as? PostgresError
+            let isLocked = postgres?.sqlState == .lockNotAvailable
+            if !isLocked { locks.end() }
+            if let postgres, FailureClass(postgres) == .setup {
                 let mend =
                     switch postgres.sqlState?.classCode {
                     case "28": "mend the user or the password in postgres.url and start again; nothing is lost"
@@ -715,16 +722,17 @@ public final class Pipeline {
                 }
             } else {
                 resolutionFailedSince = .now
-                let isDatabase = error is PostgresError
-                if isDatabase { statistics.outage(.database, for: "positions", isOver: false) }
+                // Whose lock it is has been said; and a server that says no is not away.
+                if let postgres, FailureClass(postgres) == .away {
+                    statistics.outage(.database, for: "positions", isOver: false)
+                }
+                if isLocked, locks.isWaiting { return }
                 statistics.report(
                     Incident(
                         .warning, "where to begin cannot be read yet; it is tried until it can",
-                        code: (error as? PostgresError)?.sqlState?.rawValue ?? (error as? KafkaError)?.code.name,
-                        error: "\(error)",
-                        mend: isDatabase
-                            ? "bring the server of postgres.url back; the loader goes on by itself"
-                            : "see that the brokers answer and that the group may be read",
+                        code: postgres?.sqlState?.rawValue ?? (error as? KafkaError)?.code.name, error: "\(error)",
+                        mend: postgres.map { OutageNotice($0).mend }
+                            ?? "see that the brokers answer and that the group may be read",
                         until: Self.unknownPositions),
                     to: logger)
             }
@@ -739,6 +747,7 @@ public final class Pipeline {
             let reader = StartReader(
                 ledger: ledger, options: options, consumer: consumer, targets: builders.targets, logger: logger,
                 subscriptions: options.routes.flatMap(\.topics), isBeginning: mustBegin, strangers: strangers,
+                locks: locks,
                 isStopping: { [stop] in stop.isRequested })
             let read = try reader.read(wanted)
             mustBegin = false

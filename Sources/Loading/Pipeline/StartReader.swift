@@ -15,6 +15,8 @@ struct StartReader {
     var isBeginning = false
     /// Positions that were found to be another log's, by the message before them.
     var strangers: [TopicPartition: Int64] = [:]
+    /// Says whose lock is in the way.
+    var locks: LockWatch?
     /// Asked between the calls that may have to wait, so that a stop does not wait for all of them.
     let isStopping: () -> Bool
 
@@ -70,6 +72,9 @@ struct StartReader {
         let connection = try Connection(
             options.connectionOptions("ledger", statements: patience), isGivenUp: isStopping)
         defer { connection.close() }
+        // What is only read waits for no lock longer than what is written.
+        connection.lockPatience = min(options.database.lockTimeout, Self.timeout)
+        locks?.watch(connection)
         guard let mark = try Ledger.mark(on: connection) else {
             throw LoadingError(
                 .database, "loader.ledger has no row, so this database has no identity", mend: "run `loader migrate up`"

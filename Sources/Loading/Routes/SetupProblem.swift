@@ -17,6 +17,8 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
         case database
         /// The group's position is none that a loader could begin at.
         case position
+        /// Another session holds a lock on a table that the loader needs.
+        case locked
         case group
         case timeout
         case clock

@@ -16,11 +16,12 @@ public struct RouteTrial {
 
     /// - Parameters:
     ///   - count: messages of each partition.
+    ///   - locked: tables that other sessions keep locked, and that are not tried.
     ///   - connection: lets the server read the rows, too, into temporary tables that are taken back.
     /// - Throws: for properties that librdkafka refuses.
     public init(
         _ options: LoadingOptions, _ preflight: Preflight, _ survey: TopicSurvey, count: Int,
-        on connection: Connection?
+        locked: Set<String> = [], on connection: Connection?
     ) throws(KafkaError) {
         // Routes that could not be compiled are missing, and a target's index is its place here.
         targets = preflight.targets.enumerated().map { place, target in
@@ -56,11 +57,11 @@ public struct RouteTrial {
                         .sample, at: topic, "the sample is incomplete: \(error)",
                         mend: "try again, or with a smaller --sample", isWarning: true))
             }
-            look(at: batch, taken, connection)
+            look(at: batch, taken, locked, connection)
         }
     }
 
-    private mutating func look(at batch: Batch, _ taken: [Int], _ connection: Connection?) {
+    private mutating func look(at batch: Batch, _ taken: [Int], _ locked: Set<String>, _ connection: Connection?) {
         // The decoders may read a little past the last message.
         _ = batch.arena.reserve(JSONRecordDecoder.padding)
         let (unused, paths) = UnusedFields(takenBy: taken.map { targets[$0] }).find(in: batch)
@@ -72,7 +73,7 @@ public struct RouteTrial {
             samples[index].messages += batch.messages.count
             samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
             measure(index, in: batch)
-            if let connection {
+            if let connection, !locked.contains(target.name.description) {
                 let copy = rows > 0 ? TrialCopy(target, on: connection).run(batch) : nil
                 let refused = tryOnServer(index, batch, copy, connection)
                 letters += refused

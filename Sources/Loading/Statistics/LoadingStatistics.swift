@@ -120,6 +120,10 @@ public final class LoadingStatistics: Sendable {
         public var isAssigned = false
         /// What is not loaded for a reason of its own.
         public var standstills: [Standstill] = [] { didSet { endStandstills(before: oldValue) } }
+        /// Locks that other sessions hold, by who waits for them: a writer, whoever reads the positions, the start.
+        public var lockWaits: [String: LockedPlace] = [:]
+        /// How often somebody began to wait for a lock.
+        public var lockWaitCount = 0
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?
@@ -281,6 +285,19 @@ public final class LoadingStatistics: Sendable {
 
     /// Keeps an incident without logging it.
     public func note(_ incident: Incident) { state.withLock { $0.note(incident) } }
+
+    /// Notes what somebody waits for; nil: for nothing any more.
+    func waitsForLock(_ wait: LockWait?, _ party: String) {
+        state.withLock { state in
+            guard let wait else {
+                state.lockWaits[party] = nil
+                return
+            }
+            let before = state.lockWaits[party]
+            if before == nil { state.lockWaitCount += 1 }
+            state.lockWaits[party] = LockedPlace(wait, since: before?.since ?? Date())
+        }
+    }
 
     /// Notes that something is away, or back, for one of those who need it.
     ///

@@ -10,7 +10,7 @@ package struct OutageNotice: Sendable {
     package var until = "it answers"
     var code: String?
     package var error: String
-    var mend: String
+    package var mend: String
 
     /// - Parameter consequence: what becomes of what was under way, until it goes.
     package func incident(_ consequence: String) -> Incident {

@@ -135,7 +135,8 @@ final class Writer: @unchecked Sendable {
     // MARK: The writer's own thread
 
     private func run() {
-        var session = Session()
+        let locks = LockWatch(name, options, statistics, logger) { [unowned self] in self.isAbandoned }
+        var session = Session(locks: locks)
         while let job = nextJob() {
             let outcome = carryOut(job, &session)
             condition.withLock {
@@ -161,6 +162,7 @@ final class Writer: @unchecked Sendable {
     /// What the thread keeps from batch to batch.
     private struct Session {
         var connection: Connection?
+        let locks: LockWatch
         var care: Care?
         var size = TransactionSize()
         var window = RejectionWindow()
@@ -209,7 +211,9 @@ final class Writer: @unchecked Sendable {
                     return .loaded(batch, sum)
                 }
             case .again, .resized: break
-            case .ended(let outcome): return outcome
+            case .ended(let outcome):
+                session.locks.end()
+                return outcome
             }
         }
     }
@@ -240,6 +244,7 @@ final class Writer: @unchecked Sendable {
         let nulled = job.batch.nulledValues(of: part.messages, except: loaded.deadLetters, job.targets)
         if !nulled.isEmpty { statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) } }
         cameBack(since: &session.awaySince)
+        session.locks.end()
         condition.withLock { state.isAway = false }
         statistics.end(isBusy)
         session.window.add(part.messages.count, bad: loaded.badMessages)
@@ -260,6 +265,7 @@ final class Writer: @unchecked Sendable {
             session.connection?.close()
             session.connection = nil
             endOutages()
+            session.locks.end()
             return .ended(.abandoned(batch))
         }
         do throws(TransactionFailure) {
@@ -342,6 +348,7 @@ final class Writer: @unchecked Sendable {
         if session.connection?.isOpen != true { disconnect(&session) }
         // The connection was broken by `abandon()`, and says nothing about the server.
         if isAbandoned { return .again }
+        let error = asLockWait(error, of: job, session.locks)
         batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
         let likely = FailureClass(error)
         trying.conflicts = likely == .conflict ? trying.conflicts + 1 : 0
@@ -377,7 +384,7 @@ final class Writer: @unchecked Sendable {
             let failure =
                 likely == .away && !withRows
                 ? away(OutageNotice(error), error.sqlState, &session.awaySince, &trying.waitingSince)
-                : busy(error, part, &trying)
+                : busy(error, part, session.locks, &trying)
             if let failure { return .ended(.failed(batch, failure)) }
             pause(trying.backoff.next())
         case .rereadCatalog:
@@ -388,16 +395,34 @@ final class Writer: @unchecked Sendable {
         return .again
     }
 
-    /// Says once a batch that the server answers, but cannot take it now.
+    /// What a lock has to do with an error. A statement that waited for one until `statement_timeout` is not too long; and
+    /// where the server waits for locks too shortly to be asked meanwhile, it is asked now.
+    private func asLockWait(_ error: PostgresError, of job: Job, _ locks: LockWatch) -> PostgresError {
+        switch error.sqlState {
+        case .queryCanceled? where locks.isWaiting:
+            var waited = error
+            waited.sqlState = .lockNotAvailable
+            return waited
+        case .lockNotAvailable? where !locks.isWaiting:
+            let own = options.delivery == .exactlyOnce ? [Ledger.table] : []
+            locks.look(at: job.targets.map(\.table.name) + own + [options.deadLetters.table].compactMap(\.self))
+            return error
+        default: return error
+        }
+    }
+
+    /// Says once a batch that the server answers, but cannot take it now. Whose lock it is has been said already.
     ///
     /// - Returns: the error to stop with, once `outage_timeout` has passed.
-    private func busy(_ error: PostgresError, _ part: Batch.Part, _ trying: inout Trying) -> LoadingError? {
+    private func busy(
+        _ error: PostgresError, _ part: Batch.Part, _ locks: LockWatch, _ trying: inout Trying
+    ) -> LoadingError? {
         statistics.retried(FailureClass(error), error.sqlState?.classCode)
         condition.withLock {
             state.isAway = true
             condition.broadcast()
         }
-        if trying.waitingSince == nil {
+        if trying.waitingSince == nil, !(error.sqlState == .lockNotAvailable && locks.isWaiting) {
             statistics.report(
                 Incident(
                     .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
@@ -428,6 +453,7 @@ final class Writer: @unchecked Sendable {
         let connection = try known { () throws(PostgresError) in
             try Connection(options.connectionOptions("writer \(index)")) { [unowned self] in self.isAbandoned }
         }
+        session.locks.watch(connection)
         session.connection = connection
         statistics.reached(connection)
         let canceller = connection.makeCanceller()
