@@ -106,6 +106,8 @@ public struct PostgresError: Error, Sendable, Equatable {
 
     /// Whether `message` is certain to be the server's own words about names and states, free of any row's values.
     public var isMessageFreeOfData: Bool {
+        // Our own words.
+        if code == .noAnswer, sqlState == nil { return true }
         guard !isRaisedByFunction, !cameWithRows, copyLine == nil else { return false }
         guard let sqlState else { return true }
         return Self.classesThatNameNoValues.contains(sqlState.classCode)
@@ -121,6 +123,8 @@ public struct PostgresError: Error, Sendable, Equatable {
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         guard isMessageFreeOfData else {
+            // The words are libpq's, and little more than the code says.
+            if isConnectionLoss, sqlState == nil { return codeAndPlace }
             return "\(codeAndPlace): the server's message may hold the row's values and is not shown here"
         }
         return "\(codeAndPlace): \(message)" + (hint.map { " (\($0))" } ?? "")
