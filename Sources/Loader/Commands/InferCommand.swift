@@ -148,7 +148,7 @@ struct InferCommand: ParsableCommand {
         let earlier = write ? earlierMigration(proposal, in: directory, names) : nil
         if let earlier, earlier.text != migration {
             throw fail(
-                "\(earlier.file) is an earlier proposal for \(proposal.sqlName), and a second one would create the table "
+                "\(earlier.file) is an earlier proposal for \(proposal.table.sql), and a second one would create the table "
                     + "again. To replace it, if it is not applied yet: rm \(earlier.file), and this command again. Without "
                     + "--write the new proposal is only printed.")
         }
@@ -191,7 +191,7 @@ extension InferCommand {
         for name in names.sorted() where name.hasSuffix(".sql") {
             let file = directory + "/" + name
             guard let text = try? String(contentsOfFile: file, encoding: .utf8),
-                text.contains(TableProposal.mark), text.contains("CREATE TABLE \(proposal.sqlName) (\n")
+                text.contains(TableProposal.mark), text.contains("CREATE TABLE \(proposal.table.sql) (\n")
             else { continue }
             return (file, text)
         }

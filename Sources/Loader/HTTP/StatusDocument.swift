@@ -83,6 +83,44 @@ struct StatusDocument: Encodable {
         var since: Date
     }
 
+    /// Where a route and its messages have drifted apart. It names fields, no values.
+    struct Drift: Encodable {
+        struct Note: Encodable {
+            var kind: String
+            var field: String
+            var column: String?
+            var words: String
+            var mend: String
+            var at: String?
+            var since: Date
+        }
+
+        var route: String
+        var table: String
+        /// What a column misses first, then what is new; not all, where there are many.
+        var notes: [Note]
+        /// There are more, or fields that are not named.
+        var hasMore: Bool
+
+        /// Notes of a route that are shown.
+        private static let most = 50
+
+        init(_ drift: RouteDrift) {
+            route = drift.route
+            table = drift.table
+            // What a column misses goes before what none takes.
+            let notes =
+                drift.notes.filter { $0.kind == .vanished || $0.kind == .changed }
+                + drift.notes.filter { $0.kind == .new } + drift.notes.filter { $0.kind == .unrouted }
+            self.notes = notes.prefix(Self.most).map {
+                Note(
+                    kind: $0.kind.rawValue, field: $0.field, column: $0.column, words: $0.words, mend: $0.mend,
+                    at: $0.place, since: $0.since)
+            }
+            hasMore = drift.hasMore || notes.count > Self.most
+        }
+    }
+
     struct Batch: Encodable {
         var time: Date
         var writer: Int
@@ -173,6 +211,8 @@ struct StatusDocument: Encodable {
     var standstills: [StandingStill]
     /// Locks that are waited for.
     var lockWaits: [LockWait]
+    /// By route.
+    var drift: [Drift]
     /// The newest last.
     var recentBatches: [Batch]
     /// What goes on comes first, then the newest.
@@ -229,6 +269,7 @@ extension StatusDocument {
         lockWaits = snapshot.lockedPlaces.map {
             LockWait(at: $0.place, heldBy: $0.holder, mend: $0.mend, since: $0.since)
         }
+        drift = snapshot.drift.map { Drift($0) }
         recentBatches = snapshot.recentBatches.map { Batch($0) }
         let incidents = snapshot.incidents.reversed()
         recentErrors = (incidents.filter(\.goesOn) + incidents.filter { !$0.goesOn }).map { Trouble($0) }

@@ -129,6 +129,7 @@ struct TableProposal {
                     let what =
                         "\(proposal.type.rawValue) but for \(misfits.count) of \(columns[index].field.values) values"
                     columns[index].proposal = TypeProposal(proposal.type == .text ? .jsonb : .text, what)
+                    columns[index].proposal.isWidened = misfits.count * 10 <= columns[index].field.values
                     isSettled = false
                 }
             }

@@ -31,7 +31,7 @@ extension TableProposal {
         if let schema = table.schema, schema != "public" {
             lines += ["CREATE SCHEMA IF NOT EXISTS \(sqlIdentifier(schema));", ""]
         }
-        lines.append("CREATE TABLE \(sqlName) (")
+        lines.append("CREATE TABLE \(table.sql) (")
         var definitions = columns.map { column in
             let constraint =
                 column.isKey && key.count == 1 ? " PRIMARY KEY" : column.isNotNull ? " NOT NULL" : ""
@@ -53,7 +53,7 @@ extension TableProposal {
             let comment = definition.comment.isEmpty ? "" : "  -- " + definition.comment
             lines.append("  " + name + (comment.isEmpty ? type : Self.padded(type, to: types + 1) + comment))
         }
-        lines += [");", "", "-- migrate:down", "", "DROP TABLE \(sqlName);"]
+        lines += [");", "", "-- migrate:down", "", "DROP TABLE \(table.sql);"]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -65,11 +65,6 @@ extension TableProposal {
             "\(refused) of \(profile.records.count) sampled messages will be dead letters (\(places.joined(separator: "; "))): "
             + "the types are what nearly all values have. Widen a column to text or jsonb if these are meant, or "
             + "let the route mend them (`null_if`, `on_error: null`)"
-    }
-
-    /// As SQL names the table.
-    var sqlName: String {
-        (table.schema.map { sqlIdentifier($0) + "." } ?? "") + sqlIdentifier(table.name)
     }
 
     /// What the sample shows of a column.

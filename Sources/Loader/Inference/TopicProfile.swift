@@ -1,4 +1,5 @@
 import Kafka
+import Loading
 import Records
 
 /// A message that was looked at, as it is in Kafka.

@@ -77,6 +77,17 @@ extension Metric {
         }
     }
 
+    /// One value for each route: how many notes of these kinds there are. Never a field's name, which could be anything.
+    static func driftGauge(_ name: String, _ help: String, _ kinds: DriftNote.Kind...) -> Metric {
+        Metric(name, .gauge, help, ["route", "table"]) { status in
+            status.snapshot.drift.map { drift in
+                Sample(
+                    labels: [drift.route, drift.table],
+                    value: .integer(drift.notes.count { kinds.contains($0.kind) }))
+            }
+        }
+    }
+
     static func labelled(
         _ name: String, _ kind: Kind, _ help: String, by labels: [String],
         _ samples: @escaping @Sendable (ServiceStatus) -> [Sample]

@@ -81,6 +81,18 @@ extension Metric {
         ) { .integer($0.snapshot.lockWaits.count) },
         .counter(
             "loader_lock_waits_total", "How often one began to wait for a lock for longer than 5 s.", \.lockWaitCount),
+        .driftGauge(
+            "loader_unrouted_fields",
+            "Fields of a route's messages that no route takes, of those that can be named: at most 64 a topic.",
+            .unrouted, .new),
+        .driftGauge(
+            "loader_new_fields", "Of loader_unrouted_fields, those that have come since the loader began.", .new),
+        .driftGauge(
+            "loader_vanished_fields", "Fields that a route's columns take, and that its messages no longer have.",
+            .vanished),
+        .driftGauge(
+            "loader_changed_fields",
+            "Fields that a route's columns take, and whose values are of another JSON type than they were.", .changed),
         .counter("loader_rebalances_total", "Partitions given and taken by the consumer group.", \.rebalances),
         .counter(
             "loader_ledger_fences_total", "Batches dropped because another member owned the partition.", \.fences),

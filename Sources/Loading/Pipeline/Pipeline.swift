@@ -42,6 +42,7 @@ public final class Pipeline {
     private var standstills = Standstills()
     private var stallProof: StallProof?
     private var progress: ProgressLog
+    private let drift: DriftWatch
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
     /// Batches have come in since.
@@ -71,6 +72,7 @@ public final class Pipeline {
         builders = RowBuilders(preflight.targets)
         let nulled = preflight.targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
         statistics.update { state in for column in nulled { state.nulledValues[column, default: 0] += 0 } }
+        drift = DriftWatch(preflight.targets, statistics: statistics, logger: logger)
         groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
         progress = ProgressLog(statistics: statistics, options: options, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
@@ -468,6 +470,7 @@ public final class Pipeline {
             isUnpublished = true
             commit(groupOffsets.take(batch.partitions.map(\.partition), of: &partitions))
             if lane.isOffered { forgetRanges(of: lane) }
+            drift.look(at: batch)
             lane.takeBack(batch, keepingAtMost: memoryLimit)
         case .fenced:
             statistics.update { $0.fences += 1 }
@@ -530,6 +533,7 @@ public final class Pipeline {
         for index in partitions.indices {
             partitions[index].builder = builders.builder(ofTopic: partitions[index].partition.topic)
         }
+        drift.replace(builders.targets)
         builders.rebuild(batch)
         // What another writer was offered and has begun with is refused for the same reason, and built again then.
         for lane in lanes where lane.withdraw() { builders.rebuild(lane.filling) }

@@ -65,6 +65,12 @@ public struct RouteTrial {
         // The decoders may read a little past the last message.
         _ = batch.arena.reserve(JSONRecordDecoder.padding)
         let (unused, paths) = UnusedFields(takenBy: taken.map { targets[$0] }).find(in: batch)
+        let drift = SampleDrift(taken.map { targets[$0] }, batch)
+        // What nobody takes is told once, with the route that would take most.
+        for index in taken { warnings += drift.findings(of: targets[index]) }
+        if let home = taken.first(where: { targets[$0].route.rest == .fields }) ?? taken.first {
+            warnings += drift.newFields(for: targets[home])
+        }
         for index in taken {
             let target = targets[index]
             var letters = batch.deadLetters.filter { $0.target == index }

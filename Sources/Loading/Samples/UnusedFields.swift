@@ -3,35 +3,13 @@ import Records
 
 /// Finds what messages have and no route of their topic takes.
 struct UnusedFields {
-    private let taken: Set<[String]>
-    /// What a taken path leads through: objects of which only a part is used.
-    private let opened: Set<[String]>
-    /// Paths that take fields of other names than their own.
-    private let loose: [FieldPath]
-    private let takesAll: Bool
+    private let taken: TakenFields
 
-    init(takenBy targets: [Target]) {
-        var taken: Set<[String]> = []
-        var loose: [FieldPath] = []
-        var takesAll = false
-        for source in targets.flatMap(\.columns).map(\.source) {
-            switch source {
-            case .field(let path):
-                taken.insert(path.components)
-                if path.names != .exact { loose.append(path) }
-            case .value: takesAll = true
-            default: break
-            }
-        }
-        self.taken = taken
-        self.loose = loose
-        self.takesAll = takesAll
-        opened = Set(taken.flatMap { path in path.indices.dropFirst().map { Array(path[..<$0]) } })
-    }
+    init(takenBy targets: [Target]) { taken = TakenFields(by: targets) }
 
     /// The fields that land nowhere: the outermost ones, and the paths of all.
     func find(in batch: Batch) -> (outermost: [RouteSample.UnusedField], paths: Set<String>) {
-        guard !takesAll else { return ([], []) }
+        guard !taken.takesAll else { return ([], []) }
         var found: [[String]: RouteSample.UnusedField] = [:]
         var inner: Set<[String]> = []
         let container = JSONContainer()
@@ -52,8 +30,8 @@ struct UnusedFields {
         var seen: Set<String> = []
         for (name, value) in members.reversed() where seen.insert(name).inserted {
             let path = path + [name]
-            if taken.contains(path) || (path.count == 1 && loose.contains { $0.takes(name) }) { continue }
-            if opened.contains(path) {
+            if taken.takes(path) { continue }
+            if taken.opens(path) {
                 if value.kind == .object { visit(value.bytes, path, container, &found, &inner) }
                 continue
             }

@@ -124,6 +124,8 @@ public final class LoadingStatistics: Sendable {
         public var lockWaits: [String: LockedPlace] = [:]
         /// How often somebody began to wait for a lock.
         public var lockWaitCount = 0
+        /// Where messages and routes drift apart, in the order of the routes.
+        public var drift: [RouteDrift] = []
         /// When the consumer's loop last turned.
         public var lastTurn: ContinuousClock.Instant?
         public var lastCommit: Date?

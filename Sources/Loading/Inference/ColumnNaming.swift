@@ -1,13 +1,16 @@
-import Loading
+import Postgres
 
 /// Gives fields the names of columns: snake case, at most 63 bytes, each once.
-struct ColumnNaming {
+package struct ColumnNaming {
     private var taken: Set<String> = []
 
     /// Columns that every table has already.
     private static let ofTheSystem: Set<String> = ["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"]
 
-    mutating func name(for path: [String]) -> String {
+    /// - Parameter taken: names that a table has already.
+    package init(taken: [String] = []) { self.taken = Set(taken) }
+
+    package mutating func name(for path: [String]) -> String {
         var base = snakeCased(path.joined(separator: "."))
         if base.isEmpty { base = "field" }
         if base.first?.isNumber == true { base = "_" + base }
@@ -30,8 +33,13 @@ struct ColumnNaming {
     }
 }
 
+extension TableName {
+    /// As SQL names the table, quoted only where it has to be.
+    package var sql: String { (schema.map { sqlIdentifier($0) + "." } ?? "") + sqlIdentifier(name) }
+}
+
 /// A name as SQL needs it: bare where PostgreSQL reads it back as it is.
-func sqlIdentifier(_ name: String) -> String {
+package func sqlIdentifier(_ name: String) -> String {
     let isPlain =
         name.first.map { $0 == "_" || ($0.isASCII && $0.isLowercase) } == true
         && name.allSatisfy { $0 == "_" || ($0.isASCII && ($0.isLowercase || $0.isNumber)) }

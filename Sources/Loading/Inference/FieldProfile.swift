@@ -1,63 +1,62 @@
-import Loading
 import Records
 
 /// What a sample shows of one field: how often it is there, of which kinds, between which bounds.
-struct FieldProfile {
-    enum Kind: Hashable { case boolean, number, string, array, object }
+package struct FieldProfile {
+    package enum Kind: Hashable { case boolean, number, string, array, object }
 
     /// What a string looks like.
-    enum Shape: Hashable { case uuid, date, zonedTime, localTime, other }
+    package enum Shape: Hashable { case uuid, date, zonedTime, localTime, other }
 
-    let path: [String]
+    package let path: [String]
     /// Messages that have it, null or not.
-    var present = 0
-    var null = 0
+    package var present = 0
+    package var null = 0
     /// How many values are of each kind.
-    var kindCounts: [Kind: Int] = [:]
-    var kinds: Set<Kind> { Set(kindCounts.keys) }
-    var shapeCounts: [Shape: Int] = [:]
-    var shapes: Set<Shape> { Set(shapeCounts.keys) }
+    package var kindCounts: [Kind: Int] = [:]
+    package var kinds: Set<Kind> { Set(kindCounts.keys) }
+    package var shapeCounts: [Shape: Int] = [:]
+    package var shapes: Set<Shape> { Set(shapeCounts.keys) }
 
     /// The least and the greatest number, if all are whole and fit 64 bits.
-    var integers: ClosedRange<Int64>?
-    var areAllIntegers: Bool { others == 0 }
+    package var integers: ClosedRange<Int64>?
+    package var areAllIntegers: Bool { others == 0 }
     /// Numbers that are not whole, or beyond 64 bits.
-    var others = 0
+    package var others = 0
     /// The least and the greatest number, as they were written.
-    var numbers: (least: String, greatest: String)?
+    package var numbers: (least: String, greatest: String)?
     /// Of the whole numbers above zero: how many have so many digits, and between which bounds.
-    var magnitudes: [Int: (count: Int, range: ClosedRange<Int64>)] = [:]
+    package var magnitudes: [Int: (count: Int, range: ClosedRange<Int64>)] = [:]
     /// Digits behind the point, the most.
-    var scale = 0
+    package var scale = 0
     /// Characters of the shortest and the longest string.
-    var lengths: ClosedRange<Int>?
+    package var lengths: ClosedRange<Int>?
     /// Of strings that sort as what they mean: dates, and times in UTC.
-    var times: ClosedRange<String>?
+    package var times: ClosedRange<String>?
     /// Different values, or at least so many.
-    var distinct: Int { hashes.count }
-    var isDistinctCapped: Bool { hashes.count >= Self.mostDistinct }
+    package var distinct: Int { hashes.count }
+    package var isDistinctCapped: Bool { hashes.count >= Self.mostDistinct }
     private var hashes: Set<Int> = []
 
     /// Fields of an object, in the order they turned up.
-    var children: [FieldProfile] = []
+    package var children: [FieldProfile] = []
     /// Objects whose members are in `children`.
-    var objects = 0
+    package var objects = 0
     private var places: [String: Int] = [:]
 
-    static let mostDistinct = 10_000
+    package static let mostDistinct = 10_000
     /// Names within one object beyond which it is a map, whose names are values.
-    static let mostChildren = 1000
+    package static let mostChildren = 1000
 
-    init(path: [String]) { self.path = path }
+    package init(path: [String]) { self.path = path }
 
-    var values: Int { present - null }
+    package var values: Int { present - null }
     /// How many values may be odd ones out without deciding the type: one in a thousand. Of fewer than a thousand, none: what
     /// comes once there may come often.
-    var tolerated: Int { values < 1000 ? 0 : (values + 500) / 1000 }
+    package var tolerated: Int { values < 1000 ? 0 : (values + 500) / 1000 }
     /// No value comes twice, and each message has one.
-    func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
+    package func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
 
-    mutating func add(_ field: Field, _ container: JSONContainer, depth: Int = 0) {
+    package mutating func add(_ field: Field, _ container: JSONContainer, depth: Int = 0) {
         present += 1
         switch field.kind {
         case .absent, .null: null += 1
@@ -78,7 +77,7 @@ struct FieldProfile {
     }
 
     /// Adds an object's members; of a name that comes twice the last counts.
-    mutating func addMembers(_ text: UnsafeRawBufferPointer, _ container: JSONContainer, depth: Int) {
+    package mutating func addMembers(_ text: UnsafeRawBufferPointer, _ container: JSONContainer, depth: Int) {
         guard let members = try? container.members(of: text) else { return }
         objects += 1
         var last: [String: Field] = [:]
@@ -138,7 +137,7 @@ struct FieldProfile {
     }
 
     /// By its form alone; whether there is such a day is asked of the encoder.
-    static func shape(of text: String) -> Shape {
+    package static func shape(of text: String) -> Shape {
         let bytes = Array(text.utf8)
         if bytes.count == 36, bytes.indices.allSatisfy({ isUUIDByte(bytes[$0], at: $0) }) { return .uuid }
         guard bytes.count >= 10, matches(bytes[..<10], "dddd-dd-dd") else { return .other }

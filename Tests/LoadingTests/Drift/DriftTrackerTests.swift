@@ -1,0 +1,258 @@
+import Kafka
+import Postgres
+import Records
+import TestSupport
+import Testing
+
+@testable import Loading
+
+@Suite("Messages and routes that drift apart")
+struct DriftTrackerTests {
+    /// Feeds messages as a running loader does, a look now and then, and keeps what is told.
+    private final class Watch {
+        var tracker: DriftTracker
+        private var offset: Int64 = 0
+
+        init(_ targets: Target...) { tracker = DriftTracker(targets) }
+
+        /// `+ new: coupon, gift`, `- vanished: total`.
+        func look(_ messages: [String], each size: Int = 50) -> [String] {
+            var told: [String] = []
+            for (index, message) in messages.enumerated() {
+                let padded = Array(message.utf8) + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+                padded.withUnsafeBytes { bytes in
+                    tracker.look(
+                        at: UnsafeRawBufferPointer(rebasing: bytes[..<message.utf8.count]),
+                        from: MessagePlace(partition: TopicPartition(topic: "orders", partition: 0), offset: offset))
+                }
+                offset += 1
+                if (index + 1) % size == 0 || index == messages.count - 1 { told += tracker.events().map(\.told) }
+            }
+            return told
+        }
+
+        func look(_ message: String, times count: Int) -> [String] {
+            look(Array(repeating: message, count: count))
+        }
+
+        var notes: [DriftNote] { tracker.notes.flatMap(\.self) }
+    }
+
+    private func target(_ route: Route = .made(), _ columns: Table.Column...) throws -> Target {
+        try .made(route, .made([.made("id", .int8)] + columns))
+    }
+
+    @Test("a field that nobody takes and that comes while it runs is told once, by name, with the column that it needs")
+    func new() throws {
+        let watch = Watch(try target())
+        #expect(watch.look(#"{"id": 1}"#, times: 10) == [])
+        #expect(watch.look(#"{"id": 1, "coupon": "a", "gift": true}"#, times: 1000) == ["+ new: coupon, gift"])
+        #expect(watch.notes.map(\.field) == ["coupon", "gift"])
+        #expect(watch.notes.map(\.place) == ["orders[0]@10", "orders[0]@10"])
+        #expect(
+            watch.notes[0].mend
+                == "to load it: ALTER TABLE public.orders ADD COLUMN coupon text; it is taken up without a restart")
+        // Known by now.
+        #expect(watch.look(#"{"id": 1}"#, times: 50) + watch.look(#"{"id": 1, "coupon": "a"}"#, times: 50) == [])
+    }
+
+    @Test("what nobody took from the beginning is told once, and is not new")
+    func unrouted() throws {
+        let watch = Watch(try target())
+        #expect(watch.look(#"{"id": 1, "a": 1, "b": {"c": 2}}"#, times: 500) == ["+ unrouted: a, b"])
+        #expect(watch.notes.map(\.kind) == [.unrouted, .unrouted])
+    }
+
+    @Test(
+        "the mend is what `infer` would propose, and says what the route needs for it",
+        arguments: [
+            (
+                #""orderNote": "x""#,
+                "ADD COLUMN order_note text; then, under `columns` of routes[0]: `order_note: orderNote`"
+            ),
+            (
+                #""createdAt": 1767225600000"#,
+                "ADD COLUMN created_at timestamptz; then, under `columns` of routes[0]: `created_at: { from: createdAt, unit: ms }`"
+            ),
+            (#""tags": [1]"#, "ADD COLUMN tags jsonb; it is taken up without a restart"),
+            (#""select": 1.5"#, #"ADD COLUMN "select" numeric; it is taken up without a restart"#),
+        ])
+    func mend(member: String, expected: String) throws {
+        let watch = Watch(try target())
+        _ = watch.look(#"{"id": 1}"#, times: 5)
+        #expect(watch.look("{\"id\": 1, \(member)}", times: 5).count == 1)
+        #expect(watch.notes.first?.mend.contains(expected) == true, "\(watch.notes)")
+    }
+
+    @Test("a column that gets nothing and has nearly the name is named in place of a new one")
+    func idleColumn() throws {
+        let watch = Watch(try target(.made(), .made("customer_name"), .made("note")))
+        _ = watch.look(#"{"id": 1}"#, times: 5)
+        #expect(watch.look(#"{"id": 1, "customerName": "x", "code": "y"}"#, times: 5) == ["+ new: customerName, code"])
+        #expect(watch.notes.map(\.column) == ["customer_name", nil])
+        #expect(watch.notes[0].mend.contains("`customer_name: customerName`"))
+    }
+
+    @Test("a field that a column takes and that vanishes is told once, with what comes of it, and its return once")
+    func vanished() throws {
+        let watch = Watch(
+            try target(
+                .made(), .made("total", .numeric), .made("must", isNotNull: true), .made("filled", default: "'x'")))
+        _ = watch.look(#"{"id": 1, "total": 2, "must": "m", "filled": "f"}"#, times: 100)
+        #expect(watch.look(#"{"id": 1}"#, times: 5000) == ["+ vanished: total, must, filled"])
+        #expect(watch.notes.map(\.place) == Array(repeating: "orders[0]@99", count: 3))
+        #expect(watch.notes[0].mend.hasPrefix("public.orders.total gets NULL: ask"))
+        #expect(watch.notes[1].mend.hasPrefix("messages without it are dead letters"))
+        #expect(watch.notes[2].mend.hasPrefix("public.orders.filled gets its default"))
+        #expect(watch.look(#"{"id": 1, "total": null}"#, times: 100) == ["- vanished: total"])
+        #expect(watch.notes.map(\.field) == ["must", "filled"])
+    }
+
+    @Test(
+        "a field that was renamed is told as gone with the one that came for it, and as new with the column it is for")
+    func renamed() throws {
+        let watch = Watch(try target(.made(mode: .insert), .made("customer_name")))
+        _ = watch.look(#"{"id": 1, "customer_name": "a"}"#, times: 100)
+        let told = watch.look(#"{"id": 1, "customerName": "a"}"#, times: 1000)
+        #expect(told == ["+ new: customerName", "+ vanished: customer_name"])
+        #expect(watch.notes.first?.column == "customer_name")
+        for note in watch.notes {
+            #expect(note.mend.contains("`customer_name: customerName`") && note.mend.contains("`names: snake_case`"))
+        }
+    }
+
+    @Test("values of another kind are told once, with the column's type and a statement for it")
+    func changed() throws {
+        let watch = Watch(try target(.made(), .made("total", .numeric), .made("doc", .jsonb), .made("a", .text)))
+        _ = watch.look(#"{"id": 1, "total": 2, "doc": {"x": 1}, "a": "x"}"#, times: 100)
+        let told = watch.look(#"{"id": 1, "total": "many", "doc": "x", "a": [1]}"#, times: 500)
+        #expect(told == ["+ changed: total, doc, a"])
+        #expect(watch.notes[0].words == "number → string, for a column of numeric")
+        #expect(watch.notes[0].mend.contains("ALTER TABLE public.orders ALTER COLUMN total TYPE text;"))
+        #expect(!watch.notes[1].mend.contains("ALTER"))
+        #expect(watch.notes[2].mend.contains("ALTER COLUMN a TYPE jsonb USING to_jsonb(a);"))
+        #expect(watch.look(#"{"id": 1, "total": 3, "doc": {}, "a": "x"}"#, times: 500) == ["- changed: total, doc, a"])
+        #expect(watch.notes.isEmpty)
+    }
+
+    @Test("optional fields that come and go are no news", arguments: 1...5)
+    func optional(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        let watch = Watch(try target(.made(), .made("often"), .made("seldom")))
+        let messages = (0..<20_000).map { _ in
+            var message = #"{"id": 1"#
+            if Bool.random(using: &generator) { message += #", "often": "x""# }
+            if Int.random(in: 0..<500, using: &generator) == 0 { message += #", "seldom": "x""# }
+            if Int.random(in: 0..<100, using: &generator) < 20 { message += #", "extra": 1"# }
+            return message + "}"
+        }
+        #expect(watch.look(messages) == ["+ unrouted: extra"], "seed \(seed)")
+    }
+
+    @Test("an object with ids for names is not told by them, and neither fills the memory nor the log")
+    func mapLike() throws {
+        let watch = Watch(try target())
+        _ = watch.look(#"{"id": 1}"#, times: 10)
+        let byID = (0..<5000).map { #"{"id": 1, "user-\#(100_000 + $0)": 1, "anna\#($0)@example.com": 1}"# }
+        #expect(watch.look(byID) == ["+ more"])
+        #expect(watch.notes.isEmpty)
+        // Names that cannot be told from a field's.
+        func word(_ number: Int) -> String {
+            String(String(number, radix: 26).map { Character(Unicode.Scalar(UInt8(97 + $0.hexDigitOr36))) })
+        }
+        let byWord = (0..<5000).map { #"{"id": 1, "\#(word($0))x": 1}"# }
+        let told = watch.look(byWord)
+        let names = told.flatMap { $0.split(separator: ",") }
+        #expect(told.allSatisfy { $0.hasPrefix("+ new") } && names.count <= UnroutedFields.freely, "\(told)")
+        #expect(watch.tracker.hasMore)
+    }
+
+    @Test("of many new fields that stay so many are told, in few lines, and that there are more")
+    func flood() throws {
+        let watch = Watch(try target())
+        _ = watch.look(#"{"id": 1}"#, times: 10)
+        let members = (0..<500).map { "\"field\(String($0, radix: 36))z\": 1" }.joined(separator: ", ")
+        let told = watch.look("{\"id\": 1, \(members)}", times: 300)
+        #expect(told.count <= 4 && told.contains("+ more"), "\(told)")
+        #expect(watch.notes.count <= UnroutedFields.mostNew)
+    }
+
+    @Test("only the parts of an object that no column takes count, and nothing where a column takes the message")
+    func parts() throws {
+        let columns = [Route.Column(name: "name", source: ColumnSource("customer.name"))]
+        let watch = Watch(try target(.made(columns: columns), .made("name")))
+        #expect(
+            watch.look(#"{"id": 1, "customer": {"name": "x", "vip": true}}"#, times: 10) == ["+ unrouted: customer.vip"]
+        )
+        let whole = [Route.Column(name: "raw", source: .value)]
+        let all = Watch(try target(.made(columns: whole), .made("raw", .jsonb)))
+        #expect(all.look(#"{"id": 1, "more": 1}"#, times: 10) == [])
+    }
+
+    @Test("what another route of the topic takes is not left over, and each route is told of its own fields")
+    func twoRoutes() throws {
+        let first = try Target.compile(.made(), index: 0, table: .made([.made("id", .int8), .made("a")])).get()
+        let second = try Target.compile(.made(), index: 1, table: .made([.made("id", .int8), .made("b")])).get()
+        let watch = Watch(first, second)
+        #expect(watch.look(#"{"id": 1, "a": "x", "b": "y"}"#, times: 100) == [])
+        #expect(watch.look(#"{"id": 1, "a": "x"}"#, times: 500) == ["+ vanished: b"])
+        #expect(watch.tracker.notes.map(\.count) == [0, 1])
+    }
+
+    @Test("a column that is added takes the field up, and the note is over; so is that of a column that fits now")
+    func tableChanges() throws {
+        let total = Table.Column.made("total", .numeric)
+        let watch = Watch(try target(.made(), total))
+        _ = watch.look(#"{"id": 1, "total": 1}"#, times: 100)
+        _ = watch.look(#"{"id": 1, "total": "x", "coupon": "c"}"#, times: 100)
+        #expect(watch.notes.map(\.kind) == [.changed, .new])
+        let events = watch.tracker.replace([try target(.made(), .made("total", .text), .made("coupon"))])
+        #expect(Set(events.map(\.told)) == ["- new: coupon", "- changed: total"])
+        #expect(watch.notes.isEmpty)
+        #expect(watch.look(#"{"id": 1, "total": "x", "coupon": "c"}"#, times: 100) == [])
+    }
+
+    @Test("what is no object, or no JSON, is passed over")
+    func noObjects() throws {
+        let watch = Watch(try target(.made(), .made("total")))
+        _ = watch.look(#"{"id": 1, "total": 1}"#, times: 100)
+        #expect(watch.look(["", "null", "[1]", "{", "\u{FEFF}{\"id\": 1, \"total\": 1}", "{\"id\": 1, \"x"]) == [])
+        #expect(watch.tracker.messages == 101)
+    }
+
+    @Test(
+        "messages to look at are taken from all of a batch, the first and the last among them, none twice",
+        arguments: 1...5)
+    func choice(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        for (count, all) in [(1, 1), (1, 9), (2, 9), (3, 9), (256, 256), (256, 257), (256, 50_000)] {
+            let chosen = DriftWatch.choice(of: count, among: all, &generator)
+            #expect(chosen.count == count && Set(chosen).count == chosen.count, "seed \(seed)")
+            #expect(chosen == chosen.sorted() && chosen.allSatisfy { (0..<all).contains($0) }, "seed \(seed)")
+            if count > 1 { #expect(chosen.first == 0 && chosen.last == all - 1) }
+        }
+    }
+
+    @Test("what may be looked at is bounded by messages and by bytes, and one large message is not passed over")
+    func budget() {
+        let start = ContinuousClock.now
+        var budget = LookBudget(now: start)
+        let taken = [0, 0, 500].map { budget.messages(of: 50_000, at: start + .milliseconds($0)) }
+        #expect(taken == [256, 0, 128])
+        let large = [8 << 20, 1].map { budget.take(bytes: $0) }
+        #expect(large == [true, false])
+        let later = [2, 60].map { budget.messages(of: 10, at: start + .seconds($0)) }
+        #expect(later == [0, 10])
+    }
+}
+
+extension DriftTracker.Event {
+    fileprivate var told: String {
+        hasMore ? "+ more" : "\(isOver ? "-" : "+") \(kind): \(notes.map(\.field).joined(separator: ", "))"
+    }
+}
+
+extension Character {
+    /// Its value as a digit of base 36.
+    fileprivate var hexDigitOr36: Int { Int(String(self), radix: 36) ?? 0 }
+}
