@@ -64,6 +64,36 @@ struct InferenceTests {
         #expect(try type("250", name: "time_ms")?.type == .integer)
     }
 
+    @Test(
+        "a few values that widen a type are said in the column's comment, and at the head of the migration",
+        arguments: [
+            ("f", "\"2026-02-28T12:00:00Z\"", "\"n/a\"", ColumnType.text, "timestamptz but for 4 of 2000 values"),
+            ("f", "\"2026-02-28\"", "\"soon\"", .text, "date but for 4 of 2000 values"),
+            ("f", "\"7d444840-9dc0-11d1-b245-5ffdce74fad2\"", "\"\"", .text, "uuid but for 4 of 2000 values"),
+            (
+                "createdAt", "1767225600000", "0", .bigint,
+                "a number of milliseconds since 1970, but for 4 of 2000 values"
+            ),
+            (
+                "createdAt", "1767225600000", "9999999999999", .bigint,
+                "a number of milliseconds since 1970, but for some that lie beyond ten years from now"
+            ),
+            ("f", "12", "\"many\"", .text, "mixed: 1996 numbers, 4 strings"),
+            ("f", "12", "{}", .jsonb, "mixed: 1996 numbers, 4 objects"),
+            ("f", "\"2026-02-28\"", "\"2026-02-30\"", .text, "date but for 4 of 2000 values"),
+        ])
+    func widened(name: String, usual: String, odd: String, type: ColumnType, words: String) throws {
+        let values = Array(repeating: usual, count: 1996) + Array(repeating: odd, count: 4)
+        let proposal = try propose(values.map { message(#"{"\#(name)": \#($0)}"#) })
+        #expect(proposal.columns.map(\.proposal.type) == [type])
+        #expect(proposal.columns[0].proposal.reason == words)
+        #expect(proposal.refused == 0)
+        let head = "a few values have decided types: \(proposal.columns[0].name) is \(type.rawValue): \(words)."
+        #expect(proposal.widenedWords?.hasPrefix(head) == true)
+        let migration = proposal.migration().replacing("\n-- ", with: " ")
+        #expect(migration.contains(head) && migration.contains("; " + words))
+    }
+
     @Test("an identifier has room to grow")
     func identifiers() throws {
         #expect(try type("1", name: "id")?.type == .bigint)

@@ -167,7 +167,7 @@ struct InferCommand: ParsableCommand {
                 try Data(migration.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
                 print("# wrote \(file)")
             }
-            if let refused = proposal.refusedWords { print("# \(refused)") }
+            for words in [proposal.refusedWords, proposal.widenedWords].compactMap(\.self) { print("# \(words)") }
             if hasConfiguration {
                 print("# for `routes:` in the configuration:")
                 print(proposal.route, terminator: "")

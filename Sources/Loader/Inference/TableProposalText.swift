@@ -23,6 +23,7 @@ extension TableProposal {
             lines.append("-- \(profile.broken) more are no JSON objects: they would be dead letters.")
         }
         if let refusedWords { lines += Self.wrapped(Self.oneLine(refusedWords) + ".") }
+        if let widenedWords { lines += Self.wrapped(Self.oneLine(widenedWords) + ".") }
         lines += Self.wrapped("Key: \(Self.oneLine(keyReason)).")
         if unroutable > 0 {
             lines.append("-- \(unroutable) fields are left out: without a name, or beyond 1000 columns.")
@@ -65,6 +66,16 @@ extension TableProposal {
             "\(refused) of \(profile.records.count) sampled messages will be dead letters (\(places.joined(separator: "; "))): "
             + "the types are what nearly all values have. Widen a column to text or jsonb if these are meant, or "
             + "let the route mend them (`null_if`, `on_error: null`)"
+    }
+
+    /// Columns whose type a few values have widened; nil if none.
+    var widenedWords: String? {
+        let places = columns.filter(\.proposal.isWidened).map {
+            "\($0.name) is \($0.proposal.type.rawValue): \($0.proposal.reason ?? "")"
+        }
+        guard !places.isEmpty else { return nil }
+        return "a few values have decided types: \(places.joined(separator: "; ")). "
+            + "Narrow the type if those are no reason; they are dead letters then"
     }
 
     /// What the sample shows of a column.
