@@ -1,6 +1,8 @@
 import Loading
 import Testing
 
+import struct Foundation.Date
+
 @testable import Loader
 
 @Suite struct ProgressLineTests {
@@ -28,6 +30,20 @@ import Testing
 
     @Test("before anything is known nothing is claimed")
     func unknown() { #expect(line(Progress()) == "0 messages  0/s  rows 0  batches 0") }
+
+    @Test("what is waited for comes first, and no time left is claimed meanwhile")
+    func waiting() {
+        var snapshot = LoadingStatistics.Snapshot()
+        snapshot.outagesSince = [.database: Date()]
+        snapshot.isAssigned = true
+        #expect(line(Progress(snapshot)) == "waiting for the database  0 messages  0/s  lag 0  rows 0  batches 0")
+        snapshot.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: "wait", since: Date())]
+        #expect(line(Progress(snapshot)).hasPrefix("waiting for the database and a lock on t  "))
+        var progress = midway
+        progress.waitsFor = ["the database", "the brokers"]
+        #expect(line(progress).hasPrefix("waiting for the database and the brokers  82,000 messages  "))
+        #expect(!line(progress).contains("left"))
+    }
 
     @Test("100 % and no time left are not claimed while anything is left")
     func nearTheEnd() {

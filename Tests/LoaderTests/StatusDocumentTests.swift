@@ -72,6 +72,17 @@ import Testing
             $0.partitions[TopicPartition(topic: "orders", partition: 0)]?.end = 100
             $0.look(maxDelay: .seconds(1), at: start)
         }
+        expect("warn", "Not all is well", hasMend: false) {
+            $0.note(Incident(.warning, "the database is full", mend: "make room", until: .named("writer 0")))
+        }
+        expect("bad", "Not all is well", hasMend: false) {
+            $0.note(Incident(.warning, "the database is full", mend: "make room", until: .named("writer 0")))
+            $0.note(Incident(.error, "nobody writes", mend: "look", until: .named("writer 1")))
+        }
+        expect("good", "Well", hasMend: false) { $0.note(Incident(.error, "it was fenced", mend: "look")) }
+        expect("warn", "Waiting for a lock", hasMend: true) {
+            $0.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: "wait", since: time)]
+        }
         expect("warn", "Stopping", hasMend: false) { $0.phase = .stopping("it was asked to stop") }
         expect("bad", "Stuck", hasMend: true, after: 301) { $0.lastTurn = start }
     }

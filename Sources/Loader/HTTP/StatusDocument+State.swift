@@ -67,6 +67,7 @@ extension StatusDocument.State {
                 ? "All is loaded, and nothing new comes."
                 : "It keeps up: \(rate(status)), lag \(grouped(Int(snapshot.lag))).")
         state.tellLetters(status)
+        state.tellWarnings(status)
         return state
     }
 
@@ -77,11 +78,22 @@ extension StatusDocument.State {
             level: "busy", title: "Catching up",
             detail: "\(Int(catchUp.share * 100)) %, \(rate(status))\(left), lag \(lag).")
         state.tellLetters(status)
+        state.tellWarnings(status)
         return state
     }
 
     private static func rate(_ status: ServiceStatus) -> String {
         "\(grouped(Int(status.snapshot.pace.messagesPerSecond.rounded()))) messages a second"
+    }
+
+    /// Nor is one with something that goes on, such as a server that cannot take a batch now.
+    private mutating func tellWarnings(_ status: ServiceStatus) {
+        let open = status.snapshot.incidents.filter(\.goesOn)
+        guard let worst = open.max(by: { $0.level < $1.level }) else { return }
+        level = worst.level > .warning ? "bad" : "warn"
+        title = title.hasPrefix("Catching up") ? "Catching up, but not all is well" : "Not all is well"
+        let more = open.count > 1 ? ", and \(open.count - 1) more" : ""
+        detail = worst.summary.prefix(1).uppercased() + worst.summary.dropFirst() + more + ". " + detail
     }
 
     /// A loader that keeps up with messages half of which are bad is not well.

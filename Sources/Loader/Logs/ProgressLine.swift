@@ -13,6 +13,8 @@ struct Progress: Sendable, Equatable {
     var lag: Int?
     /// The way back, while it is behind.
     var catchUp: Pace.CatchUp?
+    /// What is away, in words.
+    var waitsFor: [String] = []
 }
 
 extension Progress {
@@ -20,7 +22,9 @@ extension Progress {
         self.init(
             messages: snapshot.messages, rows: snapshot.rows, deadLetters: snapshot.deadLetterCount,
             batches: snapshot.batches, rate: snapshot.pace.messagesPerSecond,
-            lag: snapshot.isAssigned ? Int(snapshot.lag) : nil, catchUp: snapshot.pace.catchUp)
+            lag: snapshot.isAssigned ? Int(snapshot.lag) : nil, catchUp: snapshot.pace.catchUp,
+            waitsFor: LoadingStatistics.Outage.allCases.filter(snapshot.outages.contains).map(\.name)
+                + snapshot.lockedPlaces.map { "a lock on \($0.place)" })
     }
 }
 
@@ -29,7 +33,10 @@ enum ProgressLine {
     /// - Parameter width: the terminal's columns; what does not fit is left out, the least important first.
     static func text(_ progress: Progress, width: Int, isColored: Bool) -> String {
         var parts: [(text: String, color: String)] = []
-        if let share = progress.catchUp?.share {
+        if !progress.waitsFor.isEmpty {
+            // How long it would take at the rate before says nothing then.
+            parts.append(("waiting for \(progress.waitsFor.joined(separator: " and "))", TerminalCode.yellow))
+        } else if let share = progress.catchUp?.share {
             let filled = Int(share * 20)
             let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 20 - filled)
             parts.append((bar, TerminalCode.green))
@@ -38,7 +45,9 @@ enum ProgressLine {
         }
         parts.append(("\(grouped(progress.messages)) messages", ""))
         parts.append(("\(grouped(Int(progress.rate.rounded())))/s", ""))
-        if let left = progress.catchUp?.secondsLeft.flatMap(durationText) { parts.append(("\(left) left", "")) }
+        if progress.waitsFor.isEmpty, let left = progress.catchUp?.secondsLeft.flatMap(durationText) {
+            parts.append(("\(left) left", ""))
+        }
         if let lag = progress.lag { parts.append(("lag \(grouped(lag))", "")) }
         if progress.deadLetters > 0 {
             parts.append(("dead letters \(grouped(progress.deadLetters))", TerminalCode.yellow))
