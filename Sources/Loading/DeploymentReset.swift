@@ -33,7 +33,7 @@ public struct DeploymentReset {
         let places = try admin.partitionCounts(timeout: Self.timeout)
             .filter { topic, _ in patterns.contains { $0.matches(topic) } }
             .flatMap { topic, count in (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) } }
-        let positions = try ledger.positions(of: Array(Set(places.map(\.topic))), on: connection)
+        let positions = try ledger.states(of: Array(Set(places.map(\.topic))), on: connection)
         let watermarks = try admin.watermarks(of: places, timeout: Self.timeout)
         if let place = places.first(where: { watermarks[$0] == nil }) {
             throw KafkaError(
@@ -42,7 +42,8 @@ public struct DeploymentReset {
         }
         let moves = watermarks.mapValues(\.low).sorted { $0.key < $1.key }
         let repeated = moves.reduce(Int64(0)) { sum, move in
-            sum + max(0, min(positions[move.key] ?? 0, watermarks[move.key]?.high ?? 0) - move.value)
+            let high = watermarks[move.key]?.high ?? move.value
+            return sum + (positions[move.key]?.loaded(of: move.value..<max(move.value, high)) ?? 0)
         }
         if repeated > 0, !options.allowDuplicates, let target = preflight.targets.first(where: { !$0.isReplaySafe }) {
             throw LoadingError(
@@ -67,7 +68,8 @@ public struct DeploymentReset {
                     }, timeout: Self.timeout)
             }
         }
-        guard try move(moves.map { (partition: $0.key, offset: $0.value) }, memory, ledger, on: connection) else {
+        guard try move(moves.map { (partition: $0.key, offset: $0.value, detour: nil) }, memory, ledger, on: connection)
+        else {
             logger.notice(
                 "reset_on_start: another instance has just done it", metadata: ["deployment": "\(deployment)"])
             return
@@ -82,7 +84,8 @@ public struct DeploymentReset {
 
     /// - Returns: false if another instance has done it in the meantime.
     private func move(
-        _ moves: [(partition: TopicPartition, offset: Int64)], _ memory: TopicPartition, _ ledger: Ledger,
+        _ moves: [(partition: TopicPartition, offset: Int64, detour: Detour?)], _ memory: TopicPartition,
+        _ ledger: Ledger,
         on connection: Connection
     ) throws(PostgresError) -> Bool {
         try connection.beginWriting()

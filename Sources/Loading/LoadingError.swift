@@ -73,7 +73,8 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
 
     /// - Parameter loss: how it is known where the position lies within the watermarks.
     static func lostOffsets(
-        _ partition: TopicPartition, position: Int64, watermarks: Watermarks, _ loss: StartPosition.Loss? = nil
+        _ partition: TopicPartition, position: Int64, watermarks: Watermarks, _ loss: StartPosition.Loss? = nil,
+        _ detour: Detour? = nil
     ) -> LoadingError {
         let bounds = "\(watermarks.low)…\(watermarks.high)"
         let outside = "the position \(partition)@\(position) lies outside \(bounds); "
@@ -89,6 +90,14 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
                 "the position \(partition)@\(position) was lost when a loader stopped for it, and nobody has decided since "
                     + "where to go on; the partition holds \(bounds)"
             }
+        if let detour, position < watermarks.low {
+            let rest = backfill(partition, "--to-earliest --until-offset \(detour.until)")
+            return LoadingError(
+                .lostOffsets, what,
+                mend: (watermarks.low < detour.until ? "load again what is left: `\(rest)`, or " : "")
+                    + "go on where the partition stood before: `\(backfill(partition, "--to-offset \(detour.resume)"))`"
+            )
+        }
         return LoadingError(
             .lostOffsets, what,
             mend: "choose where to go on: `\(backfill(partition, "--to-earliest"))` or `--to-latest`, "
@@ -100,18 +109,26 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         "loader backfill --topic \(partition.topic) --partitions \(partition.partition) \(destination)"
     }
 
+    /// Where a partition stood, for `backfill`.
+    static func back(to position: Int64, _ detour: Detour?) -> String {
+        "--to-offset \(position)" + (detour.map { " --until-offset \($0.until)" } ?? "")
+    }
+
     static func noPosition(_ partition: TopicPartition) -> LoadingError {
         LoadingError(
             .noPosition, "neither the ledger nor the group has a position of \(partition)",
             mend: "set kafka.auto_offset_reset to earliest or latest")
     }
 
-    static func unsafeReplay(_ partition: TopicPartition, from position: Int64, to offset: Int64) -> LoadingError {
+    /// - Parameter repeated: how many messages from the offset on are loaded already.
+    static func unsafeReplay(
+        _ partition: TopicPartition, from position: Int64, to offset: Int64, repeated: Int64, _ detour: Detour? = nil
+    ) -> LoadingError {
         LoadingError(
             .unsafeReplay,
-            "the group was set back from \(partition)@\(position) to @\(offset), and a route of this topic only "
-                + "appends: \(position - offset) messages would be loaded twice",
-            mend: "take the reset back: `\(backfill(partition, "--to-offset \(position)"))`; "
+            "the group was set \(offset < position ? "back " : "")from \(partition)@\(position) to @\(offset), and a route "
+                + "of this topic only appends: \(repeated) messages would be loaded twice",
+            mend: "take the reset back: `\(backfill(partition, back(to: position, detour)))`; "
                 + "or use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
     }
 }

@@ -13,12 +13,17 @@ struct BackfillCommand: ParsableCommand {
             on a terminal for the topic's name, elsewhere it needs --yes. Resetting the group with any Kafka tool has the \
             same effect at the next start. A group that loads another database is taken over by it.
 
+            With --until-offset or --until-datetime only what lies before the end is loaded again, and then each partition \
+            goes on where it stood: for a day whose rows were deleted, say. Not in mode upsert, where rows would stay as \
+            they once were.
+
             Exit status: 0 the positions are moved, 64 nobody has said yes and nothing is moved, 69 the database or the \
             brokers are away, 78 it is refused.
 
             EXAMPLES:
               loader backfill --topic orders --to-datetime 2026-01-31 --dry-run
               loader backfill --topic orders --partitions 0,3 --to-offset 1200 --yes
+              loader backfill --topic events --to-datetime 2026-01-30 --until-datetime 2026-01-31 --allow-duplicates
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
@@ -50,6 +55,18 @@ struct BackfillCommand: ParsableCommand {
             "By so many messages from where each partition stands; negative is back.", valueName: "count"))
     var shiftBy: Int64?
 
+    @Option(
+        help: ArgumentHelp(
+            "Load again only what is before this offset of each partition, then go on where it stood.",
+            valueName: "offset"))
+    var untilOffset: Int64?
+
+    @Option(
+        help: ArgumentHelp(
+            "Load again only what is before the first message at or after a time, then go on where it stood.",
+            valueName: "time"))
+    var untilDatetime: String?
+
     @Option(help: ArgumentHelp("Only these, such as 0,3. Default: all.", valueName: "numbers"))
     var partitions: String?
 
@@ -71,8 +88,15 @@ struct BackfillCommand: ParsableCommand {
                 "Say where to, once: --to-earliest, --to-latest, --to-offset, --to-datetime, --by-duration or --shift-by."
             )
         }
-        _ = try destination()
         _ = try numbers()
+        let (destination, end) = (try destination(), try end())
+        switch (destination, end) {
+        case (.offset(let from), .offset(let until)) where until <= from,
+            (.time(let from), .time(let until)) where until <= from:
+            throw ValidationError("The end is not behind where to, so nothing can be meant.")
+        case (.latest, _?): throw ValidationError("Behind --to-latest there is nothing that could have an end.")
+        default: break
+        }
     }
 
     func run() throws {
@@ -80,12 +104,12 @@ struct BackfillCommand: ParsableCommand {
         configuration.loading.allowDuplicates = allowDuplicates
         let options = configuration.loading
         do {
-            let destination = try destination()
-            let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: destination)
+            let (destination, end) = (try destination(), try end())
+            let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: destination, until: end)
             let connection = try Connection(options.connectionOptions("backfill"))
             defer { connection.close() }
             let moves = try backfill.plan(on: connection)
-            if case .time(let time) = destination { print("To the first message at or after \(timeText(time)):") }
+            for line in Self.times(destination, end) { print(line) }
             for line in Self.table(moves) { print(line) }
             try backfill.check(moves, on: connection)
             guard !dryRun else { return print("Nothing was changed (--dry-run).") }
@@ -140,6 +164,29 @@ struct BackfillCommand: ParsableCommand {
         return .time(Int64((Date().timeIntervalSince1970 - duration.inSeconds) * 1000))
     }
 
+    private func end() throws -> Backfill.End? {
+        guard untilOffset == nil || untilDatetime == nil else {
+            throw ValidationError("Say where it ends once: --until-offset or --until-datetime.")
+        }
+        if let untilOffset {
+            guard untilOffset > 0 else { throw ValidationError("--until-offset is 1 or more.") }
+            return .offset(untilOffset)
+        }
+        guard let untilDatetime else { return nil }
+        guard let time = TimeArgument.absolute(untilDatetime) else {
+            throw ValidationError("--until-datetime is a time such as \(TimeArgument.spellings).")
+        }
+        return .time(TimeArgument.milliseconds(time))
+    }
+
+    /// The times as they were understood.
+    private static func times(_ destination: Backfill.Destination, _ end: Backfill.End?) -> [String] {
+        var lines: [String] = []
+        if case .time(let time) = destination { lines.append("To the first message at or after \(timeText(time))") }
+        if case .time(let time)? = end { lines.append("Until the first message at or after \(timeText(time))") }
+        return lines
+    }
+
     private func numbers() throws -> [Int32]? {
         guard let partitions else { return nil }
         return try partitions.split(separator: ",").map { part in
@@ -152,17 +199,25 @@ struct BackfillCommand: ParsableCommand {
 
     /// The moves as columns, and their sum.
     static func table(_ moves: [Backfill.Move]) -> [String] {
-        var rows = [["partition", "from", "to", "loaded again", "skipped"]]
-        rows += moves.map { move in
-            [
-                "\(move.partition)", move.from.map(String.init) ?? "-", "\(move.to)", "\(move.repeated)",
-                "\(move.skipped)",
-            ]
+        let hasEnd = moves.contains { $0.detour != nil }
+        func row(_ first: [String], _ end: [String], _ counts: [String]) -> [String] {
+            first + (hasEnd ? end : []) + counts
         }
-        rows.append([
-            "all", "", "", "\(moves.reduce(0) { $0 + $1.repeated })", "\(moves.reduce(0) { $0 + $1.skipped })",
-        ])
-        var lines = TextTable.lines(rows, numbers: [1, 2, 3, 4])
+        var rows = [row(["partition", "from", "to"], ["until", "then from"], ["loaded again", "skipped"])]
+        rows += moves.map { move in
+            row(
+                ["\(move.partition)", move.from.map(String.init) ?? "-", move.stays ? "stays" : "\(move.to)"],
+                [move.detour.map { "\($0.until)" } ?? "-", move.detour.map { "\($0.resume)" } ?? "-"],
+                ["\(move.repeated)", "\(move.skipped)"])
+        }
+        let (repeated, skipped) = moves.reduce((Int64(0), Int64(0))) { ($0.0 + $1.repeated, $0.1 + $1.skipped) }
+        rows.append(row(["all", "", ""], ["", ""], ["\(repeated)", "\(skipped)"]))
+        var lines = TextTable.lines(rows, numbers: Set(1..<rows[0].count))
+        let replaced = moves.filter { !$0.stays && $0.replaced != nil }.map { "\($0.partition)" }
+        if !replaced.isEmpty {
+            lines.append(
+                "Of \(replaced.joined(separator: ", ")) another backfill with an end is not over; this replaces it.")
+        }
         let lost = moves.filter(\.isLost).map { "\($0.partition)" }
         if !lost.isEmpty {
             lines.append(

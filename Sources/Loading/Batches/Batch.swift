@@ -36,6 +36,8 @@ package final class Batch: @unchecked Sendable {
         var next: Int64
         /// What the ledger keeps of its last message; nil where that is not known.
         var last: LastMessage?
+        /// Where it went back to and returns from; the ledger keeps it along with the position.
+        var detour: Detour?
     }
 
     /// The messages of one transaction: all of the batch's, or where that is too much, a stretch of them in the order of
@@ -136,6 +138,8 @@ package final class Batch: @unchecked Sendable {
 
     @inline(__always)
     func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
+
+    func setDetour(_ detour: Detour?, of range: Int) { partitions[range].detour = detour }
 
     func setLast(_ message: LastMessage, of range: Int) { partitions[range].last = message }
 

@@ -29,6 +29,8 @@ struct Ledger: Sendable {
         var last: LastMessage?
         /// A loader has found it lost and stopped, and nobody has decided since where to go on.
         var isLost = false
+        /// It went back by a backfill with an end.
+        var detour: Detour?
     }
 
     /// Every position that this group has of the topics.
@@ -40,7 +42,8 @@ struct Ledger: Sendable {
         let result = try connection.query(
             """
             SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint,
-              lost_offset = next_offset, last_message[2], last_message[3], last_message[4]
+              lost_offset = next_offset, last_message[2], last_message[3], last_message[4], last_message[5],
+              last_message[6]
             FROM (
               SELECT topic, partition, next_offset, updated_at, lost_offset,
                 CASE WHEN last_message[1] = next_offset THEN last_message END AS last_message
@@ -55,8 +58,13 @@ struct Ledger: Sendable {
             if let offset = result.int(row, 5), let timestamp = result.int(row, 6), let print = result.int(row, 7) {
                 last = LastMessage(offset: offset, timestamp: timestamp, fingerprint: print)
             }
+            var detour: Detour?
+            if let until = result.int(row, 8), let resume = result.int(row, 9) {
+                detour = Detour(until: until, resume: resume)
+            }
             states[TopicPartition(topic: topic, partition: Int32(partition))] = Position(
-                next: next, updatedAt: result.int(row, 3) ?? 0, last: last, isLost: result.bool(row, 4) ?? false)
+                next: next, updatedAt: result.int(row, 3) ?? 0, last: last, isLost: result.bool(row, 4) ?? false,
+                detour: detour)
         }
         return states
     }
@@ -136,8 +144,10 @@ struct Ledger: Sendable {
             switch start.step {
             case .none: break
             case .insert: inserts.append((partition, start.offset))
-            case .reset(let from), .skip(let from):
-                updates.append(Batch.PartitionRange(partition: partition, expected: from, next: start.offset))
+            case .reset(let from), .skip(let from), .resume(let from):
+                updates.append(
+                    Batch.PartitionRange(
+                        partition: partition, expected: from, next: start.offset, detour: start.detour))
             }
         }
         guard !inserts.isEmpty || !updates.isEmpty else { return true }
@@ -169,18 +179,24 @@ struct Ledger: Sendable {
 
     /// Sets positions whatever they were, for an operator who says so while no member of the group runs. One that runs
     /// after all is fenced off by its next batch.
-    func set(_ positions: [(partition: TopicPartition, offset: Int64)], on connection: Connection) throws(PostgresError)
-    {
+    func set(
+        _ positions: [(partition: TopicPartition, offset: Int64, detour: Detour?)], on connection: Connection
+    ) throws(PostgresError) {
         _ = try connection.query(
             """
-            INSERT INTO loader.positions AS p (consumer_group, topic, partition, next_offset)
-            SELECT $1, v.* FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v
+            INSERT INTO loader.positions AS p (consumer_group, topic, partition, next_offset, last_message)
+            SELECT $1, v.topic, v.partition, v.next_offset,
+              CASE WHEN v.resume >= 0 THEN ARRAY[v.next_offset, NULL, NULL, NULL, v.until, v.resume] END
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+              AS v (topic, partition, next_offset, until, resume)
             ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET
-              next_offset = EXCLUDED.next_offset, updated_at = now(), last_message = NULL, lost_offset = NULL
+              next_offset = EXCLUDED.next_offset, updated_at = now(), last_message = EXCLUDED.last_message,
+              lost_offset = NULL
             """,
             [
                 .text(group), .array(positions.map(\.partition.topic)), .array(positions.map(\.partition.partition)),
-                .array(positions.map(\.offset)),
+                .array(positions.map(\.offset)), .array(positions.map { $0.detour?.until ?? -1 }),
+                .array(positions.map { $0.detour?.resume ?? -1 }),
             ])
     }
 
@@ -198,10 +214,14 @@ struct Ledger: Sendable {
         Connection.Statement(
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now(), lost_offset = NULL,
-              last_message = CASE WHEN v.last_offset >= 0
+              last_message = CASE
+                WHEN v.resume >= 0 THEN ARRAY[v.next_offset, CASE WHEN v.last_offset >= 0 THEN v.last_offset END,
+                  v.last_timestamp, v.last_fingerprint, v.until, v.resume]
+                WHEN v.last_offset >= 0
                 THEN ARRAY[v.next_offset, v.last_offset, v.last_timestamp, v.last_fingerprint] END
-            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-              AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint)
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+                $9::bigint[], $10::bigint[])
+              AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint, until, resume)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
               AND p.next_offset = v.expected
             """,
@@ -209,7 +229,8 @@ struct Ledger: Sendable {
                 .text(group), .array(ranges.map(\.partition.topic)), .array(ranges.map(\.partition.partition)),
                 .array(ranges.map(\.expected)), .array(ranges.map(\.next)),
                 .array(ranges.map { $0.last?.offset ?? -1 }), .array(ranges.map { $0.last?.timestamp ?? 0 }),
-                .array(ranges.map { $0.last?.fingerprint ?? 0 }),
+                .array(ranges.map { $0.last?.fingerprint ?? 0 }), .array(ranges.map { $0.detour?.until ?? -1 }),
+                .array(ranges.map { $0.detour?.resume ?? -1 }),
             ])
     }
 

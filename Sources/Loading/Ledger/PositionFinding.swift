@@ -21,6 +21,8 @@ public struct PositionFinding: Sendable, Equatable {
         case groupAhead = "group_ahead"
         case groupMissing = "group_missing"
         case resetPending = "reset_pending"
+        /// It went back by a backfill with an end.
+        case loadingAgain = "loading_again"
         case markMissing = "mark_missing"
         case skipPending = "skip_pending"
         case leaderAway = "leader_away"
@@ -80,7 +82,13 @@ public struct PositionFinding: Sendable, Equatable {
             return PositionFinding(
                 .resetPending, .notice,
                 "somebody reset the group: \(place) goes from @\(from) to @\(start.offset), and \(what)",
-                next: "start the loader; or take it back: `\(LoadingError.backfill(place, "--to-offset \(from)"))`")
+                next: "start the loader; or take it back: "
+                    + "`\(LoadingError.backfill(place, LoadingError.back(to: from, facts.detour)))`")
+        case (.resume(let from), _):
+            return PositionFinding(
+                .loadingAgain, .notice,
+                "what \(place) was to load again is in up to @\(from); it goes on from @\(start.offset)",
+                next: isActive ? "" : "start the loader")
         case (.insert, _?):
             return PositionFinding(
                 .adoption, .notice, "the group's offset \(place)@\(start.offset) is an older consumer's",
@@ -88,6 +96,12 @@ public struct PositionFinding: Sendable, Equatable {
         case (.insert, nil):
             return PositionFinding(
                 .notBegun, .notice, "\(place) was never loaded; it begins at @\(start.offset)",
+                next: isActive ? "" : "start the loader")
+        case (.none, _) where start.detour != nil:
+            let detour = start.detour ?? Detour(until: start.offset, resume: start.offset)
+            return PositionFinding(
+                .loadingAgain, .notice,
+                "\(place) is loaded again from @\(start.offset) up to @\(detour.until), and goes on from @\(detour.resume)",
                 next: isActive ? "" : "start the loader")
         case (.none, nil):
             return PositionFinding(

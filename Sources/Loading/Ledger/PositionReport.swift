@@ -20,10 +20,14 @@ public struct PositionReport: Sendable {
         /// Where a loader that starts now begins; nil where it would stop, or where that is not known.
         public var start: Int64?
 
+        /// It went back by a backfill with an end.
+        public var detour: Detour?
+
         /// Messages that are still to be loaded, from where a loader begins; nil where that is not known.
         public var lag: Int64? {
             guard let position = start ?? ledger ?? group?.offset, let watermarks else { return nil }
-            return max(0, watermarks.high - max(position, watermarks.low))
+            let ahead = position == ledger ? detour?.loaded(aheadOf: position).count ?? 0 : 0
+            return max(0, watermarks.high - max(position, watermarks.low) - Int64(ahead))
         }
     }
 
@@ -62,7 +66,10 @@ public struct PositionReport: Sendable {
         let kafka = report.askGroup(options, admin)
         let database = report.askDatabase(options, kafka?.topics ?? [])
         let places = Set(kafka?.places ?? []).union(database?.positions.keys.map { $0 } ?? []).sorted()
-        let positions = places.flatMap { [($0, database?.positions[$0]?.next), ($0, kafka?.offsets[$0]?.offset)] }
+        let positions = places.flatMap { place in
+            let known = database?.positions[place]
+            return [(place, known?.next), (place, known?.detour?.resume), (place, kafka?.offsets[place]?.offset)]
+        }
         let watermarks = kafka == nil ? [:] : report.askWatermarks(places, positions, options, admin)
         report.conclude(options, places, kafka, database, watermarks)
         return report
@@ -215,7 +222,7 @@ public struct PositionReport: Sendable {
                 let facts = StartPosition.Facts(
                     partition: place, ledger: position?.next, group: group, watermarks: marks,
                     isNew: seen.contains(place.topic) || newTopics.contains(place.topic),
-                    loss: position?.isLost == true ? .remembered : nil)
+                    loss: position?.isLost == true ? .remembered : nil, detour: position?.detour)
                 let rules = StartPosition.Rules(
                     mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
                     replayDoubles: database?.replayDoubles(place.topic) ?? false)
@@ -227,7 +234,7 @@ public struct PositionReport: Sendable {
             partitions.append(
                 Partition(
                     partition: place, ledger: position?.next, updatedAt: position?.updatedAt, group: group,
-                    watermarks: marks, member: owners[place], finding: finding, start: start))
+                    watermarks: marks, member: owners[place], finding: finding, start: start, detour: position?.detour))
         }
         if options.delivery == .exactlyOnce, database != nil, database?.mark == nil {
             problems.append(

@@ -13,6 +13,8 @@ struct StartPosition: Equatable, Sendable {
         case reset(from: Int64)
         /// The position is lost and the configuration says to go on: the ledger follows.
         case skip(from: Int64)
+        /// What was to be loaded again is loaded: the partition goes on where it stood before.
+        case resume(from: Int64)
     }
 
     var offset: Int64
@@ -20,6 +22,8 @@ struct StartPosition: Equatable, Sendable {
     /// Whether the group's offset has to get our mark before the first message is taken, because without it a crash
     /// after the first batch would look like a reset.
     var needsMark: Bool
+    /// What begins here ends before the partition's end.
+    var detour: Detour?
 
     /// What is known of one partition.
     struct Facts: Sendable {
@@ -35,10 +39,14 @@ struct StartPosition: Equatable, Sendable {
         var isLedgers: Bool { ledger != nil && group.map { LedgerMark(metadata: $0.metadata) != nil } ?? true }
         /// Why the ledger's position is none of this log, whatever the partition holds by now.
         var loss: Loss?
+        /// The position went back by a backfill with an end.
+        var detour: Detour?
+        /// No message lies between the position and the end of the detour.
+        var hasReachedEnd: Bool
 
         init(
             partition: TopicPartition, ledger: Int64?, group: CommittedOffset?, watermarks: Watermarks, isNew: Bool,
-            loss: Loss? = nil
+            loss: Loss? = nil, detour: Detour? = nil, hasReachedEnd: Bool = false
         ) {
             self.partition = partition
             self.ledger = ledger
@@ -46,6 +54,14 @@ struct StartPosition: Equatable, Sendable {
             self.watermarks = watermarks
             self.isNew = isNew
             self.loss = loss
+            self.detour = detour
+            self.hasReachedEnd = hasReachedEnd
+        }
+
+        /// How many messages from this offset on are loaded already.
+        func loaded(from offset: Int64) -> Int64 {
+            let position = ledger.map { Ledger.Position(next: $0, detour: detour) }
+            return position?.loaded(of: offset..<max(offset, ledger ?? 0, detour?.resume ?? 0)) ?? 0
         }
     }
 
@@ -74,8 +90,10 @@ struct StartPosition: Equatable, Sendable {
                     return try adopted.within(facts, rules)
                 }
                 // What is below a lost position was never loaded, or is known to nobody.
-                if group.offset < position, rules.replayDoubles, facts.loss == nil {
-                    throw .unsafeReplay(facts.partition, from: position, to: group.offset)
+                let repeated = facts.loaded(from: group.offset)
+                if repeated > 0, rules.replayDoubles, facts.loss == nil {
+                    throw .unsafeReplay(
+                        facts.partition, from: position, to: group.offset, repeated: repeated, facts.detour)
                 }
                 let reset = StartPosition(offset: group.offset, step: .reset(from: position), needsMark: true)
                 return try reset.within(facts, rules)
@@ -102,7 +120,12 @@ struct StartPosition: Equatable, Sendable {
     private static func goOn(
         at position: Int64, _ facts: Facts, _ rules: Rules
     ) throws(LoadingError) -> StartPosition {
-        try StartPosition(offset: position, step: .none, needsMark: false).within(facts, rules, loss: facts.loss)
+        if let detour = facts.detour, facts.loss == nil, position >= detour.until || facts.hasReachedEnd {
+            return try StartPosition(offset: detour.resume, step: .resume(from: position), needsMark: false)
+                .within(facts, rules)
+        }
+        return try StartPosition(offset: position, step: .none, needsMark: false, detour: facts.detour)
+            .within(facts, rules, loss: facts.loss)
     }
 
     /// The position, unless the partition no longer holds what it points at.
@@ -113,11 +136,21 @@ struct StartPosition: Equatable, Sendable {
         guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd || loss != nil else { return self }
         let goOnAt: Int64
         switch rules.onLostOffsets {
-        case .stop: throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks, loss)
+        case .stop:
+            throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks, loss, detour)
         case .earliest: goOnAt = facts.watermarks.low
         case .latest: goOnAt = facts.watermarks.high
         }
         let step: Step = facts.ledger.map { .skip(from: $0) } ?? .insert
-        return StartPosition(offset: goOnAt, step: step, needsMark: true)
+        var start = StartPosition(offset: goOnAt, step: step, needsMark: true)
+        // What retention has left of a detour is still one; what lies behind it is loaded.
+        if let detour, loss != .anotherLog, offset < facts.watermarks.low, rules.onLostOffsets == .earliest {
+            if goOnAt < detour.until {
+                start.detour = detour
+            } else {
+                start.offset = min(max(goOnAt, detour.resume), facts.watermarks.high)
+            }
+        }
+        return start
     }
 }

@@ -21,6 +21,8 @@ struct AssignedPartition {
     var last: LastMessage?
     /// The partition's place in the filling batch; nil before its first message there.
     var range: Int32?
+    /// What is taken ends before the partition's end: then it goes on where it stood before.
+    var detour: Detour?
 
     /// Whether an error has come in place of its next message.
     var hold = Hold.none
@@ -38,6 +40,14 @@ struct AssignedPartition {
 
     /// A bounded run has taken all that it should of this partition.
     var isFinished: Bool { last == nil && target.map { next >= $0 } ?? false }
+
+    /// Messages that have not been taken yet, by its high watermark.
+    var lag: Int64 { max(0, end - next - loadedAhead(of: next)) }
+
+    /// Messages ahead of a position of it that are loaded already.
+    func loadedAhead(of position: Int64) -> Int64 {
+        detour.map { Int64($0.loaded(aheadOf: position).count) } ?? 0
+    }
 
     /// Where fetching begins: with the message that shows whether the topic is still the one that it was.
     var fetchOffset: Int64 { last?.offset ?? next }

@@ -25,7 +25,7 @@ struct Assignment: RandomAccessCollection, MutableCollection {
     }
 
     /// Messages that have not been taken yet.
-    var lag: Int64 { reduce(0) { $0 + Swift.max(0, $1.end - $1.next) } }
+    var lag: Int64 { reduce(0) { $0 + $1.lag } }
 
     func place(of partition: TopicPartition) -> Int? { places[partition] }
 

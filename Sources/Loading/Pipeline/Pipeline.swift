@@ -33,6 +33,8 @@ public final class Pipeline {
     private var mustBegin: Bool
     /// Positions that were found to be another log's.
     private var strangers: [TopicPartition: Int64] = [:]
+    /// Where partitions are that have taken all that they were to load again.
+    private var reached: [TopicPartition: Int64] = [:]
 
     private var failure: LoadingError?
     private var isStopping = false
@@ -242,6 +244,7 @@ public final class Pipeline {
         // librdkafka may hand a message out twice after a rebalance or a leader's move. Gaps are normal: transactions and
         // compaction leave them.
         guard offset >= partitions[index].next else { return compare(message, at: index) }
+        if let detour = partitions[index].detour, offset >= detour.until { return endDetour(of: index) }
         if let target = partitions[index].target, offset >= target {
             partitions[index].next = target
             return
@@ -258,10 +261,21 @@ public final class Pipeline {
             range = known
         } else {
             range = lane.filling.range(of: partitions[index].partition, expected: partitions[index].next)
+            lane.filling.setDetour(partitions[index].detour, of: Int(range))
             partitions[index].range = range
         }
         builder.add(message, range: range, to: lane.filling)
         partitions[index].next = offset + 1
+    }
+
+    /// All that was to be loaded again is taken. Once it is in, the partition goes on where the ledger says that it stood.
+    private func endDetour(of index: Int) {
+        let partition = partitions[index].partition
+        reached[partition] = partitions[index].next
+        // What comes until then is loaded already.
+        partitions[index].next = .max
+        partitions[index].last = nil
+        reposition([partition])
     }
 
     /// Looks whether the message before the position is the one that was loaded.
@@ -327,6 +341,11 @@ public final class Pipeline {
     private func reachEnd(of index: Int, _ offset: Int64) {
         partitions[index].end = max(partitions[index].end, offset)
         if partitions[index].hold != .none, !goOn(index) { return }
+        if let detour = partitions[index].detour, offset >= detour.until {
+            // One that is ended already waits for its batch.
+            if partitions[index].next < detour.until { endDetour(of: index) }
+            return
+        }
         partitions[index].last = nil
         // Control records and compacted messages at the end never come: the end itself says that it is reached. A batch that
         // ends there takes them into its position; a position before them would be a lost one as soon as retention
@@ -747,16 +766,16 @@ public final class Pipeline {
         let watermarks: [TopicPartition: Watermarks]
         let starts: [TopicPartition: Int64]
         var last: [TopicPartition: LastMessage] = [:]
+        var detours: [TopicPartition: Detour] = [:]
         if let ledger {
             let reader = StartReader(
                 ledger: ledger, options: options, consumer: consumer, targets: builders.targets, logger: logger,
                 subscriptions: options.routes.flatMap(\.topics), isBeginning: mustBegin, strangers: strangers,
-                locks: locks,
-                isStopping: { [stop] in stop.isRequested })
+                reached: reached, locks: locks, isStopping: { [stop] in stop.isRequested })
             let read = try reader.read(wanted)
             mustBegin = false
             guard !wanted.isEmpty else { return }
-            (starts, watermarks, last) = (read.offsets, read.watermarks, read.last)
+            (starts, watermarks, last, detours) = (read.offsets, read.watermarks, read.last, read.detours)
             groupOffsets.metadata = read.mark.metadata
             statistics.update { $0.positionResets += read.resets }
         } else {
@@ -772,8 +791,10 @@ public final class Pipeline {
                     builder: builders.builder(ofTopic: partition.topic), next: start, loaded: start, reported: nil,
                     end: marks.high,
                     target: options.untilEnd ? known?.target ?? marks.high : nil, last: last[partition], range: nil,
+                    detour: detours[partition],
                     hold: known.map { $0.hold == .none ? .none : .doubted } ?? .none))
             strangers[partition] = nil
+            reached[partition] = nil
         }
         try consumer.assign(
             partitions.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: Set(wanted))
@@ -826,7 +847,8 @@ public final class Pipeline {
             state.partitions = [:]
             for partition in partitions {
                 state.partitions[partition.partition] = LoadingStatistics.PartitionState(
-                    position: partition.loaded, end: partition.end)
+                    position: partition.loaded, end: partition.end,
+                    loadedAhead: partition.loadedAhead(of: partition.loaded))
             }
             state.isAssigned = hasBeenAssigned && pending.isEmpty
             state.standstills = standstills

@@ -15,6 +15,8 @@ struct StartReader {
     var isBeginning = false
     /// Positions that were found to be another log's, by the message before them.
     var strangers: [TopicPartition: Int64] = [:]
+    /// Positions at which nothing more comes before the end of what is loaded again.
+    var reached: [TopicPartition: Int64] = [:]
     /// Says whose lock is in the way.
     var locks: LockWatch?
     /// Asked between the calls that may have to wait, so that a stop does not wait for all of them.
@@ -26,6 +28,8 @@ struct StartReader {
         var watermarks: [TopicPartition: Watermarks] = [:]
         /// What the message before each position must be.
         var last: [TopicPartition: LastMessage] = [:]
+        /// Partitions that do not go on to their end.
+        var detours: [TopicPartition: Detour] = [:]
         var resets = 0
     }
 
@@ -133,6 +137,7 @@ struct StartReader {
         try goOn()
         let beyond = known.asked.filter {
             known.watermarks.isBeyondEnd(known.ledger[$0]?.next, of: $0)
+                || known.watermarks.isBeyondEnd(known.ledger[$0]?.detour?.resume, of: $0)
                 || known.watermarks.isBeyondEnd(known.groups[$0]?.offset, of: $0)
         }
         try known.watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: Self.timeout)
@@ -158,7 +163,8 @@ struct StartReader {
             let facts = StartPosition.Facts(
                 partition: partition, ledger: position?.next, group: known.groups[partition], watermarks: watermarks,
                 isNew: seen.contains(partition.topic) || known.newTopics.contains(partition.topic),
-                loss: position.flatMap { loss(of: partition, $0) })
+                loss: position.flatMap { loss(of: partition, $0) }, detour: position?.detour,
+                hasReachedEnd: position != nil && reached[partition] == position?.next)
             let rules = StartPosition.Rules(
                 mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
                 replayDoubles: replayDoubles(partition.topic))
@@ -193,6 +199,7 @@ struct StartReader {
             guard let start = starts[partition] else { continue }
             let offset = start.step == .insert ? written[partition] ?? start.offset : start.offset
             result.offsets[partition] = offset
+            result.detours[partition] = start.detour
             if start.needsMark {
                 marks.append(CommittedOffset(partition: partition, offset: offset, metadata: mark.metadata))
             }
@@ -207,6 +214,12 @@ struct StartReader {
                         "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
                         "because": start.needsMark && known.groups[partition]?.offset == start.offset
                             ? "the group was reset" : "the position was lost",
+                    ])
+            case .resume(let from):
+                logger.notice(
+                    "what was to be loaded again is in; on from where the partition stood before",
+                    metadata: [
+                        "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
                     ])
             case .none:
                 let last = known.ledger[partition]?.last

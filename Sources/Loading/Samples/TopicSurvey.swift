@@ -167,7 +167,9 @@ public struct TopicSurvey: Sendable {
             rows = try ledger.topics(on: connection)
         }
         let beyond = places.filter {
-            watermarks.isBeyondEnd(known[$0]?.next, of: $0) || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
+            watermarks.isBeyondEnd(known[$0]?.next, of: $0)
+                || watermarks.isBeyondEnd(known[$0]?.detour?.resume, of: $0)
+                || watermarks.isBeyondEnd(groups[$0]?.offset, of: $0)
         }
         try watermarks.findLogEnds(of: beyond, properties: options.clientProperties, timeout: Self.timeout)
         let patterns = options.routes.flatMap(\.topics)
@@ -179,7 +181,7 @@ public struct TopicSurvey: Sendable {
             let facts = StartPosition.Facts(
                 partition: place, ledger: known[place]?.next, group: groups[place], watermarks: marks,
                 isNew: seen.contains(place.topic) || new.contains(place.topic),
-                loss: known[place]?.isLost == true ? .remembered : nil)
+                loss: known[place]?.isLost == true ? .remembered : nil, detour: known[place]?.detour)
             var start: Int64?
             do throws(LoadingError) {
                 start = try Self.start(facts, options, preflight)

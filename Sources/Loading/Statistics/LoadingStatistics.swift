@@ -26,11 +26,14 @@ public final class LoadingStatistics: Sendable {
         public var position: Int64
         /// The high watermark as last heard.
         public var end: Int64
-        public var lag: Int64 { max(0, end - position) }
+        /// Messages ahead of the position that are loaded already, by a backfill with an end.
+        public var loadedAhead: Int64
+        public var lag: Int64 { max(0, end - position - loadedAhead) }
 
-        public init(position: Int64, end: Int64) {
+        public init(position: Int64, end: Int64, loadedAhead: Int64 = 0) {
             self.position = position
             self.end = end
+            self.loadedAhead = loadedAhead
         }
 
         /// A position says that its partition goes as far at least.

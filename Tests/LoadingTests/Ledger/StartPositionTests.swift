@@ -13,12 +13,13 @@ struct StartPositionTests {
     private func decide(
         ledger: Int64? = nil, group: (offset: Int64, metadata: String)? = nil, isNew: Bool = false,
         reset: LoadingOptions.OffsetReset = .error, lost: LoadingOptions.OnLostOffsets = .stop, doubles: Bool = false,
-        loss: StartPosition.Loss? = nil, logEnd: Int64? = nil
+        loss: StartPosition.Loss? = nil, logEnd: Int64? = nil, detour: Detour? = nil, hasReachedEnd: Bool = false
     ) throws(LoadingError) -> StartPosition {
         let facts = StartPosition.Facts(
             partition: Self.partition, ledger: ledger,
             group: group.map { CommittedOffset(partition: Self.partition, offset: $0.offset, metadata: $0.metadata) },
-            watermarks: Watermarks(low: 10, high: 100, logEnd: logEnd), isNew: isNew, loss: loss)
+            watermarks: Watermarks(low: 10, high: 100, logEnd: logEnd), isNew: isNew, loss: loss, detour: detour,
+            hasReachedEnd: hasReachedEnd)
         let rules = StartPosition.Rules(
             mark: Self.ours, offsetReset: reset, onLostOffsets: lost, replayDoubles: doubles)
         return try StartPosition.decide(facts, rules)
@@ -230,5 +231,48 @@ struct StartPositionTests {
         let start = try decide(ledger: lost.ledger, group: lost.group.map { ($0, lost.mark) }, lost: goOn.at)
         let step: StartPosition.Step = lost.ledger.map { .skip(from: $0) } ?? .insert
         #expect(start == StartPosition(offset: goOn.offset, step: step, needsMark: true))
+    }
+
+    // MARK: Back for a stretch
+
+    @Test(
+        "before the end of what is loaded again the position counts; at it, or where nothing more comes, the return does"
+    )
+    func detour() throws {
+        let detour = Detour(until: 40, resume: 60)
+        #expect(
+            try decide(ledger: 20, detour: detour)
+                == StartPosition(offset: 20, step: .none, needsMark: false, detour: detour))
+        let back = StartPosition(offset: 60, step: .resume(from: 40), needsMark: false)
+        #expect(try decide(ledger: 40, detour: detour) == back)
+        #expect(
+            try decide(ledger: 38, detour: detour, hasReachedEnd: true)
+                == StartPosition(offset: 60, step: .resume(from: 38), needsMark: false))
+    }
+
+    @Test("what retention has left of it is loaded, and what lies behind it is not loaded twice")
+    func detourLost() throws {
+        #expect(code { try decide(ledger: 5, detour: Detour(until: 40, resume: 60)) } == .lostOffsets)
+        let left = Detour(until: 40, resume: 60)
+        #expect(
+            try decide(ledger: 5, lost: .earliest, loss: .remembered, detour: left)
+                == StartPosition(offset: 10, step: .skip(from: 5), needsMark: true, detour: left))
+        let gone = Detour(until: 8, resume: 60)
+        #expect(
+            try decide(ledger: 5, lost: .earliest, detour: gone)
+                == StartPosition(offset: 60, step: .skip(from: 5), needsMark: true))
+        #expect(
+            try decide(ledger: 20, lost: .earliest, loss: .anotherLog, detour: left)
+                == StartPosition(offset: 10, step: .skip(from: 20), needsMark: true),
+            "another topic holds nothing of it")
+    }
+
+    @Test("a reset of the group among what is loaded ahead of the position doubles rows as one backwards does")
+    func resetAhead() throws {
+        let detour = Detour(until: 40, resume: 60)
+        for (offset, repeated) in [(Int64(15), true), (30, true), (50, true), (60, false)] {
+            let start = try? decide(ledger: 20, group: (offset, ""), doubles: true, detour: detour)
+            #expect((start == nil) == repeated, "\(offset)")
+        }
     }
 }

@@ -1,0 +1,26 @@
+/// A partition that went back: its messages below `until` are loaded again, and then it goes on at `resume`, where it stood
+/// before. What lies between the two is loaded already.
+public struct Detour: Sendable, Hashable {
+    public var until: Int64
+    public var resume: Int64
+
+    public init(until: Int64, resume: Int64) {
+        self.until = until
+        self.resume = resume
+    }
+
+    /// The messages that are loaded already although they lie ahead of a position.
+    func loaded(aheadOf position: Int64) -> Range<Int64> {
+        let begin = max(position, until)
+        return begin..<max(begin, resume)
+    }
+}
+
+extension Ledger.Position {
+    /// How many of these messages are loaded.
+    func loaded(of messages: Range<Int64>) -> Int64 {
+        let below = messages.clamped(to: 0..<max(0, next))
+        let ahead = detour.map { messages.clamped(to: $0.loaded(aheadOf: next)) }
+        return Int64(below.count + (ahead?.count ?? 0))
+    }
+}
