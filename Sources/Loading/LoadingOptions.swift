@@ -81,6 +81,8 @@ public struct LoadingOptions: Sendable {
     public var outageTimeout: Duration?
     /// Lets a route in mode `insert` without a key be replayed by a reset of the group.
     public var allowDuplicates: Bool
+    /// Lets a group begin that is new to the ledger, although another has loaded the same into a table that only grows.
+    public var isNewGroup = false
     /// Stop when every partition has reached the end it had at the start.
     public var untilEnd: Bool
     /// Begin at the earliest messages again, once for the deployment of this name; nil: do not.

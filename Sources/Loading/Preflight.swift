@@ -100,6 +100,9 @@ public struct Preflight: Sendable {
         var mark: LedgerMark?
         if options.delivery == .exactlyOnce, ledgerProblems.isEmpty {
             mark = try Ledger.mark(on: connection)
+            if !options.isNewGroup {
+                problems += try OtherGroups.problems(targets, group: options.group, on: connection)
+            }
             if mark == nil {
                 problems.append(
                     SetupProblem(

@@ -25,6 +25,9 @@ struct CheckCommand: ParsableCommand {
     @Flag(help: "Show no value of any message.")
     var noValues = false
 
+    @Flag(help: "As for a start with --new-group.")
+    var newGroup = false
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -36,7 +39,9 @@ struct CheckCommand: ParsableCommand {
         var report: CheckReport
         do throws(ConfigurationProblems) {
             let sources = try ConfigurationSources.found(config: arguments.config, assignments: arguments.assignments)
-            report = Inspection(configuration: try Configuration(sources), sample: sample).report()
+            var configuration = try Configuration(sources)
+            configuration.loading.isNewGroup = newGroup
+            report = Inspection(configuration: configuration, sample: sample).report()
         } catch {
             guard json else { throw arguments.report(error) }
             report = CheckReport(error)

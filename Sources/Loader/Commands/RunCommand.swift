@@ -21,10 +21,15 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Let a reset of the group load a route in mode insert again, although its rows will be there twice.")
     var allowDuplicates = false
 
+    @Flag(
+        help: "Let a group begin that is new here, although another has loaded the same into a table that only grows.")
+    var newGroup = false
+
     func run() throws {
         var configuration = try arguments.load()
         configuration.loading.untilEnd = untilEnd
         configuration.loading.allowDuplicates = allowDuplicates
+        configuration.loading.isNewGroup = newGroup
         configuration.loading.resetForDeployment = DeploymentName.of(configuration)
         let status: ExitStatus
         do {

@@ -129,15 +129,15 @@ struct Ledger: Sendable {
 
     /// Writes what `StartPosition` decided, all in one transaction.
     ///
-    /// - Parameter begun: subscriptions whose first start this is, to be remembered along with it.
+    /// - Parameter memories: what is to be remembered along with it.
     /// - Parameter lockTimeout: how long to wait for a member that is moving one of the positions.
     /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
     func write(
-        _ starts: [TopicPartition: StartPosition], begun: [Route.TopicPattern] = [],
+        _ starts: [TopicPartition: StartPosition], memories: [String] = [],
         lockTimeout: Duration = .seconds(10), on connection: Connection
     ) throws(PostgresError) -> Bool {
-        var inserts: [(partition: TopicPartition, offset: Int64)] = begun.map {
-            (TopicPartition(topic: LedgerMemory.topic(of: $0), partition: 0), 0)
+        var inserts: [(partition: TopicPartition, offset: Int64)] = memories.map {
+            (TopicPartition(topic: $0, partition: 0), 0)
         }
         var updates: [Batch.PartitionRange] = []
         for (partition, start) in starts.sorted(by: { $0.key < $1.key }) {

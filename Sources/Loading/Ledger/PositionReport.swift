@@ -136,9 +136,13 @@ public struct PositionReport: Sendable {
                     "SELECT count(*) FROM \(table.quoted) WHERE consumer_group = $1", [.text(options.group)])
                 deadLetters = count?.int(0, 0)
             }
-            var side = DatabaseSide(replayDoubles: Self.replayDoubles(options, on: connection))
+            let targets = try? Preflight.targets(options, on: connection)
+            var side = DatabaseSide(replayDoubles: Self.replayDoubles(options, targets))
             guard options.delivery == .exactlyOnce else { return side }
             side.mark = try Ledger.mark(on: connection)
+            for problem in try OtherGroups.problems(targets ?? [], group: options.group, on: connection) {
+                problems.append(Problem(message: problem.problem, next: problem.mend, isOutage: false))
+            }
             ledger = side.mark?.ledger
             let ledger = Ledger(group: options.group)
             // Without brokers the ledger itself says which topics there are.
@@ -166,9 +170,8 @@ public struct PositionReport: Sendable {
     }
 
     /// By the tables as they are; where they do not fit their routes, by the modes alone.
-    private static func replayDoubles(_ options: LoadingOptions, on connection: Connection) -> (String) -> Bool {
-        let targets = try? Preflight.targets(options, on: connection)
-        return { topic in
+    private static func replayDoubles(_ options: LoadingOptions, _ targets: [Target]?) -> (String) -> Bool {
+        { topic in
             guard !options.allowDuplicates else { return false }
             guard let targets else {
                 return options.routes.contains { $0.mode == .insert && $0.topics.contains { $0.matches(topic) } }

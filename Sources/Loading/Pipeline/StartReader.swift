@@ -56,6 +56,8 @@ struct StartReader {
         var newTopics: Set<String> = []
         /// Subscriptions with which the group begins now.
         var begun: [Route.TopicPattern] = []
+        /// What the group loads where, as far as the ledger does not say so yet.
+        var unnoted: [String] = []
     }
 
     /// Finds out where partitions begin, writes down what has to be, and puts the mark where it is missing.
@@ -89,11 +91,12 @@ struct StartReader {
         // A topic whose beginning could not be written now must not be taken for a new one later.
         let undecided = Set(known.asked.filter { starts[$0] == nil }.map(\.topic))
         let begun = known.begun.filter { pattern in !undecided.contains { pattern.matches($0) } }
+        let memories = begun.map { LedgerMemory.topic(of: $0) } + known.unnoted
         try goOn()
         do {
             // The group is not served while this waits.
             let patience = min(options.database.lockTimeout, Self.timeout)
-            guard try ledger.write(starts, begun: begun, lockTimeout: patience, on: connection) else {
+            guard try ledger.write(starts, memories: memories, lockTimeout: patience, on: connection) else {
                 throw Overtaken()
             }
         } catch let error as PostgresError {
@@ -108,7 +111,14 @@ struct StartReader {
 
     private func gather(_ wanted: [TopicPartition], on connection: Connection) throws -> Known {
         let topics = Set(wanted.map(\.topic)).sorted()
-        var known = Known(ledger: try ledger.states(of: topics, on: connection), asked: wanted)
+        let notes = topics.flatMap { topic in
+            targets.filter { $0.route.topics.contains { $0.matches(topic) } }
+                .map { LedgerMemory.loaded(topic, into: $0.name) }
+        }
+        let rows = try ledger.states(of: topics + notes, on: connection)
+        var known = Known(ledger: rows.filter { !LedgerMemory.isMemory($0.key.topic) }, asked: wanted)
+        let noted = Set(rows.keys.map(\.topic))
+        known.unnoted = Array(Set(notes).subtracting(noted)).sorted()
         let seen = Set(known.ledger.keys.map(\.topic))
         var unseen = Set(topics).subtracting(seen)
         // Only where a group without a position would not begin at the first message does it matter what is new.
