@@ -26,7 +26,8 @@ public struct Backfill: Sendable {
         public var from: Int64?
         public var to: Int64
         public var watermarks: Watermarks
-        /// A loader has stopped because where it stands is lost: what lies below it in this log was never loaded.
+        /// Where it stands is lost: a loader has stopped for it, or the partition ends before it. So what lies below it in
+        /// this log was never loaded.
         public var isLost = false
         /// Where it ends, and where the partition goes on then; nil: at the partition's end.
         public var detour: Detour?
@@ -135,12 +136,17 @@ public struct Backfill: Sendable {
         if case .time(let time) = destination { times = try self.offsets(at: time, in: places) }
         var ends: [TopicPartition: Int64] = [:]
         if case .time(let time) = end { ends = try self.offsets(at: time, in: places) }
+        var watermarks: [TopicPartition: Watermarks] = [:]
+        for place in places { watermarks[place] = try admin.watermarks(of: place, timeout: Self.timeout) }
+        let beyond = places.filter { watermarks.isBeyondEnd(known[$0]?.next, of: $0) }
+        try watermarks.findLogEnds(of: beyond, properties: options.clientProperties, timeout: Self.timeout)
         let moves = try places.map { place in
-            let marks = try admin.watermarks(of: place, timeout: Self.timeout)
+            let marks = watermarks[place] ?? Watermarks(low: 0, high: 0)
             let from = known[place]?.next ?? (ledger == nil ? offsets[place] : nil)
             let move = Move(
                 partition: place, from: from, to: try wanted(place, from, marks, times), watermarks: marks,
-                isLost: known[place]?.isLost ?? false, replaced: known[place]?.detour)
+                isLost: known[place].map { $0.isLost || $0.next > marks.logEnd } ?? false,
+                replaced: known[place]?.detour)
             switch end {
             case nil: return move
             case .offset(let offset): return try self.move(move, until: offset)
@@ -244,7 +250,9 @@ public struct Backfill: Sendable {
         let moves = moves.filter { !$0.stays }
         guard let ledger else { return try alterGroup(moves, metadata: "") }
         guard let mark = try Ledger.mark(on: connection) else {
-            throw Refusal(code: .noLedger, message: "this database has no ledger", mend: "run `loader migrate up`")
+            throw Refusal(
+                code: .noLedger, message: "loader.ledger has no row, so this database has no identity",
+                mend: LoadingError.mendOfLostIdentity([]))
         }
         try connection.execute("BEGIN")
         do {

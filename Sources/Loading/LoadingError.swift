@@ -53,13 +53,16 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         problems.isEmpty ? summary : ([message + ":"] + problems.map { "  - \($0)" }).joined(separator: "\n")
     }
 
-    static func otherLedger(_ partition: TopicPartition, ours: String, theirs: String) -> LoadingError {
+    /// - Parameter position: where this ledger stands; nil where it has none.
+    static func otherLedger(
+        _ partition: TopicPartition, ours: String, theirs: String, position: Int64?
+    ) -> LoadingError {
         LoadingError(
             .otherLedger,
             "the group's offset of \(partition) belongs to another database: its mark names ledger \(theirs), "
                 + "this database's is \(ours)",
             mend: "give this loader a group of its own (kafka.group), or take the group over: "
-                + "`loader backfill --topic \(partition.topic) --to-earliest`")
+                + "`\(takeOver(partition.topic, position == nil ? "--to-earliest" : "--shift-by 0"))`")
     }
 
     static func lostPosition(_ partition: TopicPartition, ledger: String, group: Int64) -> LoadingError {
@@ -102,6 +105,20 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
             .lostOffsets, what,
             mend: "choose where to go on: `\(backfill(partition, "--to-earliest"))` or `--to-latest`, "
                 + "or set kafka.on_lost_offsets to earliest or latest")
+    }
+
+    /// The command by which a group's offsets get this ledger's mark, without or with moving.
+    private static func takeOver(_ topic: String, _ destination: String) -> String {
+        "loader backfill --topic \(topic) \(destination)"
+    }
+
+    /// What to do where `loader.ledger` has lost its row.
+    ///
+    /// - Parameter topics: those that the group has positions of.
+    static func mendOfLostIdentity(_ topics: some Sequence<String>) -> String {
+        let commands = topics.sorted().map { "`\(takeOver($0, "--shift-by 0"))`" }
+        return "restore it from a backup; or, as its owner: INSERT INTO loader.ledger (schema_version) VALUES (1);"
+            + (commands.isEmpty ? "" : " and take the group over: \(commands.joined(separator: ", "))")
     }
 
     /// The command that moves this partition and no other.

@@ -107,9 +107,8 @@ public struct Preflight: Sendable {
                 problems.append(
                     SetupProblem(
                         .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
-                        mend:
-                            "restore it from a backup; or INSERT INTO loader.ledger (schema_version) VALUES (1); and take the "
-                            + "group over with `loader backfill --topic … --shift-by 0`"))
+                        mend: LoadingError.mendOfLostIdentity(
+                            try Ledger(group: options.group).loadedTopics(on: connection))))
             }
         }
         return Preflight(targets: targets, mark: mark, problems: problems, warnings: warnings)
@@ -202,7 +201,7 @@ public struct Preflight: Sendable {
                 problems.append(
                     SetupProblem(
                         .missingTable, at: route.label, "there is no table \(route.table)",
-                        mend: "create it (`loader migrate up` runs the migrations), or mend `table`"))
+                        mend: mend(missing: route)))
                 continue
             }
             switch table.kind {
@@ -224,6 +223,14 @@ public struct Preflight: Sendable {
             }
         }
         return (targets, problems)
+    }
+
+    /// Whoever has no table may have one proposed by what the topic holds.
+    private static func mend(missing route: Route) -> String {
+        var topic: String?
+        if case .name(let name)? = route.topics.first { topic = name }
+        return (topic.map { "propose it with `loader infer --topic \($0) --table \(route.table) --write`, " } ?? "")
+            + "create it with `loader migrate up`, which runs the migrations, or mend `table`"
     }
 
     // MARK: Locks

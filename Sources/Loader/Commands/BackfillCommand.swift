@@ -22,7 +22,6 @@ struct BackfillCommand: ParsableCommand {
 
             EXAMPLES:
               loader backfill --topic orders --to-datetime 2026-01-31 --dry-run
-              loader backfill --topic orders --partitions 0,3 --to-offset 1200 --yes
               loader backfill --topic events --to-datetime 2026-01-30 --until-datetime 2026-01-31 --allow-duplicates
             """)
 
@@ -125,7 +124,8 @@ struct BackfillCommand: ParsableCommand {
             StandardError.shared.write(line: "\(error)")
             throw ExitStatus(error.code).code
         } catch let error as PostgresError {
-            StandardError.shared.write(line: "the database cannot be asked: \(error)")
+            let mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
+            StandardError.shared.write(line: "the database cannot be asked: \(error)\(mend)")
             throw (FailureClass(error).passes ? ExitStatus.unavailable : .configuration).code
         } catch let error as KafkaError {
             StandardError.shared.write(line: "the brokers cannot be asked: \(error)")
@@ -221,8 +221,8 @@ struct BackfillCommand: ParsableCommand {
         let lost = moves.filter(\.isLost).map { "\($0.partition)" }
         if !lost.isEmpty {
             lines.append(
-                "The loader stopped because \(lost.joined(separator: ", ")) no longer holds its position: all that it holds "
-                    + "counts as not loaded. If its log was only truncated, what is left of it was.")
+                "\(lost.joined(separator: ", ")) no longer holds its position: all that it holds counts as not loaded. If its log was only truncated, what is left of it was."
+            )
         }
         return lines
     }

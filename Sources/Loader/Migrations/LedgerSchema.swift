@@ -54,6 +54,7 @@ enum LedgerSchema {
                     : "the schema loader lacks \(missing.joined(separator: ", "))",
                 mend: "Run `loader migrate up` as the role that owns the tables.")
         }
+        let role = connection.parameter("session_authorization").map(quoteIdentifier) ?? "the role"
         let found: Int64?
         do throws(PostgresError) {
             found = try connection.query("SELECT schema_version FROM loader.ledger").intOrNil
@@ -61,7 +62,7 @@ enum LedgerSchema {
             throw MigrationError(
                 .refused, message: "the role may not read loader.ledger: \(error)",
                 mend:
-                    "As its owner: GRANT USAGE ON SCHEMA loader TO the role; GRANT SELECT ON loader.ledger TO the role;",
+                    "As its owner: GRANT USAGE ON SCHEMA loader TO \(role); GRANT SELECT ON loader.ledger TO \(role);",
                 cause: error)
         } catch {
             throw MigrationError(error)

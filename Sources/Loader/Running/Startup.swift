@@ -69,10 +69,14 @@ enum Startup {
         let preflight = try check(options, statistics, locks, isGivenUp: isGivenUp)
         guard let deployment = options.resetForDeployment else { return preflight }
         guard options.delivery == .exactlyOnce else {
+            let topics = options.routes.flatMap(\.topics).compactMap { topic in
+                if case .name(let name) = topic { name } else { nil as String? }
+            }
             throw LoadingError(problems: [
                 SetupProblem(
                     .badOption, at: "kafka.reset_on_start", "only the ledger can remember what was reset",
-                    mend: "set delivery: exactly_once, or use `loader backfill --to-earliest`")
+                    mend: "set delivery: exactly_once, or load again by hand: "
+                        + "`loader backfill --topic \(topics.first ?? "NAME") --to-earliest`")
             ])
         }
         let connection = try Connection(options.connectionOptions("reset"), isGivenUp: isGivenUp)

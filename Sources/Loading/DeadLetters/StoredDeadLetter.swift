@@ -27,7 +27,8 @@ enum DeadLetterMend {
         switch DeadLetter.Reason(rawValue: reason) {
         case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
             return
-                "mend the producer; such a message fits no route, so `loader dead-letters purge` it once it is sent again"
+                "mend the producer; such messages fit no route, so once they are sent again: "
+                + "`loader dead-letters purge --reason \(reason)`"
         case .wrongType, .badSyntax:
             return
                 "change the type of \(place), say how it is to be read (`unit`, `decode`), take the column from another "

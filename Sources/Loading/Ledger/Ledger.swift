@@ -86,6 +86,11 @@ struct Ledger: Sendable {
         return (0..<result.rowCount).compactMap { result.string($0, 0) }
     }
 
+    /// Every topic that the group has a position of.
+    func loadedTopics(on connection: Connection) throws(PostgresError) -> [String] {
+        try topics(on: connection).filter { !LedgerMemory.isMemory($0) }
+    }
+
     /// Remembers that these positions are lost, so that the next start stops as well, whatever the topics hold by then.
     func remember(lost positions: [TopicPartition: Int64], on connection: Connection) throws(PostgresError) {
         guard !positions.isEmpty else { return }

@@ -239,11 +239,12 @@ public struct PositionReport: Sendable {
                     partition: place, ledger: position?.next, updatedAt: position?.updatedAt, group: group,
                     watermarks: marks, member: owners[place], finding: finding, start: start, detour: position?.detour))
         }
-        if options.delivery == .exactlyOnce, database != nil, database?.mark == nil {
+        if options.delivery == .exactlyOnce, let database, database.mark == nil {
             problems.append(
                 Problem(
                     message: "loader.ledger has no row, so this database has no identity",
-                    next: "run `loader migrate up`",
+                    next: LoadingError.mendOfLostIdentity(
+                        database.topics.filter { !LedgerMemory.isMemory($0) }),
                     isOutage: false))
         }
     }

@@ -99,7 +99,8 @@ struct StartPosition: Equatable, Sendable {
                 return try reset.within(facts, rules)
             }
             guard mark == rules.mark else {
-                throw .otherLedger(facts.partition, ours: rules.mark.ledger, theirs: mark.ledger)
+                throw .otherLedger(
+                    facts.partition, ours: rules.mark.ledger, theirs: mark.ledger, position: facts.ledger)
             }
             guard let position else { throw .lostPosition(facts.partition, ledger: mark.ledger, group: group.offset) }
             return try goOn(at: position, facts, rules)

@@ -83,8 +83,8 @@ struct StartReader {
         locks?.watch(connection)
         guard let mark = try Ledger.mark(on: connection) else {
             throw LoadingError(
-                .database, "loader.ledger has no row, so this database has no identity", mend: "run `loader migrate up`"
-            )
+                .database, "loader.ledger has no row, so this database has no identity",
+                mend: LoadingError.mendOfLostIdentity(try ledger.loadedTopics(on: connection)))
         }
         let known = try gather(wanted, on: connection)
         let starts = try decide(known, Set(wanted), mark, on: connection)

@@ -56,28 +56,6 @@ import Testing
         return Ended(status: process.terminationStatus, output: text)
     }
 
-    /// A pseudoterminal, on Linux.
-    private struct Terminal {
-        let end: FileHandle
-        let otherEnd: FileHandle
-
-        init() throws {
-            // As tty_ioctl(4) has it: unlock, then ask for the number of the other side.
-            let descriptor = open("/dev/ptmx", O_RDWR | O_NOCTTY)
-            var isLocked: Int32 = 0
-            var number: Int32 = 0
-            try #require(descriptor >= 0)
-            end = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-            let isOpen = ioctl(descriptor, 0x4004_5431, &isLocked) == 0 && ioctl(descriptor, 0x8004_5430, &number) == 0
-            try #require(isOpen)
-            let other = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY)
-            try #require(other >= 0)
-            otherEnd = FileHandle(fileDescriptor: other, closeOnDealloc: true)
-        }
-
-        func type(_ text: String) throws { try end.write(contentsOf: Data((text + "\n").utf8)) }
-    }
-
     private static let things = ["0001_things.sql": "CREATE TABLE things ();"]
 
     @Test("with a directory `migrations` up makes the ledger too, which is what every mend says")

@@ -109,16 +109,20 @@ struct DeadLettersCommand: ParsableCommand {
                     + "replay from the topic with --from-topic")
             throw ExitStatus.configuration.code
         }
-        try report {
+        var role: String?
+        try report(as: { role }) {
             // A person waits, and a million letters take their time.
             let connection = try Connection(options.connectionOptions("dead-letters", statements: .seconds(3600)))
             defer { connection.close() }
+            role = connection.parameter("session_authorization")
             try body(options, DeadLetterTable(name, on: connection))
         }
     }
 
     /// Turns what went wrong into a line with the next step and an exit status.
-    static func report(_ body: () throws -> Void) throws {
+    ///
+    /// - Parameter role: who is connected to the database, as far as that is known.
+    static func report(as role: () -> String? = { nil }, _ body: () throws -> Void) throws {
         func end(_ line: String, _ status: ExitStatus) -> ExitCode {
             StandardError.shared.write(line: line)
             return status.code
@@ -130,7 +134,7 @@ struct DeadLettersCommand: ParsableCommand {
         } catch let error as LoadingError {
             throw end(error.description, ExitStatus(error.code))
         } catch let error as PostgresError {
-            throw end(line(error), FailureClass(error).passes ? .unavailable : .configuration)
+            throw end(line(error, as: role()), FailureClass(error).passes ? .unavailable : .configuration)
         } catch let error as KafkaError {
             throw end(
                 "the brokers cannot be read: \(error); what is loaded is loaded, run it again for the rest",
@@ -139,7 +143,9 @@ struct DeadLettersCommand: ParsableCommand {
     }
 
     /// What the database said, or that it says nothing, with the next step.
-    static func line(_ error: PostgresError) -> String {
+    ///
+    /// - Parameter role: who is connected, as far as that is known.
+    static func line(_ error: PostgresError, as role: String? = nil) -> String {
         switch error.sqlState {
         case nil where FailureClass(error).passes:
             return "the database cannot be reached: \(error); "
@@ -150,7 +156,8 @@ struct DeadLettersCommand: ParsableCommand {
         case .undefinedTable?: return "the database refuses: \(error); run `loader migrate up`"
         case .insufficientPrivilege?:
             return "the database refuses: \(error); replay and purge need DELETE: "
-                + "GRANT SELECT, INSERT, UPDATE, DELETE ON loader.dead_letters TO the role"
+                + "GRANT SELECT, INSERT, UPDATE, DELETE ON loader.dead_letters TO "
+                + (role.map(quoteIdentifier) ?? "the role") + ";"
         default: return "the database refuses: \(error)"
         }
     }
