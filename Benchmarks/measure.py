@@ -134,7 +134,7 @@ def measure_shapes():
                 psql(f"DROP TABLE IF EXISTS shape; CREATE TABLE shape ({columns}); CHECKPOINT")
                 log = f"/tmp/loader-measure-{os.getpid()}.log"
                 with open(log, "w") as output:
-                    process = subprocess.Popen([LOADER, "run", "--until-end"], stderr=output,
+                    process = subprocess.Popen([LOADER, "run", "--until-end", "--new-group"], stderr=output,
                                                env=environment(brokers, topic, "shape", LOADER_MODE="insert"))
                     status, usage, peak = watched(process.pid)
                 if status != 0 or psql("SELECT count(DISTINCT id) FROM shape") != str(count):
@@ -163,7 +163,7 @@ def measure_stream(rate=5000, duration=30):
         log = f"/tmp/loader-measure-{os.getpid()}.log"
         with open(log, "w") as output:
             # The mock answers an empty fetch only when its time is over; a real broker answers when something comes.
-            process = subprocess.Popen([LOADER, "run"], stderr=output, env=environment(
+            process = subprocess.Popen([LOADER, "run", "--new-group"], stderr=output, env=environment(
                 brokers, "stream", "stream", LOADER_MODE="insert", LOADER_BATCH_MAX_DELAY="100ms",
                 LOADER_KAFKA_PROPERTIES_FETCH_WAIT_MAX_MS="10"))
         while not logged(log, "loading"):
@@ -210,7 +210,7 @@ def measure_instances(count=1_000_000):
             group = settings["KAFKA_CONSUMER_GROUP"]
 
             def start():
-                return subprocess.Popen([LOADER, "run"], env=settings, stderr=subprocess.DEVNULL)
+                return subprocess.Popen([LOADER, "run", "--new-group"], env=settings, stderr=subprocess.DEVNULL)
 
             processes = [start() for _ in range(loaders)]
             began, deadline, killed = None, time.time() + 180, False
