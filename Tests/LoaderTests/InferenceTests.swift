@@ -151,6 +151,8 @@ struct InferenceTests {
         #expect(column.misfits.count == (words.isEmpty ? 0 : few))
         guard !words.isEmpty else { return #expect(proposal.refusedWords == nil) }
         #expect(column.misfits.words(column.proposal.type).hasPrefix(words))
+        // Else `on_error: null` would be no way out.
+        #expect(!column.isNotNull)
         let text = proposal.migration(showsValues: false)
         #expect(text.contains("\(few) of \(count + few) will be dead letters: \(words)"))
         #expect(text.contains(", the first at orders[0]@7"))

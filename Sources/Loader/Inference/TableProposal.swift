@@ -81,6 +81,8 @@ struct TableProposal {
             }
         }
         settleTypes()
+        // Who lets the route make NULL of what does not fit needs room for it.
+        for index in columns.indices where columns[index].misfits.count > 0 { columns[index].isNotNull = false }
         try chooseKey(choice)
         for index in columns.indices where key.contains(columns[index].name) {
             columns[index].isKey = true
