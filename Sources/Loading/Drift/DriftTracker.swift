@@ -212,9 +212,9 @@ struct DriftTracker {
             .map { ColumnSource.field(FieldPath($0.profile.path)).expression }
     }
 
-    /// Columns of a table that get nothing: no route fills them, or the last message had nothing for them.
+    /// Columns of a table that get nothing now and then: no route fills them, or not all messages have something for them.
     private func idleColumns(of target: Int) -> [String] {
-        let filled = watched.filter { $0.presence.seen > 0 && $0.presence.gap == 0 }
+        let filled = watched.filter { $0.presence.isInAll }
             .flatMap { $0.columns.filter { $0.target == target }.map(\.column.name) }
         let others = targets[target].columns.filter { !$0.source.isField }.map(\.name)
         let busy = Set(filled + others)

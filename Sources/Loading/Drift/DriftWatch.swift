@@ -169,7 +169,7 @@ struct LookBudget {
     private var bytes = bytesPerSecond
     private var last: ContinuousClock.Instant
 
-    /// A message of usual size takes some 20 µs.
+    /// More tell nothing sooner that anybody would act on.
     static let perSecond = 256.0
     static let bytesPerSecond = Double(512 << 10)
 

@@ -93,8 +93,11 @@ struct DriftWords {
         return "\(consequence): \(next)"
     }
 
-    func mendChanged(_ column: Target.Column, to kind: FieldKinds.Kind) -> String {
-        let look = "`loader dead-letters list --since 1h` shows whether the column refuses it"
+    /// - Parameter look: what shows whether such values fit the column.
+    func mendChanged(
+        _ column: Target.Column, to kind: FieldKinds.Kind,
+        look: String = "`loader dead-letters list --since 1h` shows whether the column refuses it"
+    ) -> String {
         let type = Self.type(for: kind)
         guard !column.type.isJSON, !type.alike.contains(column.type.name) else {
             return look + "; else see whether those who read it can take that"

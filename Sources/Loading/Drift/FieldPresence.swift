@@ -16,6 +16,9 @@ struct FieldPresence: Equatable {
     /// Messages with it, since it was found to be gone.
     private var returned = 0
 
+    /// Every message has had it since the first.
+    var isInAll: Bool { seen > 0 && seen == messages && gap == 0 }
+
     /// Fewer are no pattern.
     static let fewest = 20
     private static let shortestGap = 200

@@ -121,6 +121,14 @@ struct DriftTrackerTests {
         }
     }
 
+    @Test("a column whose field only some messages have is named for a field of nearly its name")
+    func twoSpellings() throws {
+        let watch = Watch(try target(.made(), .made("customer_name")))
+        let both = (0..<20).map { #"{"id": 1, "\#($0 % 2 == 0 ? "customerName" : "customer_name")": "a"}"# }
+        #expect(watch.look(both) == ["+ unrouted: customerName"])
+        #expect(watch.notes.map(\.column) == ["customer_name"])
+    }
+
     @Test("values of another kind are told once, with the column's type and a statement for it")
     func changed() throws {
         let watch = Watch(try target(.made(), .made("total", .numeric), .made("doc", .jsonb), .made("a", .text)))
