@@ -43,13 +43,14 @@ struct ServingTests {
                 }
             }
             let status = try await client.status()
-            #expect(status.state.title == "Well, but for dead letters")
+            #expect(status.state.level == "warn")
+            #expect(status.state.detail.contains("are bad: 30 dead letters."))
             #expect(status.messages == 2030)
             #expect(status.rows == 2000)
             #expect(status.partitions.allSatisfy { $0.position >= 500 && $0.lag == 0 })
             #expect(status.recentBatches.allSatisfy { $0.copySeconds ?? 0 > 0 && $0.waitSeconds > 0 })
-            let trouble = try #require(status.recentErrors.first)
-            #expect(trouble.code == "wrong_type")
+            // Beside it there may be the word that the field's type has changed.
+            let trouble = try #require(status.recentErrors.first { $0.code == "wrong_type" })
             #expect(trouble.at == "\(landing.topic)[1]@529")
             #expect(trouble.count > 20)
             #expect(!trouble.goesOn)
@@ -68,15 +69,14 @@ struct ServingTests {
             #expect(try await client.get("/health/live").code == 200)
             let waiting = try await client.status()
             #expect(waiting.state.title == "Waiting for the database")
-            #expect(waiting.recentErrors.first?.goesOn == true)
-            #expect(waiting.recentErrors.first?.over == nil)
+            let away = try #require(waiting.recentErrors.first { $0.message.hasPrefix("the database is away") })
+            #expect(away.goesOn && away.over == nil)
             #expect(try await client.get("/metrics").text.contains(#"loader_outage{place="database"} 1"#))
             try server.start()
             try await client.waitFor("/health/ready") { $0.code == 200 }
             try await client.waitFor("/metrics") { $0.text.contains("\nloader_messages_total 2040\n") }
-            let errors = try await client.status().recentErrors
-            #expect(errors.allSatisfy { !$0.goesOn })
-            #expect(errors.contains { $0.over != nil })
+            let back = try await client.status().recentErrors.filter { $0.message.hasPrefix("the database is away") }
+            #expect(!back.isEmpty && back.allSatisfy { !$0.goesOn && $0.over != nil })
             for path in ["/", "/status.json", "/metrics", "/health/ready"] {
                 #expect(try await !client.get(path).text.contains("hush"))
             }
@@ -130,7 +130,11 @@ struct ServingTests {
 
     /// What the test looks at of `/status.json`.
     private struct Status: Decodable {
-        struct State: Decodable { var title: String }
+        struct State: Decodable {
+            var level: String
+            var title: String
+            var detail: String
+        }
         struct Partition: Decodable {
             var position: Int64
             var lag: Int64
@@ -140,6 +144,7 @@ struct ServingTests {
             var copySeconds: Double?
         }
         struct Trouble: Decodable {
+            var message: String
             var code: String?
             var at: String?
             var count: Int
