@@ -28,9 +28,29 @@ extension Batch.Section {
     }
 }
 
+extension Batch.Section {
+    /// A row's field as it lies there; nil for one that is left out.
+    func field(_ column: Int, of row: Int, _ target: Target) -> UnsafeRawBufferPointer? {
+        let omission = rows[row].omission
+        var fields = RowFields(rows[row], of: self, target.format)
+        for index in 0...column {
+            if let bit = target.columns[index].omissionBit, omissions.contains(omission, bit) {
+                if index == column { return nil }
+                continue
+            }
+            let field = fields.next()
+            if index == column { return field }
+        }
+        return nil
+    }
+}
+
 extension RowSelection {
     /// Puts NULL in the place of a value that the server could not read, if its column's route says so. Only where the
     /// server was at the value: a check, a trigger or an index refuses rows.
+    ///
+    /// The same text in the same column of the other rows goes along with it, for an input function answers the same: of
+    /// a sentinel that comes in every tenth message not each has to be refused. A domain's check may not.
     ///
     /// - Parameter part: the rows that were refused together.
     /// - Returns: whether the same rows are worth another try. The row may also be one of several that were folded: it is
@@ -39,8 +59,22 @@ extension RowSelection {
         guard let row = refusal.row ?? (part.count == 1 ? rows[part.lowerBound] : nil),
             batch.sections.indices.contains(Int(row.section)),
             let column = target.unfitColumn(refusal.error), target.columns[column].mending?.nullsUnfit == true,
-            batch.sections[Int(row.section)].setNull(column, of: Int(row.row), target)
+            let field = batch.sections[Int(row.section)].field(column, of: Int(row.row), target).map({ Array($0) }),
+            setNull(column, of: row)
         else { return false }
+        guard refusal.error.dataType == nil else { return true }
+        for other in rows[part] where other.section == row.section && other.row != row.row {
+            let section = batch.sections[Int(other.section)]
+            guard let theirs = section.field(column, of: Int(other.row), target), theirs.elementsEqual(field) else {
+                continue
+            }
+            _ = setNull(column, of: other)
+        }
+        return true
+    }
+
+    private func setNull(_ column: Int, of row: RowReference) -> Bool {
+        guard batch.sections[Int(row.section)].setNull(column, of: Int(row.row), target) else { return false }
         batch.nulledValues.append(
             NulledValue(message: row.message, target: Int32(target.index), column: Int32(column)))
         return true

@@ -247,6 +247,39 @@ struct ColumnMendingTests {
         }
     }
 
+    @Test(
+        "a value that the server cannot read goes with all that are the same, in its column and the rows at hand alone")
+    func sameValues() throws {
+        let columns: [Table.Column] = [.made("ip", .inet), .made("other", .inet, default: "'::1'"), .made("b")]
+        let target = try Target.made(
+            .made(columns: [.init(name: "ip", onError: .null), .init(name: "other", onError: .null)]), .made(columns))
+        let values = [
+            #"{"ip":"x","b":"1"}"#, #"{"ip":"1.1.1.1","other":"x","b":"x"}"#, #"{"ip":"x","other":"x","b":"3"}"#,
+            #"{"ip":"xx","b":"4"}"#, #"{"b":"5"}"#, #"{"ip":"x","b":"6"}"#,
+        ]
+        let batch = Batch.filled(values.map { (nil, $0) }, for: target)
+        let selection = RowSelection(batch: batch, target: target)
+        func refusal(_ column: String, _ row: Int, domain: String? = nil) -> Refusal {
+            Refusal(
+                error: PostgresError(
+                    .server, sqlState: .invalidTextRepresentation, message: "",
+                    context: "COPY orders, line \(row + 1), column \(column): \"x\"", dataType: domain,
+                    copyLine: row + 1),
+                withRows: true, row: selection.rows[row])
+        }
+        let lines = { batch.lines.map { $0.joined(separator: " ") } }
+        #expect(!selection.setNull(refusal("b", 0), 0..<5), "nothing is said of that column")
+        #expect(selection.setNull(refusal("ip", 0), 0..<5))
+        #expect(
+            lines() == [#"\N 1"#, "1.1.1.1 x x", #"\N x 3"#, "xx 4", #"\N 5"#, "x 6"])
+        #expect(batch.nulledValues.map(\.message) == [0, 2])
+        #expect(!selection.setNull(refusal("ip", 0), 0..<5), "there is nothing left to take away")
+        #expect(
+            selection.setNull(refusal("other", 1, domain: "d"), 0..<5),
+            "a domain's check may say another thing of the next")
+        #expect(lines()[1...2] == [#"1.1.1.1 \N x"#, #"\N x 3"#])
+    }
+
     // MARK: Keys
 
     @Test("a row and the tombstone that deletes it have the same mended key")

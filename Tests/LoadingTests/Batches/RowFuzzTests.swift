@@ -8,7 +8,7 @@ import Testing
 
 @Suite struct RowFuzzTests {
     /// A table with a column for each encoder, loaded by binary COPY, and the same with one more column, which makes it
-    /// text COPY. Each takes the fields that the random messages have.
+    /// text COPY. Each takes the fields that the random messages have. Twice: as they come, and mended by the route.
     private struct Rows {
         private let targets: [Target]
         private let builder: RowBuilder
@@ -37,13 +37,22 @@ import Testing
             ]
             // One letter a type, so that a message of a few bytes is something to most of them.
             let names = (0..<types.count).map { String(UnicodeScalar(UInt8(ascii: "a") + UInt8($0))) }
-            func target(_ index: Int, extra: [PostgresType]) throws -> Target {
+            func target(_ index: Int, extra: [PostgresType], mended: [Route.Column]? = nil) throws -> Target {
                 let columns = zip(names, types).map { Table.Column.made($0, $1, default: $0 == "b" ? "''" : nil) }
                 let more = extra.enumerated().map { Table.Column.made("x\($0.offset)", $0.element) }
-                return try Target.compile(.made(timeZone: "UTC"), index: index, table: .made(columns + more)).get()
+                let route = Route.made(columns: mended, timeZone: "UTC")
+                return try Target.compile(route, index: index, table: .made(columns + more)).get()
             }
-            targets = [try target(0, extra: []), try target(1, extra: [.inet])]
-            builder = RowBuilder(plan: MessagePlan(targets: [0, 1], of: targets), targets: targets)
+            let mended = names.enumerated().map { place, name in
+                Route.Column(
+                    name: name, trims: place % 2 == 0, nullIf: place % 3 == 0 ? ["", "-1", "abc"] : [],
+                    fallback: ["a": "7", "d": "{}", "s": "{x}"][name], onError: place % 5 == 4 ? .deadLetter : .null)
+            }
+            targets = [
+                try target(0, extra: []), try target(1, extra: [.inet]), try target(2, extra: [], mended: mended),
+                try target(3, extra: [.inet], mended: mended),
+            ]
+            builder = RowBuilder(plan: MessagePlan(targets: [0, 1, 2, 3], of: targets), targets: targets)
         }
 
         /// - Returns: what is wrong with what became of a message; nil if nothing is.
@@ -64,7 +73,12 @@ import Testing
             let reasons = targets.map { target in
                 batch.deadLetters.first { $0.target == target.index }.map { "\($0.reason) \($0.column ?? "")" }
             }
-            guard reasons[0] == reasons[1] else { return "binary \(reasons[0] ?? "-"), text \(reasons[1] ?? "-")" }
+            for first in [0, 2] where reasons[first] != reasons[first + 1] {
+                return "binary \(reasons[first] ?? "-"), text \(reasons[first + 1] ?? "-")"
+            }
+            let nulled = [2, 3].map { target in batch.nulledValues.filter { $0.target == target }.map(\.column) }
+            guard nulled[0] == nulled[1] else { return "NULL in binary \(nulled[0]), in text \(nulled[1])" }
+            guard reasons[2] == nil || nulled[0].isEmpty else { return "NULL counted for a dead letter" }
             if reasons[0] == nil { loaded += 1 } else { refused += 1 }
             for section in sections {
                 if let fault = fault(of: section) { return fault }
