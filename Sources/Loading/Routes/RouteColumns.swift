@@ -173,7 +173,9 @@ struct ColumnOptionCheck {
                         ? "name s, ms, us or ns" : "take `unit` out, or make the column a date, a time or an interval")
             }
         }
-        let takesZone = type.takes(.zone) && (!source.isCoordinate || source.isMoment && !type.isTimestamptz)
+        let takesZone =
+            type.takes(.zone)
+            && (!source.isCoordinate || source == .constant || source.isMoment && !type.isTimestamptz)
         // A zone that nobody knows is told as that.
         if let zone = column.timeZone, !takesZone, EncodingOptions.isKnownTimeZone(zone) {
             report("zone", "\(source) into \(type.formatted) asks for none", "take `zone` out")
