@@ -133,6 +133,30 @@ struct MendedValuesTests {
         }
     }
 
+    @Test("the log tells how many values became NULL in which column, and none of them")
+    func log() async throws {
+        try await Scenario.with("CREATE TABLE told (id int, net inet)") { scenario in
+            let topic = try scenario.topic([
+                TestMessage(value: #"{"id": "secret", "net": "hidden"}"#),
+                TestMessage(value: #"{"id": 1, "net": "hidden"}"#),
+                TestMessage(value: #"{"id": 2, "net": "10.0.0.1"}"#),
+            ])
+            var options = scenario.options([
+                Route(topic, "told", columns: [.init(name: "id", onError: .null), .init(name: "net", onError: .null)])
+            ])
+            options.untilEnd = true
+            let run = try LoaderRun(options)
+            try await run.waitForEnd()
+            let said = run.log.lines.filter { $0.message == "values became NULL that their columns cannot hold" }
+            let line = try #require(said.first)
+            #expect(said.count == 1 && line.level == .notice)
+            #expect(line.metadata["nulled_values"] == "3")
+            let columns = line.metadata["columns"] ?? ""
+            #expect(columns.contains(".told.id: 1") && columns.contains(".told.net: 2"), "\(columns)")
+            #expect(!run.log.lines.contains { "\($0)".contains("hidden") || "\($0)".contains("secret") })
+        }
+    }
+
     @Test("a tombstone deletes the row whose key the route has mended in the same way")
     func tombstones() async throws {
         try await Scenario.with(

@@ -166,6 +166,9 @@ final class Writer: @unchecked Sendable {
         var care: Care?
         var size = TransactionSize()
         var window = RejectionWindow()
+        /// Values that became NULL since that was said last, and when it may be said again.
+        var nulled: [LoadingStatistics.NulledColumn: Int] = [:]
+        var nextNulledLine: ContinuousClock.Instant = .now
         /// Outlives a batch that was given up, so that one outage is said once.
         var awaySince: ContinuousClock.Instant?
     }
@@ -242,7 +245,10 @@ final class Writer: @unchecked Sendable {
         _ part: Batch.Part, of job: Job, _ loaded: BatchTransaction.Loaded, _ session: inout Session
     ) {
         let nulled = job.batch.nulledValues(of: part.messages, except: loaded.deadLetters, job.targets)
-        if !nulled.isEmpty { statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) } }
+        if !nulled.isEmpty {
+            statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) }
+            say(nulled, &session)
+        }
         cameBack(since: &session.awaySince)
         session.locks.end()
         condition.withLock { state.isAway = false }
@@ -255,6 +261,23 @@ final class Writer: @unchecked Sendable {
             statistics.end(goesInParts)
             logger.notice("batches go whole again", metadata: ["writer": .stringConvertible(index)])
         }
+    }
+
+    /// No letter tells of what `on_error: null` takes away, so the log does: at once, and then now and then.
+    private func say(_ nulled: [LoadingStatistics.NulledColumn: Int], _ session: inout Session) {
+        session.nulled.merge(nulled, uniquingKeysWith: +)
+        guard session.nextNulledLine <= .now else { return }
+        let columns = session.nulled.map { "\($0.key.table).\($0.key.column): \($0.value)" }.sorted()
+        logger.notice(
+            "values became NULL that their columns cannot hold",
+            metadata: [
+                "nulled_values": .stringConvertible(session.nulled.values.reduce(0, +)),
+                "columns": "\(columns.joined(separator: ", "))",
+                "mend":
+                    "nothing, if on_error: null is meant for so many; else `loader check` shows what the messages have",
+            ])
+        session.nulled = [:]
+        session.nextNulledLine = .now + .seconds(60)
     }
 
     private func attempt(_ part: Batch.Part, of job: Job, _ session: inout Session, _ trying: inout Trying) -> Step {
