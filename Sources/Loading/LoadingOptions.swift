@@ -21,14 +21,20 @@ public struct LoadingOptions: Sendable {
         public var topic: String?
         /// The share of the last 10000 messages that may be bad before the loader stops, 0…1.
         public var maxShare: Double
+        /// How long a row that refers to another one, which some route will bring, waits for it before it counts as bad;
+        /// zero: not at all.
+        public var waitForParent: Duration
+        /// How many rows of a topic may wait before no more of it is taken.
+        public var mostWaiting = 100_000
 
         public init(
             table: TableName? = TableName(schema: "loader", name: "dead_letters"), topic: String? = nil,
-            maxShare: Double = 0.5
+            maxShare: Double = 0.5, waitForParent: Duration = .seconds(60)
         ) {
             self.table = table
             self.topic = topic
             self.maxShare = maxShare
+            self.waitForParent = waitForParent
         }
 
         /// What to do about dead letters.

@@ -64,7 +64,17 @@ public struct Preflight: Sendable {
         let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(
             Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
-        let (targets, found) = compile(options, tables, versions, role)
+        var (targets, found) = compile(options, tables, versions, role)
+        if try Target.findParents(&targets, options, on: connection) {
+            let name = options.deadLetters.table?.quoted ?? ""
+            warnings.append(
+                SetupProblem(
+                    .missingRight, at: "dead_letters.wait_for_parent",
+                    "without the right to DELETE from the dead letters, rows that come before those they refer to stay there",
+                    mend:
+                        "GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s",
+                    isWarning: true))
+        }
         problems += found
         let ledgerProblems = ledgerProblems(options, tables, role)
         problems += ledgerProblems
@@ -186,7 +196,8 @@ public struct Preflight: Sendable {
     static func targets(_ options: LoadingOptions, on connection: Connection) throws -> [Target] {
         let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
         let tables = try Catalog.tables(Array(Set(options.routes.map(\.table))), on: connection)
-        let (targets, problems) = compile(options, tables, versions, nil)
+        var (targets, problems) = compile(options, tables, versions, nil)
+        try Target.findParents(&targets, options, on: connection)
         guard problems.isEmpty else { throw LoadingError(problems: problems) }
         return targets
     }

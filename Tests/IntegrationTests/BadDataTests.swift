@@ -158,7 +158,10 @@ struct BadDataTests {
                     #expect(letter.reason == bad.reason, "\(bad.name) in \(table): \(letter.message)")
                     #expect(letter.sqlState == bad.sqlState, "\(bad.name) in \(table): \(letter.message)")
                     #expect(letter.column == bad.column, "\(bad.name) in \(table)")
-                    #expect(letter.topic == topic && letter.partition == 0 && letter.attempts == 1)
+                    #expect(letter.topic == topic && letter.partition == 0)
+                    // A row of the same table may still have come, so it was tried again, at the end at the latest.
+                    let tries = bad.name == "no such parent" ? 2...3 : 1...1
+                    #expect(tries.contains(letter.attempts), "\(bad.name) in \(table)")
                     #expect(letter.timestamp == sent.timestamp)
                     #expect(letter.key == sent.key, "\(bad.name)")
                     #expect(letter.value == sent.value, "\(bad.name)")

@@ -136,6 +136,18 @@ struct SetupCheckTests {
             GRANT SELECT, INSERT, UPDATE ON loader.dead_letters TO loading;
             GRANT SELECT, INSERT, UPDATE, DELETE ON public.t TO loading;
             """)
+        // Rows that refer to others of the routes cannot wait without the right to take their letters out again.
+        try admin.execute("CREATE TABLE public.child (id int PRIMARY KEY, t int REFERENCES public.t)")
+        try admin.execute("GRANT ALL ON public.child TO loading")
+        func warnings() throws -> [String] {
+            let connection = try Connection(ConnectionOptions(url: url))
+            let options = LoadingOptions(
+                brokers: "", group: "g", routes: [Route("t", "t", mode: .upsert), Route("c", "child", label: "c")])
+            return try Preflight.inspect(options, on: connection).warnings.map(\.place)
+        }
+        #expect(try warnings().contains("dead_letters.wait_for_parent"))
+        try admin.execute("GRANT DELETE ON loader.dead_letters TO loading")
+        #expect(try !warnings().contains("dead_letters.wait_for_parent"))
         #expect(try problems(url, [Route("t", "t", mode: .upsert)]).map(\.description) == [])
 
         // The rights that the check asks for are those that loading needs.

@@ -25,6 +25,14 @@ import Testing
                 "routes[0].key"
             ),
             (["routes.0.rest=none"], "routes[0].rest"),
+            (
+                ["dead_letters.table=null", "dead_letters.topic=dead", "dead_letters.wait_for_parent=5s"],
+                "dead_letters.wait_for_parent"
+            ),
+            (
+                ["dead_letters.table=null", "dead_letters.topic=dead", "routes.0.wait_for_parent=5s"],
+                "routes[0].wait_for_parent"
+            ),
         ])
     func contradictions(assignments: [String], path: String) throws {
         let found = try mistakes(set: assignments)
@@ -43,6 +51,8 @@ import Testing
             ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.id=x"],
             ["routes.0.mode=upsert", "routes.0.key=id", "routes.0.columns.x=x"],
             ["routes.0.columns.id=x", "routes.0.rest=none"],
+            ["dead_letters.table=null", "dead_letters.topic=dead", "dead_letters.wait_for_parent=0s"],
+            ["routes.0.wait_for_parent=1h", "dead_letters.wait_for_parent=0s"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
 

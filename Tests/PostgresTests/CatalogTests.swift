@@ -34,6 +34,42 @@ import Testing
         #expect(table.columns.allSatisfy { $0.type.shape == .base })
     }
 
+    @Test(
+        "foreign keys come with what compares them, also of partitioned tables, and with what may change a row on its way"
+    )
+    func foreignKeys() throws {
+        try server.withSchema { schema in
+            let connection = try schema.connect()
+            try connection.execute(
+                """
+                CREATE TABLE p (a int, b text, PRIMARY KEY (a, b)) PARTITION BY RANGE (a);
+                CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);
+                CREATE TABLE c (id int PRIMARY KEY, x int8, y text, up int REFERENCES c,
+                  CONSTRAINT parent FOREIGN KEY (x, y) REFERENCES p);
+                CREATE TABLE d (id int, x int, y text, FOREIGN KEY (x, y) REFERENCES p) PARTITION BY RANGE (id);
+                CREATE TABLE d1 PARTITION OF d FOR VALUES FROM (0) TO (10);
+                CREATE TABLE t (id int REFERENCES c);
+                CREATE TRIGGER t BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()
+                """)
+            func oid(_ name: String) throws -> UInt32 {
+                UInt32(try connection.query("SELECT '\(name)'::regclass::oid::bigint").int(0, 0) ?? 0)
+            }
+            let (c, d, p, t) = (try oid("c"), try oid("d"), try oid("p"), try oid("t"))
+            let keys = try Catalog.foreignKeys(of: [c, d, t], on: connection)
+            let ofC = try #require(keys[c])
+            #expect(ofC.map(\.parent.name).sorted() == ["c", "p"])
+            let parent = try #require(ofC.first { $0.constraint == "parent" })
+            #expect(parent.pairs.map(\.column) == ["x", "y"] && parent.pairs.map(\.parent) == ["a", "b"])
+            #expect(parent.pairs.allSatisfy { $0.equality == "OPERATOR(pg_catalog.=)" })
+            #expect(parent.maySelectParent && parent.isCheckedAsSent)
+            #expect(keys[d]?.count == 1)
+            #expect(keys[t]?.map(\.isCheckedAsSent) == [false])
+            let among = try Catalog.foreignKeys(among: [c, d, p], on: connection)
+            #expect(Set(among.map(\.table.name)) == ["c", "d", "d1"])
+            #expect(try Catalog.foreignKeys(among: [d, t], on: connection).isEmpty)
+        }
+    }
+
     @Test("names and vectors of the system are base types, not arrays")
     func pseudoArrays() throws {
         let table = try table("CREATE TABLE t (a name, b oidvector, c int2vector, d point, e int4range, f tsvector)")

@@ -8,7 +8,7 @@
 -- path ("$user"), so that CREATE TABLE without a schema would land there.
 --
 -- mode is the route's: insert, ignore or upsert. -v keep_dead_letters=1 leaves out DELETE on the dead letters, which only
--- `loader dead-letters replay` and `purge` need.
+-- `loader dead-letters replay` and `purge` need, and rows that wait for those they refer to.
 --
 -- The role that migrates is another one; this is enough for it:
 --   GRANT CREATE ON DATABASE shop TO loader_owner;          -- for the schema loader

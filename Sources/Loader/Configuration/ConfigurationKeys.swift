@@ -163,6 +163,12 @@ extension ConfigurationKey {
         .route(
             "routes[].on_nul", .choice, default: "dead_letter", into: \.onNul,
             "What becomes of U+0000, which PostgreSQL's text cannot hold."),
+        .route(
+            "routes[].wait_for_parent", ConfigurationKind<Duration>.duration(.zero ... .seconds(86_400)).wrapped,
+            otherwise: "`dead_letters.wait_for_parent`, for foreign keys between tables of the routes",
+            into: \.waitForParent,
+            "How long a row waits for what any foreign key of the table refers to, whoever brings it. `0s`: not at all."
+        ),
 
         .key(
             "dead_letters.table", ConfigurationKind<TableName>.table.orNull("no table"), default: "loader.dead_letters",
@@ -173,6 +179,11 @@ extension ConfigurationKey {
         .key(
             "dead_letters.max_share", .share, default: "0.5", into: \.loading.deadLetters.maxShare,
             "The loader stops when more of the last 10000 messages are bad: the route is broken then, not the data."),
+        .key(
+            "dead_letters.wait_for_parent", .duration(.zero ... .seconds(86_400)), default: "1m",
+            into: \.loading.deadLetters.waitForParent,
+            "How long a row that came before the one it refers to is tried again, where routes load both tables. `0s`: "
+                + "not at all."),
 
         .key(
             "http.listen", .listen, default: "127.0.0.1:9464", into: \.http.listen,

@@ -106,6 +106,13 @@ private struct Check {
                 "Name a table or dead_letters.topic; a message is never dropped.",
                 reading: [path("dead_letters.topic")])
         }
+        if deadLetters.table == nil {
+            let global = path("dead_letters.wait_for_parent")
+            if configuration.settings[global] != nil, deadLetters.waitForParent > .zero { report(waiting: global) }
+            for (index, route) in loading.routes.enumerated() where route.waitForParent ?? .zero > .zero {
+                report(waiting: path("routes[].wait_for_parent", index))
+            }
+        }
         guard let target = deadLetters.topic else { return }
         for route in loading.routes {
             guard route.topics.contains(where: { $0.matches(target) }) else { continue }
@@ -113,6 +120,12 @@ private struct Check {
                 path("dead_letters.topic"), "\(route.label) loads \(target), so a bad message would go round for ever",
                 "Send dead letters to a topic that no route takes.")
         }
+    }
+
+    private mutating func report(waiting path: ConfigurationPath) {
+        report(
+            path, "it does nothing without a table of dead letters, where rows wait",
+            "Name dead_letters.table, or take it out.", reading: [self.path("dead_letters.table")])
     }
 
     mutating func timeouts() {

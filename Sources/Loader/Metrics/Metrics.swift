@@ -25,10 +25,24 @@ extension Metric {
             "loader_batch_copy_seconds", "From BEGIN until COMMIT is sent: the fence, the rows, the dead letters.",
             \.copy),
         .histogram("loader_batch_commit_seconds", "COMMIT.", \.commit),
-        .counter("loader_dead_letters_total", "Messages that went to the dead letters.", by: "reason") { snapshot in
+        .counter(
+            "loader_dead_letters_total", "Messages that went to the dead letters for good, not those that wait there.",
+            by: "reason"
+        ) { snapshot in
             // Those at 0 as well: a counter that begins with its first increment hides it from rate().
             Dictionary(uniqueKeysWithValues: LoadingStatistics.deadLetterReasons.map { ($0, 0) })
                 .merging(snapshot.deadLetters) { $1 }
+        },
+        .gauge(
+            "loader_waiting_letters",
+            "Letters of this member's partitions that are no dead letters yet: rows that wait for the rows they refer to."
+        ) { .integer($0.snapshot.parentWaits.waiting) },
+        .counter(
+            "loader_waited_letters_total", "What became of letters that waited: loaded, overtaken, given_up.",
+            by: "outcome"
+        ) { snapshot in
+            let waits = snapshot.parentWaits
+            return ["loaded": waits.loaded, "overtaken": waits.overtaken, "given_up": waits.givenUp]
         },
         .labelled(
             "loader_nulled_values_total", .counter,

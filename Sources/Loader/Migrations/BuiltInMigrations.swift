@@ -11,6 +11,8 @@ extension MigrationSet {
                     name: "00000000000002_loader_migrations.sql", contents: BuiltInMigrations.migrations),
                 try MigrationFile(
                     name: "00000000000003_loader_last_messages.sql", contents: BuiltInMigrations.lastMessages),
+                try MigrationFile(
+                    name: "00000000000004_loader_waiting_letters.sql", contents: BuiltInMigrations.waitingLetters),
             ])
     }
 
@@ -212,6 +214,34 @@ enum BuiltInMigrations {
               'What the last message loaded was: {next_offset then, offset, timestamp in ms, fingerprint}; counts only while the first is next_offset';
             COMMENT ON COLUMN loader.positions.lost_offset IS
               'The position at which the loader stopped because the topic no longer holds it; counts while it is next_offset, until somebody has decided where to go on';
+          END IF;
+        END
+        $migration$;
+
+        -- migrate:down
+
+        DO $$
+        BEGIN
+          RAISE EXCEPTION 'the loader''s own schema is not rolled back: its positions and dead letters would be lost'
+            USING HINT = 'To lose them: loader migrate drop-ledger';
+        END
+        $$;
+
+        """#
+
+    /// `00000000000004_loader_waiting_letters.sql`
+    static let waitingLetters = #"""
+        -- The letters that wait for the rows they refer to are looked for every second, among however many others.
+        --
+        -- An index, and the same schema_version: a loader of the version before goes on working with it.
+
+        -- migrate:up
+
+        DO $migration$
+        BEGIN
+          IF to_regclass('loader.dead_letters') IS NOT NULL AND to_regclass('loader.dead_letters_waiting') IS NULL THEN
+            CREATE INDEX dead_letters_waiting ON loader.dead_letters (consumer_group, topic, partition, "offset", id)
+              WHERE reason = 'waiting_for_parent';
           END IF;
         END
         $migration$;

@@ -19,6 +19,9 @@ package struct DeadLetter: Sendable {
 
     static let noTarget = -1
 
+    /// It is not given up yet, so it counts as no bad message.
+    var isWaiting: Bool { reason == .waiting }
+
     /// What the dead letter itself says: more than a log may.
     var words: String { serverMessage ?? explanation }
 
@@ -41,6 +44,8 @@ package struct DeadLetter: Sendable {
         case tombstone
         /// The server refused the row; its SQLSTATE says why.
         case refused = "refused_by_server"
+        /// The server refused the row because of a foreign key, and what satisfies that may still come: it is tried again.
+        case waiting = "waiting_for_parent"
         /// Replayed from a topic that no route takes, or that several could have taken.
         case noRoute = "no_route"
         /// Replayed in mode `upsert`, when Kafka no longer knew whether its key has a later message.

@@ -63,19 +63,37 @@ public final class DeadLetterReplay {
     let logger: Logger
     let connection: Connection
     var builders = ReplayBuilders([])
+    /// For which of each target's rows a loader waits.
+    private(set) var waits: [ParentWait] = []
     private var reader: PartitionReader?
+    private let isGivenUp: () -> Bool
     var outcome = Outcome()
 
     static let batchRows = 1000
+    /// Messages that may be read while a loader waits, and how often it is tried to get there before.
+    private static let smallRest: Int64 = 10_000
+    private static let readings = 5
 
-    public init(
+    public convenience init(
         _ options: LoadingOptions, overwrites: Bool = false, isDryRun: Bool = false, logger: Logger
     ) throws(PostgresError) {
+        try self.init(
+            options, overwrites: overwrites, isDryRun: isDryRun, role: "replay", logger: logger, isGivenUp: { false })
+    }
+
+    /// - Parameters:
+    ///   - role: how it introduces itself to the server.
+    ///   - isGivenUp: asked while it waits for servers.
+    init(
+        _ options: LoadingOptions, overwrites: Bool = false, isDryRun: Bool = false, role: String, logger: Logger,
+        isGivenUp: @escaping () -> Bool
+    ) throws(PostgresError) {
+        self.isGivenUp = isGivenUp
         self.options = options
         self.overwrites = overwrites
         self.isDryRun = isDryRun
         self.logger = logger
-        connection = try Connection(options.connectionOptions("replay"))
+        connection = try Connection(options.connectionOptions(role), isGivenUp: isGivenUp)
     }
 
     deinit { reader?.close() }
@@ -93,7 +111,7 @@ public final class DeadLetterReplay {
                 message: "there is no table of dead letters", mend: "set dead_letters.table, or use --from-topic")
         }
         let table = DeadLetterTable(name, on: connection)
-        builders = ReplayBuilders(try Preflight.targets(options, on: connection))
+        try readRoutes()
         var filter = filter
         let start = try table.now()
         filter.until = min(filter.until ?? start, start)
@@ -132,6 +150,15 @@ public final class DeadLetterReplay {
             Failure(
                 partition: letter.message.partition, offset: letter.message.offset, table: letter.table,
                 reason: letter.reason, column: letter.column, sqlState: letter.sqlState, explanation: explanation))
+    }
+
+    /// Reads the routes' tables as they are now.
+    func readRoutes() throws {
+        var targets = try Preflight.targets(options, on: connection)
+        waits = targets.map(\.wait)
+        // What fails now has failed again. A letter that waits goes on waiting, by the table; no other begins to.
+        for index in targets.indices { targets[index].wait = ParentWait() }
+        builders = ReplayBuilders(targets)
     }
 
     // MARK: One batch
@@ -179,7 +206,7 @@ public final class DeadLetterReplay {
                     return
                 case .fenced: throw Overtaken()
                 case .tableChanged where attempt < 3:
-                    builders = ReplayBuilders(try Preflight.targets(options, on: connection))
+                    try readRoutes()
                 case .postgres(let error, false) where FailureClass(error) == .conflict && attempt < 10: break
                 case .refused(let error) where Suspicion(error) == .perhaps && attempt < 10: break
                 case .postgres(let error, _), .refused(let error): throw error
@@ -200,7 +227,7 @@ public final class DeadLetterReplay {
     private func laterMessages(_ entries: [ReplayEntry], group: String) throws -> LaterMessages? {
         let needed = entries.contains { entry in entry.routes.contains { builders.targets[$0].mode == .upsert } }
         guard needed, !overwrites else { return nil }
-        let reader = try self.reader ?? PartitionReader(options, group: options.group)
+        let reader = try self.reader ?? PartitionReader(options, group: options.group, isGivenUp: isGivenUp)
         self.reader = reader
         let later = LaterMessages(reader, builders.targets, builders)
         let known = try connection.query("SELECT to_regclass('loader.positions') IS NOT NULL").bool(0, 0) ?? false
@@ -209,9 +236,14 @@ public final class DeadLetterReplay {
             return try DeadLetterTable(name, on: connection).places(group: group, from: offsets)
         }
         if options.delivery == .exactlyOnce, known {
-            let positions = try Ledger(group: group).positions(
-                of: Array(Set(later.partitions.map(\.topic))), on: connection)
-            try later.read(to: positions)
+            // A loader goes on meanwhile: until little is left, because what is left is read while it has to wait.
+            for _ in 0..<Self.readings {
+                let positions = try Ledger(group: group).positions(
+                    of: Array(Set(later.partitions.map(\.topic))), on: connection)
+                let rest = later.distance(to: positions)
+                try later.read(to: positions)
+                if rest < Self.smallRest { break }
+            }
         } else {
             let offsets = try reader.consumer.committed(later.partitions, timeout: PartitionReader.timeout)
             try later.read(to: offsets.mapValues(\.offset))

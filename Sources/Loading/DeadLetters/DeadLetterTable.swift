@@ -5,7 +5,7 @@ import Postgres
 /// The table of dead letters, read and emptied. What is written into it goes through a batch's transaction.
 public struct DeadLetterTable {
     public let name: TableName
-    private let connection: Connection
+    let connection: Connection
 
     public init(_ name: TableName, on connection: Connection) {
         self.name = name

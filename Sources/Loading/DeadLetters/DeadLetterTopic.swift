@@ -74,7 +74,7 @@ extension DeadLetterReplay {
         defer { reader.close() }
         var attempt = 0
         while true {
-            builders = ReplayBuilders(try Preflight.targets(options, on: connection))
+            try readRoutes()
             do {
                 try pass(topic, group, reader)
                 return outcome

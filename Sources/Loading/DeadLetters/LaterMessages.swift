@@ -62,6 +62,13 @@ final class LaterMessages {
     /// Where the letters looked for stand.
     var partitions: [TopicPartition] { read.keys.sorted() }
 
+    /// How many offsets it would have to read to get to these positions.
+    func distance(to positions: [TopicPartition: Int64]) -> Int64 {
+        read.reduce(0) { sum, entry in
+            sum + max(0, (positions[entry.key] ?? 0) - max(entry.value, low[entry.key] ?? 0))
+        }
+    }
+
     /// Reads on to these positions.
     func read(to positions: [TopicPartition: Int64]) throws {
         var ranges: [TopicPartition: Range<Int64>] = [:]

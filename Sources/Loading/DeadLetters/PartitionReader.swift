@@ -5,12 +5,18 @@ import Kafka
 final class PartitionReader {
     let consumer: Consumer
     private let wakeup: Wakeup
+    private let isGivenUp: () -> Bool
     /// Without anything new for so long, the brokers count as away.
     private static let patience: Duration = .seconds(60)
     static let timeout: Duration = .seconds(15)
 
-    /// - Parameter group: whose offsets `consumer` reads and commits.
-    init(_ options: LoadingOptions, group: String) throws(KafkaError) {
+    /// - Parameters:
+    ///   - group: whose offsets `consumer` reads and commits.
+    ///   - isGivenUp: asked while it waits; a reading then ends as one that nothing came for.
+    init(
+        _ options: LoadingOptions, group: String, isGivenUp: @escaping () -> Bool = { false }
+    ) throws(KafkaError) {
+        self.isGivenUp = isGivenUp
         var options = options
         options.group = group
         // A static member's id would meet the running loader's own.
@@ -35,7 +41,7 @@ final class PartitionReader {
         while !open.isEmpty {
             if let stray = consumer.serve() { try accept(stray, ranges, &open, body) }
             guard let message = consumer.take(from: 0) else {
-                guard ContinuousClock.now < deadline else {
+                guard ContinuousClock.now < deadline, !isGivenUp() else {
                     throw KafkaError(
                         code: .timedOut, operation: "reading", reason: "nothing came for \(Self.patience)",
                         topic: open.first?.topic, partition: open.first?.partition)

@@ -53,6 +53,10 @@ enum DeadLetterMend {
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
         case .noRoute: return "add a route for its topic, \(replay)"
+        case .waiting:
+            return
+                "nothing yet: a running loader loads it once what it refers to is there, or gives it up; to do it now, "
+                + "load or insert that row, \(replay)"
         case .refused, nil: return refused(sqlState, place, replay)
         }
     }

@@ -36,6 +36,8 @@ struct AssignedPartition {
         case doubted
         /// Its topic was gone. What comes next may be another topic's of its name, so it begins again from the ledger.
         case missing
+        /// Nothing is fetched, because so many of its topic's rows wait for what they refer to.
+        case full
     }
 
     /// A bounded run has taken all that it should of this partition.

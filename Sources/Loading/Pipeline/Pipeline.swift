@@ -20,6 +20,9 @@ public final class Pipeline {
     private var builders: RowBuilders
     private var consumer: Consumer
     private let lanes: [Lane]
+    private let orphans: OrphanLoader
+    /// Topics of which nothing is taken until some of their rows that wait are decided.
+    private var heldTopics: Set<String> = []
 
     private var partitions = Assignment()
     /// Given by the group, but where to begin is not known yet.
@@ -79,6 +82,8 @@ public final class Pipeline {
         progress = ProgressLog(statistics: statistics, options: options, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         mustBegin = options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest
+        let orphans = OrphanLoader(options, statistics: statistics, wakeup: stop.wakeup, logger: logger)
+        self.orphans = orphans
         do throws(KafkaError) {
             consumer = try Consumer(
                 properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
@@ -87,7 +92,7 @@ public final class Pipeline {
             lanes = (0..<max(1, options.writers)).map { index in
                 Lane(
                     writer: Writer(
-                        index: index, options: options, producer: producer, wakeup: stop.wakeup,
+                        index: index, options: options, producer: producer, orphans: orphans, wakeup: stop.wakeup,
                         statistics: statistics, logger: logger))
             }
         } catch {
@@ -145,6 +150,7 @@ public final class Pipeline {
         resolvePending()
         watchForStalls()
         watchStandstills()
+        watchParents()
         guard failure == nil else { return }
         commit(groupOffsets.takeDue(of: &partitions))
         var isBusy = false
@@ -172,10 +178,10 @@ public final class Pipeline {
         return min(until.map { max(.zero, $0 - now) } ?? .seconds(5), .seconds(5))
     }
 
-    /// A bounded run has loaded everything.
+    /// A bounded run has loaded everything, and what waited for rows of its own has had its last chance.
     private var isDone: Bool {
         options.untilEnd && hasBeenAssigned && pending.isEmpty && partitions.allSatisfy(\.isFinished)
-            && lanes.allSatisfy(\.isDrained)
+            && lanes.allSatisfy(\.isDrained) && orphans.finish()
     }
 
     /// Ends the writers and leaves the group, all within `shutdown_timeout`, whoever does not answer.
@@ -183,6 +189,7 @@ public final class Pipeline {
         let timeout = options.shutdownTimeout
         for lane in lanes where lane.isLoading { lane.writer.abandon() }
         for lane in lanes { lane.writer.stop(until: began + timeout * 0.9) }
+        orphans.stop(until: began + timeout * 0.9)
         progress.report(.now, isLast: true)
         // Brokers that are away take no farewell, and librdkafka would wait for the answers to its last commits.
         let left = brokersAwaySince == nil ? max(.seconds(1), began + timeout - .now) : .seconds(1)
@@ -421,13 +428,56 @@ public final class Pipeline {
         guard !again.isEmpty else { return }
         // From the next message to take on, which is in no batch: neither ledger nor group has anything to say.
         do throws(KafkaError) {
-            try consumer.assign(partitions.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: again)
+            try fetch(restarting: again)
             for index in partitions.indices where again.contains(partitions[index].partition) {
                 partitions[index].hold = .doubted
             }
         } catch {
             reposition(Array(again))
         }
+    }
+
+    /// Makes what may be taken all that is fetched.
+    private func fetch(restarting: Set<TopicPartition>) throws(KafkaError) {
+        let fetched = partitions.lazy.filter { !self.heldTopics.contains($0.partition.topic) }
+        try consumer.assign(fetched.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: restarting)
+    }
+
+    /// Takes no more of topics whose rows wait in great numbers, until some of them are decided: what they wait for comes
+    /// all the sooner.
+    private func watchParents() {
+        guard pending.isEmpty, failure == nil, !isStopping else { return }
+        let full = orphans.fullTopics.filter(canHold)
+        guard full != heldTopics else { return }
+        let before = heldTopics
+        heldTopics = full
+        for index in partitions.indices {
+            let isFull = full.contains(partitions[index].partition.topic)
+            if isFull, partitions[index].hold == .none { partitions[index].hold = .full }
+            if !isFull, partitions[index].hold == .full { partitions[index].hold = .none }
+        }
+        let released = before.subtracting(full)
+        let again = Set(partitions.map(\.partition).filter { released.contains($0.topic) })
+        do throws(KafkaError) { try fetch(restarting: again) } catch { reposition(partitions.map(\.partition)) }
+        for topic in full.subtracting(before).sorted() {
+            statistics.report(
+                Incident(
+                    .warning,
+                    "so many rows wait for the rows they refer to that no more of their topic is taken for now",
+                    code: SQLState.foreignKeyViolation.rawValue, at: topic,
+                    mend: "nothing to do, if what they refer to is on its way; see dead_letters.wait_for_parent"),
+                to: logger, ["most": .stringConvertible(options.deadLetters.mostWaiting)])
+        }
+        for topic in released.sorted() {
+            logger.notice("a topic whose rows waited is taken again", metadata: ["at": "\(topic)"])
+        }
+    }
+
+    /// Whether what the topic's rows refer to can come without the topic itself.
+    private func canHold(_ topic: String) -> Bool {
+        let own = builders.routes(of: topic).map { builders.targets[$0] }
+        let names = Set(own.map(\.name))
+        return !own.contains { $0.foreignKeys.contains { names.contains($0.parent) } }
     }
 
     /// The client can do no more.
@@ -482,6 +532,8 @@ public final class Pipeline {
                 if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }
             progress.count(batch, loaded, writer: lane.writer.index)
+            // Where only the ledger knows that it is in, nobody knows what went to the letters.
+            if loaded.waiting > 0 || loaded.copying == nil { orphans.look(adding: loaded.waiting(of: batch)) }
             // Its own partitions at once; all of them, with their ends, once a second.
             statistics.update { state in
                 for range in batch.partitions { state.partitions[range.partition]?.move(to: range.next) }
@@ -792,14 +844,15 @@ public final class Pipeline {
                     end: marks.high,
                     target: options.untilEnd ? known?.target ?? marks.high : nil, last: last[partition], range: nil,
                     detour: detours[partition],
-                    hold: known.map { $0.hold == .none ? .none : .doubted } ?? .none))
+                    hold: heldTopics.contains(partition.topic)
+                        ? .full : known.map { [.none, .full].contains($0.hold) ? .none : .doubted } ?? .none))
             strangers[partition] = nil
             reached[partition] = nil
         }
-        try consumer.assign(
-            partitions.map { ($0.partition, $0.fetchOffset, $0.lane) }, restarting: Set(wanted))
+        try fetch(restarting: Set(wanted))
         pending.subtract(wanted)
         hasBeenAssigned = true
+        orphans.look(after: partitions.map(\.partition))
         logger.info(
             "loading",
             metadata: [
@@ -825,6 +878,7 @@ public final class Pipeline {
         pending.subtract(gone)
         partitions.remove(gone)
         standstills.forget(gone)
+        orphans.look(after: partitions.map(\.partition))
         publish()
     }
 

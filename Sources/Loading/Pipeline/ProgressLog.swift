@@ -34,9 +34,11 @@ struct ProgressLog {
 
     mutating func count(_ batch: Batch, _ loaded: BatchTransaction.Loaded, writer: Int) {
         isDirty = true
+        // What waits is told of by who tries it again.
+        let letters = loaded.deadLetters.filter { !$0.isWaiting }
         let record = BatchRecord(
             writer: writer, partitions: batch.partitions.count, messages: batch.messages.count,
-            rows: loaded.rows, bytes: batch.arena.count, deadLetters: loaded.deadLetters.count,
+            rows: loaded.rows, bytes: batch.arena.count, deadLetters: letters.count,
             wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
             commit: loaded.committing?.inSeconds)
         let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
@@ -44,10 +46,9 @@ struct ProgressLog {
         statistics.update { state in
             state.count(record, offsets: offsets)
             state.count(tally, at: record.time)
+            state.parentWaits.waiting += loaded.waiting
         }
-        if let first = loaded.deadLetters.first {
-            say(first, of: batch, count: loaded.deadLetters.count)
-        }
+        if let first = letters.first { say(first, of: batch, count: letters.count) }
     }
 
     private mutating func routes(of topic: String) -> [Int] {

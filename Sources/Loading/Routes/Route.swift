@@ -122,6 +122,9 @@ public struct Route: Sendable, Equatable {
     public var columns: [Column]?
     public var timeZone: String?
     public var onNul: OnNul
+    /// How long a row waits for the one that a foreign key of the table refers to, whoever brings it; zero: not at all; nil:
+    /// what the dead letters say, for tables that routes load.
+    public var waitForParent: Duration?
     /// Where it stands in the configuration, `routes[0]`, for messages.
     public var label: String
 
@@ -129,7 +132,7 @@ public struct Route: Sendable, Equatable {
         topics: [TopicPattern], table: TableName, format: Format = .json, mode: Mode = .insert, key: [String]? = nil,
         onTombstone: OnTombstone? = nil, tombstones: [TombstoneForm] = [], onNoFields: OnNoFields = .deadLetter,
         names: Names = .exact, rest: Rest = .fields, columns: [Column]? = nil, timeZone: String? = nil,
-        onNul: OnNul = .deadLetter, label: String = "routes[0]"
+        onNul: OnNul = .deadLetter, waitForParent: Duration? = nil, label: String = "routes[0]"
     ) {
         self.topics = topics
         self.table = table
@@ -144,6 +147,7 @@ public struct Route: Sendable, Equatable {
         self.columns = columns
         self.timeZone = timeZone
         self.onNul = onNul
+        self.waitForParent = waitForParent
         self.label = label
     }
 }

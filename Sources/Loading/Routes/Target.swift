@@ -44,6 +44,10 @@ package struct Target: Sendable {
     var keyComparisons: [Table.Comparison] = []
     /// What the columns of the table were when the route was compiled; see `Catalog.versions`.
     var version = Catalog.Version()
+    /// What its rows refer to.
+    var foreignKeys: [ForeignKey] = []
+    /// Which of its refused rows are dead letters only once nothing has come that they refer to.
+    var wait = ParentWait()
 
     var mode: Route.Mode { route.mode }
     var name: TableName { table.name }

@@ -35,10 +35,12 @@ struct BatchTally {
         for (target, rows) in loaded.rowsOfTargets where routes.indices.contains(target) {
             routes[target].rows += rows
         }
-        guard !loaded.deadLetters.isEmpty else { return }
+        // What waits is none yet.
+        let deadLetters = loaded.deadLetters.filter { !$0.isWaiting }
+        guard !deadLetters.isEmpty else { return }
         // Of many letters only the newest of a kind is put in words.
         var kinds: [Kind: (count: Int, newest: Int)] = [:]
-        for (index, letter) in loaded.deadLetters.enumerated() {
+        for (index, letter) in deadLetters.enumerated() {
             if routes.indices.contains(letter.target) { routes[letter.target].deadLetters += 1 }
             let kind = Kind(
                 target: letter.target, reason: letter.reason, column: letter.column,
@@ -47,7 +49,7 @@ struct BatchTally {
             kinds[kind]?.newest = index
         }
         for (kind, found) in kinds.sorted(by: { $0.value.newest < $1.value.newest }) {
-            let letter = loaded.deadLetters[found.newest]
+            let letter = deadLetters[found.newest]
             let (partition, offset) = batch.coordinates(of: letter.message)
             let figure = LetterFigure(
                 count: found.count, last: time, place: "\(partition)@\(offset)", explanation: letter.explanation)

@@ -94,6 +94,18 @@ public final class LoadingStatistics: Sendable {
         }
     }
 
+    /// Rows that are tried again, because what they refer to may still come.
+    public struct ParentWaits: Sendable, Hashable {
+        /// Of this member's partitions, as last looked.
+        public var waiting = 0
+        /// Since the process began: in their tables, overtaken by a later message of their key, and given up.
+        public var loaded = 0
+        public var overtaken = 0
+        public var givenUp = 0
+
+        public init() {}
+    }
+
     public struct Snapshot: Sendable {
         public var phase = Phase.starting
         public var messages = 0
@@ -110,6 +122,8 @@ public final class LoadingStatistics: Sendable {
         public internal(set) var routes: [RouteFigures] = []
         /// The one that answered last; nil before one has.
         public var database: Database?
+        /// Letters that are none yet: what is given up of them counts in `deadLetters`.
+        public var parentWaits = ParentWaits()
         public var rebalances = 0
         public var fences = 0
         public var positionResets = 0
@@ -257,7 +271,7 @@ public final class LoadingStatistics: Sendable {
     public var snapshot: Snapshot { state.withLock { $0 } }
 
     /// The reasons that dead letters can have.
-    public static let deadLetterReasons = DeadLetter.Reason.allCases.map(\.rawValue)
+    public static let deadLetterReasons = DeadLetter.Reason.allCases.filter { $0 != .waiting }.map(\.rawValue)
 
     func update(_ body: (inout Snapshot) -> Void) { state.withLock { body(&$0) } }
 

@@ -37,8 +37,21 @@ struct BatchTransaction {
         /// When COMMIT was answered; nil like the others.
         var committed: ContinuousClock.Instant?
 
-        /// A message counts once, however many tables it was meant for.
-        var badMessages: Int { Set(deadLetters.map(\.message)).count }
+        /// A message counts once, however many tables it was meant for; one that only waits does not count.
+        var badMessages: Int { Set(deadLetters.lazy.filter { !$0.isWaiting }.map(\.message)).count }
+
+        /// Letters that are tried again by themselves.
+        var waiting: Int { deadLetters.count(where: \.isWaiting) }
+
+        /// The same by topic.
+        func waiting(of batch: Batch) -> [String: Int] {
+            var counts: [Int32: Int] = [:]
+            for letter in deadLetters where letter.isWaiting {
+                counts[batch.messages[letter.message].partition, default: 0] += 1
+            }
+            return Dictionary(
+                counts.map { (batch.partitions[Int($0.key)].partition.topic, $0.value) }, uniquingKeysWith: +)
+        }
 
         /// Takes another part of the same batch in.
         mutating func add(_ other: Loaded) {

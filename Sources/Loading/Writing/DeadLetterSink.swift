@@ -145,7 +145,10 @@ struct DeadLetterSink {
 
     private func insert(_ lot: [Row], into table: TableName, on connection: Connection) throws(PostgresError) {
         guard !lot.isEmpty else { return }
-        // A second failure of the same message, after a replay, is the same letter with another attempt.
+        // A second failure of the same message, after a replay, is the same letter with another attempt. One that waits for
+        // the row it refers to goes on waiting, from the time when it began.
+        let waits =
+            "d.reason = '\(DeadLetter.Reason.waiting.rawValue)' AND EXCLUDED.sqlstate = '\(SQLState.foreignKeyViolation)'"
         _ = try connection.query(
             """
             INSERT INTO \(table.quoted) AS d (consumer_group, topic, partition, "offset", "timestamp", key, value,
@@ -162,8 +165,10 @@ struct DeadLetterSink {
                   column_name, message, attempts)) AS v
             ON CONFLICT (consumer_group, topic, partition, "offset", target, (coalesce("timestamp", '-infinity')))
             DO UPDATE SET
-              reason = EXCLUDED.reason, sqlstate = EXCLUDED.sqlstate, column_name = EXCLUDED.column_name,
-              message = EXCLUDED.message, failed_at = now(), attempts = d.attempts + EXCLUDED.attempts
+              reason = CASE WHEN \(waits) THEN d.reason ELSE EXCLUDED.reason END, sqlstate = EXCLUDED.sqlstate,
+              column_name = EXCLUDED.column_name, message = EXCLUDED.message,
+              failed_at = CASE WHEN \(waits) THEN d.failed_at ELSE now() END,
+              attempts = d.attempts + EXCLUDED.attempts
             """,
             [
                 .text(group), .array(lot.map(\.partition.topic)), .array(lot.map(\.partition.partition)),
@@ -240,7 +245,7 @@ struct DeadLetterSink {
         add(ConnectHeader.offset, String(offset))
         add(ConnectHeader.connectorName, group)
         add("task.id", "0")
-        add("stage", letter.reason == .refused ? "TASK_PUT" : "VALUE_CONVERTER")
+        add("stage", [.refused, .waiting].contains(letter.reason) ? "TASK_PUT" : "VALUE_CONVERTER")
         add("class.name", "loader")
         add("exception.class.name", letter.reason.rawValue)
         add("exception.message", letter.words)

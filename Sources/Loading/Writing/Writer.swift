@@ -53,16 +53,18 @@ final class Writer: @unchecked Sendable {
     private let logger: Logger
     private let statistics: LoadingStatistics
     private let producer: LetterProducer?
+    private let orphans: OrphanLoader
     private let condition = MonotonicCondition()
     private var state = State()
 
     init(
-        index: Int, options: LoadingOptions, producer: LetterProducer?, wakeup: Wakeup, statistics: LoadingStatistics,
-        logger: Logger
+        index: Int, options: LoadingOptions, producer: LetterProducer?, orphans: OrphanLoader, wakeup: Wakeup,
+        statistics: LoadingStatistics, logger: Logger
     ) {
         self.index = index
         self.options = options
         self.producer = producer
+        self.orphans = orphans
         self.wakeup = wakeup
         self.statistics = statistics
         self.logger = logger
@@ -254,8 +256,9 @@ final class Writer: @unchecked Sendable {
         condition.withLock { state.isAway = false }
         statistics.end(isBusy)
         session.window.add(part.messages.count, bad: loaded.badMessages)
+        orphans.count(messages: part.messages.count)
         let refusals =
-            loaded.deadLetters.count { letter in letter.reason == DeadLetter.Reason.refused } + loaded.nulledRefusals
+            loaded.deadLetters.count { letter in [.refused, .waiting].contains(letter.reason) } + loaded.nulledRefusals
         if var care = session.care { session.care = care.batchEnded(refusals: refusals) ? care : nil }
         if session.size.loaded(part.messages.count, whole: options.batch.maxRows) {
             statistics.end(goesInParts)
@@ -311,12 +314,15 @@ final class Writer: @unchecked Sendable {
                 }
             }
             let (window, maxShare) = (session.window, options.deadLetters.maxShare)
+            let givenUp = orphans.givenUpShare
             let transaction = BatchTransaction(
                 batch: batch, part: part, targets: job.targets, connection: connection, ledger: ledger,
                 database: options.database,
                 deadLetters: DeadLetterSink(group: options.group, options: options.deadLetters, topic: trying.topic),
                 mayReject: { messages, bad in
-                    window.share(adding: messages, bad: bad).flatMap { $0 > maxShare ? $0 : nil }
+                    window.share(adding: messages, bad: bad).flatMap { share in
+                        share + givenUp > maxShare ? min(1, share + givenUp) : nil
+                    }
                 }, isJudging: trying.isJudging, setAside: trying.setAside)
             let loaded = try transaction.run(care: &session.care)
             if trying.isJudging || trying.setAside != nil { session.size.judged() }

@@ -56,7 +56,7 @@ struct DbmateTests {
             + (0..<versions.rowCount).map { versions.string($0, 0) }
     }
 
-    private static let own = ["00000000000001", "00000000000002", "00000000000003"]
+    private static let own = ["00000000000001", "00000000000002", "00000000000003", "00000000000004"]
 
     @Test("both make the same database, table of versions included, and neither takes the loader's own back")
     func same() throws {
@@ -66,7 +66,7 @@ struct DbmateTests {
                     try migrator(ours, directory).up { _ in }
                     try Dbmate.run(["up"], theirs, directory)
                     #expect(try contents(ours) == contents(theirs))
-                    #expect(try contents(ours).suffix(5) == Self.own + ["0002", "0003"])
+                    #expect(try contents(ours).suffix(Self.own.count + 2) == Self.own + ["0002", "0003"])
 
                     for _ in 1...2 {
                         try migrator(ours, directory).down { _ in }

@@ -111,7 +111,7 @@ import Testing
             )
             try migrator(url).up { _ in }
             try LedgerSchema.check(on: connection)
-            #expect(try connection.query("SELECT count(*) FROM schema_migrations").int(0, 0) == 4)
+            #expect(try connection.query("SELECT count(*) FROM schema_migrations").int(0, 0) == 5)
         }
     }
 

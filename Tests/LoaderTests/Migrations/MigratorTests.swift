@@ -179,7 +179,7 @@ import Testing
             try migrator.up { _ in }
             try migrator.up { _ in Issue.record("nothing is pending") }
             let connection = try Connection(ConnectionOptions(url: url))
-            #expect(try versions(connection) == "00000000000001 00000000000002 00000000000003 1")
+            #expect(try versions(connection) == "00000000000001 00000000000002 00000000000003 00000000000004 1")
         }
     }
 
