@@ -12,7 +12,11 @@ public final class Admin: Sendable {
     /// What librdkafka says of its connections, from within `rd_kafka_poll`.
     private final class ConnectionTrouble: Sendable {
         let reason = Mutex<String?>(nil)
+        let code = Mutex<KafkaErrorCode?>(nil)
     }
+
+    /// What librdkafka last had against a connection: a name, a certificate, a password.
+    public var connectionTrouble: KafkaErrorCode? { trouble.code.withLock { $0 } }
 
     /// - Parameter properties: librdkafka's, in order.
     /// - Throws: for a property or a combination that librdkafka refuses.
@@ -25,7 +29,9 @@ public final class Admin: Sendable {
                 guard let opaque, let reason, code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN.rawValue else { return }
                 // Without how long that took and how often it was.
                 let text = String(cString: reason).split(separator: " (after ").first.map(String.init) ?? ""
-                Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue().reason.withLock { $0 = text }
+                let trouble = Unmanaged<ConnectionTrouble>.fromOpaque(opaque).takeUnretainedValue()
+                trouble.reason.withLock { $0 = text }
+                trouble.code.withLock { $0 = KafkaErrorCode(rd_kafka_resp_err_t(code)) }
             }
         }
         self.trouble = trouble

@@ -83,6 +83,8 @@ public struct LoadingOptions: Sendable {
     public var onLostOffsets: OnLostOffsets
     public var deadLetters: DeadLetters
     public var shutdownTimeout: Duration
+    /// A start waits for brokers, a database and topics that are not there yet; without it they end it.
+    public var waitsAtStart = true
     /// How long an outage is waited for; nil: for ever.
     public var outageTimeout: Duration?
     /// Lets a route in mode `insert` without a key be replayed by a reset of the group.

@@ -49,7 +49,8 @@ final class ConnectionAttempt: Sendable {
     }
 
     private func wait(for bound: Duration, isGivenUp: (() -> Bool)?) throws(PostgresError) -> OpaquePointer {
-        let deadline = ContinuousClock.now + bound
+        let began = ContinuousClock.now
+        let deadline = began + bound
         var isOver = false
         while ended.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
             isOver = ContinuousClock.now >= deadline || isGivenUp?() ?? false
@@ -64,7 +65,8 @@ final class ConnectionAttempt: Sendable {
         case .failed(let error): throw error
         case .underWay, .givenUp:
             throw PostgresError(
-                .connectionFailed, message: "no connection came about within \(bound.components.seconds) s")
+                .connectionFailed,
+                message: "no connection came about within \((ContinuousClock.now - began).components.seconds) s")
         }
     }
 

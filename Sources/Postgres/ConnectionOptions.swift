@@ -82,6 +82,15 @@ public struct ConnectionOptions: Sendable, Equatable {
     /// The longest that connecting may take as a whole. One host more than there are, for a name with two addresses.
     var longestAttempt: Duration { max(connectTimeout, .seconds(2)) * (hosts + 1) }
 
+    /// The names of hosts that a name server is asked for; none where an address or a socket's directory is given.
+    public var hostNames: [String] {
+        guard said("hostaddr") == nil, ProcessInfo.processInfo.environment["PGHOSTADDR"] == nil,
+            said("service") == nil, ProcessInfo.processInfo.environment["PGSERVICE"] == nil
+        else { return [] }
+        let list = said("host") ?? ProcessInfo.processInfo.environment["PGHOST"] ?? ""
+        return list.split(separator: ",").map(String.init).filter { !$0.hasPrefix("/") && !$0.hasPrefix("@") }
+    }
+
     private var hosts: Int {
         let environment = ProcessInfo.processInfo.environment
         let list = said("hostaddr") ?? said("host") ?? environment["PGHOSTADDR"] ?? environment["PGHOST"]

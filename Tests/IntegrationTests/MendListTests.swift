@@ -28,6 +28,7 @@ struct MendListTests {
         Said("BackfillCommand.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said("BuiltInMigrations.swift", "loader dead-letters", 1): .not("a comment in the database"),
         Said("BuiltInMigrations.swift", "loader migrate", 2): .not("a comment in the database"),
+        Said("CheckCommand.swift", "loader run", 1): .not("help"),
         Said("ConfigurationEnvironment.swift", "loader config --reference", 2): .walked("MendTests.reference"),
         Said("ConfigurationReference.swift", "loader config", 1): .not("a page of documentation"),
         Said("ConfigurationReference.swift", "loader config --reference", 1): .not("a page of documentation"),
@@ -95,7 +96,7 @@ struct MendListTests {
         Said("Preflight.swift", "loader migrate up", 4): .walked("MendTests.missingLedger"),
         Said("RouteTrial.swift", "GRANT the role that right, or each row will be refused", 1): .not(
             "words, and no statement"),
-        Said("Startup.swift", #"loader backfill --topic \(topics.first ?? "#, 1): .walked(
+        Said("StartCheck.swift", #"loader backfill --topic \(topics.first ?? "#, 1): .walked(
             "MendTests.resetWithoutLedger"),
         Said("StatusDocument+State.swift", "loader dead-letters list --since 10m", 1): .not("shows what there is"),
         Said("StatusDocument+State.swift", "loader status", 1): .not("shows what there is"),

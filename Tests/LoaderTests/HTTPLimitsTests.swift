@@ -182,7 +182,7 @@ import Testing
             [
                 "KAFKA_BROKERS": "127.0.0.1:1", "DATABASE_URL": "postgresql://loader@127.0.0.1:1/none",
                 "KAFKA_TOPIC": "t", "KAFKA_CONSUMER_GROUP": "g", "LOADER_TABLE": "t",
-                "LOADER_HTTP_LISTEN": "127.0.0.1:\(port)",
+                "LOADER_HTTP_LISTEN": "127.0.0.1:\(port)", "LOADER_WAIT_AT_START": "true",
             ], descriptorLimit: limit)
         try await expectAnswer(port)
         do {

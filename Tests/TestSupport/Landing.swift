@@ -44,7 +44,7 @@ public struct Landing: Sendable {
             "LOADER_TABLE": "landed", "LOADER_ROUTES_0_COLUMNS_PARTITION": "$partition",
             "LOADER_ROUTES_0_COLUMNS_OFFSET": "$offset", "LOADER_ROUTES_0_COLUMNS_N": "n",
             "LOADER_BATCH_MAX_ROWS": "500", "LOADER_BATCH_MAX_DELAY": "50ms",
-            "LOADER_HTTP_LISTEN": "127.0.0.1:0", "LOADER_LOG_FORMAT": "json",
+            "LOADER_HTTP_LISTEN": "127.0.0.1:0", "LOADER_WAIT_AT_START": "true", "LOADER_LOG_FORMAT": "json",
         ]
     }
 

@@ -24,6 +24,17 @@ struct CheckReport: Encodable, Sendable {
         var problem: String
         /// What to do or type next.
         var mend: String
+        /// Nothing is to be mended: something is away.
+        var isAway = false
+    }
+
+    /// Whether a start would wait for what is not there yet.
+    var waitsAtStart = false
+
+    /// What `loader run` would end with, now: the same rule.
+    var exitStatus: ExitStatus {
+        let errors = problems.filter { $0.severity == .error }
+        return errors.isEmpty ? .done : errors.allSatisfy(\.isAway) ? .unavailable : .configuration
     }
 
     /// One thing that was looked at.
@@ -109,7 +120,8 @@ struct CheckReport: Encodable, Sendable {
     mutating func add(_ problem: SetupProblem, to area: String) {
         let found = Problem(
             severity: problem.isWarning ? .warning : .error, code: problem.code.rawValue, place: problem.place,
-            problem: problem.problem, mend: problem.mend)
+            problem: problem.problem, mend: problem.mend,
+            isAway: StartVerdict([problem], waits: waitsAtStart).exitStatus == .unavailable)
         if let index = routes.firstIndex(where: { $0.route == problem.place }) {
             routes[index].problems.append(found)
             routes[index].status = max(routes[index].status, found.severity)

@@ -18,6 +18,7 @@ struct Inspection {
         KafkaLog.send(to: configuration.log.makeLogger())
         defer { KafkaLog.send(to: nil) }
         var report = CheckReport()
+        report.waitsAtStart = options.waitsAtStart
         let count = options.routes.count
         report.areas = [
             .init(
@@ -35,7 +36,7 @@ struct Inspection {
 
         report.areas.append(.init(name: "database", summary: ""))
         var connection: Connection?
-        var preflight: Preflight?
+        var start = StartCheck()
         var locks: [LockWait] = []
         do throws(PostgresError) {
             let opened = try Connection(options.connectionOptions("check"))
@@ -43,22 +44,17 @@ struct Inspection {
             opened.lockPatience = Preflight.lockPatience
             locks = try Preflight.locks(options, on: opened)
             for lock in locks { report.add(Preflight.warning(lock), to: "locks") }
-            preflight = try inspectDatabase(opened, &report)
+            try inspectDatabase(opened, &start, &report)
         } catch {
-            let mend =
-                error.sqlState == .lockNotAvailable
-                ? "look again when the locks are free"
-                : FailureClass(error).passes
-                    ? "check that the server runs and postgres.url leads to it"
-                    : "mend postgres.url or the role's rights"
-            report.add(
-                SetupProblem(.database, at: "postgres.url", "the database cannot be asked: \(error)", mend: mend),
-                to: "database")
-            for problem in Preflight.problems(options) { report.add(problem, to: Self.area(of: problem)) }
+            start.refuse(error, options)
         }
         defer { connection?.close() }
-
-        let survey = TopicSurvey(options, preflight: preflight, on: connection)
+        for problem in start.databaseProblems + (start.preflight?.warnings ?? []) {
+            report.add(problem, to: Self.area(of: problem))
+        }
+        let preflight = start.preflight
+        let survey = TopicSurvey(
+            options, RoutedTopics(options), preflight: preflight, on: start.databaseError == nil ? connection : nil)
         inspectBrokers(survey, &report)
         if let preflight, survey.isReachable, sample > 0 {
             takeSample(preflight, survey, connection, Set(locks.compactMap(\.table)), &report)
@@ -72,38 +68,24 @@ struct Inspection {
     // MARK: The database
 
     private func inspectDatabase(
-        _ connection: Connection, _ report: inout CheckReport
-    ) throws(PostgresError) -> Preflight {
+        _ connection: Connection, _ start: inout StartCheck, _ report: inout CheckReport
+    ) throws(PostgresError) {
         let options = configuration.loading
         let before = Date().timeIntervalSince1970
         let facts = try connection.query(
-            """
-            SELECT current_database(), current_user, extract(epoch FROM clock_timestamp())::float8::text,
-              current_setting('transaction_read_only') = 'on'
-            """)
+            "SELECT current_database(), current_user, extract(epoch FROM clock_timestamp())::float8::text")
         let after = Date().timeIntervalSince1970
         let skew = (facts.string(0, 2).flatMap(Double.init) ?? 0) - (before + after) / 2
         let version = connection.parameter("server_version") ?? "\(connection.serverVersion / 10_000)"
         report.areas[report.areas.count - 1].summary =
             "PostgreSQL \(version), \(facts.string(0, 0) ?? "") as \(facts.string(0, 1) ?? "")"
-        if facts.bool(0, 3) == true {
-            report.add(
-                SetupProblem(
-                    .database, at: "postgres.url",
-                    "the server is read-only: a replica, or default_transaction_read_only",
-                    mend: "name the primary, or add target_session_attrs=read-write to the URL"), to: "database")
+        do throws(PostgresError) {
+            try start.askDatabase(options, on: connection)
+        } catch {
+            start.refuse(error, options)
         }
-        let preflight = try Preflight.inspect(options, on: connection)
         if options.delivery == .exactlyOnce {
-            report.areas.append(.init(name: "ledger", summary: preflight.ledgerID.map { "id \($0)" } ?? ""))
-        }
-        for problem in preflight.problems + preflight.warnings { report.add(problem, to: Self.area(of: problem)) }
-        if options.delivery == .exactlyOnce, !preflight.problems.contains(where: { Self.area(of: $0) == "ledger" }) {
-            do throws(MigrationError) {
-                try LedgerSchema.check(on: connection)
-            } catch {
-                report.add(SetupProblem(.ledger, at: "loader.ledger", error.message, mend: error.mend), to: "ledger")
-            }
+            report.areas.append(.init(name: "ledger", summary: start.preflight?.ledgerID.map { "id \($0)" } ?? ""))
         }
         report.areas.append(.init(name: "clock", summary: Self.words(forSkew: skew, "the database's")))
         if abs(skew) > Self.clockTolerance + (after - before) / 2 {
@@ -113,11 +95,10 @@ struct Inspection {
                     "this machine's clock, which $now shows, and the database's differ by \(Self.seconds(abs(skew)))",
                     mend: "synchronise both (NTP)", isWarning: true), to: "clock")
         }
-        for summary in preflight.routes {
+        for summary in start.preflight?.routes ?? [] {
             guard let index = report.routes.firstIndex(where: { $0.route == summary.label }) else { continue }
             report.routes[index].fill(summary)
         }
-        return preflight
     }
 
     private static func words(forSkew skew: Double, _ whose: String) -> String {

@@ -9,8 +9,8 @@ struct CheckCommand: ParsableCommand {
         discussion: """
             Looks at the configuration, database, ledger, rights, brokers, group and topics, then puts a sample of the \
             messages through the routes: half from where a loader would begin, half the newest. Nothing is written, and the \
-            loader's group is not touched: whether a group takes such a member in is tried with one of its own. Every mistake is reported at once with its mend; the exit status is then 78, and 0 with \
-            warnings.
+            loader's group is not touched: whether a group takes such a member in is tried with one of its own. Every mistake is reported at once with its mend; the exit status is then 78, as \
+            that of `loader run` would be, 69 if nothing but servers that are away is in the way, and 0 with warnings.
 
             EXAMPLES:
               loader check --config loader.yaml
@@ -38,6 +38,7 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         var report: CheckReport
         do throws(ConfigurationProblems) {
+            _ = try TracingSettings(environment: ProcessInfo.processInfo.environment)
             let sources = try ConfigurationSources.found(config: arguments.config, assignments: arguments.assignments)
             var configuration = try Configuration(sources)
             configuration.loading.isNewGroup = newGroup
@@ -58,7 +59,7 @@ struct CheckCommand: ParsableCommand {
                 report: report, width: terminal.isTerminal ? terminal.width : 120, isColored: isColored)
             for line in text.lines { print(line) }
         }
-        if report.status == .error { throw ExitStatus.configuration.code }
+        if report.exitStatus != .done { throw report.exitStatus.code }
     }
 
     /// https://no-color.org

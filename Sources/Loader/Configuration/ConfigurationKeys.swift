@@ -75,6 +75,10 @@ extension ConfigurationKey {
             "shutdown_timeout", .duration(.seconds(1) ... .seconds(3600)), default: "25s",
             into: \.loading.shutdownTimeout, "How long a stop may take to load what was already taken."),
         .key(
+            "wait_at_start", .boolean, default: "false", into: \.loading.waitsAtStart,
+            "At the start, wait for brokers, a database and topics that are not there yet, in place of ending with 69 or 78."
+        ),
+        .key(
             "outage_timeout",
             ConfigurationKind<Duration>.duration(.seconds(1) ... .seconds(604_800)).orNull("for ever"), default: "null",
             into: \.loading.outageTimeout,

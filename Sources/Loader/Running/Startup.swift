@@ -6,105 +6,140 @@ import Postgres
 
 /// What happens between the configuration and the first message.
 enum Startup {
-    /// Connects to the database, waiting for one that is away, and runs the start-up check.
+    /// How long something may be away before a start that does not wait says so and ends. What was away for a restart only is
+    /// back by then; and all is said within 15 s.
+    static let patience = Duration.seconds(5)
+    /// How often a start that waits says what for.
+    private static let reminder = Duration.seconds(60)
+
+    /// Looks at everything that a start needs, and waits for what is away, if it may.
     ///
     /// - Returns: nil if a stop was requested while it waited.
-    /// - Throws: `LoadingError` with every mistake found.
+    /// - Throws: `LoadingError` with every mistake found, or with all that is away.
     static func preflight(
         _ options: LoadingOptions, stop: StopRequest, statistics: LoadingStatistics, logger: Logger
     ) throws -> Preflight? {
-        var backoff = Backoff()
         let began = ContinuousClock.now
-        func wait(_ notice: OutageNotice) throws(LoadingError) {
-            if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
-                throw LoadingError(
-                    .unavailable, "\(notice.what), and outage_timeout is over: \(notice.error)",
-                    mend: "mend that and start again")
-            }
-            // Whose lock it is has been said.
-            if locks.isWaiting {
-                _ = backoff.next()
-                return
-            }
-            if backoff.attempts == 0 {
-                statistics.outage(notice.place, isOver: false)
-                statistics.report(notice.incident("it is tried"), to: logger)
-            }
-            stop.wait(for: backoff.next())
-        }
         let locks = LockWatch("the start", options, statistics, logger) { stop.isRequested }
         defer { locks.end() }
+        var waiting = Waiting(options: options, statistics: statistics, logger: logger)
         while !stop.isRequested {
-            do {
-                let preflight = try prepare(options, statistics, locks, logger: logger) { stop.isRequested }
-                statistics.outage(.database, isOver: true)
-                statistics.outage(.brokers, isOver: true)
-                return preflight
-            } catch let error as PostgresError {
-                if stop.isRequested { break }
-                guard FailureClass(error).passes else {
+            let found = StartCheck.look(options, statistics, locks) { stop.isRequested }
+            if stop.isRequested { break }
+            switch StartVerdict(found.problems, waits: options.waitsAtStart) {
+            case .stops(let problems): throw LoadingError(problems: problems)
+            case .starts:
+                guard let preflight = found.preflight else { break }
+                do {
+                    try prepare(options, preflight, logger: logger) { stop.isRequested }
+                    waiting.end()
+                    for warning in found.topics?.warnings ?? [] { waiting.warn(warning) }
+                    return preflight
+                } catch let error as PostgresError where FailureClass(error).passes {
+                    waiting.tell(OutageNotice(error))
+                } catch let error as KafkaError where error.isRetriable {
+                    waiting.tell(OutageNotice(brokers: error))
+                } catch let error as PostgresError {
                     throw LoadingError(problems: [
                         SetupProblem(
                             .database, at: "postgres.url", "the database refuses: \(error)",
                             mend: "mend postgres.url or the role's rights")
                     ])
-                }
-                try wait(OutageNotice(error))
-            } catch let error as KafkaError {
-                guard error.isRetriable else {
+                } catch let error as KafkaError {
                     throw LoadingError(
                         .kafka, "the brokers refuse: \(error)", mend: "mend kafka.properties or the rights")
                 }
-                try wait(OutageNotice(brokers: error))
+            case .away(let problems):
+                // A lock is no outage: whose it is has been said, and it is waited for.
+                let isLocked = found.databaseError?.sqlState == .lockNotAvailable && found.topics?.error == nil
+                let now = ContinuousClock.now
+                if !isLocked {
+                    if !options.waitsAtStart, now - began > patience { throw LoadingError.away(problems) }
+                    waiting.tell(found)
+                } else if !locks.isWaiting, let error = found.databaseError {
+                    waiting.tell(OutageNotice(error))
+                }
+                if let limit = options.outageTimeout, now - began > limit { throw LoadingError.away(problems) }
             }
+            stop.wait(for: waiting.backoff.next())
         }
         return nil
     }
 
-    /// The start-up check, then what has to happen before the first message.
+    /// What has to happen before the first message, once all is there.
     private static func prepare(
-        _ options: LoadingOptions, _ statistics: LoadingStatistics, _ locks: LockWatch, logger: Logger,
-        isGivenUp: @escaping () -> Bool
-    ) throws -> Preflight {
-        let preflight = try check(options, statistics, locks, isGivenUp: isGivenUp)
-        guard let deployment = options.resetForDeployment else { return preflight }
-        guard options.delivery == .exactlyOnce else {
-            let topics = options.routes.flatMap(\.topics).compactMap { topic in
-                if case .name(let name) = topic { name } else { nil as String? }
-            }
-            throw LoadingError(problems: [
-                SetupProblem(
-                    .badOption, at: "kafka.reset_on_start", "only the ledger can remember what was reset",
-                    mend: "set delivery: exactly_once, or load again by hand: "
-                        + "`loader backfill --topic \(topics.first ?? "NAME") --to-earliest`")
-            ])
-        }
+        _ options: LoadingOptions, _ preflight: Preflight, logger: Logger, isGivenUp: @escaping () -> Bool
+    ) throws {
+        guard let deployment = options.resetForDeployment else { return }
         let connection = try Connection(options.connectionOptions("reset"), isGivenUp: isGivenUp)
         defer { connection.close() }
         try DeploymentReset(options, deployment: deployment).run(preflight, on: connection, logger: logger)
-        return preflight
     }
 
-    /// One connection, one check.
-    static func check(
-        _ options: LoadingOptions, _ statistics: LoadingStatistics, _ locks: LockWatch,
-        isGivenUp: @escaping () -> Bool
-    ) throws -> Preflight {
-        let connection = try Connection(options.connectionOptions("check"), isGivenUp: isGivenUp)
-        defer { connection.close() }
-        statistics.reached(connection)
-        connection.lockPatience = options.database.lockTimeout
-        locks.watch(connection)
-        let preflight = try Preflight.check(options, on: connection)
-        if options.delivery == .exactlyOnce {
-            do {
-                try LedgerSchema.check(on: connection)
-            } catch {
-                throw LoadingError(problems: [
-                    SetupProblem(.ledger, at: "loader.ledger", error.message, mend: error.mend)
-                ])
+    /// What is said while a start waits: at once, and every so often.
+    private struct Waiting {
+        let options: LoadingOptions
+        let statistics: LoadingStatistics
+        let logger: Logger
+        var backoff = Backoff()
+        private var told: [LoadingStatistics.Outage: ContinuousClock.Instant] = [:]
+
+        init(options: LoadingOptions, statistics: LoadingStatistics, logger: Logger) {
+            (self.options, self.statistics, self.logger) = (options, statistics, logger)
+        }
+
+        mutating func tell(_ found: StartCheck) {
+            if let error = found.databaseError {
+                tell(OutageNotice(error), found.databaseProblems)
+            } else {
+                over(.database)
+            }
+            if let error = found.topics?.error {
+                tell(OutageNotice(brokers: error), found.topics?.problems ?? [])
+            } else {
+                over(.brokers)
             }
         }
-        return preflight
+
+        /// - Parameter problems: of which a host that there is not says more than that nobody answers.
+        mutating func tell(_ notice: OutageNotice, _ problems: [SetupProblem] = []) {
+            let isLock = notice.code == SQLState.lockNotAvailable.rawValue
+            if !isLock { statistics.outage(notice.place, isOver: false) }
+            let now = ContinuousClock.now
+            if let last = told[notice.place], now - last < reminder { return }
+            told[notice.place] = now
+            var notice = notice
+            if let unknown = problems.first(where: { $0.passing == .absent }) {
+                (notice.what, notice.mend) = (unknown.problem, unknown.mend)
+            }
+            statistics.report(notice.incident("it is tried"), to: logger)
+        }
+
+        func warn(_ warning: SetupProblem) {
+            logger.warning(
+                "\(warning.problem)",
+                metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.place)", "mend": "\(warning.mend)"])
+        }
+
+        private mutating func over(_ place: LoadingStatistics.Outage) {
+            guard told.removeValue(forKey: place) != nil else { return }
+            statistics.outage(place, isOver: true)
+        }
+
+        mutating func end() {
+            over(.database)
+            over(.brokers)
+        }
+    }
+}
+
+extension LoadingError {
+    /// A start that does not wait for what is away.
+    fileprivate static func away(_ problems: [SetupProblem]) -> LoadingError {
+        var error = LoadingError(problems: problems)
+        error.code = .unavailable
+        error.message = "what a start needs is away"
+        error.mend = "bring it back and start again; or let the start wait for it: --wait, or wait_at_start: true"
+        return error
     }
 }

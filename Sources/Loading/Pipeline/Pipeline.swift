@@ -32,6 +32,8 @@ public final class Pipeline {
     private var resolutionFailedSince: ContinuousClock.Instant?
     private let locks: LockWatch
     private var hasBeenAssigned = false
+    /// The group has taken this member in, once at least.
+    private var hasJoined = false
     /// The group still has to begin with its subscriptions, so that topics that come later are known to be new.
     private var mustBegin: Bool
     /// Positions that were found to be another log's.
@@ -331,6 +333,7 @@ public final class Pipeline {
                 consumer.lookFor(standstills.missingTopics)
             } else {
                 let standstill = Standstill(why, code: code.name, at: options.group)
+                if !hasJoined, !options.waitsAtStart { return refuseStart(standstill, code, reason) }
                 if standstills.refuse(standstill) { tell(standstill, code, reason) }
             }
         case .told:
@@ -368,6 +371,13 @@ public final class Pipeline {
     }
 
     // MARK: Standstills
+
+    /// The group does not take this member in, and has not since the start, which does not wait for that to change.
+    private func refuseStart(_ standstill: Standstill, _ code: KafkaErrorCode, _ reason: String) {
+        failure = LoadingError(
+            .kafka, "the group \(options.group) refuses this member: \(reason) (\(code.name))",
+            mend: standstill.mend(code))
+    }
 
     /// A partition that cannot be read on.
     private func standStill(_ index: Int, _ why: Standstill.Reason, _ code: KafkaErrorCode, _ reason: String) {
@@ -930,6 +940,7 @@ extension Pipeline: Consumer.Delegate {
         statistics.update { $0.rebalances += 1 }
         logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(partitions.count)])
         hasBeenAssigned = true
+        hasJoined = true
         if standstills.joined() { logger.notice("the group has taken this member in") }
         _ = standstills.release(topics: partitions.map(\.topic))
         consumer.lookFor(standstills.missingTopics)

@@ -35,6 +35,17 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
     public var mend: String
     /// A warning does not stop the start.
     public var isWarning: Bool
+    /// Whether it may pass by itself.
+    public var passing = Passing.never
+
+    public enum Passing: Sendable, Hashable {
+        /// Somebody has to mend it.
+        case never
+        /// Something is away, and comes back.
+        case outage
+        /// It is not there: mistyped, or still to come, where everything is started at once.
+        case absent
+    }
 
     public init(_ code: Code, at place: String, _ problem: String, mend: String, isWarning: Bool = false) {
         self.code = code

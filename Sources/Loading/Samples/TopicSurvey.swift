@@ -29,28 +29,13 @@ public struct TopicSurvey: Sendable {
     /// Asks brokers and ledger.
     ///
     /// - Parameters:
+    ///   - routed: what the brokers have said of the topics already.
     ///   - preflight: nil where the database could not be asked; positions are then the group's alone.
     ///   - connection: for the ledger.
-    public init(_ options: LoadingOptions, preflight: Preflight?, on connection: Connection?) {
-        let admin: Admin
-        let all: [String: Int]
-        do throws(KafkaError) {
-            admin = try Admin(properties: options.clientProperties)
-            all = try admin.partitionCounts(timeout: Self.timeout)
-        } catch {
-            problems.append(
-                error.code == .invalidArgument
-                    ? SetupProblem(
-                        .kafka, at: "kafka.properties", "the Kafka client cannot start: \(error.reason)",
-                        mend: "see librdkafka's CONFIGURATION.md")
-                    : SetupProblem(
-                        .kafka, at: "kafka.brokers", "no broker answers: \(error.reason) (\(error.code.name))",
-                        mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
-                            + "kafka.properties"))
-            return
-        }
+    public init(_ options: LoadingOptions, _ routed: RoutedTopics, preflight: Preflight?, on connection: Connection?) {
+        (problems, warnings, topics) = (routed.problems, routed.warnings, routed.found)
+        guard routed.all != nil, let admin = routed.admin else { return }
         isReachable = true
-        findTopics(options, among: all)
         askGroup(options, admin)
         askWhetherItJoins(options)
         do {
@@ -76,29 +61,6 @@ public struct TopicSurvey: Sendable {
     public func plans(of topic: String, count: Int) -> [SamplePlan] {
         partitions.filter { $0.partition.topic == topic }.map {
             SamplePlan($0.partition, start: $0.start ?? $0.watermarks.low, watermarks: $0.watermarks, count: count)
-        }
-    }
-
-    private mutating func findTopics(_ options: LoadingOptions, among all: [String: Int]) {
-        for route in options.routes {
-            for pattern in route.topics {
-                let found = all.filter { pattern.matches($0.key) }
-                topics.merge(found) { $1 }
-                guard found.isEmpty, pattern.isValid else { continue }
-                if case .name(let name) = pattern {
-                    let near = nearest(to: name, in: all.keys.sorted())
-                    problems.append(
-                        SetupProblem(
-                            .topic, at: route.label, "the brokers show no topic \(name)",
-                            mend: (near.map { "did you mean \($0)? Else " } ?? "")
-                                + "create it, or give this user DESCRIBE and READ on it"))
-                } else {
-                    warnings.append(
-                        SetupProblem(
-                            .topic, at: route.label, "no topic matches \(pattern.subscription) yet",
-                            mend: "nothing, if topics of such names are still to come", isWarning: true))
-                }
-            }
         }
     }
 

@@ -8,7 +8,7 @@ package struct OutageNotice: Sendable {
     package var what: String
     /// Until when what was under way is tried, as the end of a sentence.
     package var until = "it answers"
-    var code: String?
+    package var code: String?
     package var error: String
     package var mend: String
 
@@ -19,12 +19,17 @@ package struct OutageNotice: Sendable {
             until: .outage(place))
     }
 
+    private static let goesOn = "; the loader goes on by itself"
+
+    /// What to do where nothing waits for the end of it.
+    package var remedy: String { mend.hasSuffix(Self.goesOn) ? String(mend.dropLast(Self.goesOn.count)) : mend }
+
     /// The database cannot take anything now.
     package init(_ error: PostgresError) {
         place = .database
         code = error.sqlState?.rawValue ?? (error.code == .noAnswer ? error.code.rawValue : nil)
         self.error = "\(error)"
-        let goesOn = "; the loader goes on by itself"
+        let goesOn = Self.goesOn
         switch error.sqlState?.rawValue {
         case nil where error.code == .noAnswer:
             what = "the database does not answer"
