@@ -76,7 +76,10 @@ struct MendListTests {
         Said("MissingRights.swift", #"GRANT USAGE ON SCHEMA \(quoteIdentifier(schema)) TO \(grantee);"#, 1): .walked(
             "MendTests.missingRights"),
         Said("MissingRights.swift", #"GRANT \(names.joined(separator: "#, 1): .walked("MendTests.missingRights"),
+        Said("OrphanLoader.swift", "loader dead-letters list --reason ", 1): .not("shows what there is"),
+        Said("OrphanLoader.swift", "loader dead-letters replay --sqlstate ", 1): .walked("MendTests.givenUp"),
         Said("OtherGroups.swift", "loader run --new-group", 1): .walked("MendTests.newGroup"),
+        Said("ParentLookup.swift", "loader ordinal", 1): .not("names of columns"),
         Said("Pipeline.swift", "loader migrate up", 1): .not(
             "takes a ledger that goes while it runs; as MendTests.missingLedger has it"),
         Said("PositionReport.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
@@ -93,6 +96,11 @@ struct MendListTests {
             "MendTests.missingRights"),
         Said("Preflight.swift", #"loader infer --topic \($0) --table \(route.table) --write"#, 1): .walked(
             "MendTests.missingTable"),
+        Said(
+            "Preflight.swift",
+            #"GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s"#, 1):
+            .not(
+                "a warning; the same right as in MendTests.deleteRight"),
         Said("Preflight.swift", "loader migrate up", 4): .walked("MendTests.missingLedger"),
         Said("RouteTrial.swift", "GRANT the role that right, or each row will be refused", 1): .not(
             "words, and no statement"),

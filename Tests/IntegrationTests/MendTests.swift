@@ -239,6 +239,21 @@ struct MendTests {
         }
     }
 
+    @Test("a row that waited in vain for the one it refers to: the replay that is named, once that one is there")
+    func givenUp() async throws {
+        let tables = "CREATE TABLE events (id int PRIMARY KEY, v text, parent int REFERENCES events)"
+        try await Walk.with(tables: tables) { walk in
+            try walk.broker.produce([TestMessage(partition: 0, value: #"{"id": 1, "parent": 7}"#)], to: walk.topic)
+            walk.environment["LOADER_DEAD_LETTERS_MAX_SHARE"] = "1"
+            let run = try await walk.type("loader run")
+            #expect(run.status == 0)
+            #expect(try walk.ids() == [])
+            try walk.owner.execute("INSERT INTO events (id) VALUES (7)")
+            try await walk.go(try walk.command("dead-letters replay", in: run.errors))
+            #expect(try walk.ids() == [1, 7])
+        }
+    }
+
     @Test("letters that the role may not delete: the GRANT that is offered")
     func deleteRight() async throws {
         try await Walk.with { walk in

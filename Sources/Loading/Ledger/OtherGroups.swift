@@ -13,13 +13,6 @@ struct OtherGroups: Equatable {
         var next: Int64
         /// When it was last moved, as text.
         var movedAt: String
-
-        init(group: String, topic: String, next: Int64, movedAt: String) {
-            self.group = group
-            self.topic = topic
-            self.next = next
-            self.movedAt = movedAt
-        }
     }
 
     /// A table and what is to be loaded into it.

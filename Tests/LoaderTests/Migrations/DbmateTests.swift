@@ -81,7 +81,7 @@ struct DbmateTests {
                     }
                     #expect(theirError?.output.contains("its positions and dead letters would be lost") == true)
                     #expect(try contents(ours) == contents(theirs))
-                    #expect(try contents(ours).suffix(3) == Self.own)
+                    #expect(try contents(ours).suffix(Self.own.count) == Self.own)
                 }
             }
         }

@@ -110,7 +110,8 @@ struct DeadLettersCommand: ParsableCommand {
             throw ExitStatus.configuration.code
         }
         var role: String?
-        try report(as: { role }) {
+        let asRole = { role }
+        try report(as: asRole) {
             // A person waits, and a million letters take their time.
             let connection = try Connection(options.connectionOptions("dead-letters", statements: .seconds(3600)))
             defer { connection.close() }
