@@ -192,9 +192,9 @@ struct Poison: FaultCase {
             return environment
         }
 
-        /// What `--set` says of a column goes along with what variables say of others.
+        /// What `--set` says of a column goes along with what variables say of others. Each measurement is a group of its own.
         private static let command = [
-            "run", "--until-end", "--set", "routes.0.columns.must.from=must", "--set",
+            "run", "--until-end", "--new-group", "--set", "routes.0.columns.must.from=must", "--set",
             "routes.0.columns.must.required=true",
         ]
 
@@ -311,8 +311,9 @@ struct Poison: FaultCase {
             let loader = try context.start(environment(topic, group), command: Self.command)
             func loaded() throws -> Int {
                 try connection.query(
-                    "SELECT coalesce(sum(next_offset), 0) FROM loader.positions WHERE consumer_group = $1",
-                    [.text(group)]
+                    """
+                    SELECT coalesce(sum(next_offset), 0) FROM loader.positions WHERE consumer_group = $1 AND topic = $2
+                    """, [.text(group), .text(topic)]
                 ).int(0, 0).map(Int.init) ?? 0
             }
             var first = 0

@@ -346,10 +346,11 @@ struct Positions: FaultCase {
             let says = loader.output.replacing("\"", with: "")
             report.expect(says.contains("to:\(start)"), "\(name): the loader does not begin anew at \(start)")
             let first = says.contains("from:\(self.written)") ? 0 : start
-            let (written, group) = (Int64(written), landing.group)
+            let (written, group, topic) = (Int64(written), landing.group, place.topic)
             try await eventually("what lies behind the reset is loaded again") {
                 try connection.query(
-                    "SELECT next_offset FROM loader.positions WHERE consumer_group = $1", [.text(group)]
+                    "SELECT next_offset FROM loader.positions WHERE consumer_group = $1 AND topic = $2",
+                    [.text(group), .text(topic)]
                 ).int(0, 0) == written
             }
             loader.kill(SIGTERM)

@@ -63,6 +63,8 @@ struct ParentWaitTests {
             #expect(
                 run.log.count(of: "rows wait for the rows that they refer to; they are loaded once those are there")
                     == 1)
+            let told = snapshot.incidents.filter { $0.summary.hasPrefix("rows wait for the rows") }
+            #expect(told.count == 1 && told.allSatisfy { $0.over != nil }, "it is over on the page as well")
         }
     }
 

@@ -358,6 +358,9 @@ final class OrphanLoader: @unchecked Sendable {
 
     // MARK: What the log says
 
+    /// Rows wait for those that they refer to.
+    private static let theyWait = Incident.Cause.named("rows that wait for others")
+
     private func sayThatTheyWait(_ count: Int, _ session: inout Session) {
         session.hasSaid = true
         session.nextWord = .now + .seconds(60)
@@ -366,13 +369,15 @@ final class OrphanLoader: @unchecked Sendable {
                 .notice, "rows wait for the rows that they refer to; they are loaded once those are there",
                 code: SQLState.foreignKeyViolation.rawValue,
                 mend: "nothing to do; see dead_letters.wait_for_parent, and `loader dead-letters list --reason "
-                    + "\(DeadLetter.Reason.waiting.rawValue)`"),
+                    + "\(DeadLetter.Reason.waiting.rawValue)`",
+                until: Self.theyWait),
             to: logger, ["waiting": .stringConvertible(count)])
     }
 
     /// Once none waits any more; where there are always some, once a minute.
     private func sayWhatBecameOfThem(_ session: inout Session) {
         guard session.hasSaid, session.waiting == 0 || session.nextWord <= .now else { return }
+        if session.waiting == 0 { statistics.end(Self.theyWait) }
         let metadata: Logger.Metadata = [
             "loaded": .stringConvertible(session.loaded), "overtaken": .stringConvertible(session.overtaken),
             "given_up": .stringConvertible(session.givenUp), "waiting": .stringConvertible(session.waiting),
