@@ -519,9 +519,9 @@ struct Loose {
 struct Node {
     uint32_t field = none;
     std::vector<Child> children;
-    std::vector<Loose> loose;
     std::vector<uint32_t> fields_below;
     uint64_t lengths = 0;  // bit (length % 64) for each child's name
+    std::vector<Loose> loose;
 };
 
 /// A node whose object or array is being read.
@@ -707,9 +707,7 @@ private:
         Child *child = frame.expected;
         if (!is_named(*child, name, length)) {
             child = search_member(*frame.node, name, length);
-            if (child == nullptr) {
-                return frame.node->loose.empty() ? nullptr : search_loose(frame.node->loose, name, length);
-            }
+            if (child == nullptr) [[unlikely]] return search_loose(frame.node->loose, name, length);
             if (frame.previous != nullptr) frame.previous->follower = child;
         }
         frame.previous = child;

@@ -48,6 +48,7 @@ struct NewGroupTests {
             try scenario.produce(2)
             try scenario.connection.execute(
                 "INSERT INTO loader.positions VALUES ('an older one \(scenario.topic)', '\(scenario.topic)', 0, 2)")
+            try scenario.connection.execute("INSERT INTO events VALUES (0), (1)")
             let failure = try await scenario.failure()
             #expect(failure?.problems.map(\.code) == [.group])
             #expect(failure?.problems.first?.problem.contains("perhaps into") == true)
@@ -57,6 +58,24 @@ struct NewGroupTests {
             #expect(try await scenario.load().messages == 0)
             _ = try scenario.connection.query(
                 "DELETE FROM loader.positions WHERE topic = $1", [.text(scenario.topic)])
+        }
+    }
+
+    @Test("begins without a question in a table that was emptied, whose rows can be there only once")
+    func emptied() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal()) { scenario in
+            try scenario.produce(2)
+            try await scenario.load()
+            try scenario.connection.execute("TRUNCATE events")
+            try await scenario.broker.withGroup { group in
+                let first = scenario.options.group
+                scenario.options.group = group
+                try await scenario.load()
+                #expect(try scenario.ids() == [0, 1])
+                _ = try scenario.connection.query(
+                    "DELETE FROM loader.positions WHERE consumer_group = $1", [.text(group)])
+                scenario.options.group = first
+            }
         }
     }
 

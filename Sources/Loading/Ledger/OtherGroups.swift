@@ -83,8 +83,22 @@ struct OtherGroups: Equatable {
                 group: result.string(row, 0) ?? "", topic: result.string(row, 1) ?? "", next: result.int(row, 2) ?? 0,
                 movedAt: result.string(row, 3) ?? "")
         }
-        let found = Dictionary(grouping: find(appended, group: group, rows), by: \.group)
-        return found.sorted { $0.key < $1.key }.compactMap { problem(group, $0.value) }
+        var found = find(appended, group: group, rows)
+        for table in Set(found.map(\.table)) where try isEmpty(table, on: connection) {
+            found.removeAll { $0.table == table }
+        }
+        return Dictionary(grouping: found, by: \.group).sorted { $0.key < $1.key }.compactMap {
+            problem(group, $0.value)
+        }
+    }
+
+    /// Whether a table has no row that could be there twice: it was emptied or made anew. One that cannot be looked into
+    /// counts as filled.
+    private static func isEmpty(_ table: TableName, on connection: Connection) throws(PostgresError) -> Bool {
+        let mayRead = try connection.query(
+            "SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false)", [.text(table.quoted)])
+        guard mayRead.bool(0, 0) == true else { return false }
+        return try connection.query("SELECT NOT EXISTS (SELECT FROM \(table.quoted))").bool(0, 0) == true
     }
 
     private static func problem(_ group: String, _ found: [Found]) -> SetupProblem? {
