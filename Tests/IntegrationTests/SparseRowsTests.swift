@@ -297,6 +297,29 @@ struct SparseRowsTests {
         }
     }
 
+    @Test(
+        "a composite with a null in it is a value, and is not taken for one that was left out",
+        arguments: Route.Mode.allCases)
+    func composites(mode: Route.Mode) async throws {
+        let columns = "a address DEFAULT ROW('street', 'city'), b text DEFAULT 'b'"
+        try await Scenario.with(
+            """
+            CREATE TYPE address AS (street text, city text);
+            CREATE TABLE t (id int PRIMARY KEY, \(columns));
+            """
+        ) { scenario in
+            for nulls in [[], [#"{"id": 4, "a": null}"#]] {
+                try scenario.connection.execute("TRUNCATE t")
+                let values = [#"{"id": 1, "a": "(s,)"}"#, #"{"id": 2}"#, #"{"id": 3, "a": "(,c)", "b": "x"}"#] + nulls
+                let topic = try scenario.topic(values.map { TestMessage(key: nil, value: $0) })
+                try await scenario.load([Route(topic, "t", mode: mode)])
+                #expect(
+                    try scenario.rows("SELECT id, a, b FROM t ORDER BY id")
+                        == ["1|(s,)|b", "2|(street,city)|b", "3|(,c)|x"] + nulls.map { _ in "4|∅|b" })
+            }
+        }
+    }
+
     @Test("a key that is always generated is loaded as it comes, and so is one that a route names")
     func alwaysIdentity() async throws {
         try await Scenario.with(

@@ -179,14 +179,17 @@ struct TargetStatements {
         }.joined(separator: ", ")
         let lookUp =
             "(\(names(mixed))) = (SELECT \(values) FROM (SELECT) AS one LEFT JOIN \(stage) AS s "
-            + "ON \(hasSameKey("EXCLUDED", "s")) WHERE 1 / CASE WHEN s.\(name(0)) IS NULL THEN 0 ELSE 1 END = 1)"
+            + "ON \(hasSameKey("EXCLUDED", "s")) WHERE 1 / CASE WHEN s.\(name(0)) IS NOT DISTINCT FROM NULL "
+            + "THEN 0 ELSE 1 END = 1)"
         return " ON CONFLICT\(arbiter) DO UPDATE SET \((plain + [lookUp]).joined(separator: ", "))"
     }
 
     private func ifGiven(_ index: Int, _ group: RowGroup, _ value: String, else other: String) -> String {
-        let isGiven = "s.\(name(index)) IS NOT NULL"
+        // Not IS NOT NULL, which is false of a composite with a null in it.
+        let isGiven = "s.\(name(index)) IS DISTINCT FROM NULL"
         guard group.nullable.contains(index), let bit = target.columns[index].omissionBit else {
-            return "CASE WHEN \(isGiven) THEN \(value) ELSE \(other) END"
+            return value == "s.\(name(index))"
+                ? "coalesce(\(value), \(other))" : "CASE WHEN \(isGiven) THEN \(value) ELSE \(other) END"
         }
         let mask = Int64(bitPattern: 1 << UInt64(bit & 63))
         return

@@ -152,12 +152,13 @@ struct TargetStatementsTests {
         let statements = TargetStatements(target)
         #expect(statements.copyStage(group).contains(#"("id", "a", "b", "loader nulls 0") FROM"#))
         let merge = statements.merge(group)
-        #expect(merge.contains(#"CASE WHEN s."a" IS NOT NULL THEN s."a" ELSE ('x')::text END"#))
+        #expect(merge.contains(#"coalesce(s."a", ('x')::text)"#))
         #expect(
             merge.contains(
-                #"WHEN s."b" IS NOT NULL OR s."loader nulls 0" & '2'::bigint <> 0 THEN s."b" ELSE ('y')::text"#)
+                #"WHEN s."b" IS DISTINCT FROM NULL OR s."loader nulls 0" & '2'::bigint <> 0 THEN s."b" ELSE ('y')::text"#
+            )
         )
-        #expect(merge.contains(#""a" = CASE WHEN s."a" IS NOT NULL THEN s."a" ELSE t."a" END"#))
+        #expect(merge.contains(#""a" = coalesce(s."a", t."a")"#))
     }
 
     @Test("rows with and without an identity are two groups, because no statement can take its next value")
