@@ -99,6 +99,15 @@ struct StatusPageTests {
         #expect(!dom.contains("NaN") && !dom.contains("undefined") && !dom.contains("Infinity"))
     }
 
+    @Test("one that is on its way out and one whose loop does not turn say so first, and what to do")
+    func ends() async throws {
+        let stopping = try await dom(Scene.stopping, "stopping")
+        #expect(text("title", in: stopping) == "Stopping")
+        let stuck = try await dom(Scene.stuck, "stuck")
+        #expect(text("title", in: stuck) == "Stuck")
+        #expect(stuck.contains("restart it"))
+    }
+
     @Test(
         "dead letters are counted by column and reason, the most frequent first, with what shows them; one in a hundred is not green"
     )
@@ -254,6 +263,18 @@ private struct Scene {
     static var starting: Scene {
         var scene = Scene(partitions: 0) { _ in nil }
         (scene.snapshot.phase, scene.snapshot.isAssigned) = (.starting, false)
+        return scene
+    }
+
+    static var stopping: Scene {
+        var scene = well
+        scene.snapshot.phase = .stopping("SIGTERM was sent")
+        return scene
+    }
+
+    static var stuck: Scene {
+        var scene = well
+        scene.snapshot.lastTurn = scene.now - .seconds(301)
         return scene
     }
 
