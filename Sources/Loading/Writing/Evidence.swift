@@ -53,7 +53,7 @@ struct Evidence: Equatable {
 
     func remedy(_ error: PostgresError) -> Remedy {
         let likely = FailureClass(error)
-        if losses > 0, error.isConnectionLoss, error.cameWithRows, error.sqlState == nil {
+        if error.isConnectionLoss, error.cameWithRows, error.sqlState == nil {
             // Whether it is the row shows in the next transaction: its dead letter goes in, or nothing does.
             if messages == 1 { return losses < Self.lossesAlone ? .wait : .setAside }
             return losses < Self.lossesAtFullSize && !isReduced ? .wait : .less
