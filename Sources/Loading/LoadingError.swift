@@ -42,7 +42,7 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
     public init(problems: [SetupProblem]) {
         code = .setup
         message = problems.count == 1 ? "1 mistake found" : "\(problems.count) mistakes found"
-        mend = "mend them and start again"
+        mend = "mend each as its line says, and start again"
         self.problems = problems
     }
 
