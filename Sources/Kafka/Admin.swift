@@ -255,14 +255,14 @@ public final class Admin: Sendable {
 
     /// Who is in a group and reads what.
     ///
-    /// - Throws: also where the brokers lack the call, as the mock does.
+    /// - Throws: also where the brokers lack the call, as the mock does (`.unsupportedFeature`).
     public func group(_ name: String, timeout: Duration) throws(KafkaError) -> Group {
         // Where it is lacking, the call below deadlocks librdkafka 2.0.2; this older one only says so.
         var list: UnsafePointer<rd_kafka_group_list>?
         let code = rd_kafka_list_groups(client, name, &list, timeout.milliseconds)
         if let list { rd_kafka_group_list_destroy(list) }
-        if code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE {
-            throw KafkaError(code: KafkaErrorCode(code), operation: "describe group")
+        if KafkaErrorCode(code) == .unsupportedFeature {
+            throw KafkaError(code: .unsupportedFeature, operation: "describe group")
         }
         let answer = try request(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, "describe group", timeout) {
             options, queue in

@@ -65,6 +65,8 @@ public struct Backfill: Sendable {
             case unknownPartition = "unknown_partition"
             case noRoute = "no_route"
             case activeGroup = "active_group"
+            /// The brokers do not tell who is in a group.
+            case unknownMembers = "unknown_members"
             case unsafeReplay = "unsafe_replay"
             case noPosition = "no_position"
             case noLedger = "no_ledger"
@@ -210,7 +212,7 @@ public struct Backfill: Sendable {
 
     /// Refuses what would do harm: a group that is running, rows that would double.
     public func check(_ moves: [Move], on connection: Connection) throws {
-        let group = try admin.group(options.group, timeout: Self.timeout)
+        let group = try members()
         if group.isRunning {
             let names =
                 group.members.isEmpty
@@ -241,6 +243,16 @@ public struct Backfill: Sendable {
                 message:
                     "\(target.route.label) only appends to \(target.name): the rows of \(repeated) messages would double",
                 mend: "use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates")
+        }
+    }
+
+    private func members() throws -> Admin.Group {
+        do throws(KafkaError) { return try admin.group(options.group, timeout: Self.timeout) } catch {
+            guard error.code == .unsupportedFeature else { throw error }
+            throw Refusal(
+                code: .unknownMembers,
+                message: "these brokers do not tell who is in the group \(options.group), so a loader may be running",
+                mend: "stop its loaders and reset the group with the brokers' own tools; the next start goes by that")
         }
     }
 

@@ -77,6 +77,23 @@ struct StatusTests {
         }
     }
 
+    @Test(
+        "brokers that do not tell who is in a group keep no loader from starting, and no backfill from saying why it refuses"
+    )
+    func membersNotTold() async throws {
+        try await LedgerScenario.with(try Broker.sharedMock(), mode: .upsert) { scenario in
+            try scenario.produce(2)
+            try await scenario.load()
+            let status = try await Command.run(["status"], environment(scenario))
+            #expect(status.status == 0, "\(status.output + status.errors)")
+            #expect(status.output.contains("members not known") && status.output.contains("lag 0 in 1 partitions"))
+            let backfill = try await Command.run(
+                ["backfill", "--topic", scenario.topic, "--to-earliest", "--dry-run"], environment(scenario))
+            #expect(backfill.status == 78)
+            #expect(backfill.errors.contains("do not tell who is in the group \(scenario.options.group)"))
+        }
+    }
+
     @Test("a database or brokers that are away end it with 69, and the other side is shown all the same")
     func away() async throws {
         try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in

@@ -107,6 +107,8 @@ public struct PositionReport: Sendable {
             }
             do throws(KafkaError) {
                 members = try admin.group(options.group, timeout: Self.timeout)
+            } catch  where error.code == .unsupportedFeature {
+                // They are not known then. A loader that starts asks for no members, so nothing keeps it from starting.
             } catch {
                 problems.append(Problem(message: "the group's members cannot be asked: \(error)", error))
             }
