@@ -19,7 +19,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "loader", targets: ["Loader"]),
-        .executable(name: "kafka-mock", targets: ["KafkaMock"]),
+        .executable(name: "kafka-mock", targets: ["KafkaMockProgram"]),
         .executable(name: "hot-path", targets: ["HotPath"]),
         .executable(name: "faults", targets: ["Faults"]),
     ],
@@ -58,9 +58,10 @@ let package = Package(
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             resources: [.embedInCode("HTTP/StatusPage.html")], swiftSettings: strict),
+        .target(name: "KafkaMock", dependencies: ["CRdKafka", "Kafka"], swiftSettings: strict),
         .executableTarget(
-            name: "KafkaMock",
-            dependencies: ["Kafka", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            name: "KafkaMockProgram",
+            dependencies: ["Kafka", "KafkaMock", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
         .executableTarget(
@@ -69,7 +70,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CRdKafka", "Kafka", "Postgres",
+                "CRdKafka", "Kafka", "KafkaMock", "Postgres",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -79,11 +80,11 @@ let package = Package(
         .executableTarget(
             name: "Faults",
             dependencies: [
-                "TestSupport", "Kafka", "Postgres",
+                "TestSupport", "Kafka", "KafkaMock", "Postgres",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Faults", swiftSettings: strict),
-        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -95,7 +96,8 @@ let package = Package(
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Loader", "Loading", "Kafka", "Postgres", "Records", "TestSupport"], swiftSettings: strict),
+            dependencies: ["Loader", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "TestSupport"],
+            swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import KafkaMock
 import TestSupport
 
 /// Everything that brokers answer, and do not answer.

@@ -5,8 +5,8 @@ import Synchronization
 /// The owner of one of librdkafka's handles: how it is configured, where its log goes, and how it ends.
 ///
 /// Any thread may use the handle, by librdkafka's contract; what lives on it (queues, topics) is destroyed before it.
-final class KafkaClient: Sendable {
-    nonisolated(unsafe) let handle: OpaquePointer
+package final class KafkaClient: Sendable {
+    package nonisolated(unsafe) let handle: OpaquePointer
     /// What the callbacks are led to: it must outlive the handle.
     private let callbacks: (any AnyObject & Sendable)?
     /// For SASL's PLAIN and SCRAM; empty without.
@@ -20,7 +20,7 @@ final class KafkaClient: Sendable {
     ///   - properties: librdkafka's, in order.
     ///   - callbacks: the opaque pointer of the callbacks that `configure` sets.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    init(
+    package init(
         _ type: rd_kafka_type_t, _ properties: [(String, String)], callbacks: (any AnyObject & Sendable)? = nil,
         configure: (OpaquePointer) -> Void = { _ in }
     ) throws(KafkaError) {

@@ -89,7 +89,7 @@ final class PartitionList {
 
 extension Duration {
     /// Whole milliseconds as librdkafka's timeouts want them.
-    var milliseconds: Int32 {
+    package var milliseconds: Int32 {
         let (seconds, attoseconds) = components
         return Int32(clamping: seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import KafkaMock
 import Loading
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import KafkaMock
 import TestSupport
 import Testing
 

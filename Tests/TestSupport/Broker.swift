@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import KafkaMock
 
 /// A Kafka cluster for tests, and what they do with it besides what they test.
 ///

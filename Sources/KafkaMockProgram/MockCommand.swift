@@ -1,4 +1,5 @@
 import Kafka
+import KafkaMock
 
 /// A command to the mock cluster, as a line of text.
 enum MockCommand {

@@ -1,4 +1,6 @@
 import CRdKafka
+import CRdKafkaMock
+import Kafka
 
 /// A Kafka cluster inside this process, on loopback ports, that any client can use: librdkafka's own mock.
 ///
@@ -126,6 +128,7 @@ public final class MockCluster: Sendable {
         _ code: rd_kafka_resp_err_t, _ operation: String, topic: String? = nil, partition: Int32? = nil
     ) throws(KafkaError) {
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        throw KafkaError(code: KafkaErrorCode(code), operation: operation, topic: topic, partition: partition)
+        throw KafkaError(
+            code: KafkaErrorCode(rawValue: code.rawValue), operation: operation, topic: topic, partition: partition)
     }
 }

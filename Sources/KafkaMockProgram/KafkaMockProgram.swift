@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Kafka
+import KafkaMock
 
 @main
-struct KafkaMock: ParsableCommand {
+struct KafkaMockProgram: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kafka-mock",
         abstract: "A mock Kafka cluster on loopback ports, for tests and for trying things out.",
