@@ -46,10 +46,15 @@ let package = Package(
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: hot),
+        .target(
+            name: "Operating",
+            dependencies: [
+                "Loading", "Kafka", "Postgres", "Records", .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
         .executableTarget(
             name: "Loader",
             dependencies: [
-                "CBuild", "Loading", "Kafka", "Postgres", "Records", "Yams",
+                "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Yams",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -77,6 +82,9 @@ let package = Package(
             ],
             path: "Tests/TestSupport",
             swiftSettings: strict),
+        .target(
+            name: "LoadingFixtures", dependencies: ["Loading", "Kafka", "Postgres", "Records"],
+            path: "Tests/LoadingFixtures", swiftSettings: strict),
         .executableTarget(
             name: "Faults",
             dependencies: [
@@ -90,13 +98,21 @@ let package = Package(
         .testTarget(
             name: "LoadingTests",
             dependencies: [
-                "Loading", "Kafka", "Postgres", "Records", "TestSupport",
+                "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ], swiftSettings: strict),
+        .testTarget(
+            name: "OperatingTests",
+            dependencies: [
+                "Operating", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
+            ],
+            swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["Loader", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "TestSupport"],
+            dependencies: [
+                "Loader", "Operating", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "TestSupport",
+            ],
             swiftSettings: strict),
     ],
     cxxLanguageStandard: .cxx20

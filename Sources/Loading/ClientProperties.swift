@@ -2,7 +2,7 @@ import Kafka
 
 extension LoadingOptions {
     /// librdkafka's properties for the consumer: our defaults, then the user's, which win.
-    var consumerProperties: [(String, String)] {
+    package var consumerProperties: [(String, String)] {
         var defaults: [(String, String)] = [
             ("bootstrap.servers", brokers), ("group.id", group), ("client.id", "loader"),
             // A message that arrives damaged must not become a row.

@@ -113,7 +113,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
     }
 
     /// - Throws: as if no broker had answered.
-    func passToBrokers() throws(KafkaError) {
+    package func passToBrokers() throws(KafkaError) {
         if fails { throw Self.brokersGone }
     }
 

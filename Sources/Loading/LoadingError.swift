@@ -75,7 +75,7 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
     }
 
     /// - Parameter loss: how it is known where the position lies within the watermarks.
-    static func lostOffsets(
+    package static func lostOffsets(
         _ partition: TopicPartition, position: Int64, watermarks: Watermarks, _ loss: StartPosition.Loss? = nil,
         _ detour: Detour? = nil
     ) -> LoadingError {
@@ -115,23 +115,23 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
     /// What to do where `loader.ledger` has lost its row.
     ///
     /// - Parameter topics: those that the group has positions of.
-    static func mendOfLostIdentity(_ topics: some Sequence<String>) -> String {
+    package static func mendOfLostIdentity(_ topics: some Sequence<String>) -> String {
         let commands = topics.sorted().map { "`\(takeOver($0, "--shift-by 0"))`" }
         return "restore it from a backup; or, as its owner: INSERT INTO loader.ledger (schema_version) VALUES (1);"
             + (commands.isEmpty ? "" : " and take the group over: \(commands.joined(separator: ", "))")
     }
 
     /// The command that moves this partition and no other.
-    static func backfill(_ partition: TopicPartition, _ destination: String) -> String {
+    package static func backfill(_ partition: TopicPartition, _ destination: String) -> String {
         "loader backfill --topic \(partition.topic) --partitions \(partition.partition) \(destination)"
     }
 
     /// Where a partition stood, for `backfill`.
-    static func back(to position: Int64, _ detour: Detour?) -> String {
+    package static func back(to position: Int64, _ detour: Detour?) -> String {
         "--to-offset \(position)" + (detour.map { " --until-offset \($0.until)" } ?? "")
     }
 
-    static func noPosition(_ partition: TopicPartition) -> LoadingError {
+    package static func noPosition(_ partition: TopicPartition) -> LoadingError {
         LoadingError(
             .noPosition, "neither the ledger nor the group has a position of \(partition)",
             mend: "set kafka.auto_offset_reset to earliest or latest")

@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 import TestSupport
 import Testing
 

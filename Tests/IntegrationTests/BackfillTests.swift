@@ -1,5 +1,6 @@
 import Kafka
 import Loading
+import Operating
 import Postgres
 import TestSupport
 import Testing

@@ -6,6 +6,7 @@ import TestSupport
 import Testing
 
 @testable import Loader
+@testable import Operating
 
 /// `loader check` against servers, with messages of every fate.
 @Suite("Check")

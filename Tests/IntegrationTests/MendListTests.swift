@@ -94,14 +94,15 @@ struct MendListTests {
             "MendTests.missingRights"),
         Said("Preflight.swift", #"GRANT \(names) ON \(table.name.quoted) TO \(grantee);"#, 1): .walked(
             "MendTests.missingRights"),
-        Said("Preflight.swift", #"loader infer --topic \($0) --table \(route.table) --write"#, 1): .walked(
+        Said("CompiledRoutes.swift", #"loader infer --topic \($0) --table \(route.table) --write"#, 1): .walked(
             "MendTests.missingTable"),
         Said(
             "Preflight.swift",
             #"GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s"#, 1):
             .not(
                 "a warning; the same right as in MendTests.deleteRight"),
-        Said("Preflight.swift", "loader migrate up", 4): .walked("MendTests.missingLedger"),
+        Said("CompiledRoutes.swift", "loader migrate up", 1): .walked("MendTests.missingTable"),
+        Said("Preflight.swift", "loader migrate up", 3): .walked("MendTests.missingLedger"),
         Said("RouteTrial.swift", "GRANT the role that right, or each row will be refused", 1): .not(
             "words, and no statement"),
         Said("StartCheck.swift", #"loader backfill --topic \(topics.first ?? "#, 1): .walked(
@@ -110,10 +111,10 @@ struct MendListTests {
         Said("StatusDocument+State.swift", "loader status", 1): .not("shows what there is"),
         Said("StatusDocument.swift", "loader dead-letters list", 1): .not("shows what there is"),
         Said("StatusText.swift", "loader dead-letters list", 1): .walked("MendTests.deadLetters"),
-        Said("StoredDeadLetter.swift", #"loader dead-letters purge --reason \(reason)"#, 1): .walked(
+        Said("DeadLetterMend.swift", #"loader dead-letters purge --reason \(reason)"#, 1): .walked(
             "MendTests.deleteRight"),
-        Said("StoredDeadLetter.swift", "loader dead-letters replay", 1): .walked("MendTests.deadLetters"),
-        Said("StoredDeadLetter.swift", "loader dead-letters replay --overwrite", 1): .walked(
+        Said("DeadLetterMend.swift", "loader dead-letters replay", 1): .walked("MendTests.deadLetters"),
+        Said("DeadLetterMend.swift", "loader dead-letters replay --overwrite", 1): .walked(
             "DeadLetterReplayTests.unknown"),
         Said("TableProposalText.swift", "loader infer", 1): .not("a remark in a file"),
         Said("Target.swift", #"CREATE UNIQUE INDEX ON \(table.name.quoted) (\(columns));"#, 1): .walked(

@@ -2,6 +2,7 @@ import Loading
 import Testing
 
 @testable import Loader
+@testable import Operating
 
 @Suite("Check report")
 struct CheckReportTextTests {

@@ -6,6 +6,7 @@ import Records
 import Testing
 
 @testable import Loader
+@testable import Operating
 
 @Suite("Inference")
 struct InferenceTests {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kafka
 import Loading
+import Operating
 import Postgres
 
 struct BackfillCommand: ParsableCommand {

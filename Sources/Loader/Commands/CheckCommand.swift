@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Kafka
 import Loading
+import Operating
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -42,6 +44,8 @@ struct CheckCommand: ParsableCommand {
             let sources = try ConfigurationSources.found(config: arguments.config, assignments: arguments.assignments)
             var configuration = try Configuration(sources)
             configuration.loading.isNewGroup = newGroup
+            KafkaLog.send(to: configuration.log.makeLogger())
+            defer { KafkaLog.send(to: nil) }
             report = Inspection(configuration: configuration, sample: sample).report()
         } catch {
             guard json else { throw arguments.report(error) }
@@ -66,7 +70,25 @@ struct CheckCommand: ParsableCommand {
     private var configurationColors: Bool { ProcessInfo.processInfo.environment["NO_COLOR", default: ""].isEmpty }
 }
 
+extension Inspection {
+    init(configuration: Configuration, sample: Int) {
+        self.init(
+            configuration.loading, sample: sample,
+            warnings: configuration.warnings.map { warning in
+                SetupProblem(
+                    .badOption, at: warning.path ?? "configuration", warning.message, mend: warning.mend,
+                    isWarning: true)
+            })
+    }
+}
+
 extension CheckReport {
+    /// What `loader run` would end with, now: the same rule.
+    var exitStatus: ExitStatus {
+        let errors = problems.filter { $0.severity == .error }
+        return errors.isEmpty ? .done : errors.allSatisfy(\.isAway) ? .unavailable : .configuration
+    }
+
     /// A configuration that could not be read: all that is known.
     fileprivate init(_ mistakes: ConfigurationProblems) {
         var area = Area(name: "configuration", status: .error, summary: "")
@@ -77,6 +99,6 @@ extension CheckReport {
                 severity: problem.severity == .error ? .error : .warning, code: problem.code.rawValue, place: place,
                 problem: problem.message, mend: problem.mend)
         }
-        areas = [area]
+        self.init(areas: [area])
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Kafka
 import Loading
+import Operating
 import Postgres
 
 extension MigrateCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Loading
+import Operating
 import Postgres
 
 struct MigrateCommand: ParsableCommand {
@@ -94,7 +95,7 @@ struct MigrateCommand: ParsableCommand {
     /// Prints the error; the result is to be thrown.
     static func report(_ error: MigrationError) -> ExitCode {
         StandardError.shared.write(line: "\(error)")
-        return error.exitStatus.code
+        return (error.passes ? ExitStatus.unavailable : .configuration).code
     }
 
     static func report(_ event: Migrator.Event) {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Kafka
 import Loading
+import Operating
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

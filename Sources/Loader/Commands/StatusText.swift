@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 
 /// A position report for people and for machines.
 enum StatusText {

@@ -57,8 +57,9 @@ struct Service {
                     metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.place)", "mend": "\(warning.mend)"])
             }
             let pipeline = try Pipeline(
-                options: configuration.loading, preflight: preflight, statistics: statistics, stop: stop,
-                logger: logger, tracer: exporter?.makeTracer())
+                options: configuration.loading, targets: preflight.targets, mark: preflight.mark,
+                statistics: statistics,
+                stop: stop, logger: logger, tracer: exporter?.makeTracer())
             let display = ProgressDisplay(statistics)
             defer { display?.end() }
             do throws(LoadingError) {

@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Loading
 import Logging
+import Operating
 import Postgres
 
 /// What happens between the configuration and the first message.

@@ -15,20 +15,33 @@ package final class Batch: @unchecked Sendable {
     package init() {}
 
     /// One message: where it came from, and its key, value and headers within `arena`.
-    struct MessageRecord {
-        var partition: Int32
+    package struct MessageRecord {
+        package var partition: Int32
         var offset: Int64
         /// Milliseconds since 1970, or `Int64.min` where the message has none.
-        var timestamp: Int64
+        package var timestamp: Int64
         var start: Int
         /// Bytes in `arena` in the order value, key, headers; -1 for a null key or value.
-        var valueCount: Int32
+        package var valueCount: Int32
         var keyCount: Int32
         var headersCount: Int32
+
+        package init(
+            partition: Int32, offset: Int64, timestamp: Int64, start: Int, valueCount: Int32,
+            keyCount: Int32, headersCount: Int32
+        ) {
+            self.partition = partition
+            self.offset = offset
+            self.timestamp = timestamp
+            self.start = start
+            self.valueCount = valueCount
+            self.keyCount = keyCount
+            self.headersCount = headersCount
+        }
     }
 
     /// A partition's stretch in this batch.
-    struct PartitionRange: Equatable {
+    package struct PartitionRange: Equatable {
         var partition: TopicPartition
         /// The position that the ledger must still have.
         var expected: Int64
@@ -38,6 +51,16 @@ package final class Batch: @unchecked Sendable {
         var last: LastMessage?
         /// Where it went back to and returns from; the ledger keeps it along with the position.
         var detour: Detour?
+
+        package init(
+            partition: TopicPartition, expected: Int64, next: Int64, last: LastMessage? = nil, detour: Detour? = nil
+        ) {
+            self.partition = partition
+            self.expected = expected
+            self.next = next
+            self.last = last
+            self.detour = detour
+        }
     }
 
     /// The messages of one transaction: all of the batch's, or where that is too much, a stretch of them in the order of
@@ -49,19 +72,19 @@ package final class Batch: @unchecked Sendable {
     }
 
     /// The rows of one target, or the keys of those to be deleted.
-    final class Section {
-        enum Kind: Int {
+    package final class Section {
+        package enum Kind: Int {
             case rows
             /// Keys whose rows shall be deleted.
             case tombstones
         }
 
-        let target: Int
-        let kind: Kind
-        var buffer = CopyBuffer(capacity: 64 << 10)
-        var rows: [Row] = []
+        package let target: Int
+        package let kind: Kind
+        package var buffer = CopyBuffer(capacity: 64 << 10)
+        package var rows: [Row] = []
         /// Which columns the rows leave out. Their bytes hold nothing of those.
-        var omissions: Omissions
+        package var omissions: Omissions
         /// The columns, of those that may be left out, that a row gives as null: one bit each, as in `omissions`.
         var nulls: [UInt64]
 
@@ -81,14 +104,14 @@ package final class Batch: @unchecked Sendable {
         }
     }
 
-    struct Row {
-        var message: Int32
+    package struct Row {
+        package var message: Int32
         /// Bytes of the row's key, from where its fields begin.
         var keyCount: Int32
         /// The number of the set of columns that it leaves out, in `Section.omissions`.
-        var omission: Int32
-        var start: Int
-        var end: Int
+        package var omission: Int32
+        package var start: Int
+        package var end: Int
     }
 
     /// Why one try failed. Holds no values.
@@ -105,17 +128,17 @@ package final class Batch: @unchecked Sendable {
     private(set) var loadedMessages = 0
     /// How far each partition has got with that; empty before the first part.
     private var reached: [Int64] = []
-    private(set) var messages: [MessageRecord] = []
+    package private(set) var messages: [MessageRecord] = []
     /// Values, keys and headers, byte for byte: for dead letters, and to build the rows again after a change of a table.
-    var arena = CopyBuffer(capacity: 256 << 10)
-    private(set) var sections: [Section] = []
+    package var arena = CopyBuffer(capacity: 256 << 10)
+    package private(set) var sections: [Section] = []
     /// For each target and kind the place of its section; -1 where it has none yet.
     private var places: [Int32] = []
-    var deadLetters: [DeadLetter] = []
+    package var deadLetters: [DeadLetter] = []
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
-    var began: Int64 = 0
+    package var began: Int64 = 0
     /// How long the batch waited from its first message until the writer took it.
     var waiting = Duration.zero
     /// What the consumer's thread has spent with taking and decoding its messages.
@@ -137,13 +160,13 @@ package final class Batch: @unchecked Sendable {
     }
 
     @inline(__always)
-    func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
+    package func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
 
     func setDetour(_ detour: Detour?, of range: Int) { partitions[range].detour = detour }
 
     func setLast(_ message: LastMessage, of range: Int) { partitions[range].last = message }
 
-    func append(_ message: MessageRecord) -> Int {
+    package func append(_ message: MessageRecord) -> Int {
         messages.append(message)
         return messages.count - 1
     }
@@ -236,19 +259,19 @@ package final class Batch: @unchecked Sendable {
 
     // MARK: A message's parts
 
-    func value(of message: Int) -> UnsafeRawBufferPointer? {
+    package func value(of message: Int) -> UnsafeRawBufferPointer? {
         let record = messages[message]
         return record.valueCount < 0 ? nil : slice(record.start, Int(record.valueCount))
     }
 
-    func key(of message: Int) -> UnsafeRawBufferPointer? {
+    package func key(of message: Int) -> UnsafeRawBufferPointer? {
         let record = messages[message]
         return record.keyCount < 0
             ? nil : slice(record.start + max(0, Int(record.valueCount)), Int(record.keyCount))
     }
 
     /// The message's headers in their order.
-    func headers(of message: Int) -> [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] {
+    package func headers(of message: Int) -> [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] {
         var result: [(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?)] = []
         forEachHeader(of: message) { name, value in
             result.append((name, value))
@@ -293,7 +316,7 @@ package final class Batch: @unchecked Sendable {
     }
 
     /// Where a message came from.
-    func coordinates(of message: Int) -> (partition: TopicPartition, offset: Int64) {
+    package func coordinates(of message: Int) -> (partition: TopicPartition, offset: Int64) {
         let record = messages[message]
         return (partitions[Int(record.partition)].partition, record.offset)
     }

@@ -4,13 +4,13 @@ import Postgres
 ///
 /// In this order: white space goes, texts that mean nothing become null, what is null or absent gets the default, the rest
 /// is encoded, and what the column cannot hold becomes NULL where the route says so.
-final class ColumnMending: Sendable {
+package final class ColumnMending: Sendable {
     private let trims: Bool
     private let nulls: [[UInt8]]
     /// The default or the constant, as a field of COPY in the target's format.
-    let fixed: [UInt8]?
+    package let fixed: [UInt8]?
     /// What does not fit becomes NULL; nobody is asked for a mend of a dead letter then.
-    let nullsUnfit: Bool
+    package let nullsUnfit: Bool
 
     init(trims: Bool = false, nulls: [String] = [], fixed: [UInt8]? = nil, nullsUnfit: Bool = false) {
         self.trims = trims

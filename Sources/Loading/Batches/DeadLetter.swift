@@ -4,18 +4,31 @@ import Records
 /// A message that could not be loaded into one table, and why. It goes into the same transaction as its neighbours.
 package struct DeadLetter: Sendable {
     /// The message's place in its batch.
-    var message: Int
+    package var message: Int
     /// The route's position in the configuration, or `noTarget`.
-    var target: Int
-    var reason: Reason
-    var column: String?
+    package var target: Int
+    package var reason: Reason
+    package var column: String?
     /// What the column or the decoder says, without any value.
-    var explanation: String
+    package var explanation: String
     /// The same with the server's own words, which may quote the row. They go into the dead letter, which holds the
     /// message anyway, and nowhere else.
     var serverMessage: String? = nil
     /// Set where the server refused the row.
-    var sqlState: SQLState?
+    package var sqlState: SQLState?
+
+    package init(
+        message: Int, target: Int, reason: Reason, column: String? = nil, explanation: String,
+        serverMessage: String? = nil, sqlState: SQLState? = nil
+    ) {
+        self.message = message
+        self.target = target
+        self.reason = reason
+        self.column = column
+        self.explanation = explanation
+        self.serverMessage = serverMessage
+        self.sqlState = sqlState
+    }
 
     static let noTarget = -1
 
@@ -26,7 +39,7 @@ package struct DeadLetter: Sendable {
     var words: String { serverMessage ?? explanation }
 
     /// The kinds of bad messages, as they stand in the table and in metrics.
-    enum Reason: String, Sendable, CaseIterable {
+    package enum Reason: String, Sendable, CaseIterable {
         case invalidJSON = "invalid_json"
         case invalidUTF8 = "invalid_utf8"
         case tooDeep = "too_deep"

@@ -55,7 +55,7 @@ extension RowSelection {
     /// - Parameter part: the rows that were refused together.
     /// - Returns: whether the same rows are worth another try. The row may also be one of several that were folded: it is
     ///   found when it is tried alone.
-    func setNull(_ refusal: Refusal, _ part: Range<Int>) -> Bool {
+    package func setNull(_ refusal: Refusal, _ part: Range<Int>) -> Bool {
         guard let row = refusal.row ?? (part.count == 1 ? rows[part.lowerBound] : nil),
             batch.sections.indices.contains(Int(row.section)),
             let column = target.unfitColumn(refusal.error), target.columns[column].mending?.nullsUnfit == true,
@@ -101,7 +101,7 @@ extension Target {
 extension Batch {
     /// How many values of a part became NULL because their columns could not hold them. Those of messages that are dead
     /// letters of the same table do not count: nothing was loaded for them.
-    func nulledValues(
+    package func nulledValues(
         of messages: Range<Int>, except letters: [DeadLetter], _ targets: [Target]
     ) -> [LoadingStatistics.NulledColumn: Int] {
         guard !nulledValues.isEmpty else { return [:] }

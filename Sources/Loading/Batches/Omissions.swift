@@ -2,7 +2,7 @@
 ///
 /// A row names its set by number; 0 is the empty one. There may be as many sets as rows, so finding one is a look into a
 /// hash table, and none of it allocates but to grow.
-struct Omissions {
+package struct Omissions {
     /// 64 columns that may be left out a word.
     let wordCount: Int
     /// The sets one behind the other.
@@ -42,7 +42,7 @@ struct Omissions {
     subscript(set: Int32) -> ArraySlice<UInt64> { words[Int(set) * wordCount..<(Int(set) + 1) * wordCount] }
 
     @inline(__always)
-    func contains(_ set: Int32, _ bit: Int) -> Bool {
+    package func contains(_ set: Int32, _ bit: Int) -> Bool {
         words[Int(set) * wordCount + bit >> 6] & (1 << UInt64(bit & 63)) != 0
     }
 

@@ -28,7 +28,7 @@ package final class RowBuilder {
     }
 
     /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
-    func add(_ message: borrowing Message, range: Int32, to batch: Batch) {
+    package func add(_ message: borrowing Message, range: Int32, to batch: Batch) {
         let start = batch.arena.count
         let value = message.value
         let key = message.key
@@ -66,7 +66,7 @@ package final class RowBuilder {
     }
 
     /// Builds the rows of a message that the batch holds already.
-    func build(_ message: Int, in batch: Batch) {
+    package func build(_ message: Int, in batch: Batch) {
         guard let value = batch.value(of: message) else {
             for plan in tombstones { buildTombstone(message, plan, in: batch) }
             return
@@ -531,7 +531,7 @@ extension Field {
 extension InputValue {
     /// A field as a column's value: one that is absent is null.
     @inline(__always)
-    init(_ field: Field) {
+    package init(_ field: Field) {
         let kind: Kind =
             switch field.kind {
             case .absent, .null: .null

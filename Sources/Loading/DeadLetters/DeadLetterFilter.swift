@@ -27,7 +27,7 @@ public struct DeadLetterFilter: Sendable, Equatable {
     }
 
     /// A condition over `loader.dead_letters AS d`, with its parameters from `$1` on.
-    func condition() -> (sql: String, parameters: [QueryParameter]) {
+    package func condition() -> (sql: String, parameters: [QueryParameter]) {
         var terms: [String] = []
         var parameters: [QueryParameter] = []
         func add(_ parameter: QueryParameter, _ term: (String) -> String) {

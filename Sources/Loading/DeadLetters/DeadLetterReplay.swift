@@ -23,7 +23,7 @@ public final class DeadLetterReplay {
         /// What failed again, the first of them.
         public var failures: [Failure] = []
 
-        static let failuresShown = 20
+        package static let failuresShown = 20
 
         public init(
             loaded: Int = 0, overtaken: Int = 0, failed: Int = 0, unrouted: Int = 0, unknown: Int = 0,
@@ -47,44 +47,54 @@ public final class DeadLetterReplay {
         public var column: String?
         public var sqlState: String?
         public var explanation: String
+
+        package init(
+            partition: TopicPartition, offset: Int64, table: String, reason: String, column: String?, sqlState: String?,
+            explanation: String
+        ) {
+            self.partition = partition
+            self.offset = offset
+            self.table = table
+            self.reason = reason
+            self.column = column
+            self.sqlState = sqlState
+            self.explanation = explanation
+        }
     }
 
     public struct Refusal: Error, Sendable, CustomStringConvertible {
         public var message: String
         public var mend: String
+
+        package init(message: String, mend: String) {
+            self.message = message
+            self.mend = mend
+        }
         public var description: String { "\(message); \(mend)" }
     }
 
-    let options: LoadingOptions
+    package let options: LoadingOptions
     /// Load them even where a later message of their key is in the table.
     private let overwrites: Bool
     /// Find out what would happen, and roll it back.
-    let isDryRun: Bool
-    let logger: Logger
-    let connection: Connection
-    var builders = ReplayBuilders([])
+    package let isDryRun: Bool
+    package let logger: Logger
+    package let connection: Connection
+    package var builders = ReplayBuilders([])
     /// For which of each target's rows a loader waits.
     private(set) var waits: [ParentWait] = []
     private var reader: PartitionReader?
     private let isGivenUp: () -> Bool
-    var outcome = Outcome()
+    package var outcome = Outcome()
 
-    static let batchRows = 1000
     /// Messages that may be read while a loader waits, and how often it is tried to get there before.
     private static let smallRest: Int64 = 10_000
     private static let readings = 5
 
-    public convenience init(
-        _ options: LoadingOptions, overwrites: Bool = false, isDryRun: Bool = false, logger: Logger
-    ) throws(PostgresError) {
-        try self.init(
-            options, overwrites: overwrites, isDryRun: isDryRun, role: "replay", logger: logger, isGivenUp: { false })
-    }
-
     /// - Parameters:
     ///   - role: how it introduces itself to the server.
     ///   - isGivenUp: asked while it waits for servers.
-    init(
+    package init(
         _ options: LoadingOptions, overwrites: Bool = false, isDryRun: Bool = false, role: String, logger: Logger,
         isGivenUp: @escaping () -> Bool
     ) throws(PostgresError) {
@@ -98,63 +108,9 @@ public final class DeadLetterReplay {
 
     deinit { reader?.close() }
 
-    // MARK: From the table
-
-    /// Replays what the filter means, of one group.
-    ///
-    /// Letters that fail while it runs are not taken, so that it ends.
-    ///
-    /// - Parameter filter: its `group` must be set.
-    public func run(_ filter: DeadLetterFilter) throws -> Outcome {
-        guard let name = options.deadLetters.table, let group = filter.group else {
-            throw Refusal(
-                message: "there is no table of dead letters", mend: "set dead_letters.table, or use --from-topic")
-        }
-        let table = DeadLetterTable(name, on: connection)
-        try readRoutes()
-        var filter = filter
-        let start = try table.now()
-        filter.until = min(filter.until ?? start, start)
-        var last: StoredDeadLetter?
-        while true {
-            let letters = try table.read(
-                filter, after: last, limit: min(Self.batchRows, options.batch.maxRows), bytes: options.batch.maxBytes)
-            guard let end = letters.last else { return outcome }
-            last = end
-            var entries: [ReplayEntry] = []
-            for letter in letters {
-                if let bytes = letter.message.omittedBytes {
-                    outcome.failed += 1
-                    fail(letter, "its value of \(bytes) bytes is not in the table: it did not fit")
-                    continue
-                }
-                guard
-                    case .routes(let routes) = builders.way(topic: letter.message.partition.topic, table: letter.table)
-                else {
-                    outcome.unrouted += 1
-                    continue
-                }
-                entries.append(
-                    ReplayEntry(
-                        message: letter.message, routes: routes, table: letter.table, row: letter.id,
-                        attempts: letter.attempts))
-            }
-            guard !entries.isEmpty else { continue }
-            try load(entries, group: group)
-        }
-    }
-
-    private func fail(_ letter: StoredDeadLetter, _ explanation: String) {
-        guard outcome.failures.count < Outcome.failuresShown else { return }
-        outcome.failures.append(
-            Failure(
-                partition: letter.message.partition, offset: letter.message.offset, table: letter.table,
-                reason: letter.reason, column: letter.column, sqlState: letter.sqlState, explanation: explanation))
-    }
-
     /// Reads the routes' tables as they are now.
-    func readRoutes() throws {
-        var targets = try Preflight.targets(options, on: connection)
+    package func readRoutes() throws {
+        var targets = try CompiledRoutes.targets(options, on: connection)
         waits = targets.map(\.wait)
         // What fails now has failed again. A letter that waits goes on waiting, by the table; no other begins to.
         for index in targets.indices { targets[index].wait = ParentWait() }
@@ -169,7 +125,7 @@ public final class DeadLetterReplay {
     ///   - group: whose letters they are.
     ///   - ranges: how far this moves the positions in the topic that they come from.
     ///   - topic: that topic.
-    func load(
+    package func load(
         _ entries: [ReplayEntry], group: String, unrouted: [ReplayStep.Unrouted] = [],
         ranges: [Batch.PartitionRange] = [], topic: String? = nil
     ) throws {
@@ -221,7 +177,7 @@ public final class DeadLetterReplay {
     }
 
     /// Somebody else reads the same topic of dead letters.
-    struct Overtaken: Error {}
+    package struct Overtaken: Error {}
 
     /// Reads what was loaded behind the letters, before the transaction begins: inside it only little is left to read.
     private func laterMessages(_ entries: [ReplayEntry], group: String) throws -> LaterMessages? {
@@ -253,12 +209,18 @@ public final class DeadLetterReplay {
 }
 
 /// What a replay does within its batch's transaction, before and behind the rows.
-final class ReplayStep {
+package final class ReplayStep {
     /// A message that no route takes, and why.
-    struct Unrouted {
+    package struct Unrouted {
         var message: KeptMessage
         var attempts: Int32
         var explanation: String
+
+        package init(message: KeptMessage, attempts: Int32, explanation: String) {
+            self.message = message
+            self.attempts = attempts
+            self.explanation = explanation
+        }
     }
 
     let batch = Batch()
@@ -442,4 +404,4 @@ final class ReplayStep {
 }
 
 /// The group under which a replay keeps its position in a topic of dead letters.
-func replayGroup(_ group: String) -> String { group + "-dead-letters" }
+package func replayGroup(_ group: String) -> String { group + "-dead-letters" }

@@ -5,43 +5,11 @@ import Postgres
 /// The table of dead letters, read and emptied. What is written into it goes through a batch's transaction.
 public struct DeadLetterTable {
     public let name: TableName
-    let connection: Connection
+    package let connection: Connection
 
     public init(_ name: TableName, on connection: Connection) {
         self.name = name
         self.connection = connection
-    }
-
-    /// Every reason there is, as it stands in the table.
-    public static let reasons = DeadLetter.Reason.allCases.map(\.rawValue)
-
-    /// How many letters have the same fault.
-    public struct Fault: Sendable, Equatable {
-        public var reason: String
-        public var sqlState: String?
-        public var table: String
-        public var column: String?
-        public var count: Int64
-        /// The times of the first and the last failure, in milliseconds since 1970.
-        public var first: Int64
-        public var last: Int64
-    }
-
-    public func faults(_ filter: DeadLetterFilter) throws(PostgresError) -> [Fault] {
-        let (condition, parameters) = filter.condition()
-        let result = try connection.query(
-            """
-            SELECT reason, sqlstate, target, column_name, count(*), \(Self.milliseconds("min(failed_at)")),
-              \(Self.milliseconds("max(failed_at)"))
-            FROM \(name.quoted) AS d WHERE \(condition) GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 3, 4
-            """, parameters)
-        return (0..<result.rowCount).map { row in
-            Fault(
-                reason: result.string(row, 0) ?? "", sqlState: result.string(row, 1),
-                table: result.string(row, 2) ?? "",
-                column: result.string(row, 3), count: result.int(row, 4) ?? 0, first: result.int(row, 5) ?? 0,
-                last: result.int(row, 6) ?? 0)
-        }
     }
 
     /// The server's time, which is that of `failed_at`: a bound for what shall not be touched because it comes later.
@@ -50,30 +18,12 @@ public struct DeadLetterTable {
         return Date(timeIntervalSince1970: Double(time + 1) / 1000)
     }
 
-    /// The latest failures first, without their keys, values and headers.
-    public func list(_ filter: DeadLetterFilter, limit: Int, skip: Int) throws(PostgresError) -> [StoredDeadLetter] {
-        let (condition, parameters) = filter.condition()
-        let result = try connection.query(
-            """
-            SELECT \(Self.columns), NULL, NULL, NULL, NULL FROM \(name.quoted) AS d WHERE \(condition)
-            ORDER BY failed_at DESC, id DESC LIMIT \(limit) OFFSET \(skip)
-            """, parameters)
-        return (0..<result.rowCount).map { Self.letter(result, $0) }
-    }
-
-    /// One letter with all it has.
-    public func letter(_ id: Int64) throws(PostgresError) -> StoredDeadLetter? {
-        var filter = DeadLetterFilter()
-        filter.ids = [id]
-        return try read(filter, after: nil, limit: 1, bytes: .max).first
-    }
-
     /// Letters in the order of topic, partition and offset, which is the order they would have been loaded in.
     ///
     /// - Parameters:
     ///   - last: only those behind this one.
     ///   - bytes: ends before this is exceeded, but not before the first.
-    func read(
+    package func read(
         _ filter: DeadLetterFilter, after last: StoredDeadLetter?, limit: Int, bytes: Int
     ) throws(PostgresError) -> [StoredDeadLetter] {
         var (condition, parameters) = filter.condition()
@@ -102,14 +52,6 @@ public struct DeadLetterTable {
         return (0..<result.rowCount).map { Self.letter(result, $0) }
     }
 
-    /// Deletes what the filter means.
-    ///
-    /// - Returns: how many there were.
-    public func purge(_ filter: DeadLetterFilter) throws(PostgresError) -> Int {
-        let (condition, parameters) = filter.condition()
-        return try connection.query("DELETE FROM \(name.quoted) AS d WHERE \(condition)", parameters).affectedRows
-    }
-
     /// Takes letters for this transaction; who else wants them passes them over.
     ///
     /// - Returns: the ids of those that are still as they were read.
@@ -121,32 +63,6 @@ public struct DeadLetterTable {
             ORDER BY d.id FOR UPDATE OF d SKIP LOCKED
             """, [.array(letters.map(\.id)), .array(letters.map(\.attempts))])
         return Set((0..<result.rowCount).compactMap { result.int($0, 0) })
-    }
-
-    /// The rows of letters that were read from a topic, with their attempts; nil where there is none any more.
-    func rows(
-        ofCopies copies: [(message: KeptMessage, table: String)], group: String
-    ) throws(PostgresError) -> [(id: Int64, attempts: Int32)?] {
-        let result = try connection.query(
-            """
-            SELECT v.i, d.id, d.attempts FROM \(name.quoted) AS d
-            JOIN unnest($2::text[], $3::int[], $4::bigint[], $5::text[]) WITH ORDINALITY
-              AS v (topic, partition, "offset", target, i)
-              ON d.topic = v.topic AND d.partition = v.partition AND d."offset" = v."offset" AND d.target = v.target
-            WHERE d.consumer_group = $1
-            """,
-            [
-                .text(group), .array(copies.map(\.message.partition.topic)),
-                .array(copies.map(\.message.partition.partition)), .array(copies.map(\.message.offset)),
-                .array(copies.map(\.table)),
-            ])
-        var found = [(id: Int64, attempts: Int32)?](repeating: nil, count: copies.count)
-        for row in 0..<result.rowCount {
-            if let position = result.int(row, 0), let id = result.int(row, 1), let attempts = result.int(row, 2) {
-                found[Int(position) - 1] = (id, Int32(attempts))
-            }
-        }
-        return found
     }
 
     func remove(_ ids: [Int64]) throws(PostgresError) {
@@ -188,16 +104,16 @@ public struct DeadLetterTable {
 
     // MARK: Rows
 
-    private static func milliseconds(_ time: String) -> String {
+    package static func milliseconds(_ time: String) -> String {
         "round((extract(epoch FROM \(time)) * 1000)::numeric)::bigint"
     }
 
-    private static let columns = """
+    package static let columns = """
         id, consumer_group, topic, partition, "offset", \(milliseconds("\"timestamp\"")), target, reason, sqlstate,
         column_name, message, attempts, \(milliseconds("failed_at"))
         """
 
-    private static func letter(_ result: QueryResult, _ row: Int) -> StoredDeadLetter {
+    package static func letter(_ result: QueryResult, _ row: Int) -> StoredDeadLetter {
         let names = decode([String].self, result.string(row, 15))
         let values = decode([String?].self, result.string(row, 16))
         var letter = StoredDeadLetter(

@@ -14,7 +14,7 @@ public struct KeptMessage: Sendable, Equatable {
 
 extension KeptMessage {
     /// Everything of a message, copied.
-    init(_ message: borrowing Message) {
+    package init(_ message: borrowing Message) {
         var headers: [Header] = []
         message.forEachHeader { name, value in
             headers.append(Header(name: String(decoding: name, as: UTF8.self), value: value.map { Array($0) }))
@@ -26,13 +26,13 @@ extension KeptMessage {
     }
 
     /// How many bytes its value had, where it became a letter without it: it is no tombstone, and cannot be loaded.
-    var omittedBytes: String? {
+    package var omittedBytes: String? {
         headers.last { $0.name == ConnectHeader.prefix + ConnectHeader.omittedBytes }
             .map { String(decoding: $0.value ?? [], as: UTF8.self) }
     }
 
     /// Takes its own timestamp from the header that keeps it, where it became a letter that could not have it.
-    mutating func restoreTimestamp() {
+    package mutating func restoreTimestamp() {
         let name = ConnectHeader.prefix + ConnectHeader.timestamp
         guard let kept = headers.last(where: { $0.name == name }),
             let timestamp = Int64(String(decoding: kept.value ?? [], as: UTF8.self))
@@ -42,7 +42,7 @@ extension KeptMessage {
     }
 
     /// As a bound of a batch.
-    var byteCount: Int {
+    package var byteCount: Int {
         (key?.count ?? 0) + (value?.count ?? 0) + headers.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.count ?? 0) }
     }
 }

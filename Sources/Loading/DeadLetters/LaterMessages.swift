@@ -121,13 +121,13 @@ final class LaterMessages {
 }
 
 /// Today's routes, as replays ask for them.
-final class ReplayBuilders {
+package final class ReplayBuilders {
     private var builders: RowBuilders
     private var upserts: [String: [Int]] = [:]
 
     init(_ targets: [Target]) { builders = RowBuilders(targets) }
 
-    var targets: [Target] { builders.targets }
+    package var targets: [Target] { builders.targets }
 
     func builder(_ routes: [Int]) -> RowBuilder { builders.builder(ofRoutes: routes) }
 
@@ -140,7 +140,7 @@ final class ReplayBuilders {
         return found
     }
 
-    enum Way: Equatable {
+    package enum Way: Equatable {
         case routes([Int])
         /// No route takes the topic today.
         case none
@@ -151,7 +151,7 @@ final class ReplayBuilders {
     /// Where a dead letter goes today.
     ///
     /// - Parameter table: what it was meant for; empty where that is not known.
-    func way(topic: String, table: String) -> Way {
+    package func way(topic: String, table: String) -> Way {
         let candidates = routes(of: topic)
         guard !candidates.isEmpty else { return .none }
         // Where no table is known, nothing of the message is in: it goes wherever the topic goes.
@@ -165,14 +165,22 @@ final class ReplayBuilders {
 }
 
 /// A dead letter on its way back into a batch.
-struct ReplayEntry {
+package struct ReplayEntry {
     var message: KeptMessage
     /// In the order of the configuration.
     var routes: [Int]
     /// What it was meant for; empty where that is not known.
     var table: String
     /// Its row in the table of dead letters.
-    var row: Int64?
+    package var row: Int64?
     /// How often it was tried before.
-    var attempts: Int32
+    package var attempts: Int32
+
+    package init(message: KeptMessage, routes: [Int], table: String, row: Int64?, attempts: Int32) {
+        self.message = message
+        self.routes = routes
+        self.table = table
+        self.row = row
+        self.attempts = attempts
+    }
 }

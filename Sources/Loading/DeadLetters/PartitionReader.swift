@@ -2,18 +2,18 @@ import Foundation
 import Kafka
 
 /// Reads stretches of partitions without being a member of a group.
-final class PartitionReader {
-    let consumer: Consumer
+package final class PartitionReader {
+    package let consumer: Consumer
     private let wakeup: Wakeup
     private let isGivenUp: () -> Bool
     /// Without anything new for so long, the brokers count as away.
     private static let patience: Duration = .seconds(60)
-    static let timeout: Duration = .seconds(15)
+    package static let timeout: Duration = .seconds(15)
 
     /// - Parameters:
     ///   - group: whose offsets `consumer` reads and commits.
     ///   - isGivenUp: asked while it waits; a reading then ends as one that nothing came for.
-    init(
+    package init(
         _ options: LoadingOptions, group: String, isGivenUp: @escaping () -> Bool = { false }
     ) throws(KafkaError) {
         self.isGivenUp = isGivenUp
@@ -25,10 +25,10 @@ final class PartitionReader {
         consumer = try Consumer(properties: options.consumerProperties, lanes: 1, wakeup: wakeup)
     }
 
-    func close() { _ = consumer.close(until: .now + .seconds(5)) }
+    package func close() { _ = consumer.close(until: .now + .seconds(5)) }
 
     /// Reads from the first offset of each range up to the last, gaps and control records left out.
-    func read(
+    package func read(
         _ ranges: [TopicPartition: Range<Int64>], _ body: (borrowing Message) throws -> Void
     ) throws {
         let ranges = ranges.filter { !$0.value.isEmpty }

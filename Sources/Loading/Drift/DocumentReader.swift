@@ -2,17 +2,17 @@ import Records
 
 /// Looks through a whole message: what is there of the routed fields, and what else it has beside them. It takes its time,
 /// so it is for samples.
-final class DocumentReader {
+package final class DocumentReader {
     private let taken: TakenFields
     private let decoder: JSONRecordDecoder
     private let paths: Int
-    let container = JSONContainer()
+    package let container = JSONContainer()
 
     /// Members of one message that are looked at, beside the routed ones.
     private static let mostMembers = 256
 
     /// - Parameter paths: the routed fields, in the order in which `read` hands them over.
-    init(paths: [FieldPath], taken: TakenFields) {
+    package init(paths: [FieldPath], taken: TakenFields) {
         self.taken = taken
         self.paths = paths.count
         decoder = JSONRecordDecoder(paths: paths.isEmpty ? [FieldPath([])] : paths)
@@ -22,7 +22,7 @@ final class DocumentReader {
     ///   - text: must be followed by `JSONRecordDecoder.padding` readable bytes.
     ///   - other: gets the outermost fields that nobody takes.
     /// - Returns: the kinds of the routed fields; nil if this is no object.
-    func read(
+    package func read(
         _ text: UnsafeRawBufferPointer, other: (_ path: [String], _ field: Field) -> Void
     ) -> [Field.Kind]? {
         let text = text.withoutByteOrderMark

@@ -1,7 +1,7 @@
 import Logging
 
 /// What the log says of a drift: the same words each time, the fields beside them.
-struct DriftMessage {
+package struct DriftMessage {
     let text: String
     let level: Logger.Level
     /// Kept for the status page, too.
@@ -11,7 +11,7 @@ struct DriftMessage {
     private(set) var mend: String?
 
     /// Fields that one line names.
-    static let mostFields = 10
+    package static let mostFields = 10
 
     init(_ event: DriftTracker.Event) {
         isIncident = !event.isOver && !event.hasMore && (event.kind == .vanished || event.kind == .changed)

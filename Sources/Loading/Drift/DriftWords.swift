@@ -2,10 +2,15 @@ import Postgres
 import Records
 
 /// What is proposed where messages and a route drift apart. Never done by the loader itself.
-struct DriftWords {
-    let target: Target
+package struct DriftWords {
+    package let target: Target
     /// Columns that get nothing: no route fills them, or what should has not come.
     var idleColumns: [String] = []
+
+    package init(target: Target, idleColumns: [String] = []) {
+        self.target = target
+        self.idleColumns = idleColumns
+    }
 
     private var table: String { target.name.sql }
 
@@ -18,7 +23,7 @@ struct DriftWords {
     }
 
     /// The same but for underscores, or for one letter in five.
-    static func isNearly(_ column: String, _ name: String) -> Bool {
+    package static func isNearly(_ column: String, _ name: String) -> Bool {
         let (column, name) = (column.filter { $0 != "_" }, name.filter { $0 != "_" })
         if column == name { return !column.isEmpty }
         let shorter = min(column.utf8.count, name.utf8.count)
@@ -26,7 +31,7 @@ struct DriftWords {
     }
 
     /// What loads the fields.
-    func mend(for fields: [FieldProfile]) -> String {
+    package func mend(for fields: [FieldProfile]) -> String {
         var additions: [String] = []
         var mappings: [String] = []
         var isAnotherSpelling = false
@@ -73,7 +78,7 @@ struct DriftWords {
 
     // MARK: Fields that a column takes
 
-    func mendVanished(_ column: Target.Column, successor: String?) -> String {
+    package func mendVanished(_ column: Target.Column, successor: String?) -> String {
         let place = "\(target.name).\(column.name)"
         let consequence =
             if column.mending?.fixed != nil {
@@ -94,7 +99,7 @@ struct DriftWords {
     }
 
     /// - Parameter look: what shows whether such values fit the column.
-    func mendChanged(
+    package func mendChanged(
         _ column: Target.Column, to kind: FieldKinds.Kind,
         look: String = "`loader dead-letters list --since 1h` shows whether the column refuses it"
     ) -> String {

@@ -2,12 +2,12 @@ import Records
 
 /// Whether a field's values are of another kind than they were. Single odd ones are none of its business: those are dead
 /// letters, or fit.
-struct FieldKinds {
-    enum Kind: Int, CaseIterable, Sendable {
+package struct FieldKinds {
+    package enum Kind: Int, CaseIterable, Sendable {
         case boolean, number, string, array, object
 
         /// Nil for a field that has no value.
-        init?(_ kind: Field.Kind) {
+        package init?(_ kind: Field.Kind) {
             switch kind {
             case .absent, .null: return nil
             case .false, .true: self = .boolean
@@ -19,7 +19,7 @@ struct FieldKinds {
         }
 
         /// As JSON calls it.
-        var name: String { "\(self)" }
+        package var name: String { "\(self)" }
     }
 
     enum Event: Equatable {
@@ -37,13 +37,15 @@ struct FieldKinds {
     /// Those before.
     private var formerCounts = Counts()
 
-    struct Counts: Equatable {
+    package struct Counts: Equatable {
         private var values = [Int](repeating: 0, count: Kind.allCases.count)
-        private(set) var all = 0
+        package private(set) var all = 0
 
-        subscript(_ kind: Kind) -> Int { values[kind.rawValue] }
+        package init() {}
 
-        mutating func add(_ kind: Kind, _ count: Int = 1) {
+        package subscript(_ kind: Kind) -> Int { values[kind.rawValue] }
+
+        package mutating func add(_ kind: Kind, _ count: Int = 1) {
             values[kind.rawValue] += count
             all += count
         }
@@ -56,7 +58,7 @@ struct FieldKinds {
         /// Kinds that are more than an exception.
         func isUsual(_ kind: Kind) -> Bool { self[kind] * 20 > all }
 
-        var most: Kind? { all == 0 ? nil : Kind.allCases.max { self[$0] < self[$1] } }
+        package var most: Kind? { all == 0 ? nil : Kind.allCases.max { self[$0] < self[$1] } }
     }
 
     static let window = 32
@@ -101,7 +103,7 @@ struct FieldKinds {
     }
 
     /// Whether nearly all new values are of a kind that the former ones were not.
-    static func isChange(to kind: Kind, _ count: Int, of values: Int, before: Counts) -> Bool {
+    package static func isChange(to kind: Kind, _ count: Int, of values: Int, before: Counts) -> Bool {
         before.all >= fewest && values >= fewest && count * window >= values * most && !before.isUsual(kind)
     }
 }

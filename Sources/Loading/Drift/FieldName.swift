@@ -1,10 +1,10 @@
 /// Whether a field's name may be shown: not where it looks like a value, as in an object that has ids, addresses or people
 /// for names.
-enum FieldName {
+package enum FieldName {
     /// As long as a column's name can be, in bytes.
     static let longest = 63
 
-    static func isShown(_ name: String) -> Bool {
+    package static func isShown(_ name: String) -> Bool {
         guard let first = name.unicodeScalars.first, name.utf8.count <= longest,
             first.properties.isAlphabetic || "_$@".unicodeScalars.contains(first)
         else { return false }

@@ -3,7 +3,7 @@
 /// - A field is gone when it is missing in so many messages in a row that this is no chance, given the share of the messages
 ///   that had it. One in a thousand is so given twenty times as long as one that all have.
 /// - What comes and goes is told once, and its end once: each time it has to be away four times as long as ever before.
-struct FieldPresence: Equatable {
+package struct FieldPresence: Equatable {
     enum Change: Equatable { case vanished, back }
 
     /// Messages that were looked at, from the first with it to the last with it; and of those, the ones with it.
@@ -56,7 +56,7 @@ struct FieldPresence: Equatable {
 
     /// Whether a field that `seen` of `messages` had would hardly be missing in the next `gap` if nothing had changed: the
     /// chance is e⁻²⁰ at most.
-    static func isNoChance(missingIn gap: Int, seen: Int, of messages: Int) -> Bool {
+    package static func isNoChance(missingIn gap: Int, seen: Int, of messages: Int) -> Bool {
         seen >= fewest && gap * seen >= 20 * messages
     }
 }

@@ -10,7 +10,7 @@ public struct Detour: Sendable, Hashable {
     }
 
     /// The messages that are loaded already although they lie ahead of a position.
-    func loaded(aheadOf position: Int64) -> Range<Int64> {
+    package func loaded(aheadOf position: Int64) -> Range<Int64> {
         let begin = max(position, until)
         return begin..<max(begin, resume)
     }
@@ -18,7 +18,7 @@ public struct Detour: Sendable, Hashable {
 
 extension Ledger.Position {
     /// How many of these messages are loaded.
-    func loaded(of messages: Range<Int64>) -> Int64 {
+    package func loaded(of messages: Range<Int64>) -> Int64 {
         let below = messages.clamped(to: 0..<max(0, next))
         let ahead = detour.map { messages.clamped(to: $0.loaded(aheadOf: next)) }
         return Int64(below.count + (ahead?.count ?? 0))

@@ -4,39 +4,53 @@ import Postgres
 /// The table `loader.positions`: where each partition of a group stands, in the same database as its rows.
 ///
 /// Its rows change only within a batch's transaction, or here, before the first message of a partition is taken.
-struct Ledger: Sendable {
+package struct Ledger: Sendable {
     let group: String
+
+    package init(group: String) {
+        self.group = group
+    }
 
     static let table = TableName(schema: "loader", name: "positions")
 
     /// Columns of `loader.positions` that a later migration has added.
-    static let laterColumns = ["last_message", "lost_offset"]
+    package static let laterColumns = ["last_message", "lost_offset"]
 
     /// This database's own id, which goes along with a dump or a replica and differs in any other database.
-    static func mark(on connection: Connection) throws(PostgresError) -> LedgerMark? {
+    package static func mark(on connection: Connection) throws(PostgresError) -> LedgerMark? {
         let result = try connection.query("SELECT id::text FROM loader.ledger")
         guard result.rowCount == 1, let id = result.string(0, 0) else { return nil }
         return LedgerMark(ledger: id)
     }
 
     /// What the ledger knows of a partition.
-    struct Position: Equatable, Sendable {
+    package struct Position: Equatable, Sendable {
         /// The offset of the next message to load.
-        var next: Int64
+        package var next: Int64
         /// When it was last moved, in milliseconds since 1970.
-        var updatedAt: Int64 = 0
+        package var updatedAt: Int64 = 0
         /// The message before it; nil where none was loaded since the position was set.
         var last: LastMessage?
         /// A loader has found it lost and stopped, and nobody has decided since where to go on.
-        var isLost = false
+        package var isLost = false
         /// It went back by a backfill with an end.
-        var detour: Detour?
+        package var detour: Detour?
+
+        package init(
+            next: Int64, updatedAt: Int64 = 0, last: LastMessage? = nil, isLost: Bool = false, detour: Detour? = nil
+        ) {
+            self.next = next
+            self.updatedAt = updatedAt
+            self.last = last
+            self.isLost = isLost
+            self.detour = detour
+        }
     }
 
     /// Every position that this group has of the topics.
     ///
     /// - Parameter topics: nil for all that the ledger has of the group.
-    func states(
+    package func states(
         of topics: [String]?, on connection: Connection
     ) throws(PostgresError) -> [TopicPartition: Position] {
         let result = try connection.query(
@@ -70,7 +84,9 @@ struct Ledger: Sendable {
     }
 
     /// Every position that this group has of the topics.
-    func positions(of topics: [String], on connection: Connection) throws(PostgresError) -> [TopicPartition: Int64] {
+    package func positions(of topics: [String], on connection: Connection) throws(PostgresError) -> [TopicPartition:
+        Int64]
+    {
         let result = try connection.query(
             """
             SELECT topic, partition, next_offset FROM loader.positions
@@ -80,14 +96,14 @@ struct Ledger: Sendable {
     }
 
     /// Every topic that the ledger has a row of for this group, what it only remembers under a topic's place included.
-    func topics(on connection: Connection) throws(PostgresError) -> [String] {
+    package func topics(on connection: Connection) throws(PostgresError) -> [String] {
         let result = try connection.query(
             "SELECT DISTINCT topic FROM loader.positions WHERE consumer_group = $1", [.text(group)])
         return (0..<result.rowCount).compactMap { result.string($0, 0) }
     }
 
     /// Every topic that the group has a position of.
-    func loadedTopics(on connection: Connection) throws(PostgresError) -> [String] {
+    package func loadedTopics(on connection: Connection) throws(PostgresError) -> [String] {
         try topics(on: connection).filter { !LedgerMemory.isMemory($0) }
     }
 
@@ -119,7 +135,7 @@ struct Ledger: Sendable {
     }
 
     /// The same of some partitions, held where they are until the transaction ends: no member gets further meanwhile.
-    func lockedPositions(
+    package func lockedPositions(
         of partitions: [TopicPartition], on connection: Connection
     ) throws(PostgresError) -> [TopicPartition: Int64] {
         let result = try connection.query(
@@ -184,7 +200,7 @@ struct Ledger: Sendable {
 
     /// Sets positions whatever they were, for an operator who says so while no member of the group runs. One that runs
     /// after all is fenced off by its next batch.
-    func set(
+    package func set(
         _ positions: [(partition: TopicPartition, offset: Int64, detour: Detour?)], on connection: Connection
     ) throws(PostgresError) {
         _ = try connection.query(

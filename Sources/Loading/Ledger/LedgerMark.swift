@@ -2,18 +2,18 @@
 ///
 /// `loader/1 <ledger id>`: an offset without it was set by somebody else, and that is how a reset of the group is
 /// noticed; an offset with another ledger's id belongs to another database.
-struct LedgerMark: Hashable, Sendable {
+package struct LedgerMark: Hashable, Sendable {
     static let version = "loader/1"
 
     /// The UUID in `loader.ledger`, as PostgreSQL writes it.
-    var ledger: String
+    package var ledger: String
 
-    var metadata: String { "\(Self.version) \(ledger)" }
+    package var metadata: String { "\(Self.version) \(ledger)" }
 
     init(ledger: String) { self.ledger = ledger }
 
     /// Nil for metadata that is not a mark.
-    init?(metadata: String) {
+    package init?(metadata: String) {
         let parts = metadata.split(separator: " ", omittingEmptySubsequences: true)
         guard parts.count == 2, parts[0].hasPrefix("loader/") else { return nil }
         ledger = parts[1].lowercased()

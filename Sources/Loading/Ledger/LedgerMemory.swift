@@ -1,9 +1,9 @@
 import Postgres
 
 /// Rows of `loader.positions` that are no positions: what a group has done once, under names that no topic can have.
-enum LedgerMemory {
+package enum LedgerMemory {
     /// The group was set back for a deployment.
-    static let reset = "reset_on_start: "
+    package static let reset = "reset_on_start: "
     /// The group has begun with a subscription: what matches it and has no position is new.
     private static let subscription = "subscribed: "
     /// The group has loaded a topic into a table.
@@ -12,7 +12,7 @@ enum LedgerMemory {
     static func loaded(_ topic: String, into table: TableName) -> String { "\(loaded)\(table.quoted): \(topic)" }
 
     /// What such a row says; nil for any other. No topic has a colon in its name, whatever a table has.
-    static func loaded(_ memory: String) -> (topic: String, table: String)? {
+    package static func loaded(_ memory: String) -> (topic: String, table: String)? {
         guard memory.hasPrefix(loaded), let colon = memory.lastIndex(of: ":") else { return nil }
         return (
             String(memory[colon...].dropFirst(2)), String(memory[..<colon].dropFirst(loaded.count))
@@ -22,7 +22,9 @@ enum LedgerMemory {
     static func topic(of pattern: Route.TopicPattern) -> String { subscription + pattern.subscription }
 
     /// Whether a row of the ledger only remembers something.
-    static func isMemory(_ topic: String) -> Bool { [reset, subscription, loaded].contains { topic.hasPrefix($0) } }
+    package static func isMemory(_ topic: String) -> Bool {
+        [reset, subscription, loaded].contains { topic.hasPrefix($0) }
+    }
 
     /// Whether a group has begun with a subscription before: it says so, or has positions of topics that match it.
     ///
@@ -33,7 +35,7 @@ enum LedgerMemory {
     }
 
     /// Whether a topic without a position is new to a group that has begun with a route of it.
-    static func isNew(
+    package static func isNew(
         _ topic: String, _ patterns: [Route.TopicPattern], _ topics: some Sequence<String>
     ) -> Bool {
         patterns.contains { $0.matches(topic) && hasBegun($0, topics) }

@@ -3,9 +3,9 @@ import Kafka
 /// Where to begin with a partition that was assigned, decided from the ledger, the group and the watermarks alone.
 ///
 /// This is the table of `docs/delivery.md`, row by row; it does no I/O.
-struct StartPosition: Equatable, Sendable {
+package struct StartPosition: Equatable, Sendable {
     /// What has to be written into the ledger before the first message is taken.
-    enum Step: Equatable, Sendable {
+    package enum Step: Equatable, Sendable {
         case none
         /// The ledger has no position yet.
         case insert
@@ -17,22 +17,22 @@ struct StartPosition: Equatable, Sendable {
         case resume(from: Int64)
     }
 
-    var offset: Int64
-    var step: Step
+    package var offset: Int64
+    package var step: Step
     /// Whether the group's offset has to get our mark before the first message is taken, because without it a crash
     /// after the first batch would look like a reset.
     var needsMark: Bool
     /// What begins here ends before the partition's end.
-    var detour: Detour?
+    package var detour: Detour?
 
     /// What is known of one partition.
-    struct Facts: Sendable {
-        var partition: TopicPartition
+    package struct Facts: Sendable {
+        package var partition: TopicPartition
         /// The ledger's `next_offset`; nil without a row.
         var ledger: Int64?
         /// The group's offset; nil where it has none.
-        var group: CommittedOffset?
-        var watermarks: Watermarks
+        package var group: CommittedOffset?
+        package var watermarks: Watermarks
         /// Whether the group has begun before this partition, or its topic, was there.
         var isNew: Bool
         /// Whether the ledger's position counts, not what somebody has set the group to.
@@ -40,11 +40,11 @@ struct StartPosition: Equatable, Sendable {
         /// Why the ledger's position is none of this log, whatever the partition holds by now.
         var loss: Loss?
         /// The position went back by a backfill with an end.
-        var detour: Detour?
+        package var detour: Detour?
         /// No message lies between the position and the end of the detour.
         var hasReachedEnd: Bool
 
-        init(
+        package init(
             partition: TopicPartition, ledger: Int64?, group: CommittedOffset?, watermarks: Watermarks, isNew: Bool,
             loss: Loss? = nil, detour: Detour? = nil, hasReachedEnd: Bool = false
         ) {
@@ -66,22 +66,32 @@ struct StartPosition: Equatable, Sendable {
     }
 
     /// How a position that points at what the partition holds is known to be lost all the same.
-    enum Loss: Equatable, Sendable {
+    package enum Loss: Equatable, Sendable {
         /// The message before it is another than the one that was loaded.
         case anotherLog
         /// A loader has stopped for it before, and nobody has decided since.
         case remembered
     }
 
-    struct Rules: Sendable {
+    package struct Rules: Sendable {
         var mark: LedgerMark
         var offsetReset: LoadingOptions.OffsetReset
         var onLostOffsets: LoadingOptions.OnLostOffsets
         /// Whether going back would load rows of this topic twice.
         var replayDoubles: Bool
+
+        package init(
+            mark: LedgerMark, offsetReset: LoadingOptions.OffsetReset, onLostOffsets: LoadingOptions.OnLostOffsets,
+            replayDoubles: Bool
+        ) {
+            self.mark = mark
+            self.offsetReset = offsetReset
+            self.onLostOffsets = onLostOffsets
+            self.replayDoubles = replayDoubles
+        }
     }
 
-    static func decide(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
+    package static func decide(_ facts: Facts, _ rules: Rules) throws(LoadingError) -> StartPosition {
         switch (facts.ledger, facts.group) {
         case (let position, let group?):
             guard let mark = LedgerMark(metadata: group.metadata) else {

@@ -52,7 +52,7 @@ extension Standstill {
     /// What to do about it.
     ///
     /// - Parameter partition: of which it is; nil for a topic or the group.
-    func mend(_ code: KafkaErrorCode, _ partition: TopicPartition? = nil) -> String {
+    package func mend(_ code: KafkaErrorCode, _ partition: TopicPartition? = nil) -> String {
         switch reason {
         case .unreadable: Self.mend(unreadable: code, partition)
         case .refused: "give this user READ and DESCRIBE on the topic; the loader goes on by itself"

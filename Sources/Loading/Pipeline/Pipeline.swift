@@ -62,13 +62,14 @@ public final class Pipeline {
     private static let turn = 1024
 
     /// - Parameters:
-    ///   - preflight: what the start-up check has found out; its `targets` are those of the options' routes.
+    ///   - targets: the options' routes, compiled.
+    ///   - mark: the database's ledger; nil without one.
     ///   - stop: asked from signal handlers and tests.
     ///   - tracer: gets a span of each batch; nil: none are made.
     /// - Throws: for properties that librdkafka refuses.
-    public init(
-        options: LoadingOptions, preflight: Preflight, statistics: LoadingStatistics, stop: StopRequest, logger: Logger,
-        tracer: (any Tracer)? = nil
+    package init(
+        options: LoadingOptions, targets: [Target], mark: LedgerMark?, statistics: LoadingStatistics,
+        stop: StopRequest, logger: Logger, tracer: (any Tracer)? = nil
     ) throws(LoadingError) {
         self.options = options
         self.statistics = statistics
@@ -76,11 +77,11 @@ public final class Pipeline {
         self.logger = logger
         locks = LockWatch("positions", options, statistics, logger) { [stop] in stop.isRequested }
         tracing = tracer.map { BatchTracing($0, group: options.group) }
-        builders = RowBuilders(preflight.targets)
-        let nulled = preflight.targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
+        builders = RowBuilders(targets)
+        let nulled = targets.flatMap { LoadingStatistics.NulledColumn.all(of: $0) }
         statistics.update { state in for column in nulled { state.nulledValues[column, default: 0] += 0 } }
-        drift = DriftWatch(preflight.targets, statistics: statistics, logger: logger)
-        groupOffsets = GroupOffsets(metadata: preflight.mark?.metadata ?? "")
+        drift = DriftWatch(targets, statistics: statistics, logger: logger)
+        groupOffsets = GroupOffsets(metadata: mark?.metadata ?? "")
         progress = ProgressLog(statistics: statistics, options: options, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         mustBegin = options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest
@@ -604,7 +605,7 @@ public final class Pipeline {
             let connection = try Connection(
                 options.connectionOptions("check"), isGivenUp: { [stop] in stop.isRequested })
             defer { connection.close() }
-            builders.replace(try Preflight.targets(options, on: connection))
+            builders.replace(try CompiledRoutes.targets(options, on: connection))
         } catch let problems as LoadingError {
             failure = problems
             return false

@@ -3,7 +3,7 @@ import Logging
 import Postgres
 
 /// Gathers what `StartPosition` decides from, and writes down what it decided, before a message is taken.
-struct StartReader {
+package struct StartReader {
     let ledger: Ledger
     let options: LoadingOptions
     let consumer: Consumer
@@ -22,10 +22,28 @@ struct StartReader {
     /// Asked between the calls that may have to wait, so that a stop does not wait for all of them.
     let isStopping: () -> Bool
 
-    struct Result {
-        var mark: LedgerMark
-        var offsets: [TopicPartition: Int64] = [:]
-        var watermarks: [TopicPartition: Watermarks] = [:]
+    package init(
+        ledger: Ledger, options: LoadingOptions, consumer: Consumer, targets: [Target], logger: Logger,
+        subscriptions: [Route.TopicPattern] = [], isBeginning: Bool = false, strangers: [TopicPartition: Int64] = [:],
+        reached: [TopicPartition: Int64] = [:], locks: LockWatch? = nil, isStopping: @escaping () -> Bool
+    ) {
+        self.ledger = ledger
+        self.options = options
+        self.consumer = consumer
+        self.targets = targets
+        self.logger = logger
+        self.subscriptions = subscriptions
+        self.isBeginning = isBeginning
+        self.strangers = strangers
+        self.reached = reached
+        self.locks = locks
+        self.isStopping = isStopping
+    }
+
+    package struct Result {
+        package var mark: LedgerMark
+        package var offsets: [TopicPartition: Int64] = [:]
+        package var watermarks: [TopicPartition: Watermarks] = [:]
         /// What the message before each position must be.
         var last: [TopicPartition: LastMessage] = [:]
         /// Partitions that do not go on to their end.
@@ -36,7 +54,7 @@ struct StartReader {
     static let timeout: Duration = .seconds(10)
 
     /// Another member wrote a position while this one decided; to be read again.
-    struct Overtaken: Error {}
+    package struct Overtaken: Error {}
 
     /// A stop was requested; nothing begins any more.
     struct Stopped: Error {}
@@ -63,7 +81,7 @@ struct StartReader {
     /// Finds out where partitions begin, writes down what has to be, and puts the mark where it is missing.
     ///
     /// - Parameter wanted: none where a group that has been given nothing only has to begin with its subscriptions.
-    func read(_ wanted: [TopicPartition]) throws -> Result {
+    package func read(_ wanted: [TopicPartition]) throws -> Result {
         do {
             return try decide(wanted)
         } catch let error as PostgresError {

@@ -99,3 +99,19 @@ extension ColumnSource: CustomStringConvertible {
         }
     }
 }
+
+extension ColumnSource {
+    /// As a route writes it so that it is read back: dots and a leading dollar within names are escaped.
+    public var expression: String {
+        func escaped(_ path: FieldPath) -> String {
+            path.components.map { $0.replacing("\\", with: "\\\\").replacing(".", with: "\\.") }.joined(separator: ".")
+        }
+        switch self {
+        case .field(let path):
+            let text = escaped(path)
+            return text.hasPrefix("$") ? "$" + text : text
+        case .key(let path?): return "$key." + escaped(path)
+        default: return description
+        }
+    }
+}

@@ -1,7 +1,7 @@
 import Postgres
 
 /// The rights that a route lacks on its table, as one mistake with one GRANT.
-struct MissingRights {
+package struct MissingRights {
     /// Columns that may not be inserted or updated.
     var insert: [String] = []
     var update: [String] = []
@@ -42,5 +42,5 @@ struct MissingRights {
     }
 
     /// For the end of a GRANT.
-    static func grantee(_ role: String?) -> String { role.map(quoteIdentifier) ?? "the loader's role" }
+    package static func grantee(_ role: String?) -> String { role.map(quoteIdentifier) ?? "the loader's role" }
 }

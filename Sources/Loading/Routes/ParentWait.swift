@@ -30,7 +30,7 @@ extension Target {
     ///
     /// - Returns: whether only that right is missing.
     @discardableResult
-    static func findParents(
+    package static func findParents(
         _ targets: inout [Target], _ options: LoadingOptions, on connection: Connection
     ) throws(PostgresError) -> Bool {
         guard let letters = options.deadLetters.table, !targets.isEmpty else { return false }

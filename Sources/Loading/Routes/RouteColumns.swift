@@ -56,7 +56,7 @@ extension Route {
     }
 
     /// Whether the route itself says where the column comes from.
-    func names(column name: String) -> Bool { columns?.contains { $0.name == name } == true }
+    package func names(column name: String) -> Bool { columns?.contains { $0.name == name } == true }
 }
 
 /// The options that do nothing where they stand: each would be believed to.
@@ -199,7 +199,7 @@ struct ColumnOptionCheck {
 
 extension ColumnSource {
     /// A field of the value or of the key.
-    var isField: Bool {
+    package var isField: Bool {
         switch self {
         case .field, .key(.some): true
         default: false

@@ -23,7 +23,7 @@ public func snakeCased(_ name: String) -> String {
 }
 
 /// The source that a column which found nothing may have been meant for, among the fields that nobody takes.
-func likelySource(of column: String, among paths: Set<String>) -> String? {
+package func likelySource(of column: String, among paths: Set<String>) -> String? {
     let wanted = snakeCased(column)
     let folded = paths.sorted { ($0.count, $0) < ($1.count, $1) }.map { (path: $0, folded: snakeCased($0)) }
     if let same = folded.first(where: { $0.folded == wanted }) { return same.path }

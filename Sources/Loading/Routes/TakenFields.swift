@@ -1,16 +1,16 @@
 import Records
 
 /// Which fields of a message the routes of its topic take, so that it can be told which they leave.
-struct TakenFields {
+package struct TakenFields {
     private let taken: Set<[String]>
     /// What a taken path leads through: objects of which only a part is used.
     private let opened: Set<[String]>
     /// Paths that take fields of other names than their own.
     private let loose: [FieldPath]
     /// A column takes the whole message.
-    let takesAll: Bool
+    package let takesAll: Bool
 
-    init(by targets: [Target]) {
+    package init(by targets: [Target]) {
         var taken: Set<[String]> = []
         var loose: [FieldPath] = []
         var takesAll = false
@@ -29,10 +29,10 @@ struct TakenFields {
         opened = Set(taken.flatMap { path in path.indices.dropFirst().map { Array(path[..<$0]) } })
     }
 
-    func takes(_ path: [String]) -> Bool {
+    package func takes(_ path: [String]) -> Bool {
         taken.contains(path) || path.count == 1 && loose.contains { $0.takes(path[0]) }
     }
 
     /// Whether a part of the object at this path is taken.
-    func opens(_ path: [String]) -> Bool { opened.contains(path) }
+    package func opens(_ path: [String]) -> Bool { opened.contains(path) }
 }

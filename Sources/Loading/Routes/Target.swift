@@ -3,41 +3,41 @@ import Records
 
 /// A route compiled against its table's catalog: what is copied, in which order and format, and what a key does.
 package struct Target: Sendable {
-    struct Column: Sendable {
-        var name: String
-        var source: ColumnSource
-        var encoder: ColumnEncoder
-        var type: PostgresType
-        var isRequired: Bool
-        var isNotNull: Bool
+    package struct Column: Sendable {
+        package var name: String
+        package var source: ColumnSource
+        package var encoder: ColumnEncoder
+        package var type: PostgresType
+        package var isRequired: Bool
+        package var isNotNull: Bool
         /// Nil where the route takes values as they come.
-        var mending: ColumnMending?
+        package var mending: ColumnMending?
         /// The default or constant as the type's input function reads it; nil where there is none.
-        var fixedInput: String?
+        package var fixedInput: String?
         /// `json` or `jsonb`, where a whole key or value goes in as the JSON text it is.
         var isJSON: Bool
         /// The bit of this column in a row's set of those left out, for one that has a default and may be left to it.
-        var omissionBit: Int?
+        package var omissionBit: Int?
         /// The default as SQL; nil for an identity, whose next value only the server can take.
         var defaultExpression: String?
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
         var isAlwaysIdentity = false
 
-        var refusesNull: Bool { isRequired || isNotNull }
+        package var refusesNull: Bool { isRequired || isNotNull }
     }
 
-    enum Format: Sendable { case binary, text }
+    package enum Format: Sendable { case binary, text }
 
-    var route: Route
-    var table: Table
+    package var route: Route
+    package var table: Table
     /// The position of the route in the configuration.
-    var index: Int
-    var format: Format
+    package var index: Int
+    package var format: Format
     /// In the order of the COPY: the key's columns first, so that a row's key is a prefix of its bytes.
-    var columns: [Column]
+    package var columns: [Column]
     /// How many of `columns` are the key; 0 in mode `insert`, and in mode `ignore` without a key.
-    var keyCount: Int
-    var onTombstone: Route.OnTombstone
+    package var keyCount: Int
+    package var onTombstone: Route.OnTombstone
     /// How it is told that two rows have the same key, for each of its columns.
     var keyForms: [KeyForm] = []
     /// How the key's index compares, for each of its columns.
@@ -45,15 +45,15 @@ package struct Target: Sendable {
     /// What the columns of the table were when the route was compiled; see `Catalog.versions`.
     var version = Catalog.Version()
     /// What its rows refer to.
-    var foreignKeys: [ForeignKey] = []
+    package var foreignKeys: [ForeignKey] = []
     /// Which of its refused rows are dead letters only once nothing has come that they refer to.
     var wait = ParentWait()
 
-    var mode: Route.Mode { route.mode }
-    var name: TableName { table.name }
+    package var mode: Route.Mode { route.mode }
+    package var name: TableName { table.name }
     /// Whether a message without any of the routed fields is a dead letter.
     var wantsField: Bool { route.onNoFields == .deadLetter && columns.contains { $0.source.isField } }
-    var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
+    package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
     /// Columns that a message may leave to their default.
     var omissible: [Int] { columns.indices.filter { columns[$0].omissionBit != nil } }
     /// Whether keys are equal exactly when their encoded bytes are.
@@ -62,7 +62,7 @@ package struct Target: Sendable {
     var asksForSameKeys: Bool { keyForms.contains(.server) }
     /// Whether messages that are loaded once more leave no more rows than before. Without a key, mode `ignore` rests on
     /// any unique index, and one with a column that the server fills anew each time tells nothing.
-    var isReplaySafe: Bool {
+    package var isReplaySafe: Bool {
         switch mode {
         case .upsert: true
         case .insert: false

@@ -228,7 +228,7 @@ struct BatchTransaction {
 
 extension Duration {
     /// Whole milliseconds, at least 1, as PostgreSQL's settings want them.
-    var inMilliseconds: Int64 {
+    package var inMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         return max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
     }

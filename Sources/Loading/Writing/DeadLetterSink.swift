@@ -2,7 +2,7 @@ import Kafka
 import Postgres
 
 /// Where dead letters go: the table, in the batch's own transaction, and the topic, acknowledged before it commits.
-struct DeadLetterSink {
+package struct DeadLetterSink {
     let group: String
     let options: LoadingOptions.DeadLetters
     /// Set where `dead_letters.topic` is.
@@ -13,7 +13,7 @@ struct DeadLetterSink {
     private static let lotBytes = 4 << 20
     private static let lotLength = 5000
     /// What the table must have; `loader.dead_letters` has more.
-    static let columns = [
+    package static let columns = [
         "consumer_group", "topic", "partition", "offset", "timestamp", "key", "value", "header_names", "header_values",
         "target", "reason", "sqlstate", "column_name", "message", "attempts", "failed_at",
     ]
@@ -271,19 +271,19 @@ struct DeadLetterSink {
 /// Headers of a dead letter in a topic: Kafka Connect's, and those of the loader's own, all behind one prefix.
 ///
 /// https://cwiki.apache.org/confluence/display/KAFKA/KIP-298%3A+Error+Handling+in+Connect
-enum ConnectHeader {
-    static let prefix = "__connect.errors."
-    static let topic = "topic"
-    static let partition = "partition"
-    static let offset = "offset"
-    static let connectorName = "connector.name"
+package enum ConnectHeader {
+    package static let prefix = "__connect.errors."
+    package static let topic = "topic"
+    package static let partition = "partition"
+    package static let offset = "offset"
+    package static let connectorName = "connector.name"
     /// The table that the message was meant for.
-    static let table = "table"
+    package static let table = "table"
     /// The table of dead letters that holds this one as well.
-    static let letterTable = "dead.letters.table"
-    static let attempts = "attempts"
+    package static let letterTable = "dead.letters.table"
+    package static let attempts = "attempts"
     /// The message's own timestamp, in milliseconds since 1970, where the letter cannot have it.
     static let timestamp = "timestamp"
     /// How many bytes the message's value has, where the letter had to go without it.
-    static let omittedBytes = "value.bytes"
+    package static let omittedBytes = "value.bytes"
 }

@@ -2,7 +2,7 @@
 ///
 /// The row that COPY names is taken as a hint: what stands before it goes in, then it is tried by itself, and only a row
 /// that fails alone is guilty. Where no row is named, the part that was refused is halved until one row is left.
-struct RefusalSearch: Sendable, Equatable {
+package struct RefusalSearch: Sendable, Equatable {
     private let count: Int
     /// What stands before is in, or guilty.
     private(set) var position = 0
@@ -11,22 +11,22 @@ struct RefusalSearch: Sendable, Equatable {
     /// Where the last part that was refused without a name ends: there is a guilty row before.
     private var suspectsEnd: Int?
 
-    init(count: Int) { self.count = count }
+    package init(count: Int) { self.count = count }
 
-    var isDone: Bool { position == count }
+    package var isDone: Bool { position == count }
     /// Whether a refusal is being looked into, so that another one need be none of another row's.
     var isSearching: Bool { hinted != nil || suspectsEnd != nil }
 
     /// The rows to try together.
     ///
     /// - Parameter chunk: how many at most, while nothing is looked for.
-    func part(upTo chunk: Int) -> Range<Int> {
+    package func part(upTo chunk: Int) -> Range<Int> {
         if let hinted { return position..<max(hinted, position + 1) }
         if let suspectsEnd { return position..<position + max(1, (suspectsEnd - position) / 2) }
         return position..<min(position + chunk, count)
     }
 
-    mutating func loaded(_ part: Range<Int>) {
+    package mutating func loaded(_ part: Range<Int>) {
         position = part.upperBound
         if let end = suspectsEnd, end <= position { suspectsEnd = nil }
         if let row = hinted, row < position { hinted = nil }
@@ -34,7 +34,7 @@ struct RefusalSearch: Sendable, Equatable {
 
     /// - Parameter named: the row that the server named, if it named one.
     /// - Returns: the guilty row, if it is found.
-    mutating func refused(_ part: Range<Int>, naming named: Int?) -> Int? {
+    package mutating func refused(_ part: Range<Int>, naming named: Int?) -> Int? {
         if part.count == 1 {
             position = part.upperBound
             (hinted, suspectsEnd) = (nil, nil)

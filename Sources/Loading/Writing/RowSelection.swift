@@ -11,7 +11,7 @@ package struct RowReference {
     var section: Int32
     var row: Int32
     /// The message's place in the batch: the order of arrival.
-    var message: Int32
+    package var message: Int32
 }
 
 /// The rows of one target in the order of arrival, and what is left of them once only each key's last state counts.

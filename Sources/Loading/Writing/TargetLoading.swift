@@ -1,10 +1,10 @@
 import Postgres
 
 /// A refusal, with the row that the server named, if it named one.
-struct Refusal: Error {
-    var error: PostgresError
+package struct Refusal: Error {
+    package var error: PostgresError
     /// In `RowSelection.rows`.
-    var row: RowReference?
+    package var row: RowReference?
 
     /// - Parameter withRows: rows were there that the server's words may quote.
     init(error: PostgresError, withRows: Bool, row: RowReference? = nil) {
@@ -17,7 +17,7 @@ struct Refusal: Error {
 /// How a target's rows get into its table, by its mode: COPY, or COPY into a stage and on from there.
 ///
 /// One for each transaction, whose temporary tables it knows: at most two for each target.
-struct TargetLoading {
+package struct TargetLoading {
     let batch: Batch
     let connection: Connection
     /// By target: whether it has its stage, and its table of keys, and whether something may stand in them. A savepoint
@@ -27,7 +27,7 @@ struct TargetLoading {
     /// Whether the statements carry rows, so that the server's words may quote them.
     private var carriesRows = true
 
-    init(batch: Batch, connection: Connection) {
+    package init(batch: Batch, connection: Connection) {
         self.batch = batch
         self.connection = connection
     }
@@ -36,7 +36,7 @@ struct TargetLoading {
     ///
     /// - Parameter isLast: nothing follows for this target in the transaction, so nothing can be in the table by then that
     ///   was not there when it was asked about keys, but by somebody else.
-    mutating func load(
+    package mutating func load(
         _ selection: RowSelection, _ part: some Collection<Int>, isLast: Bool
     ) throws(Refusal) {
         let target = selection.target
@@ -220,7 +220,7 @@ struct TargetLoading {
     }
 
     /// Makes the temporary tables that a target may need. Before a savepoint, so that rolling back to it leaves them.
-    mutating func prepareStages(_ selection: RowSelection, _ part: some Collection<Int>) throws(PostgresError) {
+    package mutating func prepareStages(_ selection: RowSelection, _ part: some Collection<Int>) throws(PostgresError) {
         let target = selection.target
         let statements = TargetStatements(target)
         // A set of columns left out means that some rows may need defaults from the statement.

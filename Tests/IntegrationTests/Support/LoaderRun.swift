@@ -31,7 +31,9 @@ final class LoaderRun: Sendable {
                     let preflight = try Startup.preflight(options, stop: stop, statistics: statistics, logger: logger)
                 else { return }
                 let pipeline = try Pipeline(
-                    options: options, preflight: preflight, statistics: statistics, stop: stop, logger: logger)
+                    options: options, targets: preflight.targets, mark: preflight.mark, statistics: statistics,
+                    stop: stop,
+                    logger: logger)
                 try pipeline.run()
             }
             self.result.withLock { $0 = result }

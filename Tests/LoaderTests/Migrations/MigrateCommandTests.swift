@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Loader
+@testable import Operating
 
 /// `loader migrate` as it is typed.
 @Suite struct MigrateCommandTests {

@@ -1,4 +1,5 @@
 import Foundation
+import LoadingFixtures
 import Postgres
 import Records
 import Testing

@@ -1,4 +1,5 @@
 import Kafka
+import LoadingFixtures
 import Postgres
 import Records
 import TestSupport

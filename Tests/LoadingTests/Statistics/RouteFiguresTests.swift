@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import LoadingFixtures
 import Postgres
 import Testing
 

@@ -1,3 +1,4 @@
+import LoadingFixtures
 import Postgres
 import Testing
 

@@ -1,0 +1,58 @@
+import Postgres
+
+/// Routes and their tables together: what a loader works by, compiled anew whenever a table has changed.
+package enum CompiledRoutes {
+    /// The routes compiled against their tables as they are now.
+    ///
+    /// - Throws: `LoadingError` with all mistakes, or `PostgresError`.
+    package static func targets(_ options: LoadingOptions, on connection: Connection) throws -> [Target] {
+        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
+        let tables = try Catalog.tables(Array(Set(options.routes.map(\.table))), on: connection)
+        var (targets, problems) = compile(options, tables, versions, nil)
+        try Target.findParents(&targets, options, on: connection)
+        guard problems.isEmpty else { throw LoadingError(problems: problems) }
+        return targets
+    }
+
+    package static func compile(
+        _ options: LoadingOptions, _ tables: [TableName: Table], _ versions: [Catalog.Version], _ role: String?
+    ) -> ([Target], [SetupProblem]) {
+        var targets: [Target] = []
+        var problems: [SetupProblem] = []
+        for (index, route) in options.routes.enumerated() {
+            guard let table = tables[route.table] else {
+                problems.append(
+                    SetupProblem(
+                        .missingTable, at: route.label, "there is no table \(route.table)",
+                        mend: mend(missing: route)))
+                continue
+            }
+            switch table.kind {
+            case .table, .partitioned: break
+            case .foreign where route.mode == .insert: break
+            default:
+                problems.append(
+                    SetupProblem(
+                        .wrongRelation, at: route.label,
+                        "\(route.table) is no table that mode \(route.mode.rawValue) can load",
+                        mend: "name a table or a partitioned table"))
+                continue
+            }
+            switch Target.compile(route, index: index, table: table, role: role) {
+            case .success(var target):
+                target.version = versions[index]
+                targets.append(target)
+            case .failure(let found): problems += found.problems
+            }
+        }
+        return (targets, problems)
+    }
+
+    /// Whoever has no table may have one proposed by what the topic holds.
+    private static func mend(missing route: Route) -> String {
+        var topic: String?
+        if case .name(let name)? = route.topics.first { topic = name }
+        return (topic.map { "propose it with `loader infer --topic \($0) --table \(route.table) --write`, " } ?? "")
+            + "create it with `loader migrate up`, which runs the migrations, or mend `table`"
+    }
+}

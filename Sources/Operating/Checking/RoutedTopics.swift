@@ -1,0 +1,114 @@
+import Foundation
+import Kafka
+import Loading
+
+/// What the brokers show of the routes' topics: whether a start finds what it is to load. Both `run` and `check` go by it.
+public struct RoutedTopics: Sendable {
+    /// What keeps a start from going on.
+    public private(set) var problems: [SetupProblem] = []
+    public private(set) var warnings: [SetupProblem] = []
+    /// Partitions by topic, of all that the brokers show; nil where none answered.
+    public private(set) var all: [String: Int]?
+    /// The same of those that the routes take.
+    public private(set) var found: [String: Int] = [:]
+    /// Why none answered.
+    public private(set) var error: KafkaError?
+    /// Whom else to ask.
+    let admin: Admin?
+
+    /// Brokers have said so, and yet a topic that was just made may not be known to all of them.
+    private static let secondLook = 0.5
+
+    public init(_ options: LoadingOptions, timeout: Duration = .seconds(10)) {
+        do throws(KafkaError) {
+            admin = try Admin(properties: options.clientProperties)
+        } catch {
+            admin = nil
+            problems = [
+                SetupProblem(
+                    .kafka, at: "kafka.properties", "the Kafka client cannot start: \(error.reason)",
+                    mend: "see librdkafka's CONFIGURATION.md")
+            ]
+            return
+        }
+        guard let admin else { return }
+        do throws(KafkaError) {
+            var counts = try admin.partitionCounts(timeout: timeout)
+            if Self.isAnyMissing(options, among: counts) {
+                Thread.sleep(forTimeInterval: Self.secondLook)
+                counts = try admin.partitionCounts(timeout: timeout)
+            }
+            all = counts
+            find(options, among: counts)
+        } catch {
+            self.error = error
+            problems = Self.problems(options, error, admin.connectionTrouble)
+        }
+    }
+
+    private static func isAnyMissing(_ options: LoadingOptions, among all: [String: Int]) -> Bool {
+        options.routes.contains { route in
+            route.topics.contains { pattern in !all.keys.contains { pattern.matches($0) } }
+        }
+    }
+
+    private mutating func find(_ options: LoadingOptions, among all: [String: Int]) {
+        let names = all.keys.sorted()
+        // A subscription makes what it names, if brokers and client both want that.
+        let isMade = options.properties["allow.auto.create.topics"] == "true"
+        for route in options.routes {
+            for pattern in route.topics where pattern.isValid {
+                let taken = all.filter { pattern.matches($0.key) }
+                found.merge(taken) { $1 }
+                guard taken.isEmpty else { continue }
+                var problem: SetupProblem
+                switch pattern {
+                case .name(let name):
+                    let near = nearest(to: name, in: names)
+                    problem = SetupProblem(
+                        .topic, at: route.label, "the brokers show no topic \(name)",
+                        mend: (near.map { "did you mean \($0)? Else " } ?? "")
+                            + "create it, or give this user DESCRIBE and READ on it")
+                    problem.isWarning = options.waitsAtStart || isMade
+                case .expression(let expression):
+                    let near = nearest(to: expression.filter { $0.isLetter || $0.isNumber }, in: names)
+                    problem = SetupProblem(
+                        .topic, at: route.label, "no topic matches \(expression)",
+                        mend: (near.map { "there is \($0); " } ?? "")
+                            + "mend the expression, or give this user DESCRIBE and READ on the topics")
+                    problem.isWarning = options.waitsAtStart
+                }
+                problem.passing = .absent
+                if problem.isWarning {
+                    problem.mend += "; a loader waits for it"
+                    warnings.append(problem)
+                } else {
+                    problem.mend += "; to wait for topics that are still to come: --wait, or wait_at_start: true"
+                    problems.append(problem)
+                }
+            }
+        }
+    }
+
+    private static func problems(
+        _ options: LoadingOptions, _ error: KafkaError, _ trouble: KafkaErrorCode?
+    ) -> [SetupProblem] {
+        let hosts = HostLookup.hosts(ofBrokers: options.brokers)
+        let unknown = HostLookup.unknown(hosts)
+        var problems = unknown.map { host in
+            var problem = SetupProblem(
+                .kafka, at: "kafka.brokers", "there is no host \(host)", mend: "mend kafka.brokers, or the name server")
+            problem.passing = .absent
+            return problem
+        }
+        guard unknown.count < hosts.count || hosts.isEmpty else { return problems }
+        var problem = SetupProblem(
+            .kafka, at: "kafka.brokers", "no broker answers: \(error.reason) (\(error.code.name))",
+            mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
+                + "kafka.properties")
+        let isRefusal = [.authentication, .saslAuthenticationFailed, .ssl].contains(trouble) || !error.isRetriable
+        problem.passing = isRefusal ? .never : .outage
+        problems.append(problem)
+        return problems
+    }
+}

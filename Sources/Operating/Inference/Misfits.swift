@@ -1,0 +1,97 @@
+import Loading
+import Postgres
+import Records
+
+/// The values of a field that its proposed column would refuse, by kind, none of them itself.
+package struct Misfits {
+    struct Kind: Hashable {
+        var reason: EncodingFailure.Reason
+        var found: Field.Kind
+    }
+
+    private(set) var counts: [Kind: Int] = [:]
+    /// The first message with one.
+    package private(set) var first: SampledMessage.Place?
+
+    package var count: Int { counts.values.reduce(0, +) }
+
+    mutating func add(_ kind: Kind, at place: SampledMessage.Place?) {
+        counts[kind, default: 0] += 1
+        if first == nil { first = place }
+    }
+
+    /// `2 objects, 1 string that is no date`.
+    package func words(_ type: ColumnType) -> String {
+        counts.map { kind, count in (count: count, words: "\(count) \(Self.words(kind, type, isOne: count == 1))") }
+            .sorted { ($1.count, $0.words) < ($0.count, $1.words) }.map(\.words).joined(separator: ", ")
+    }
+
+    private static func words(_ kind: Kind, _ type: ColumnType, isOne: Bool) -> String {
+        let noun =
+            switch kind.found {
+            case .absent, .null: "null"
+            case .true, .false: "boolean"
+            case .number: "number"
+            case .string: "string"
+            case .array: "array"
+            case .object: "object"
+            }
+        let nouns = isOne ? noun : noun + "s"
+        return switch kind.reason {
+        case .wrongType: nouns
+        case .badSyntax, .undecodable, .noDocument: nouns + (isOne ? " that is no " : " that are no ") + type.rawValue
+        case .missingUnit: nouns + " without a unit"
+        case .outOfRange, .tooLong: nouns + " beyond \(type.rawValue)"
+        case .missingZone, .movingZone: nouns + " without a zone"
+        case .nul: nouns + " with U+0000"
+        case .invalidUTF8: nouns + (isOne ? " that is no UTF-8" : " that are no UTF-8")
+        case .null: nouns
+        }
+    }
+}
+
+/// Asks the loader's own encoders whether a proposed type takes a value, so that what is proposed loads.
+final class TypeTrial {
+    private let encoder: BinaryEncoder?
+    private var buffer = CopyBuffer()
+    private let containers = NoContainers()
+
+    init(_ proposal: TypeProposal) {
+        encoder = BinaryEncoder(
+            proposal.type.postgres,
+            options: EncodingOptions(epochUnit: proposal.unit, onNul: proposal.replacesNul ? .replace : .deadLetter))
+    }
+
+    /// Why the column would refuse the field; nil if it takes it.
+    func refusal(_ field: Field) -> Misfits.Kind? {
+        let kind: InputValue.Kind
+        switch field.kind {
+        case .absent, .null: return nil
+        case .false: kind = .false
+        case .true: kind = .true
+        case .number: kind = .number
+        case .string: kind = .string
+        case .array: kind = .array
+        case .object: kind = .object
+        }
+        buffer.removeAll()
+        do throws(EncodingFailure) {
+            try encoder?.encode(InputValue(kind, field.bytes), into: &buffer, containers: containers)
+            return nil
+        } catch {
+            return Misfits.Kind(reason: error.reason, found: field.kind)
+        }
+    }
+
+    /// None of the proposed types looks inside arrays or objects, or has its strings decoded.
+    private final class NoContainers: ContainerReader {
+        func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
+            InputValue(.string, text)
+        }
+        func bytes(
+            of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
+        ) throws(EncodingFailure) -> UnsafeRawBufferPointer { text }
+        func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] { [] }
+        func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] { [] }
+    }
+}

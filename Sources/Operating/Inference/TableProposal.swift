@@ -1,0 +1,249 @@
+import Foundation
+import Loading
+import Postgres
+import Records
+
+/// A table and a route for a topic, worked out from a sample alone.
+package struct TableProposal {
+    /// What becomes of objects within a message.
+    package enum Nesting: String, CaseIterable {
+        /// Each field of an object is a column, one level deep; what is nested deeper is `jsonb`, and so is an object whose
+        /// names are values.
+        case flatten
+        case jsonb
+    }
+
+    package enum KeyChoice: Equatable {
+        case automatic
+        case none
+        /// Fields, as a route names them, or columns.
+        case columns([String])
+    }
+
+    package struct Column {
+        package var name: String
+        var path: [String]
+        package var proposal: TypeProposal
+        package var isNotNull: Bool
+        package var field: FieldProfile
+        package var isKey = false
+        /// What of the sample it refuses.
+        package var misfits = Misfits()
+        /// As the route writes where its value comes from.
+        package var source: String { ColumnSource.field(FieldPath(path)).expression }
+    }
+
+    /// A key that was asked for and is not there.
+    package struct UnknownKey: Error {
+        package var name: String
+        package var near: String?
+    }
+
+    package let topic: String
+    package let table: TableName
+    package let profile: TopicProfile
+    /// Those of the key first.
+    package private(set) var columns: [Column] = []
+    package private(set) var key: [String] = []
+    /// Why this key, or why none.
+    package private(set) var keyReason = ""
+    /// Whether the message's key names the row, so that a tombstone can delete it.
+    private(set) var isKeyOfMessage = false
+    /// Fields that no route can name.
+    package private(set) var unroutable = 0
+    /// Messages of the sample with a value that its column refuses.
+    package private(set) var refused = 0
+
+    /// A field that every message has is NOT NULL from so many messages on.
+    static let enough = 30
+    private static let mostColumns = 1000
+
+    package init(
+        topic: String, table: TableName, _ profile: TopicProfile, nesting: Nesting = .flatten,
+        key choice: KeyChoice = .automatic, now: Date = Date()
+    ) throws(UnknownKey) {
+        self.topic = topic
+        self.table = table
+        self.profile = profile
+        var naming = ColumnNaming()
+        for field in profile.fields {
+            let isFlat = nesting == .flatten && Self.isRecord(field)
+            for leaf in isFlat ? field.children : [field] {
+                guard !leaf.path.contains(""), columns.count < Self.mostColumns else {
+                    unroutable += 1
+                    continue
+                }
+                let isAlways = leaf.values == profile.records.count && profile.records.count >= Self.enough
+                columns.append(
+                    Column(
+                        name: naming.name(for: leaf.path), path: leaf.path, proposal: TypeProposal(leaf, now: now),
+                        isNotNull: isAlways, field: leaf))
+            }
+        }
+        settleTypes()
+        // Who lets the route make NULL of what does not fit needs room for it.
+        for index in columns.indices where columns[index].misfits.count > 0 { columns[index].isNotNull = false }
+        try chooseKey(choice)
+        for index in columns.indices where key.contains(columns[index].name) {
+            columns[index].isKey = true
+            columns[index].isNotNull = true
+        }
+        let order = Dictionary(uniqueKeysWithValues: key.enumerated().map { ($1, $0) })
+        columns =
+            columns.filter(\.isKey).sorted { order[$0.name, default: 0] < order[$1.name, default: 0] }
+            + columns.filter { !$0.isKey }
+    }
+
+    package var mode: Route.Mode { key.isEmpty ? .insert : .upsert }
+
+    /// Nil: the mode's own.
+    package var onTombstone: Route.OnTombstone? {
+        // A tombstone has nothing but its key, and one that names no row deletes nothing or is a dead letter.
+        if key.isEmpty { return profile.tombstones > 0 ? .skip : nil }
+        return isKeyOfMessage ? nil : .skip
+    }
+
+    /// Whether each column takes the field of its name, so that the route need not say so.
+    package var isMappingPlain: Bool {
+        columns.allSatisfy { $0.path == [$0.name] && $0.proposal.unit == nil && !$0.proposal.replacesNul }
+            && unroutable == 0
+    }
+
+    /// An object with the same few names in every message; others are maps, whose names are values.
+    private static func isRecord(_ field: FieldProfile) -> Bool {
+        guard field.kinds == [.object], !field.children.isEmpty, field.children.count <= 16 else { return false }
+        let filled = field.children.reduce(0) { $0 + $1.present }
+        return Double(filled) >= 0.3 * Double(field.objects * field.children.count)
+    }
+
+    /// Has the loader's encoders read every value, and gives way where more than a few do not fit.
+    private mutating func settleTypes() {
+        var isSettled = columns.isEmpty
+        while !isSettled {
+            isSettled = true
+            tryTypes()
+            for index in columns.indices where columns[index].misfits.count > 0 {
+                let (proposal, misfits) = (columns[index].proposal, columns[index].misfits)
+                if !proposal.replacesNul, misfits.counts.keys.contains(where: { $0.reason == .nul }) {
+                    columns[index].proposal.replacesNul = true
+                    isSettled = false
+                } else if misfits.count > columns[index].field.tolerated, proposal.type != .jsonb {
+                    let what =
+                        "\(proposal.type.rawValue) but for \(misfits.count) of \(columns[index].field.values) values"
+                    columns[index].proposal = TypeProposal(proposal.type == .text ? .jsonb : .text, what)
+                    columns[index].proposal.isWidened = misfits.count * 10 <= columns[index].field.values
+                    isSettled = false
+                }
+            }
+        }
+    }
+
+    private mutating func tryTypes() {
+        let trials = columns.map { TypeTrial($0.proposal) }
+        var misfits = [Misfits](repeating: Misfits(), count: columns.count)
+        refused = 0
+        profile.forEachRecord(columns.map(\.path)) { message, fields in
+            var isRefused = false
+            for (index, field) in fields.enumerated() {
+                guard let kind = trials[index].refusal(field) else { continue }
+                misfits[index].add(kind, at: message.place)
+                isRefused = true
+            }
+            if isRefused { refused += 1 }
+        }
+        for index in columns.indices { columns[index].misfits = misfits[index] }
+    }
+
+    // MARK: The key
+
+    private mutating func chooseKey(_ choice: KeyChoice) throws(UnknownKey) {
+        let ofMessage = keyOfMessages()
+        switch choice {
+        case .none:
+            keyReason = "no key, as asked for"
+            return
+        case .columns(let names):
+            for name in names {
+                guard let column = columns.first(where: { $0.name == name || $0.source == name }) else {
+                    throw UnknownKey(
+                        name: name, near: nearest(to: name, in: columns.map(\.source) + columns.map(\.name)))
+                }
+                key.append(column.name)
+            }
+            keyReason = "the key that was asked for"
+            isKeyOfMessage = Set(ofMessage) == Set(key)
+            return
+        case .automatic: break
+        }
+        let unique = columns.first { column in
+            column.field.isUnique(in: profile.records.count) && Self.mayBeKey(column)
+                && TypeProposal.isIdentifier(column.path.last ?? "")
+        }
+        if !ofMessage.isEmpty {
+            key = ofMessage
+            isKeyOfMessage = true
+            keyReason = "the message's key equals \(ofMessage.joined(separator: ", ")) in every sampled message"
+            let repeats = columns.contains { key == [$0.name] && !$0.field.isUnique(in: profile.records.count) }
+            if repeats, let unique, !key.contains(unique.name) {
+                keyReason +=
+                    "; it repeats, where \(unique.name) does not: if each message is an event to keep, use "
+                    + "--key \(unique.source)"
+            }
+        } else if let unique {
+            key = [unique.name]
+            keyReason = "\(unique.name) is in every sampled message and never twice; the message's key is no field"
+        } else {
+            keyReason =
+                "no key: the message's key is no field, and no field named like an id is in every message and never twice"
+        }
+    }
+
+    private static func mayBeKey(_ column: Column) -> Bool {
+        column.proposal.type != .jsonb && !column.proposal.replacesNul && column.proposal.unit == nil
+    }
+
+    /// The columns that the messages' keys hold, in all messages.
+    private func keyOfMessages() -> [String] {
+        let scalars = columns.filter { Self.mayBeKey($0) && $0.field.values == profile.records.count }
+        guard !scalars.isEmpty, !profile.records.isEmpty else { return [] }
+        var wholes = Set(scalars.indices)
+        // The members of keys that are JSON objects; nil before the first.
+        var members: [Int]?
+        var isObject = true
+        let container = JSONContainer()
+        profile.forEachRecord(scalars.map(\.path)) { message, fields in
+            guard let key = message.key, !wholes.isEmpty || isObject else {
+                wholes = []
+                isObject = false
+                return
+            }
+            let padded = key + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+            padded.withUnsafeBytes { bytes in
+                let text = UnsafeRawBufferPointer(rebasing: bytes[..<key.count])
+                container.reset()
+                wholes = wholes.filter { fields[$0].bytes.elementsEqual(text) || Self.isQuoted(fields[$0], text) }
+                guard isObject else { return }
+                let found = key.first == UInt8(ascii: "{") ? try? container.members(of: text) : nil
+                let places = found?.map { member in
+                    scalars.firstIndex { $0.path == [member.name] }.flatMap { index in
+                        fields[index].kind == member.value.kind && fields[index].bytes.elementsEqual(member.value.bytes)
+                            ? index : nil
+                    }
+                }
+                let whole = places?.compactMap(\.self) ?? []
+                isObject = !whole.isEmpty && whole.count == found?.count && (members ?? whole) == whole
+                members = whole
+            }
+        }
+        if isObject, let members { return members.map { scalars[$0].name } }
+        // A field that is named like an id goes before one that happens to have the same value.
+        let named = wholes.sorted().first { TypeProposal.isIdentifier(scalars[$0].path.last ?? "") }
+        return (named ?? wholes.min()).map { [scalars[$0].name] } ?? []
+    }
+
+    /// A key that is a JSON string, as Kafka Connect writes them.
+    private static func isQuoted(_ field: Field, _ key: UnsafeRawBufferPointer) -> Bool {
+        field.kind == .string && key.count == field.bytes.count + 2 && key.first == UInt8(ascii: "\"")
+            && key.last == UInt8(ascii: "\"") && key.dropFirst().dropLast().elementsEqual(field.bytes)
+    }
+}

@@ -1,0 +1,65 @@
+import Loading
+
+extension StoredDeadLetter {
+    /// What to do about it.
+    package var mend: String {
+        DeadLetterMend.text(reason: reason, sqlState: sqlState, table: table, column: column)
+    }
+}
+
+/// What to do about a dead letter, by its reason.
+enum DeadLetterMend {
+    static func text(reason: String, sqlState: String?, table: String, column: String?) -> String {
+        let place = column.map { "\(table).\($0)" } ?? (table.isEmpty ? "the table" : table)
+        let replay = "then `loader dead-letters replay`"
+        switch DeadLetter.Reason(rawValue: reason) {
+        case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
+            return
+                "mend the producer; such messages fit no route, so once they are sent again: "
+                + "`loader dead-letters purge --reason \(reason)`"
+        case .wrongType, .badSyntax:
+            return
+                "change the type of \(place), say how it is to be read (`unit`, `decode`), take the column from another "
+                + "field (`columns` in the route), or let the route mend such values (`trim`, `null_if`, `on_error: null`), "
+                + replay
+        case .outOfRange, .tooLong: return "widen \(place), or set `on_error: null` for it, \(replay)"
+        case .nul: return "set `on_nul: strip` or `replace` in the route, \(replay)"
+        case .missingZone: return "set `zone` for the column or the route, \(replay)"
+        case .noFields:
+            return
+                "name the right fields in `columns`, set `names: snake_case` or `on_no_fields: load`, or purge what is not "
+                + "meant for \(table.isEmpty ? "the table" : table), \(replay)"
+        case .missingField:
+            return
+                "take `required` from \(place) (a `default` may stand for the field), or name the right field in `columns`, "
+                + replay
+        case .null:
+            return
+                "drop the NOT NULL of \(place), give it a `default` in the route if it is no key, or name the right field in "
+                + "`columns`, \(replay)"
+        case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
+        case .orderUnknown:
+            return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
+        case .noRoute: return "add a route for its topic, \(replay)"
+        case .waiting:
+            return
+                "nothing yet: a running loader loads it once what it refers to is there, or gives it up; to do it now, "
+                + "load or insert that row, \(replay)"
+        case .refused, nil: return refused(sqlState, place, replay)
+        }
+    }
+
+    private static func refused(_ sqlState: String?, _ place: String, _ replay: String) -> String {
+        switch sqlState {
+        case "23505":
+            return "another row has the same unique value: use mode ignore or upsert with that key, or purge it"
+        case "23503": return "load or insert the row it refers to, \(replay)"
+        case "23514": return "mend the check constraint of \(place), \(replay)"
+        case "23502": return "drop the NOT NULL of \(place), or fill it, \(replay)"
+        case nil:
+            return
+                "see in the server's log what ended the session that wrote to \(place), mend or upgrade that, \(replay)"
+        case let state?: return "mend what the server refused in \(place) (SQLSTATE \(state)), \(replay)"
+        }
+    }
+}
