@@ -9,21 +9,37 @@ public enum Catalog {
         try tables([name], on: connection)[name]
     }
 
-    /// Describes several tables in two round trips, and one more for each level of types made of other types. Those that
-    /// do not exist are missing from the result.
+    /// Describes several tables in two round trips, one more for each level of types made of other types, and two more where
+    /// columns have defaults. Those that do not exist are missing from the result.
     public static func tables(
         _ names: [TableName], on connection: Connection
     ) throws(PostgresError) -> [TableName: Table] {
         guard !names.isEmpty else { return [:] }
+        // With these settings, because a default is SQL that is read again: one date is another in another DateStyle.
         let found = try connection.query(
-            relationsStatement, [.array(names.map(\.schema)), .array(names.map { $0.name as String? })])
+            Connection.Statement(
+                relationsStatement, [.array(names.map(\.schema)), .array(names.map { $0.name as String? })]),
+            with: ValueSettings.written)
         var relations: [(name: TableName, row: RelationRow)] = []
         for row in 0..<found.rowCount {
             guard let ordinal = found.int(row, 0) else { continue }
             relations.append((names[Int(ordinal) - 1], try decode(RelationRow.self, found.json(row, 1))))
         }
         let types = try types(usedIn: Set(relations.flatMap { $0.row.columns.map(\.typeKey) }), on: connection)
-        return Dictionary(relations.map { ($0.name, $0.row.table(types)) }) { first, _ in first }
+        var tables = relations.map { $0.row.table(types) }
+        var candidates: [ConstantDefault.Candidate] = []
+        var places: [(table: Int, column: Int)] = []
+        for (table, relation) in relations.enumerated() {
+            for (column, row) in relation.row.columns.enumerated() {
+                guard let candidate = row.constantDefault(types) else { continue }
+                candidates.append(candidate)
+                places.append((table, column))
+            }
+        }
+        for (place, constant) in zip(places, try ConstantDefault.found(among: candidates, on: connection)) {
+            tables[place.table].columns[place.column].constantDefault = constant
+        }
+        return Dictionary(zip(relations, tables).map { ($0.name, $1) }) { first, _ in first }
     }
 
     /// Reads types and the types they are made of, level by level. A recursive query would do it at once, but the planner
@@ -88,15 +104,26 @@ public enum Catalog {
                     'isNotNull', c.attnotnull, 'identity', c.attidentity, 'isGenerated', c.attgenerated <> '',
                     'default', CASE WHEN c.attgenerated = '' AND c.attidentity = '' THEN coalesce(
                         -- A default names no column, so the relation does not matter; named, it would be locked.
-                        (SELECT pg_get_expr(d.adbin, 0) FROM pg_catalog.pg_attrdef d
-                         WHERE d.adrelid = c.attrelid AND d.adnum = c.attnum),
+                        pg_get_expr(own.adbin, 0),
                         (SELECT coalesce(pg_get_expr(t.typdefaultbin, 0),
                                          quote_literal(t.typdefault) || '::' || format_type(t.oid, c.atttypmod))
                          FROM pg_catalog.pg_type t WHERE t.oid = c.atttypid)) END,
+                    'hasOwnDefault', own.oid IS NOT NULL,
+                    -- What it stands on, but for what every server has: oids of types, and 0 for all else.
+                    'defaultNeeds', (
+                        SELECT coalesce(json_agg(DISTINCT CASE WHEN p.refclassid = 'pg_catalog.pg_type'::regclass
+                                                               THEN p.refobjid::bigint ELSE 0 END), '[]')
+                        FROM pg_catalog.pg_depend p
+                        WHERE p.deptype = 'n' AND p.objsubid = 0
+                          AND p.refclassid <> 'pg_catalog.pg_namespace'::regclass
+                          AND p.classid = CASE WHEN own.oid IS NULL THEN 'pg_catalog.pg_type'::regclass
+                                               ELSE 'pg_catalog.pg_attrdef'::regclass END
+                          AND p.objid = coalesce(own.oid, c.atttypid)),
                     'mayInsert', w.usable AND has_column_privilege(w.oid, c.attnum, 'INSERT'),
                     'mayUpdate', w.usable AND has_column_privilege(w.oid, c.attnum, 'UPDATE')
                 ) ORDER BY c.attnum), '[]')
                 FROM pg_catalog.pg_attribute c
+                LEFT JOIN pg_catalog.pg_attrdef own ON own.adrelid = c.attrelid AND own.adnum = c.attnum
                 WHERE c.attrelid = w.oid AND c.attnum > 0 AND NOT c.attisdropped),
             'indexes', (
                 SELECT coalesce(json_agg(json_build_object(
@@ -166,7 +193,8 @@ public enum Catalog {
     private static let typesStatement = """
         SELECT json_build_object(
             'oid', t.oid::bigint, 'modifier', used.modifier, 'name', t.typname, 'kind', t.typtype,
-            'formatted', format_type(t.oid, used.modifier), 'isNotNull', t.typnotnull,
+            'formatted', format_type(t.oid, used.modifier), 'unmodified', format_type(t.oid, -1),
+            'send', CASE WHEN t.typsend <> 0 THEN t.typsend::text END, 'isNotNull', t.typnotnull,
             'base', nullif(t.typbasetype, 0)::bigint, 'baseModifier', t.typtypmod,
             'element', (SELECT e.oid::bigint FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid),
             'labels', (
@@ -205,6 +233,10 @@ private struct TypeRow: Decodable {
     var name: String
     var kind: String
     var formatted: String
+    /// As `formatted`, without the modifier.
+    var unmodified: String
+    /// The function that writes its values in binary.
+    var send: String?
     var isNotNull: Bool
     var base: UInt32?
     var baseModifier: Int32
@@ -220,6 +252,14 @@ private struct TypeRow: Decodable {
         if let element { return [TypeKey(oid: element, modifier: modifier)] }
         return (attributes ?? []).map { TypeKey(oid: $0.type, modifier: $0.modifier) }
     }
+
+    /// This type and all that it is made of.
+    func whole(_ types: [TypeKey: TypeRow]) -> [TypeRow] {
+        [self] + parts.compactMap { types[$0] }.flatMap { $0.whole(types) }
+    }
+
+    /// Whether the text of a value changes with the settings, or with the name of what it means: `regclass`.
+    var hasMovingText: Bool { oid < 16384 && (name.hasPrefix("reg") || name == "money") }
 
     /// Ends, because the server lets no type contain itself.
     func type(_ types: [TypeKey: TypeRow]) -> PostgresType {
@@ -260,10 +300,29 @@ private struct RelationRow: Decodable {
         var identity: String
         var isGenerated: Bool
         var `default`: String?
+        /// The default is the column's own, and not its type's.
+        var hasOwnDefault: Bool
+        var defaultNeeds: [UInt32]
         var mayInsert: Bool
         var mayUpdate: Bool
 
         var typeKey: TypeKey { TypeKey(oid: type, modifier: modifier) }
+
+        /// The default, if it can only change along with the column or its type, which `Catalog.versions` shows. Of what
+        /// stands on more, as on a function of one's own, nothing would tell that.
+        func constantDefault(_ types: [TypeKey: TypeRow]) -> ConstantDefault.Candidate? {
+            guard let expression = `default`, let type = types[typeKey], hasOwnDefault || type.kind == "d" else {
+                return nil
+            }
+            let parts = type.whole(types)
+            guard !parts.contains(where: \.hasMovingText), Set(defaultNeeds).isSubset(of: parts.map(\.oid)) else {
+                return nil
+            }
+            var base = type
+            while let next = base.base.flatMap({ types[TypeKey(oid: $0, modifier: base.baseModifier)] }) { base = next }
+            // Without the modifier: COPY refuses what is too long for it, and a cast would cut it off.
+            return ConstantDefault.Candidate(value: "(\(expression))::\(base.unmodified)", send: base.send)
+        }
     }
 
     struct Index: Decodable {

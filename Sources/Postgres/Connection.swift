@@ -98,19 +98,28 @@ public final class Connection {
     /// Carries out one statement with parameters, unnamed, so that no prepared statement stays behind.
     public func query(_ sql: String, _ parameters: [QueryParameter] = []) throws(PostgresError) -> QueryResult {
         try checkStatement(sql)
-        if let lockPatience, transactionStatus == .idle {
-            return try query(Statement(sql, parameters), lockPatience: lockPatience)
-        }
+        if lockPatience != nil, transactionStatus == .idle { return try query(Statement(sql, parameters), with: []) }
         return try complete(collect(wasSent: send(sql, parameters)))
     }
 
-    /// In a transaction of its own, since behind a pooler a setting of the session is somebody else's a moment later.
-    private func query(_ statement: Statement, lockPatience: Duration) throws(PostgresError) -> QueryResult {
-        let (seconds, attoseconds) = lockPatience.components
-        let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+    /// Carries out one statement with settings of its own. In a transaction they hold until its end; outside of one it gets
+    /// one, since behind a pooler a setting of the session is somebody else's a moment later.
+    func query(
+        _ statement: Statement, with settings: [(name: String, value: String)]
+    ) throws(PostgresError) -> QueryResult {
+        var settings = settings.map { "set_config('\($0.name)', '\($0.value)', true)" }
+        guard transactionStatus == .idle else {
+            _ = try query("SELECT " + settings.joined(separator: ", "))
+            return try query(statement.sql, statement.parameters)
+        }
+        if let lockPatience {
+            let (seconds, attoseconds) = lockPatience.components
+            let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
+            settings.append("set_config('lock_timeout', '\(milliseconds)ms', true)")
+        }
         let answer = try pipeline([
             Statement("BEGIN ISOLATION LEVEL READ COMMITTED"),
-            Statement("SELECT set_config('lock_timeout', '\(milliseconds)ms', true)"), statement, Statement("COMMIT"),
+            Statement("SELECT " + settings.joined(separator: ", ")), statement, Statement("COMMIT"),
         ])
         if let failure = answer.failure {
             if isOpen, transactionStatus != .idle { try execute("ROLLBACK") }

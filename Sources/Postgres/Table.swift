@@ -40,6 +40,8 @@ public struct Table: Sendable, Hashable {
         public var isNotNull: Bool
         /// The expression of the column's default, or of its type's; identity and generated columns have none here.
         public var defaultExpression: String?
+        /// What it comes to, if that is the same for each row until the column or its type changes.
+        public var constantDefault: ConstantDefault?
         public var identity: Identity
         /// GENERATED ALWAYS AS (…) STORED: nobody may write it.
         public var isGenerated: Bool
@@ -49,13 +51,15 @@ public struct Table: Sendable, Hashable {
 
         public init(
             name: String, number: Int16, type: PostgresType, isNotNull: Bool = false, defaultExpression: String? = nil,
-            identity: Identity = .none, isGenerated: Bool = false, mayInsert: Bool = true, mayUpdate: Bool = true
+            constantDefault: ConstantDefault? = nil, identity: Identity = .none, isGenerated: Bool = false,
+            mayInsert: Bool = true, mayUpdate: Bool = true
         ) {
             self.name = name
             self.number = number
             self.type = type
             self.isNotNull = isNotNull
             self.defaultExpression = defaultExpression
+            self.constantDefault = constantDefault
             self.identity = identity
             self.isGenerated = isGenerated
             self.mayInsert = mayInsert

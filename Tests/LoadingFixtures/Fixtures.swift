@@ -29,11 +29,13 @@ extension Table {
 extension Table.Column {
     package static func made(
         _ name: String, _ type: PostgresType = .text, isNotNull: Bool = false, default expression: String? = nil,
-        identity: Identity = .none, isGenerated: Bool = false, mayInsert: Bool = true, mayUpdate: Bool = true
+        constant: ConstantDefault? = nil, identity: Identity = .none, isGenerated: Bool = false, mayInsert: Bool = true,
+        mayUpdate: Bool = true
     ) -> Table.Column {
         Table.Column(
-            name: name, number: 1, type: type, isNotNull: isNotNull, defaultExpression: expression, identity: identity,
-            isGenerated: isGenerated, mayInsert: mayInsert, mayUpdate: mayUpdate)
+            name: name, number: 1, type: type, isNotNull: isNotNull, defaultExpression: expression,
+            constantDefault: constant, identity: identity, isGenerated: isGenerated, mayInsert: mayInsert,
+            mayUpdate: mayUpdate)
     }
 }
 

@@ -20,6 +20,8 @@ package struct Target: Sendable {
         package var omissionBit: Int?
         /// The default as SQL; nil for an identity, whose next value only the server can take.
         var defaultExpression: String?
+        /// The default as a field of COPY in the target's format, where it is the same for each row.
+        var defaultField: [UInt8]?
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
         var isAlwaysIdentity = false
 
@@ -56,6 +58,8 @@ package struct Target: Sendable {
     package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
     /// Columns that a message may leave to their default.
     var omissible: [Int] { columns.indices.filter { columns[$0].omissionBit != nil } }
+    /// Whether a row may leave out something that only the server can fill in.
+    var leavesToServer: Bool { columns.contains { $0.omissionBit != nil && $0.defaultField == nil } }
     /// Whether keys are equal exactly when their encoded bytes are.
     var isKeyBytewise: Bool { keyForms.allSatisfy { $0 == .bytes } }
     /// Whether only the server can tell which rows share a key, as with `citext`.
@@ -208,6 +212,7 @@ extension Target {
                     isNotNull: found.isNotNull || key.contains(column.name), mending: mended?.mending,
                     fixedInput: mended?.input, isJSON: found.type.isJSON, omissionBit: bit,
                     defaultExpression: found.defaultExpression,
+                    defaultField: bit.flatMap { _ in found.constantDefault?.field(isBinary: format == .binary) },
                     isAlwaysIdentity: found.identity == .always))
         }
         guard problems.isEmpty else { return .failure(SetupProblems(problems)) }

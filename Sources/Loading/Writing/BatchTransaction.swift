@@ -194,16 +194,14 @@ struct BatchTransaction {
             ("lock_timeout", "\(lockTimeout)ms"),
             ("statement_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
             // Compiling a statement takes longer than it saves: each runs once a batch.
-            ("jit", "off"),
-            // How the server reads a value must not hang on a default of the role or the database.
-            ("TimeZone", "UTC"), ("DateStyle", "ISO, MDY"), ("IntervalStyle", "postgres"), ("array_nulls", "on"),
-            ("xmloption", "content"), ("standard_conforming_strings", "on"), ("row_security", "on"),
+            ("jit", "off"), ("row_security", "on"),
             // The loader ends a session itself when it has to.
             ("exit_on_error", "off"),
             // A loader whose host vanished must not keep its locks until the kernel's two hours are over.
             ("tcp_keepalives_idle", "10"), ("tcp_keepalives_interval", "5"), ("tcp_keepalives_count", "3"),
             ("idle_in_transaction_session_timeout", "\(database.statementTimeout.inMilliseconds)ms"),
         ]
+        settings += ValueSettings.read
         if connection.serverVersion >= 140_000 { settings.append(("client_connection_check_interval", "10s")) }
         if connection.serverVersion >= 170_000 { settings.append(("transaction_timeout", "0")) }
         if !database.synchronousCommit { settings.append(("synchronous_commit", "off")) }

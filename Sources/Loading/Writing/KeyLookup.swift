@@ -13,7 +13,7 @@ enum KeyLookup {
 
     /// Whether rows may bypass ON CONFLICT, and enough of them.
     static func pays(for group: RowGroup, _ target: Target) -> Bool {
-        target.keyCount > 0 && group.mixed.isEmpty && group.rows.count >= fewestRows
+        target.keyCount > 0 && group.inserting(target).mixed.isEmpty && group.rows.count >= fewestRows
             && (target.table.kind == .table || target.table.kind == .partitioned)
     }
 

@@ -15,7 +15,7 @@ struct RowSource {
     func send(_ group: RowGroup, to stream: borrowing CopyInStream) throws(PostgresError) {
         var scratch = CopyBuffer(capacity: 160 << 10)
         if target.format == .binary { BinaryCopy.appendHeader(to: &scratch) }
-        if group.mixed.isEmpty {
+        if group.mixed.isEmpty, group.filled.isEmpty {
             try sendWhole(group.rows, &scratch, to: stream)
         } else {
             try sendFilledUp(group, &scratch, to: stream)
@@ -55,8 +55,8 @@ struct RowSource {
         }
     }
 
-    /// Sends rows with all of the group's columns, nulls in place of those that a row leaves out, and behind them which
-    /// nulls are a row's own.
+    /// Sends rows with all of the group's columns, defaults or nulls in place of those that a row leaves out, and behind them
+    /// which nulls are a row's own.
     private func sendFilledUp(
         _ group: RowGroup, _ scratch: inout CopyBuffer, to stream: borrowing CopyInStream
     ) throws(PostgresError) {
@@ -64,8 +64,15 @@ struct RowSource {
         let format = target.format
         let words = target.nullWords(of: group)
         var nulls = [UInt64](repeating: 0, count: omissions.wordCount)
-        let columns = group.columns.map {
-            (bit: target.columns[$0].omissionBit, isNullable: group.nullable.contains($0))
+        var constants = CopyBuffer(capacity: 1024)
+        let columns = group.columns.map { index in
+            let start = constants.count
+            let constant = group.filled.contains(index) ? target.columns[index].defaultField : nil
+            constant?.withUnsafeBytes { constants.append($0) }
+            return (
+                bit: target.columns[index].omissionBit, isNullable: group.nullable.contains(index),
+                constant: constant.map { _ in start..<constants.count }
+            )
         }
         for reference in group.rows {
             let entry = row(reference)
@@ -75,7 +82,8 @@ struct RowSource {
             var isFirst = true
             for column in columns {
                 if let bit = column.bit, omissions.contains(entry.omission, bit) {
-                    scratch.append(field: nil, isFirst: isFirst, format)
+                    let constant = column.constant.map { UnsafeRawBufferPointer(rebasing: constants.bytes[$0]) }
+                    scratch.append(field: constant, isFirst: isFirst, format)
                 } else {
                     let field = fields.next()
                     scratch.append(field: field, isFirst: isFirst, format)

@@ -122,7 +122,7 @@ package struct TargetLoading {
     ) throws(Refusal) {
         guard let found = try foundKeys(group.rows, source, statements), found.contains(false) else { return }
         try run("SAVEPOINT loader_new")
-        var new = group
+        var new = group.inserting(source.target)
         new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
         do throws(Refusal) {
             try copy(new, source, statements.copy(new))
@@ -225,7 +225,8 @@ package struct TargetLoading {
         let statements = TargetStatements(target)
         // A set of columns left out means that some rows may need defaults from the statement.
         let needsStage =
-            target.mode != .insert || target.table.mayMakeTemporary && (selection.omissions?.count ?? 1) > 1
+            target.mode != .insert
+            || target.leavesToServer && target.table.mayMakeTemporary && (selection.omissions?.count ?? 1) > 1
         if needsStage, stages[target.index] == nil {
             try connection.execute(statements.createStage)
             stages[target.index] = false

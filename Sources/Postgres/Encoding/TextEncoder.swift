@@ -306,7 +306,7 @@ extension ColumnForm {
 
 extension CopyBuffer {
     /// Escapes what separates fields and rows in text COPY, from `start` on.
-    fileprivate mutating func escapeForCopy(from start: Int) {
+    mutating func escapeForCopy(from start: Int) {
         guard let first = firstControlOrBackslash(from: start) else { return }
         escape(from: first) { byte in
             switch byte {

@@ -162,6 +162,41 @@ struct TargetStatementsTests {
         #expect(merge.contains(#""a" = coalesce(s."a", t."a")"#))
     }
 
+    private func constant(_ name: String, _ value: String) -> Table.Column {
+        .made(name, default: "'\(value)'", constant: .value(text: value, binary: Array(value.utf8)))
+    }
+
+    @Test("what has a constant default tears no group apart, and an upsert of rows that are there leaves it alone")
+    func constants() throws {
+        let columns: [Table.Column] = [
+            .made("id", .int8), constant("a", "x"), constant("b", ""), .made("c", default: "f()"),
+        ]
+        let values = [
+            #"{"id": 1, "a": 1, "c": 1}"#, #"{"id": 2, "b": null}"#, #"{"id": 3, "a": null, "b": 2}"#, #"{"id": 4}"#,
+            #"{"id": 5, "b": 1, "c": 2}"#,
+        ]
+        for mode in [Route.Mode.insert, .ignore] {
+            let target = try target(mode, columns, key: ["id"])
+            #expect(groups(values, target) == ["id,a,b,c//: 0 4", "id,a,b//: 1 2 3"])
+        }
+        let target = try target(.upsert, columns, key: ["id"])
+        #expect(groups(values, target) == ["id,a,b,c/a,b/a,b: 0 4", "id,a,b/a,b/a,b: 1 2 3"])
+        let group = RowGroup(rows: [], columns: [0, 1, 2, 3], mixed: [1, 2, 3], nullable: [2, 3]).inserting(target)
+        #expect(group.filled == [1, 2] && group.mixed == [3] && group.nullable == [3])
+        #expect(group.inserting(target).filled == [1, 2])
+    }
+
+    @Test("constant defaults are filled in as COPY wants them")
+    func fields() {
+        let tab = ConstantDefault.value(text: "a\t\\N", binary: [1, 2])
+        #expect(tab.field(isBinary: true) == [0, 0, 0, 2, 1, 2])
+        #expect(tab.field(isBinary: false) == Array(#"a\t\\N"#.utf8))
+        #expect(ConstantDefault.null.field(isBinary: true) == [255, 255, 255, 255])
+        #expect(ConstantDefault.null.field(isBinary: false) == Array(#"\N"#.utf8))
+        #expect(ConstantDefault.value(text: "", binary: nil).field(isBinary: true) == nil)
+        #expect(ConstantDefault.value(text: "", binary: nil).field(isBinary: false) == [])
+    }
+
     @Test("rows with and without an identity are two groups, because no statement can take its next value")
     func identityGroups() throws {
         let target = try target(.insert, optional + [.made("n", .int8, isNotNull: true, identity: .byDefault)])
