@@ -1,5 +1,3 @@
-import CRdKafka
-
 /// Finds out whether any broker answers, when something has made that doubtful.
 ///
 /// librdkafka tells that all brokers are down by comparing two counts, and its handle of the group's coordinator is now
@@ -8,21 +6,22 @@ import CRdKafka
 /// timer when all is well.
 final class BrokerProbe: @unchecked Sendable {
     // Unchecked: everything mutable is touched only under the thread's lock.
-    private let client: KafkaClient
+    private let query: TopicQuery
     private let wakeup: Wakeup
-    private var shared: (isDoubtful: Bool, isAway: Bool, topic: String?) = (false, false, nil)
+    /// Doubts are counted, so that one that comes while the brokers are asked is not over with their answer.
+    private var shared: (doubts: Int, settled: Int, isAway: Bool, topic: String?) = (0, 0, false, nil)
     /// Questions in a row that a connected broker has not answered.
     private var silences = 0
-    let thread = ClientThread()
+    private let thread = ClientThread()
 
-    /// For how long no broker answers before that is an outage, in milliseconds: one that restarts at once is none.
-    private static let patience: Int32 = 3000
+    /// For how long no broker answers before that is an outage: one that restarts at once is none.
+    private static let patience = Duration.seconds(3)
     private static let silencesOfAnOutage = 3
 
     init(client: KafkaClient, wakeup: Wakeup) {
-        self.client = client
+        query = TopicQuery(client: client, operation: "looking for a broker", timeout: Self.patience)
         self.wakeup = wakeup
-        thread.start("broker-probe") { [self] in ask() }
+        client.start(thread, named: "broker-probe") { [self] in ask() }
     }
 
     /// Whether no broker answered when last asked; `wakeup` rings when that changes.
@@ -35,30 +34,34 @@ final class BrokerProbe: @unchecked Sendable {
     }
 
     /// Has the brokers asked.
-    func doubt() { thread.locked { shared.isDoubtful = true } }
+    func doubt() { thread.locked { shared.doubts += 1 } }
+
+    /// Whether something has been doubted that no broker's answer has settled yet.
+    var isDoubtful: Bool { thread.locked { shared.doubts > shared.settled } }
 
     private func ask() {
-        guard thread.sleep(while: { !shared.isDoubtful && !shared.isAway }) else { return }
-        thread.locked { shared.isDoubtful = false }
-        var metadata: UnsafePointer<rd_kafka_metadata>?
-        // Of one topic, by its name: asked for all that it knows, librdkafka allows the brokers to create what has been
-        // deleted.
-        let topic = topic.flatMap { rd_kafka_topic_new(client.handle, $0, nil) }
-        let code = rd_kafka_metadata(client.handle, topic == nil ? 1 : 0, topic, &metadata, Self.patience)
-        if let topic { rd_kafka_topic_destroy(topic) }
-        if let metadata { rd_kafka_metadata_destroy(metadata) }
+        guard thread.sleep(while: { shared.doubts == shared.settled && !shared.isAway }) else { return }
+        let (doubts, topic) = thread.locked { (shared.doubts, shared.topic) }
         let isAway: Bool
-        if code == RD_KAFKA_RESP_ERR__TIMED_OUT {
+        var isSettled = true
+        do throws(KafkaError) {
+            if let topic { _ = try query.topic(topic) } else { _ = try query.all() }
+            silences = 0
+            isAway = false
+        } catch  where error.code == .timedOut {
             // A host that has vanished counts as connected for a minute; the next question may go to another one.
             silences += 1
             isAway = silences >= Self.silencesOfAnOutage || thread.locked { shared.isAway }
-            if !isAway { thread.locked { shared.isDoubtful = true } }
-        } else {
+            isSettled = isAway
+        } catch {
             silences = 0
-            isAway = code != RD_KAFKA_RESP_ERR_NO_ERROR
+            isAway = true
         }
         let hasChanged = thread.locked {
-            defer { shared.isAway = isAway }
+            defer {
+                shared.isAway = isAway
+                if isSettled { shared.settled = doubts }
+            }
             return isAway != shared.isAway
         }
         if hasChanged { wakeup.ring() }

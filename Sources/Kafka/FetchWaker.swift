@@ -11,6 +11,11 @@ struct FetchWaker {
     private let messageCost: Int
     private var left: Int
 
+    /// One for a client of these properties; nil where this librdkafka goes on by itself, within `fetch.queue.backoff.ms`.
+    static func ifNeeded(_ properties: [(String, String)]) -> FetchWaker? {
+        KafkaLibrary.supports(property: "fetch.queue.backoff.ms") ? nil : FetchWaker(properties)
+    }
+
     /// - Parameter properties: the client's.
     init(_ properties: [(String, String)]) {
         func value(_ name: String) -> Int? { properties.last { $0.0 == name }.flatMap { Int($0.1) } }

@@ -10,11 +10,6 @@ public enum GroupProbe {
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {}
     }
 
-    /// What librdkafka and the group go over by themselves.
-    private static let passing: Set<KafkaErrorCode> = [
-        .illegalGeneration, .unknownMember, .rebalanceInProgress, .memberIDRequired, .assignmentLost,
-    ]
-
     /// Joins and leaves. Nothing is fetched or committed; a group without members and offsets is gone at once.
     ///
     /// - Parameters:
@@ -27,7 +22,7 @@ public enum GroupProbe {
         byGroup group: String, topics: [String], properties: [(String, String)], timeout: Duration
     ) throws(KafkaError) -> KafkaError? {
         let own = properties.filter { $0.0 != "group.instance.id" && $0.0 != "group.id" } + [("group.id", group)]
-        let consumer = try Consumer(properties: own, lanes: 1, wakeup: Wakeup())
+        let consumer = try Consumer(properties: own, queues: 1, wakeup: Wakeup())
         let ear = Ear()
         consumer.delegate = ear
         let deadline = ContinuousClock.now + timeout
@@ -36,7 +31,7 @@ public enum GroupProbe {
         while !ear.isIn, ContinuousClock.now < deadline {
             while let message = consumer.serve() {
                 guard let code = message.errorCode, message.topic.isEmpty else { continue }
-                if code.isRetriable || passing.contains(code) { continue }
+                if code.isRetriable || code.isOfRebalance { continue }
                 return consumer.fatalError
                     ?? KafkaError(code: code, operation: "joining a group", reason: message.errorReason)
             }

@@ -2,62 +2,113 @@ import CRdKafka
 import Foundation
 import Synchronization
 
-/// The owner of one of librdkafka's handles: how it is configured, where its log goes, and how it ends.
+/// The owner of one of librdkafka's handles: what it is made of, where its log and its callbacks lead, which threads ask
+/// on it, and how it ends. Consumer, producer, admin and reader each stand on one.
 ///
 /// Any thread may use the handle, by librdkafka's contract; what lives on it (queues, topics) is destroyed before it.
 package final class KafkaClient: Sendable {
+    /// What a handle is for, which decides what librdkafka is asked to tell.
+    package enum Role: Sendable {
+        /// Consumes as a member of a group: errors and rebalances, on whichever thread serves the group.
+        case member
+        /// Asks and orders, in no group: errors, on whichever thread polls.
+        case admin
+        /// Reads and asks, in no group. Nobody serves it, so nothing is told: what waited to be would only pile up.
+        case reader
+        /// Writes: what became of each message, to the message's own `Ticket`, on whichever thread polls.
+        case producer
+
+        // An admin is a consumer, too: a producer's requests for metadata allow the brokers to create the topics that they
+        // name, and a topic that was deleted would be there again because somebody has looked whether it is.
+        fileprivate var type: rd_kafka_type_t { self == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER }
+    }
+
     package nonisolated(unsafe) let handle: OpaquePointer
-    /// What the callbacks are led to: it must outlive the handle.
-    private let callbacks: (any AnyObject & Sendable)?
+    /// What librdkafka's opaque pointer leads to: it must outlive the handle.
+    let callbacks: KafkaCallbacks
     /// For SASL's PLAIN and SCRAM; empty without.
     let credentials: (username: String, password: String)
-    private let isDestroyed = Mutex(false)
+
+    private struct State {
+        var threads: [ClientThread] = []
+        /// No thread begins any more.
+        var isEnding = false
+        var isDestroyed = false
+    }
+
+    private let state = Mutex(State())
 
     /// How long a client that nobody waits for may take to end.
     private static let patience = Duration.seconds(5)
 
-    /// - Parameters:
-    ///   - properties: librdkafka's, in order.
-    ///   - callbacks: the opaque pointer of the callbacks that `configure` sets.
+    /// - Parameter properties: librdkafka's, in order. Those of a group are left out for whoever is in none.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    package init(
-        _ type: rd_kafka_type_t, _ properties: [(String, String)], callbacks: (any AnyObject & Sendable)? = nil,
-        configure: (OpaquePointer) -> Void = { _ in }
-    ) throws(KafkaError) {
+    package init(_ role: Role, _ properties: [(String, String)]) throws(KafkaError) {
+        let properties = role == .member ? properties : properties.filter { !Self.isOfGroup($0.0) }
         let configuration = try KafkaConfiguration(properties)
-        KafkaLog.take(from: configuration.pointer, properties)
-        if let callbacks {
-            // Unretained: this client owns it until the handle is gone.
-            rd_kafka_conf_set_opaque(configuration.pointer, Unmanaged.passUnretained(callbacks).toOpaque())
-        }
-        configure(configuration.pointer)
-        self.callbacks = callbacks
+        KafkaLog.receive(from: configuration.pointer, properties)
+        callbacks = KafkaCallbacks()
+        callbacks.register(in: configuration.pointer, for: role)
         func value(_ name: String) -> String { properties.last { $0.0 == name }?.1 ?? "" }
         credentials = (value("sasl.username"), value("sasl.password"))
-        handle = try configuration.makeClient(type)
+        handle = try configuration.makeClient(role.type)
+    }
+
+    private static func isOfGroup(_ property: String) -> Bool {
+        property.hasPrefix("group.") || property.hasPrefix("partition.assignment")
     }
 
     deinit { destroy(until: .now + Self.patience) }
 
-    /// The error after which the client can do no more; nil while there is none.
-    func fatalError(operation: String) -> KafkaError? {
+    // MARK: Errors
+
+    /// The error after which the client can do no more, with its real cause; nil while there is none.
+    func fatalError(operation: String) -> KafkaError? { Self.fatalError(of: handle, operation: operation) }
+
+    static func fatalError(of handle: OpaquePointer?, operation: String) -> KafkaError? {
         var reason = ReasonBuffer()
         let code = reason.fill { rd_kafka_fatal_error(handle, $0, $1) }
         guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
         return KafkaError(code: KafkaErrorCode(code), operation: operation, reason: reason.text, isFatal: true)
     }
 
-    /// Frees the handle, on a thread of its own: librdkafka waits in there for its threads, of which one may be looking up
-    /// a name, and before 2.6.1 for ever once a topic was deleted whose messages it held (its issue 4486).
+    // MARK: Threads
+
+    /// Starts a thread that asks on this handle, unless the client is about to end.
+    func start(_ thread: ClientThread, named name: String, turn: @escaping @Sendable () -> Void) {
+        let mayStart = state.withLock { state in
+            if !state.isEnding { state.threads.append(thread) }
+            return !state.isEnding
+        }
+        if mayStart { thread.start(name, turn: turn) }
+    }
+
+    /// Has the threads stop, and none begin any more. They may still be asking when this returns.
+    func stopThreads() {
+        let threads = state.withLock { state in
+            state.isEnding = true
+            return state.threads
+        }
+        for thread in threads { thread.stop() }
+    }
+
+    /// Whether all threads have ended after `stopThreads()`, by a moment.
+    func waitForThreads(until deadline: ContinuousClock.Instant) -> Bool {
+        state.withLock { $0.threads }.allSatisfy { $0.waitForEnd(until: deadline) }
+    }
+
+    // MARK: The end
+
+    /// Stops the threads and frees the handle, on a thread of its own: librdkafka waits in there for its threads, of which
+    /// one may be looking up a name, and before 2.6.1 for ever once a topic was deleted whose messages it held (its issue
+    /// 4486).
     ///
     /// - Returns: whether it has gone. If not, it is left to the end of the process, and nothing more may be done with it.
     @discardableResult
     func destroy(flags: Int32 = 0, until deadline: ContinuousClock.Instant) -> Bool {
-        let isFirst = isDestroyed.withLock { isDestroyed in
-            defer { isDestroyed = true }
-            return !isDestroyed
-        }
-        guard isFirst else { return true }
+        guard markDestroyed() else { return true }
+        stopThreads()
+        guard waitForThreads(until: deadline) else { return false }
         nonisolated(unsafe) let handle = handle
         let callbacks = callbacks
         let end = End()
@@ -72,7 +123,15 @@ package final class KafkaClient: Sendable {
     }
 
     /// Leaves the handle to the end of the process: somebody may still be using it.
-    func abandon() { isDestroyed.withLock { $0 = true } }
+    func abandon() { _ = markDestroyed() }
+
+    /// - Returns: whether this call did it.
+    private func markDestroyed() -> Bool {
+        state.withLock { state in
+            defer { state.isDestroyed = true }
+            return !state.isDestroyed
+        }
+    }
 
     /// Whether a thread has come to its end.
     private final class End: @unchecked Sendable {
@@ -93,12 +152,5 @@ package final class KafkaClient: Sendable {
                 return hasCome
             }
         }
-    }
-}
-
-extension [(String, String)] {
-    /// Those of a client that is in no group.
-    var withoutGroup: [(String, String)] {
-        filter { !$0.0.hasPrefix("group.") && !$0.0.hasPrefix("partition.assignment") }
     }
 }

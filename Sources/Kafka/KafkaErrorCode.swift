@@ -47,10 +47,7 @@ extension KafkaErrorCode {
     public static let queueFull = KafkaErrorCode(RD_KAFKA_RESP_ERR__QUEUE_FULL)
     public static let waitingForCoordinator = KafkaErrorCode(RD_KAFKA_RESP_ERR__WAIT_COORD)
     public static let systemResource = KafkaErrorCode(RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE)
-    public static let assignPartitions = KafkaErrorCode(RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
-    public static let revokePartitions = KafkaErrorCode(RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
     public static let authentication = KafkaErrorCode(RD_KAFKA_RESP_ERR__AUTHENTICATION)
-    public static let noOffset = KafkaErrorCode(RD_KAFKA_RESP_ERR__NO_OFFSET)
     public static let autoOffsetReset = KafkaErrorCode(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
     public static let maxPollExceeded = KafkaErrorCode(RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
     public static let fatal = KafkaErrorCode(RD_KAFKA_RESP_ERR__FATAL)
@@ -82,7 +79,6 @@ extension KafkaErrorCode {
     public static let groupNotFound = KafkaErrorCode(RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
     /// The brokers lack the call.
     public static let unsupportedFeature = KafkaErrorCode(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
-    public static let groupNotEmpty = KafkaErrorCode(RD_KAFKA_RESP_ERR_NON_EMPTY_GROUP)
     public static let fencedInstance = KafkaErrorCode(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
 }
 
@@ -91,6 +87,11 @@ extension KafkaErrorCode {
     ///
     /// https://kafka.apache.org/protocol#protocol_error_codes
     public var isRetriable: Bool { Self.retriable.contains(self) }
+
+    /// Whether it only says that the group is about to give its partitions anew.
+    public var isOfRebalance: Bool {
+        [.illegalGeneration, .unknownMember, .rebalanceInProgress, .memberIDRequired, .assignmentLost].contains(self)
+    }
 
     private static let retriable: Set<KafkaErrorCode> = [
         .transport, .resolve, .allBrokersDown, .timedOut, .messageTimedOut, .queueFull, .waitingForCoordinator,

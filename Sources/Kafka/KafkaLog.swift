@@ -33,7 +33,7 @@ public enum KafkaLog {
     public static func send(to take: (@Sendable (Line) -> Void)?) { state.withLock { $0.take = take } }
 
     /// Leads a client's log here.
-    static func take(from configuration: OpaquePointer, _ properties: [(String, String)]) {
+    static func receive(from configuration: OpaquePointer, _ properties: [(String, String)]) {
         state.withLock { state in
             for (name, value) in properties where isSecret(name) && value.utf8.count >= 4 {
                 state.secrets.insert(value)

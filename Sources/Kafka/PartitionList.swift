@@ -39,15 +39,15 @@ public struct CommittedOffset: Sendable, Hashable {
 }
 
 /// The owner of librdkafka's list of partitions with offsets.
-final class PartitionList {
-    let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+package final class PartitionList {
+    package let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
 
     init(capacity: Int) {
         // librdkafka's own allocation ends the process when memory is out, so there is no nil.
         pointer = rd_kafka_topic_partition_list_new(Int32(clamping: capacity))
     }
 
-    convenience init(_ partitions: [(TopicPartition, Int64)]) {
+    package convenience init(_ partitions: [(TopicPartition, Int64)]) {
         self.init(capacity: partitions.count)
         for (partition, offset) in partitions { add(partition.topic, partition.partition).pointee.offset = offset }
     }
@@ -72,18 +72,32 @@ final class PartitionList {
         rd_kafka_topic_partition_list_add(pointer, topic, partition)
     }
 
-    /// The list's offsets as values.
+    /// What a list says of one partition.
+    struct Answer {
+        var offset: CommittedOffset
+        /// `none` where all is well.
+        var code: KafkaErrorCode
+    }
+
+    /// What a list says, be it ours or one that librdkafka lends us.
+    static func answers(of list: UnsafePointer<rd_kafka_topic_partition_list_t>) -> [Answer] {
+        UnsafeBufferPointer(start: list.pointee.elems, count: Int(list.pointee.cnt))
+            .map { Answer(offset: CommittedOffset($0), code: KafkaErrorCode($0.err)) }
+    }
+
+    /// The offsets of a list.
     ///
     /// - Throws: the first partition's error.
-    func offsets(operation: String) throws(KafkaError) -> [CommittedOffset] {
-        var result: [CommittedOffset] = []
-        for index in 0..<Int(pointer.pointee.cnt) {
-            let element = pointer.pointee.elems[index]
-            let offset = CommittedOffset(element)
-            if let error = KafkaError(element.err, operation: operation, at: offset.partition) { throw error }
-            result.append(offset)
+    package static func offsets(
+        of list: UnsafePointer<rd_kafka_topic_partition_list_t>, operation: String
+    ) throws(KafkaError) -> [CommittedOffset] {
+        let answers = answers(of: list)
+        if let refused = answers.first(where: { $0.code != .none }) {
+            let place = refused.offset.partition
+            throw KafkaError(
+                code: refused.code, operation: operation, topic: place.topic, partition: place.partition)
         }
-        return result
+        return answers.map(\.offset)
     }
 }
 

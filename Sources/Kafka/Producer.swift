@@ -1,5 +1,4 @@
 import CRdKafka
-import Synchronization
 
 /// Writes messages to topics, and tells of each whether the brokers have acknowledged it.
 ///
@@ -9,32 +8,20 @@ import Synchronization
 /// Any thread may call any method. Each message belongs to a `Delivery`, so whoever waits does so for exactly its own, and
 /// nobody takes another's outcome.
 public final class Producer: Sendable {
-    private let owner: KafkaClient
-    private var client: OpaquePointer { owner.handle }
+    private let client: KafkaClient
 
     /// - Parameter properties: librdkafka's, in order; those given overrule `acks=all` and `enable.idempotence=true`.
     /// - Throws: for a property or a combination that librdkafka refuses.
     public init(properties: [(String, String)]) throws(KafkaError) {
-        owner = try KafkaClient(
-            RD_KAFKA_PRODUCER, [("acks", "all"), ("enable.idempotence", "true")] + properties
-        ) { configuration in
-            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, _ in
-                // librdkafka reports each message that it has taken once, whatever becomes of it.
-                guard let message = message?.pointee, let opaque = message._private else { return }
-                Unmanaged<Ticket>.fromOpaque(opaque).takeRetainedValue().settle(message)
-            }
-        }
+        client = try KafkaClient(.producer, [("acks", "all"), ("enable.idempotence", "true")] + properties)
     }
 
     /// Gives up what is not acknowledged yet.
     deinit {
-        rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
+        rd_kafka_purge(client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         // Serves the reports of the purge, which need no broker.
-        rd_kafka_flush(client, 1000)
+        rd_kafka_flush(client.handle, 1000)
     }
-
-    /// How many messages of all deliveries wait to be sent or acknowledged.
-    public var outstandingCount: Int { Int(rd_kafka_outq_len(client)) }
 
     /// Queues a message, of which everything is copied. Waits while the queue is full.
     ///
@@ -61,9 +48,9 @@ public final class Producer: Sendable {
                 throw error
             }
             // Serves the delivery reports that make room. It ends: librdkafka fails a message after message.timeout.ms.
-            rd_kafka_poll(client, 100)
+            rd_kafka_poll(client.handle, 100)
         }
-        rd_kafka_poll(client, 0)
+        rd_kafka_poll(client.handle, 0)
         return ticket.message
     }
 
@@ -99,7 +86,7 @@ public final class Producer: Sendable {
         while delivery.underWayCount > 0 {
             guard ContinuousClock.now < deadline, !(isGivenUp?() ?? false) else { return false }
             // Short, for another thread may be given the reports of these messages.
-            rd_kafka_poll(client, 20)
+            rd_kafka_poll(client.handle, 20)
         }
         return true
     }
@@ -150,9 +137,9 @@ public final class Producer: Sendable {
                 // Freed by librdkafka with the message, or by us if it does not take the message.
                 let list = headers.isEmpty ? nil : Self.makeHeaders(headers)
                 if let list { append(RD_KAFKA_VTYPE_HEADERS) { $0.u.headers = list } }
-                guard let refusal = rd_kafka_produceva(client, arguments.baseAddress, count) else { return nil }
+                guard let refusal = rd_kafka_produceva(client.handle, arguments.baseAddress, count) else { return nil }
                 if let list { rd_kafka_headers_destroy(list) }
-                return owner.fatalError(operation: "produce")
+                return client.fatalError(operation: "produce")
                     ?? KafkaError(taking: refusal, operation: "produce", topic: topic, partition: partition)
             }
         }

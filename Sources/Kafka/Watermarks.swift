@@ -19,18 +19,14 @@ public struct Watermarks: Sendable, Hashable {
 
     /// Puts the leaders' answers together.
     ///
-    /// - Throws: where a partition has not both of its ends: one that was not answered still holds the number that was
-    ///   asked with, and looks like a position that was lost.
+    /// - Throws: a partition's error, and where a partition has not both of its ends.
     static func all(
-        of partitions: [TopicPartition], low: [CommittedOffset], high: [CommittedOffset], operation: String
+        of partitions: [TopicPartition], low: OffsetQuery.Answers, high: OffsetQuery.Answers, operation: String
     ) throws(KafkaError) -> [TopicPartition: Watermarks] {
-        func answered(_ offsets: [CommittedOffset]) -> [TopicPartition: Int64] {
-            Dictionary(offsets.filter { $0.offset >= 0 }.map { ($0.partition, $0.offset) }, uniquingKeysWith: { $1 })
-        }
-        let (low, high) = (answered(low), answered(high))
+        if let refusal = low.refusal ?? high.refusal { throw refusal }
         var result: [TopicPartition: Watermarks] = [:]
         for partition in partitions {
-            guard let first = low[partition], let end = high[partition] else {
+            guard let first = low.offsets[partition], let end = high.offsets[partition] else {
                 throw KafkaError(
                     code: KafkaErrorCode(RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE), operation: operation,
                     reason: "its leader has not answered", topic: partition.topic, partition: partition.partition)
@@ -58,14 +54,10 @@ extension [TopicPartition: Watermarks] {
         of partitions: [TopicPartition], properties: [(String, String)], timeout: Duration
     ) throws(KafkaError) {
         guard !partitions.isEmpty else { return }
-        let client = try KafkaClient(
-            RD_KAFKA_CONSUMER, properties.withoutGroup + [("isolation.level", "read_uncommitted")])
-        let operation = "reading the ends of the partitions"
-        let list = PartitionList(partitions.map { ($0, SpecialOffset.end) })
-        let code = rd_kafka_offsets_for_times(client.handle, list.pointer, timeout.milliseconds)
-        if let error = KafkaError(code, operation: operation) { throw error }
-        let ends = try list.offsets(operation: operation)
-        let found = try Watermarks.all(of: partitions, low: ends, high: ends, operation: operation)
+        let client = try KafkaClient(.reader, properties + [("isolation.level", "read_uncommitted")])
+        let query = OffsetQuery(client: client, operation: "reading the ends of the partitions", timeout: timeout)
+        let ends = try query.ask(.end, of: partitions)
+        let found = try Watermarks.all(of: partitions, low: ends, high: ends, operation: query.operation)
         for (partition, end) in found {
             guard let known = self[partition] else { continue }
             self[partition] = Watermarks(low: known.low, high: known.high, logEnd: end.high)

@@ -27,7 +27,7 @@ public final class MockCluster: Sendable {
                 code: .invalidArgument, operation: "start of the mock cluster",
                 reason: "1 to 100 brokers, not \(brokers)")
         }
-        let client = try KafkaClient(RD_KAFKA_PRODUCER, [("client.id", "mock-cluster")])
+        let client = try KafkaClient(.producer, [("client.id", "mock-cluster")])
         guard let cluster = rd_kafka_mock_cluster_new(client.handle, Int32(brokers)) else {
             throw KafkaError(code: .systemResource, operation: "start of the mock cluster")
         }

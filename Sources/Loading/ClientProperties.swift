@@ -11,7 +11,7 @@ extension LoadingOptions {
             ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true"),
             // Brokers that are back should not wait ten seconds for the loader.
             ("reconnect.backoff.max.ms", "2000"),
-            // Small, because the fetches are kept going while it is full; see `Consumer.keepFetching`.
+            // Small, because the fetches are kept going while it is full; see `FetchWaker`.
             ("queued.max.messages.kbytes", "6144"), ("fetch.max.bytes", "6291456"),
             // A new topic of a regular expression is to be found within ten seconds, a new partition within a minute: the
             // first costs the brokers a list of all topics each time.

@@ -203,7 +203,7 @@ struct LedgerStartTests {
             let options = scenario.options
             let given = scenario.place(0)
             let read = try await onThread {
-                let consumer = try Consumer(properties: options.consumerProperties, lanes: 1, wakeup: Wakeup())
+                let consumer = try Consumer(properties: options.consumerProperties, queues: 1, wakeup: Wakeup())
                 defer { consumer.close() }
                 return try StartReader(
                     ledger: Ledger(group: options.group), options: options, consumer: consumer, targets: [],

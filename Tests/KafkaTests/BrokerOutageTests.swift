@@ -10,15 +10,18 @@ struct BrokerOutageTests {
         /// What was told, in order: true when no broker answered.
         var told: [Bool] = []
         var isAssigned = false
+        /// How many errors were reported.
+        var errors = 0
 
         func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) { isAssigned = true }
         func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {}
-        func consumer(_ consumer: Consumer, reports error: KafkaError) {}
+        func consumer(_ consumer: Consumer, reports error: KafkaError) { errors += 1 }
         func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) { told.append(error != nil) }
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {}
     }
 
-    /// A member of a group at two brokers, the second of which coordinates it.
+    /// A member of a group at two brokers, the first of which leads its partition and the second coordinates it: it is
+    /// connected to both.
     private final class Member {
         let broker: Broker
         let mock: MockCluster
@@ -31,23 +34,26 @@ struct BrokerOutageTests {
             let topic = Broker.randomName("topic")
             let group = Broker.randomName("group")
             try broker.createTopic(topic, partitions: 1)
+            try mock.setLeader(1, of: TopicPartition(topic: topic, partition: 0))
             try mock.setCoordinator(2, ofGroup: group)
             consumer = try Consumer(
-                properties: broker.properties([("group.id", group)] + properties), lanes: 1, wakeup: Wakeup())
+                properties: broker.properties([("group.id", group)] + properties), queues: 1, wakeup: Wakeup())
             consumer.delegate = ear
             try consumer.subscribe(to: [topic])
-            try await serve(for: .seconds(60)) { ear.isAssigned }
-            #expect(ear.isAssigned)
+            try await serve { ear.isAssigned }
+            let place = TopicPartition(topic: topic, partition: 0)
+            try consumer.assign([(place, 0, 0)], restarting: [place])
+            // Its end comes from the leader.
+            try await serve { consumer.take(from: 0)?.errorCode == .endOfPartition }
         }
 
         deinit { consumer.close(until: .now + .seconds(1)) }
 
         /// Without keeping one of the few threads that Swift runs tasks on.
-        func serve(for time: Duration, until isDone: () -> Bool) async throws {
-            let deadline = ContinuousClock.now + time
-            while !isDone(), ContinuousClock.now < deadline {
+        func serve(until isDone: () -> Bool) async throws {
+            try await eventually("the member has heard of it", within: .seconds(90)) {
                 _ = consumer.serve()
-                try await Task.sleep(for: .milliseconds(20))
+                return isDone()
             }
         }
     }
@@ -56,14 +62,15 @@ struct BrokerOutageTests {
     func allAway(order: [Int32]) async throws {
         let member = try await Member()
         for broker in order {
+            let before = member.ear.errors
             try member.mock.setDown(broker)
-            try await member.serve(for: .milliseconds(300)) { false }
+            try await member.serve { member.ear.errors > before }
         }
         if order.isEmpty { try member.mock.setDown() }
-        try await member.serve(for: .seconds(60)) { member.ear.told == [true] }
+        try await member.serve { !member.ear.told.isEmpty }
         #expect(member.ear.told == [true])
         try member.mock.setUp()
-        try await member.serve(for: .seconds(60)) { member.ear.told == [true, false] }
+        try await member.serve { member.ear.told.count > 1 }
         #expect(member.ear.told == [true, false])
     }
 
@@ -71,10 +78,10 @@ struct BrokerOutageTests {
     func silence() async throws {
         let member = try await Member([("socket.timeout.ms", "1000")])
         try member.mock.setRoundTripTime(.seconds(600))
-        try await member.serve(for: .seconds(90)) { member.ear.told == [true] }
+        try await member.serve { !member.ear.told.isEmpty }
         #expect(member.ear.told == [true])
         try member.mock.setRoundTripTime(.zero)
-        try await member.serve(for: .seconds(90)) { member.ear.told == [true, false] }
+        try await member.serve { member.ear.told.count > 1 }
         #expect(member.ear.told == [true, false])
     }
 
@@ -82,8 +89,10 @@ struct BrokerOutageTests {
     func oneAway() async throws {
         let member = try await Member()
         try member.mock.setDown(2)
-        try await member.serve(for: .seconds(8)) { !member.ear.told.isEmpty }
+        // Whatever is heard of it is doubted, and the other broker's answer settles that.
+        try await member.serve { member.ear.errors > 0 && member.consumer.brokerProbe?.isDoubtful == false }
         #expect(member.ear.told.isEmpty)
+        #expect(member.consumer.brokerProbe?.isAway == false)
     }
 
     /// Such a thread would go on using a client that is no more.
@@ -91,9 +100,12 @@ struct BrokerOutageTests {
     func whileClosing() async throws {
         let member = try await Member()
         try member.mock.setDown()
-        // Errors wait in the group's queue, since nobody serves it.
-        try await Task.sleep(for: .milliseconds(500))
+        try await eventually("errors wait in the group's queue, since nobody serves it") {
+            member.consumer.groupQueue.length > 0
+        }
+        #expect(member.consumer.brokerProbe == nil)
         #expect(member.consumer.close(until: .now + .seconds(30)))
-        #expect(member.consumer.threads.allSatisfy { $0.waitForEnd(until: .now) })
+        #expect(member.consumer.brokerProbe != nil)
+        #expect(member.consumer.client.waitForThreads(until: .now))
     }
 }

@@ -31,7 +31,7 @@ struct ConsumerCommitTests {
             place = TopicPartition(topic: Broker.randomName("topic"), partition: 0)
             try broker.createTopic(place.topic, partitions: 1)
             consumer = try Consumer(
-                properties: broker.properties([("group.id", group)]), lanes: 1, wakeup: Wakeup())
+                properties: broker.properties([("group.id", group)]), queues: 1, wakeup: Wakeup())
             consumer.delegate = answers
         }
 

@@ -1,4 +1,3 @@
-import CRdKafka
 import Synchronization
 import TestSupport
 import Testing
@@ -13,19 +12,20 @@ struct KafkaClientTests {
 
     @Test("a client that cannot end is given up at the deadline")
     func destroy() throws {
-        let client = try KafkaClient(RD_KAFKA_PRODUCER, [("debug", "generic")]) { configuration in
-            // It says what it does while it ends, and waits until that is said.
-            rd_kafka_conf_set_log_cb(configuration) { _, _, _, text in
-                guard let text, String(cString: text).contains("erminating") else { return }
-                Self.gate.withLock { while !Self.isOpen.load(ordering: .acquiring) { Self.gate.wait() } }
-            }
+        let name = Broker.randomName("client")
+        // It says what it does while it ends, and waits until that is said.
+        KafkaLog.send { line in
+            guard line.client.hasPrefix(name), line.text.contains("erminating") else { return }
+            Self.gate.withLock { while !Self.isOpen.load(ordering: .acquiring) { Self.gate.wait() } }
         }
+        defer { KafkaLog.send(to: nil) }
+        let client = try KafkaClient(.producer, [("debug", "generic"), ("client.id", name)])
         #expect(!client.destroy(until: .now + .milliseconds(200)))
         Self.gate.withLock {
             Self.isOpen.store(true, ordering: .releasing)
             Self.gate.broadcast()
         }
-        let other = try KafkaClient(RD_KAFKA_PRODUCER, [])
+        let other = try KafkaClient(.producer, [])
         #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
     }
 
@@ -47,7 +47,7 @@ struct KafkaClientTests {
         let secret = Broker.randomName("secret")
         // The group has the secret in its name, which many lines have.
         let client = try KafkaClient(
-            RD_KAFKA_CONSUMER,
+            .member,
             broker.properties([
                 ("debug", "broker,cgrp"), ("client.id", name), ("sasl.password", secret), ("group.id", secret),
             ]))
@@ -77,7 +77,7 @@ struct KafkaClientTests {
                 properties: broker.properties([
                     ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "queue"),
                     ("queued.max.messages.kbytes", "1024"),
-                ]), lanes: 1, wakeup: Wakeup())
+                ]), queues: 1, wakeup: Wakeup())
             defer { consumer.close() }
             let place = TopicPartition(topic: topic, partition: 0)
             try consumer.assign([(place, 0, 0)], restarting: [place])

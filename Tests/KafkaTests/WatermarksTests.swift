@@ -7,8 +7,12 @@ import Testing
 struct WatermarksTests {
     private let places = (0..<2).map { TopicPartition(topic: "t", partition: $0) }
 
-    private func offsets(_ values: Int64...) -> [CommittedOffset] {
-        zip(places, values).map { CommittedOffset(partition: $0, offset: $1, metadata: "") }
+    private func offsets(_ values: Int64...) -> OffsetQuery.Answers {
+        let answers = zip(places, values).map { place, value in
+            PartitionList.Answer(
+                offset: CommittedOffset(partition: place, offset: value, metadata: ""), code: .none)
+        }
+        return OffsetQuery.Answers(answers, operation: "asking")
     }
 
     @Test("a partition whose leader has not answered is an error that passes, not a position")
@@ -28,6 +32,24 @@ struct WatermarksTests {
         }
     }
 
+    @Test("a partition that its leader refuses is left out of what is known, and is an error where all must be")
+    func refused() throws {
+        let answers = OffsetQuery.Answers(
+            [
+                PartitionList.Answer(
+                    offset: CommittedOffset(partition: places[0], offset: 7, metadata: ""), code: .none),
+                PartitionList.Answer(
+                    offset: CommittedOffset(partition: places[1], offset: 9, metadata: ""),
+                    code: .topicAuthorizationFailed),
+            ], operation: "asking")
+        #expect(answers.offsets == [places[0]: 7])
+        #expect(answers.refusal?.code == .topicAuthorizationFailed && answers.refusal?.partition == 1)
+        let error = #expect(throws: KafkaError.self) {
+            try Watermarks.all(of: places, low: offsets(0, 0), high: answers, operation: "asking")
+        }
+        #expect(error == answers.refusal)
+    }
+
     @Test("an open transaction hides what follows it from consumers, but the log ends where it ends")
     func openTransaction() async throws {
         let broker = try Broker.sharedReal()
@@ -40,7 +62,7 @@ struct WatermarksTests {
             let consumer = try Consumer(
                 properties: broker.properties([
                     ("group.id", Broker.randomName("group")), ("isolation.level", "read_committed"),
-                ]), lanes: 1, wakeup: Wakeup())
+                ]), queues: 1, wakeup: Wakeup())
             defer { consumer.close() }
             var marks = try consumer.watermarks([place], timeout: .seconds(30))
             #expect(marks[place]?.high == 5)

@@ -87,6 +87,11 @@ public final class DeadLetterReplay {
     private let isGivenUp: () -> Bool
     package var outcome = Outcome()
 
+    /// For a question to the brokers.
+    package static let timeout = Duration.seconds(15)
+    /// Without anything new for so long, the brokers count as away.
+    private static let patience = Duration.seconds(60)
+
     /// Messages that may be read while a loader waits, and how often it is tried to get there before.
     private static let smallRest: Int64 = 10_000
     private static let readings = 5
@@ -105,8 +110,6 @@ public final class DeadLetterReplay {
         self.logger = logger
         connection = try Connection(options.connectionOptions(role), isGivenUp: isGivenUp)
     }
-
-    deinit { reader?.close() }
 
     /// Reads the routes' tables as they are now.
     package func readRoutes() throws {
@@ -183,9 +186,7 @@ public final class DeadLetterReplay {
     private func laterMessages(_ entries: [ReplayEntry], group: String) throws -> LaterMessages? {
         let needed = entries.contains { entry in entry.routes.contains { builders.targets[$0].mode == .upsert } }
         guard needed, !overwrites else { return nil }
-        let reader = try self.reader ?? PartitionReader(options, group: options.group, isGivenUp: isGivenUp)
-        self.reader = reader
-        let later = LaterMessages(reader, builders.targets, builders)
+        let later = LaterMessages(try messages(), builders.targets, builders)
         let known = try connection.query("SELECT to_regclass('loader.positions') IS NOT NULL").bool(0, 0) ?? false
         try later.look(for: entries) { offsets in
             guard let name = options.deadLetters.table else { return [:] }
@@ -201,10 +202,21 @@ public final class DeadLetterReplay {
                 if rest < Self.smallRest { break }
             }
         } else {
-            let offsets = try reader.consumer.committed(later.partitions, timeout: PartitionReader.timeout)
-            try later.read(to: offsets.mapValues(\.offset))
+            let offsets = try Admin(properties: options.clientProperties).committedOffsets(
+                ofGroup: options.group, partitions: later.partitions, timeout: Self.timeout)
+            try later.read(to: Dictionary(offsets.map { ($0.partition, $0.offset) }, uniquingKeysWith: { $1 }))
         }
         return later
+    }
+
+    /// What reads messages again, without being a member of a group.
+    package func messages() throws(KafkaError) -> PartitionReader {
+        if let reader { return reader }
+        let made = try PartitionReader(
+            properties: options.consumerProperties, patience: .each(Self.patience), mayBeGone: false,
+            isGivenUp: isGivenUp)
+        reader = made
+        return made
     }
 }
 

@@ -47,7 +47,7 @@ final class LaterMessages {
             }
         }
         guard !read.isEmpty else { return }
-        for (place, marks) in try reader.consumer.watermarks(Array(read.keys), timeout: PartitionReader.timeout) {
+        for (place, marks) in try reader.watermarks(Array(read.keys), timeout: DeadLetterReplay.timeout) {
             low[place] = marks.low
         }
         dead = try known(read)
@@ -71,14 +71,15 @@ final class LaterMessages {
 
     /// Reads on to these positions.
     func read(to positions: [TopicPartition: Int64]) throws {
-        var ranges: [TopicPartition: Range<Int64>] = [:]
+        var stretches: [PartitionReader.Stretch] = []
         for (place, from) in read {
             guard let end = positions[place] else { continue }
             let start = max(from, low[place] ?? from)
-            if start < end { ranges[place] = start..<end }
+            stretches.append(.init(partition: place, start: start, end: end))
             read[place] = max(from, end)
         }
-        try reader.read(ranges) { message in
+        let reading = try reader.read(stretches)
+        while let message = try reading.next() {
             let kept = KeptMessage(message)
             let routes = builders.upserts(of: kept.partition.topic)
             for key in keys(of: kept, routes: routes) where last[kept.partition]?[key] != nil {

@@ -103,10 +103,3 @@ extension Standstill {
         }
     }
 }
-
-extension KafkaErrorCode {
-    /// Whether it only says that the group is about to give its partitions anew.
-    var isOfRebalance: Bool {
-        [.illegalGeneration, .unknownMember, .rebalanceInProgress, .memberIDRequired, .assignmentLost].contains(self)
-    }
-}

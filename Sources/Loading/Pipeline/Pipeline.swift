@@ -89,7 +89,7 @@ public final class Pipeline {
         self.orphans = orphans
         do throws(KafkaError) {
             consumer = try Consumer(
-                properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
+                properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
             let producer =
                 options.deadLetters.topic == nil ? nil : try LetterProducer(options)
             lanes = (0..<max(1, options.writers)).map { index in
@@ -740,7 +740,7 @@ public final class Pipeline {
         hasBeenAssigned = false
         do throws(KafkaError) {
             consumer = try Consumer(
-                properties: options.consumerProperties, lanes: options.writers, wakeup: stop.wakeup)
+                properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
             try join()
         } catch {
             failure = LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: "start it again")

@@ -32,12 +32,15 @@ final class StallProof: Sendable {
         _ suspects: [StallWatch.Suspect], _ properties: [(String, String)]
     ) -> Set<TopicPartition> {
         var found: Set<TopicPartition> = []
-        // Without an answer nothing is proven.
-        try? GrouplessReader(properties: properties).read(
-            suspects.map { .init(partition: $0.partition, start: $0.next, end: $0.end, limit: 1) }, timeout: timeout
-        ) { message in
-            found.insert(TopicPartition(topic: message.topic, partition: message.partition))
-            return true
+        do throws(KafkaError) {
+            let reader = try PartitionReader(properties: properties, patience: .inAll(timeout), mayBeGone: true)
+            let reading = try reader.read(
+                suspects.map { .init(partition: $0.partition, start: $0.next, end: $0.end, limit: 1) })
+            while let message = try reading.next() {
+                found.insert(TopicPartition(topic: message.topic, partition: message.partition))
+            }
+        } catch {
+            // Without an answer nothing is proven.
         }
         return found
     }

@@ -71,13 +71,18 @@ extension DeadLetterReplay {
                 message: "without the ledger a topic's letters could load twice", mend: "set delivery: exactly_once")
         }
         let group = replayGroup(options.group)
-        let reader = try PartitionReader(options, group: group)
-        defer { reader.close() }
+        var options = options
+        options.group = group
+        // A static member's id would meet the running loader's own.
+        options.properties["group.instance.id"] = nil
+        // Joins nothing: it only reads and commits where the group stands.
+        let member = try Consumer(properties: options.consumerProperties, queues: 1, wakeup: Wakeup())
+        defer { member.close(until: .now + .seconds(5)) }
         var attempt = 0
         while true {
             try readRoutes()
             do {
-                try pass(topic, group, reader)
+                try pass(topic, options, member)
                 return outcome
             } catch is StartReader.Overtaken where attempt < 100 {
             } catch is Overtaken where attempt < 100 {
@@ -87,30 +92,34 @@ extension DeadLetterReplay {
         }
     }
 
-    private func pass(_ topic: String, _ group: String, _ reader: PartitionReader) throws {
-        guard let count = try reader.consumer.topics(timeout: PartitionReader.timeout)[topic] else {
+    /// - Parameters:
+    ///   - options: with the group whose position it is.
+    ///   - member: of that group.
+    private func pass(_ topic: String, _ options: LoadingOptions, _ member: Consumer) throws {
+        guard let count = try member.topics(timeout: Self.timeout)[topic] else {
             throw Refusal(message: "the brokers know no topic \(topic)", mend: "check its name and the rights to it")
         }
         var options = options
-        options.group = group
         options.autoOffsetReset = .earliest
         // What retention has taken from the topic cannot be replayed by anybody.
         options.onLostOffsets = .earliest
         let start = try StartReader(
-            ledger: Ledger(group: group), options: options, consumer: reader.consumer, targets: builders.targets,
+            ledger: Ledger(group: options.group), options: options, consumer: member, targets: builders.targets,
             logger: logger, isStopping: { false }
         ).read((0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) })
 
         var seen: Set<TopicLetter.Identity> = []
-        var past: [TopicPartition: Range<Int64>] = [:]
-        var ahead: [TopicPartition: Range<Int64>] = [:]
+        var past: [PartitionReader.Stretch] = []
+        var ahead: [PartitionReader.Stretch] = []
         for (place, offset) in start.offsets {
             guard let marks = start.watermarks[place] else { continue }
-            past[place] = min(marks.low, offset)..<offset
-            ahead[place] = offset..<max(offset, marks.high)
+            past.append(.init(partition: place, start: min(marks.low, offset), end: offset))
+            ahead.append(.init(partition: place, start: offset, end: max(offset, marks.high)))
         }
         // Every letter that was read before, so that its copies are known.
-        try reader.read(past) { seen.insert(TopicLetter(KeptMessage($0)).identity) }
+        let reader = try messages()
+        let known = try reader.read(past)
+        while let message = try known.next() { seen.insert(TopicLetter(KeptMessage(message)).identity) }
 
         var position = start.offsets
         var next = start.offsets
@@ -127,13 +136,14 @@ extension DeadLetterReplay {
             position = next
             (letters, bytes, copies) = ([], 0, 0)
         }
-        try reader.read(ahead) { message in
+        let new = try reader.read(ahead)
+        while let message = try new.next() {
             let kept = KeptMessage(message)
             next[kept.partition] = kept.offset + 1
             let letter = TopicLetter(kept)
             guard seen.insert(letter.identity).inserted else {
                 copies += 1
-                return
+                continue
             }
             letters.append(letter)
             bytes += kept.byteCount
@@ -142,9 +152,9 @@ extension DeadLetterReplay {
         try flush()
         guard !isDryRun else { return }
         // For lag monitors; the ledger is what counts.
-        try? reader.consumer.commit(
+        try? member.commit(
             position.map { CommittedOffset(partition: $0.key, offset: $0.value, metadata: start.mark.metadata) },
-            timeout: PartitionReader.timeout)
+            timeout: Self.timeout)
     }
 
     private func load(_ letters: [TopicLetter], from topic: String, ranges: [Batch.PartitionRange]) throws {

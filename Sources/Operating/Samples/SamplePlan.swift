@@ -7,8 +7,8 @@ import Loading
 /// has to fit both what has piled up and what is written today. Else the last ones, read or not, so that there is
 /// something to look at in a topic that is loaded to its end.
 public struct SamplePlan: Sendable, Equatable {
-    public var oldest: GrouplessReader.Stretch?
-    public var newest: GrouplessReader.Stretch?
+    public var oldest: PartitionReader.Stretch?
+    public var newest: PartitionReader.Stretch?
 
     /// - Parameters:
     ///   - start: where a loader would begin.
@@ -17,9 +17,9 @@ public struct SamplePlan: Sendable, Equatable {
         let (low, high) = (watermarks.low, max(watermarks.low, watermarks.high))
         let start = min(max(start, low), high)
         let count = Int64(max(count, 0))
-        func stretch(_ range: Range<Int64>, _ limit: Int64) -> GrouplessReader.Stretch? {
+        func stretch(_ range: Range<Int64>, _ limit: Int64) -> PartitionReader.Stretch? {
             guard !range.isEmpty, limit > 0 else { return nil }
-            return GrouplessReader.Stretch(
+            return PartitionReader.Stretch(
                 partition: partition, start: range.lowerBound, end: range.upperBound, limit: Int(limit))
         }
         if high - start > count {
@@ -34,14 +34,15 @@ public struct SamplePlan: Sendable, Equatable {
 
 /// Reads a sample of topics for a look at them: without a group, and without a trace.
 public struct Sampler {
-    private let reader: GrouplessReader
+    private let reader: PartitionReader
     private static let timeout: Duration = .seconds(30)
     /// Bytes after which a sample is enough.
     private static let mostBytes = 64 << 20
 
     /// - Throws: for properties that librdkafka refuses.
     public init(_ options: LoadingOptions) throws(KafkaError) {
-        reader = try GrouplessReader(properties: options.consumerProperties)
+        reader = try PartitionReader(
+            properties: options.consumerProperties, patience: .inAll(Self.timeout), mayBeGone: true)
     }
 
     /// - Parameter take: gets the messages, each partition's in order.
@@ -49,12 +50,12 @@ public struct Sampler {
     public func read(_ plans: [SamplePlan], _ take: (borrowing Message) -> Void) throws(KafkaError) {
         var bytes = 0
         for stretches in [plans.compactMap(\.oldest), plans.compactMap(\.newest)] {
-            try reader.read(stretches, timeout: Self.timeout) { message in
+            let reading = try reader.read(stretches)
+            while let message = try reading.next() {
                 bytes += (message.value?.count ?? 0) + (message.key?.count ?? 0)
                 take(message)
-                return bytes < Self.mostBytes
+                if bytes >= Self.mostBytes { return }
             }
-            if bytes >= Self.mostBytes { return }
         }
     }
 }

@@ -1,0 +1,67 @@
+import CRdKafka
+
+/// Where librdkafka's callbacks of one handle lead: the object behind its opaque pointer, and so their one way into Swift.
+///
+/// Each closure is called where its handle is served, by the thread that serves it, and by none of librdkafka's own.
+final class KafkaCallbacks: @unchecked Sendable {
+    // Unchecked: the closures are set by the client's owner before it serves the handle for the first time, and not changed
+    // after it.
+
+    /// Something that librdkafka goes on retrying by itself, or a fatal error that it does not.
+    var failed: ((KafkaError) -> Void)?
+    /// The group gives or takes partitions, or cannot.
+    var rebalanced: ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>) -> Void)?
+    /// The answer to a commit.
+    var committed: ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
+
+    /// Unretained: the client owns this until its handle is gone.
+    private var opaque: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+    private static func behind(_ opaque: UnsafeMutableRawPointer?) -> KafkaCallbacks? {
+        opaque.map { Unmanaged<KafkaCallbacks>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Has librdkafka call back what a handle's role wants told; nobody would serve the rest.
+    func register(in configuration: OpaquePointer, for role: KafkaClient.Role) {
+        rd_kafka_conf_set_opaque(configuration, opaque)
+        switch role {
+        case .member:
+            registerErrors(in: configuration)
+            rd_kafka_conf_set_rebalance_cb(configuration) { _, code, partitions, opaque in
+                guard let partitions else { return }
+                KafkaCallbacks.behind(opaque)?.rebalanced?(code, partitions)
+            }
+        case .admin: registerErrors(in: configuration)
+        case .reader: break
+        case .producer:
+            rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, _ in
+                // librdkafka reports each message that it has taken once, whatever becomes of it.
+                guard let message = message?.pointee, let ticket = message._private else { return }
+                Unmanaged<Ticket>.fromOpaque(ticket).takeRetainedValue().settle(message)
+            }
+        }
+    }
+
+    private func registerErrors(in configuration: OpaquePointer) {
+        rd_kafka_conf_set_error_cb(configuration) { handle, code, reason, opaque in
+            guard let failed = KafkaCallbacks.behind(opaque)?.failed else { return }
+            let operation = "connection to the brokers"
+            let code = rd_kafka_resp_err_t(code)
+            // The code says only that it is fatal; what it was has to be asked for.
+            let fatal =
+                code == RD_KAFKA_RESP_ERR__FATAL ? KafkaClient.fatalError(of: handle, operation: operation) : nil
+            failed(
+                fatal
+                    ?? KafkaError(
+                        code: KafkaErrorCode(code), operation: operation, reason: reason.map { String(cString: $0) }))
+        }
+    }
+
+    /// Has the offsets committed for the group; the answer comes to `committed` when the queue is served.
+    func commit(_ offsets: PartitionList, by client: KafkaClient, answerTo queue: KafkaQueue) throws(KafkaError) {
+        let code = rd_kafka_commit_queue(
+            client.handle, offsets.pointer, queue.pointer,
+            { _, code, offsets, opaque in KafkaCallbacks.behind(opaque)?.committed?(code, offsets) }, opaque)
+        if let error = KafkaError(code, operation: "commit") { throw error }
+    }
+}
