@@ -8,11 +8,20 @@ final class BrokerProbe: @unchecked Sendable {
     // Unchecked: everything mutable is touched only under the thread's lock.
     private let query: TopicQuery
     private let wakeup: Wakeup
-    /// Doubts are counted, so that one that comes while the brokers are asked is not over with their answer.
-    private var shared: (doubts: Int, settled: Int, isAway: Bool, topic: String?) = (0, 0, false, nil)
+    private var shared = Shared()
     /// Questions in a row that a connected broker has not answered.
     private var silences = 0
     private let thread = ClientThread()
+
+    private struct Shared {
+        /// Counted, so that a doubt that comes while the brokers are asked is not over with their answer.
+        var doubts = 0
+        var settled = 0
+        var isAway = false
+        var topic: String?
+
+        var isDoubtful: Bool { doubts > settled }
+    }
 
     /// For how long no broker answers before that is an outage: one that restarts at once is none.
     private static let patience = Duration.seconds(3)
@@ -37,10 +46,10 @@ final class BrokerProbe: @unchecked Sendable {
     func doubt() { thread.locked { shared.doubts += 1 } }
 
     /// Whether something has been doubted that no broker's answer has settled yet.
-    var isDoubtful: Bool { thread.locked { shared.doubts > shared.settled } }
+    var isDoubtful: Bool { thread.locked { shared.isDoubtful } }
 
     private func ask() {
-        guard thread.sleep(while: { shared.doubts == shared.settled && !shared.isAway }) else { return }
+        guard thread.sleep(while: { !shared.isDoubtful && !shared.isAway }) else { return }
         let (doubts, topic) = thread.locked { (shared.doubts, shared.topic) }
         let isAway: Bool
         var isSettled = true

@@ -29,6 +29,45 @@ struct KafkaClientTests {
         #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
     }
 
+    @Test("a thread that asks ends before its client, and none begins once the client ends")
+    func threads() throws {
+        let client = try KafkaClient(.reader, [])
+        let (early, late) = (ClientThread(), ClientThread())
+        client.start(early, named: "early") { early.pause(3600) }
+        let hasBegun = Mutex(false)
+        client.stopThreads()
+        client.start(late, named: "late") { hasBegun.withLock { $0 = true } }
+        #expect(client.destroy(until: .now + .seconds(30) * testTimeScale))
+        #expect(early.waitForEnd(until: .now))
+        #expect(!late.waitForEnd(until: .now))
+        #expect(!hasBegun.withLock { $0 })
+    }
+
+    @Test("a client that a thread is still asking on is not freed under it")
+    func busyThread() throws {
+        let client = try KafkaClient(.reader, [])
+        let thread = ClientThread()
+        let gate = MonotonicCondition()
+        let isIn = Atomic(false)
+        let mayGo = Atomic(false)
+        client.start(thread, named: "busy") {
+            gate.withLock {
+                isIn.store(true, ordering: .releasing)
+                gate.broadcast()
+                while !mayGo.load(ordering: .acquiring) { gate.wait() }
+            }
+            // The handle is there as long as somebody asks.
+            client.wakeBrokerThreads()
+        }
+        gate.withLock { while !isIn.load(ordering: .acquiring) { gate.wait() } }
+        #expect(!client.destroy(until: .now))
+        gate.withLock {
+            mayGo.store(true, ordering: .releasing)
+            gate.broadcast()
+        }
+        #expect(client.waitForThreads(until: .now + .seconds(30) * testTimeScale))
+    }
+
     /// What librdkafka says of one client.
     private final class Ear: Sendable {
         let lines = Mutex<[KafkaLog.Line]>([])

@@ -56,6 +56,13 @@ struct MockClusterTests {
         #expect(try mock.endInput() == 0)
     }
 
+    @Test("the loader does not contain the mock")
+    func product() throws {
+        let symbol = Data("rd_kafka_mock_cluster_new".utf8)
+        #expect(try Data(contentsOf: builtProgram("kafka-mock"), options: .mappedIfSafe).range(of: symbol) != nil)
+        #expect(try Data(contentsOf: builtProgram("loader"), options: .mappedIfSafe).range(of: symbol) == nil)
+    }
+
     @Test("kafka-mock ends with status 0 on SIGTERM, also as a daemon without input", arguments: [SIGTERM, SIGINT])
     func signals(signal: Int32) throws {
         let mock = try MockProgram(["--daemon"])
