@@ -81,7 +81,7 @@ public final class PartitionReader {
         private let client: KafkaClient
         private let queue: KafkaQueue
         private var topics: [String: OpaquePointer] = [:]
-        private var open: [TopicPartition: Stretch] = [:]
+        private var stretches: [TopicPartition: Stretch] = [:]
         private var fetchWaker: FetchWaker?
         private let patience: Patience
         private let mayBeGone: Bool
@@ -106,7 +106,7 @@ public final class PartitionReader {
         }
 
         deinit {
-            for place in open.keys { stop(place) }
+            for place in stretches.keys { stop(place) }
             for topic in topics.values { rd_kafka_topic_destroy(topic) }
             queue.destroy()
         }
@@ -120,7 +120,7 @@ public final class PartitionReader {
             guard rd_kafka_consume_start_queue(topic, place.partition, stretch.start, queue.pointer) == 0 else {
                 throw error(KafkaErrorCode(rd_kafka_last_error()), at: place, offset: stretch.start)
             }
-            open[place] = stretch
+            stretches[place] = stretch
         }
 
         /// The next message, each partition's in order, the partitions mixed; nil at the stretches' ends, at their limits,
@@ -128,7 +128,7 @@ public final class PartitionReader {
         ///
         /// - Throws: a partition's error, or a timeout.
         public func next() throws(KafkaError) -> Message? {
-            while !open.isEmpty {
+            while !stretches.isEmpty {
                 if case .inAll = patience { try checkDeadline() }
                 guard let taken = rd_kafka_consume_queue(queue.pointer, Self.turn) else {
                     try checkDeadline()
@@ -142,9 +142,15 @@ public final class PartitionReader {
             return nil
         }
 
+        /// The partitions that are not read to the end of their stretches.
+        public var open: Set<TopicPartition> { Set(stretches.keys) }
+
+        /// Ends a stretch, as of a partition whose error was thrown: the others can be read on.
+        public func leave(_ partition: TopicPartition) { end(partition) }
+
         private func isWanted(_ message: borrowing Message) throws(KafkaError) -> Bool {
             let place = TopicPartition(topic: message.topic, partition: message.partition)
-            guard var stretch = open[place] else { return false }
+            guard var stretch = stretches[place] else { return false }
             if let code = message.errorCode {
                 try settle(code, message, place)
                 return false
@@ -156,7 +162,7 @@ public final class PartitionReader {
             guard message.offset >= stretch.start else { return false }
             stretch.limit -= 1
             stretch.start = message.offset + 1
-            open[place] = stretch
+            stretches[place] = stretch
             if stretch.limit == 0 || stretch.start >= stretch.end { end(place) }
             return true
         }
@@ -178,7 +184,7 @@ public final class PartitionReader {
         }
 
         private func end(_ place: TopicPartition) {
-            if open.removeValue(forKey: place) != nil { stop(place) }
+            if stretches.removeValue(forKey: place) != nil { stop(place) }
         }
 
         private func stop(_ place: TopicPartition) {
@@ -192,7 +198,7 @@ public final class PartitionReader {
                 case .inAll: nil
                 case .each(let duration): "nothing came for \(duration)"
                 }
-            let place = open.keys.min()
+            let place = stretches.keys.min()
             throw KafkaError(
                 code: .timedOut, operation: Self.operation, reason: reason, topic: place?.topic,
                 partition: place?.partition)

@@ -77,9 +77,12 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
     /// - Parameter loss: how it is known where the position lies within the watermarks.
     package static func lostOffsets(
         _ partition: TopicPartition, position: Int64, watermarks: Watermarks, _ loss: StartPosition.Loss? = nil,
-        _ detour: Detour? = nil
+        _ detour: Detour? = nil, doubles: Bool = false
     ) -> LoadingError {
         let bounds = "\(watermarks.low)…\(watermarks.high)"
+        if loss != nil, let mixed = detour?.mixed(at: position) {
+            return lostOffsets(partition, mixed, low: watermarks.low, bounds: bounds, doubles: doubles)
+        }
         let outside = "the position \(partition)@\(position) lies outside \(bounds); "
         let what =
             if position < watermarks.low {
@@ -105,6 +108,34 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
             .lostOffsets, what,
             mend: "choose where to go on: `\(backfill(partition, "--to-earliest"))` or `--to-latest`, "
                 + "or set kafka.on_lost_offsets to earliest or latest")
+    }
+
+    /// - Parameters:
+    ///   - mixed: messages that may be loaded of the log as it is now.
+    ///   - doubles: whether loading them once more would leave their rows once more.
+    private static func lostOffsets(
+        _ partition: TopicPartition, _ mixed: Range<Int64>, low: Int64, bounds: String, doubles: Bool
+    ) -> LoadingError {
+        let (from, position) = (mixed.lowerBound, mixed.upperBound)
+        let mend =
+            if low >= from {
+                // All that it holds may be loaded.
+                "go on where it stands: `\(backfill(partition, "--to-offset \(position)"))`"
+            } else if doubles {
+                "load what is before @\(from): `\(backfill(partition, "--to-earliest --until-offset \(from)"))`, which doubles "
+                    + "nothing of a new topic, and if it was replaced in the midst of traffic leaves out a batch of it at most; "
+                    + "or `--to-earliest --allow-duplicates`, which leaves nothing out and may double what is behind"
+            } else {
+                "choose where to go on: `\(backfill(partition, "--to-earliest"))` or `--to-latest`, "
+                    + "or set kafka.on_lost_offsets to earliest or latest"
+            }
+        return LoadingError(
+            .lostOffsets,
+            "the position \(partition)@\(position) is another log's: @\(from - 1) no longer holds the message that was "
+                + "loaded, so the topic was deleted and created anew while it was loaded, or its log was truncated; it holds "
+                + "\(bounds), and of a new topic nothing before @\(from) is loaded, but some or all from there to "
+                + "@\(position - 1)",
+            mend: mend)
     }
 
     /// The command by which a group's offsets get this ledger's mark, without or with moving.
@@ -141,7 +172,16 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
     static func unsafeReplay(
         _ partition: TopicPartition, from position: Int64, to offset: Int64, repeated: Int64, _ detour: Detour? = nil
     ) -> LoadingError {
-        LoadingError(
+        if let mixed = detour?.mixed(at: position) {
+            return LoadingError(
+                .unsafeReplay,
+                "the group was set to \(partition)@\(offset), a route of this topic only appends, and \(repeated) messages may "
+                    + "be loaded of it already: its log became another one while it was loaded",
+                mend: "load what is before them: "
+                    + "`\(backfill(partition, "--to-earliest --until-offset \(mixed.lowerBound)"))`; or accept the doubles with "
+                    + "--allow-duplicates")
+        }
+        return LoadingError(
             .unsafeReplay,
             "the group was set \(offset < position ? "back " : "")from \(partition)@\(position) to @\(offset), and a route "
                 + "of this topic only appends: \(repeated) messages would be loaded twice",

@@ -91,6 +91,8 @@ public struct LoadingOptions: Sendable {
     public var allowDuplicates: Bool
     /// Lets a group begin that is new to the ledger, although another has loaded the same into a table that only grows.
     public var isNewGroup = false
+    /// How often it is looked whether the topics are still those that were loaded.
+    public var topicWatchInterval = Duration.seconds(30)
     /// Stop when every partition has reached the end it had at the start.
     public var untilEnd: Bool
     /// Begin at the earliest messages again, once for the deployment of this name; nil: do not.

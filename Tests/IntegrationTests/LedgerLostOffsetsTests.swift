@@ -186,6 +186,150 @@ struct LedgerLostOffsetsTests {
         }
     }
 
+    // MARK: Another topic of the same name, at once
+
+    /// A loader that is still busy with the 15 messages of each partition when their topic is another one, of 20, and goes over
+    /// into that unless it notices before.
+    private func goOver(_ scenario: LedgerScenario, partitions: Int32 = 1) async throws -> LoaderRun {
+        scenario.options.batch.maxRows = 1
+        // Nothing is fetched while something is left, so nothing tells that the topic was gone.
+        scenario.options.properties["queued.min.messages"] = "1"
+        for partition in 0..<partitions { try scenario.produce(5, to: partition) }
+        let loader = try scenario.start()
+        try await eventually("the first are loaded") {
+            try (0..<partitions).allSatisfy { try scenario.position($0) == 5 }
+        }
+        try scenario.connection.execute("BEGIN; LOCK TABLE events IN SHARE MODE")
+        for partition in 0..<partitions { try scenario.produce(10, to: partition) }
+        try await scenario.waitUntilBlocked()
+        try await eventually("the others are fetched") {
+            loader.statistics.snapshot.buffers.queueMessages >= 8
+        }
+        broker.deleteTopic(scenario.topic)
+        try broker.createTopic(scenario.topic, partitions: Int(partitions))
+        for partition in 0..<partitions { try scenario.produce(20, to: partition) }
+        try scenario.connection.execute("COMMIT")
+        return loader
+    }
+
+    /// The ids of the topic before, those first of which must be in, and of the topic as it is now, each once.
+    private func expectedIDs(loadedBefore: Int) -> [Int] { Array(0..<loadedBefore) + Array(15..<35) }
+
+    @Test(
+        "a topic that takes another one's place within moments, and is longer at once, stops a running loader, and the command that it names loads what was left out and nothing twice"
+    )
+    func replacedAtOnce() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            scenario.options.topicWatchInterval = .seconds(3)
+            let loader = try await goOver(scenario)
+            var failure = await #expect(throws: LoadingError.self) {
+                try await loader.waitForEnd(within: .seconds(60))
+            }
+            let before = try scenario.ids().count { $0 < 15 }
+            let position = try #require(try scenario.position())
+            let isMixed = position > before
+            for _ in 0..<3 {
+                #expect(failure?.code == .lostOffsets)
+                #expect(failure?.message.contains("\(scenario.place(0))@\(position)") == true)
+                #expect(failure?.mend.contains("--partitions 0 --to-earliest") == true)
+                #expect(failure?.mend.contains("--to-earliest --until-offset \(before)`") == isMixed)
+                failure = try await scenario.failure()
+            }
+            if isMixed {
+                #expect(failure?.message.contains("nothing before @\(before) is loaded") == true)
+                let all = try Backfill(scenario.options, topic: scenario.topic, partitions: [0], to: .earliest)
+                let moves = try all.plan(on: scenario.connection)
+                #expect(moves.map(\.repeated) == [position - Int64(before)])
+                #expect(throws: Backfill.Refusal.self) { try all.check(moves, on: scenario.connection) }
+                // Nor does a reset by other tools double them.
+                try scenario.setGroup(0)
+                let refusal = try await scenario.failure()
+                #expect(refusal?.code == .unsafeReplay)
+                #expect(refusal?.mend.contains("--to-earliest --until-offset \(before)`") == true)
+            }
+            let backfill = try Backfill(
+                scenario.options, topic: scenario.topic, partitions: [0], to: .earliest,
+                until: isMixed ? .offset(Int64(before)) : nil)
+            let moves = try backfill.plan(on: scenario.connection)
+            #expect(moves.map(\.repeated) == [0])
+            try backfill.check(moves, on: scenario.connection)
+            try backfill.carryOut(moves, on: scenario.connection)
+            try await scenario.load()
+            try scenario.produce(1)
+            #expect(try await scenario.load().messages == 1)
+            #expect(try scenario.ids() == expectedIDs(loadedBefore: before) + [35])
+        }
+    }
+
+    @Test("with on_lost_offsets: earliest it goes on by itself", arguments: [Route.Mode.upsert, .insert])
+    func replacedAndGoesOn(mode: Route.Mode) async throws {
+        try await LedgerScenario.with(broker, mode: mode) { scenario in
+            scenario.options.topicWatchInterval = .seconds(3)
+            scenario.options.onLostOffsets = .earliest
+            let loader = try await goOver(scenario)
+            try await eventually("it has ended or begun anew", within: .seconds(60)) {
+                try loader.hasEnded || scenario.ids().contains(15) && scenario.position() == 20
+            }
+            if loader.hasEnded {
+                // But not where what it has taken of the new topic would double.
+                #expect(mode == .insert)
+                let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
+                #expect(failure?.code == .lostOffsets && failure?.mend.contains("--until-offset") == true)
+                scenario.options.allowDuplicates = true
+                try await scenario.load()
+            } else {
+                try await loader.finish()
+            }
+            let before = try scenario.ids().count { $0 < 15 }
+            #expect(Set(try scenario.ids()) == Set(expectedIDs(loadedBefore: before)))
+        }
+    }
+
+    @Test("what was loaded of another topic is noticed by the next loader, too, if the one that loaded it ends before")
+    func replacedAndRestarted() async throws {
+        try await LedgerScenario.with(broker, partitions: 3) { scenario in
+            let first = try await goOver(scenario, partitions: 3)
+            try await eventually("it has gone over", within: .seconds(60)) {
+                try first.hasEnded || (0..<3).allSatisfy { try scenario.position($0) == 20 }
+            }
+            try? await first.finish()
+            #expect(try await scenario.failure()?.code == .lostOffsets)
+            let report = PositionReport.read(
+                scenario.options, try Admin(properties: scenario.options.clientProperties))
+            #expect(report.partitions.map(\.finding.code) == [.lostOffsets, .lostOffsets, .lostOffsets])
+        }
+    }
+
+    @Test(
+        "no time that a producer gives, and nothing that is deleted, makes a running loader believe that its topic is another",
+        arguments: [-1, 0, 100_000])
+    func noFalseAlarmWhileRunning(hours: Int64) async throws {
+        let timestamp = Int64(Date().timeIntervalSince1970 * 1000) + hours * 3_600_000
+        try await LedgerScenario.with(broker, partitions: 2) { scenario in
+            scenario.options.topicWatchInterval = .milliseconds(20)
+            let loader = try scenario.start()
+            for count in 1...20 {
+                for partition: Int32 in 0..<2 {
+                    try broker.produce(
+                        scenario.nextValues(1).map {
+                            TestMessage(partition: partition, value: $0, timestamp: timestamp)
+                        }, to: scenario.topic)
+                }
+                try await eventually("it is loaded") {
+                    try (0..<2).allSatisfy { try scenario.position($0) == Int64(count) }
+                }
+                if count % 5 == 0 {
+                    try broker.withAdmin { admin in
+                        _ = try admin.deleteRecords(
+                            before: [scenario.place(0): Int64(count) - (count % 2 == 0 ? 0 : 2)], timeout: .seconds(30))
+                    }
+                }
+            }
+            try await loader.finish()
+            #expect(try scenario.ids() == Array(0..<40))
+        }
+    }
+
     @Test("a stop for a lost position is remembered where no message is known, until the group is reset")
     func remembered() async throws {
         try await LedgerScenario.with(broker) { scenario in

@@ -214,12 +214,19 @@ struct BackfillCommand: ParsableCommand {
         let (repeated, skipped) = moves.reduce((Int64(0), Int64(0))) { ($0.0 + $1.repeated, $0.1 + $1.skipped) }
         rows.append(row(["all", "", ""], ["", ""], ["\(repeated)", "\(skipped)"]))
         var lines = TextTable.lines(rows, numbers: Set(1..<rows[0].count))
-        let replaced = moves.filter { !$0.stays && $0.replaced != nil }.map { "\($0.partition)" }
+        let replaced = moves.filter { !$0.stays && $0.replaced != nil && $0.mixed == nil }.map { "\($0.partition)" }
         if !replaced.isEmpty {
             lines.append(
                 "Of \(replaced.joined(separator: ", ")) another backfill with an end is not over; this replaces it.")
         }
-        let lost = moves.filter(\.isLost).map { "\($0.partition)" }
+        for move in moves {
+            guard let mixed = move.mixed else { continue }
+            lines.append(
+                "The log of \(move.partition) became another one while it was loaded: of it \(mixed.lowerBound) to "
+                    + "\(mixed.upperBound - 1) count as loaded, and nothing before. If it was only truncated, what is left of it was."
+            )
+        }
+        let lost = moves.filter { $0.isLost && $0.mixed == nil }.map { "\($0.partition)" }
         if !lost.isEmpty {
             lines.append(
                 "\(lost.joined(separator: ", ")) no longer holds its position: all that it holds counts as not loaded. If its log was only truncated, what is left of it was."

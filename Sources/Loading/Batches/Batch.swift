@@ -49,6 +49,8 @@ package final class Batch: @unchecked Sendable {
         var next: Int64
         /// What the ledger keeps of its last message; nil where that is not known.
         var last: LastMessage?
+        /// What it keeps of an earlier one, to be read again; nil: nothing but the last.
+        var proven: LastMessage?
         /// Where it went back to and returns from; the ledger keeps it along with the position.
         var detour: Detour?
 
@@ -163,6 +165,8 @@ package final class Batch: @unchecked Sendable {
     package func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
 
     func setDetour(_ detour: Detour?, of range: Int) { partitions[range].detour = detour }
+
+    func setProven(_ message: LastMessage?, of range: Int) { partitions[range].proven = message }
 
     func setLast(_ message: LastMessage, of range: Int) { partitions[range].last = message }
 

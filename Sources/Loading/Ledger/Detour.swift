@@ -14,6 +14,12 @@ public struct Detour: Sendable, Hashable {
         let begin = max(position, until)
         return begin..<max(begin, resume)
     }
+
+    /// Of a position that is lost because the log became another one while it was loaded, the messages that may be loaded of
+    /// the log as it is now. What lies before them is not. It is kept as the way back that loads what is missing alone.
+    package func mixed(at position: Int64) -> Range<Int64>? {
+        resume == position && until < position ? until..<position : nil
+    }
 }
 
 extension Ledger.Position {

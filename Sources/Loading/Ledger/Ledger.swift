@@ -31,17 +31,22 @@ package struct Ledger: Sendable {
         package var updatedAt: Int64 = 0
         /// The message before it; nil where none was loaded since the position was set.
         var last: LastMessage?
+        /// An earlier one, to be read again; nil where only the last is known.
+        var proven: LastMessage?
         /// A loader has found it lost and stopped, and nobody has decided since where to go on.
         package var isLost = false
-        /// It went back by a backfill with an end.
+        /// It went back by a backfill with an end. Of one that is lost and stands behind that end: from there on messages
+        /// may be loaded of the log as it is now.
         package var detour: Detour?
 
         package init(
-            next: Int64, updatedAt: Int64 = 0, last: LastMessage? = nil, isLost: Bool = false, detour: Detour? = nil
+            next: Int64, updatedAt: Int64 = 0, last: LastMessage? = nil, proven: LastMessage? = nil,
+            isLost: Bool = false, detour: Detour? = nil
         ) {
             self.next = next
             self.updatedAt = updatedAt
             self.last = last
+            self.proven = proven
             self.isLost = isLost
             self.detour = detour
         }
@@ -57,7 +62,7 @@ package struct Ledger: Sendable {
             """
             SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint,
               lost_offset = next_offset, last_message[2], last_message[3], last_message[4], last_message[5],
-              last_message[6]
+              last_message[6], last_message[7], last_message[8], last_message[9]
             FROM (
               SELECT topic, partition, next_offset, updated_at, lost_offset,
                 CASE WHEN last_message[1] = next_offset THEN last_message END AS last_message
@@ -68,17 +73,19 @@ package struct Ledger: Sendable {
         for row in 0..<result.rowCount {
             guard let topic = result.string(row, 0), let partition = result.int(row, 1), let next = result.int(row, 2)
             else { continue }
-            var last: LastMessage?
-            if let offset = result.int(row, 5), let timestamp = result.int(row, 6), let print = result.int(row, 7) {
-                last = LastMessage(offset: offset, timestamp: timestamp, fingerprint: print)
+            func message(_ column: Int) -> LastMessage? {
+                guard let offset = result.int(row, column), let timestamp = result.int(row, column + 1),
+                    let print = result.int(row, column + 2)
+                else { return nil }
+                return LastMessage(offset: offset, timestamp: timestamp, fingerprint: print)
             }
             var detour: Detour?
             if let until = result.int(row, 8), let resume = result.int(row, 9) {
                 detour = Detour(until: until, resume: resume)
             }
             states[TopicPartition(topic: topic, partition: Int32(partition))] = Position(
-                next: next, updatedAt: result.int(row, 3) ?? 0, last: last, isLost: result.bool(row, 4) ?? false,
-                detour: detour)
+                next: next, updatedAt: result.int(row, 3) ?? 0, last: message(5), proven: message(10),
+                isLost: result.bool(row, 4) ?? false, detour: detour)
         }
         return states
     }
@@ -108,19 +115,26 @@ package struct Ledger: Sendable {
     }
 
     /// Remembers that these positions are lost, so that the next start stops as well, whatever the topics hold by then.
-    func remember(lost positions: [TopicPartition: Int64], on connection: Connection) throws(PostgresError) {
+    ///
+    /// - Parameter mixed: where messages below a position may be of the log as it is now: from which on.
+    func remember(
+        lost positions: [TopicPartition: Int64], mixed: [TopicPartition: Int64], on connection: Connection
+    ) throws(PostgresError) {
         guard !positions.isEmpty else { return }
         let entries = positions.sorted { $0.key < $1.key }
         _ = try connection.query(
             """
-            UPDATE loader.positions AS p SET lost_offset = p.next_offset
-            FROM unnest($2::text[], $3::int[], $4::bigint[]) AS v (topic, partition, next_offset)
+            UPDATE loader.positions AS p SET lost_offset = p.next_offset,
+              last_message = CASE
+                WHEN v.mixed >= 0 THEN ARRAY[p.next_offset, NULL, NULL, NULL, v.mixed, p.next_offset]
+                ELSE p.last_message END
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS v (topic, partition, next_offset, mixed)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
               AND p.next_offset = v.next_offset
             """,
             [
                 .text(group), .array(entries.map(\.key.topic)), .array(entries.map(\.key.partition)),
-                .array(entries.map(\.value)),
+                .array(entries.map(\.value)), .array(entries.map { mixed[$0.key] ?? -1 }),
             ])
     }
 
@@ -236,13 +250,16 @@ package struct Ledger: Sendable {
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now(), lost_offset = NULL,
               last_message = CASE
-                WHEN v.resume >= 0 THEN ARRAY[v.next_offset, CASE WHEN v.last_offset >= 0 THEN v.last_offset END,
-                  v.last_timestamp, v.last_fingerprint, v.until, v.resume]
+                WHEN v.proven_offset >= 0 OR v.resume >= 0
+                THEN ARRAY[v.next_offset, nullif(v.last_offset, -1), v.last_timestamp, v.last_fingerprint,
+                  nullif(v.until, -1), nullif(v.resume, -1),
+                  nullif(v.proven_offset, -1), v.proven_timestamp, v.proven_fingerprint]
                 WHEN v.last_offset >= 0
                 THEN ARRAY[v.next_offset, v.last_offset, v.last_timestamp, v.last_fingerprint] END
             FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-                $9::bigint[], $10::bigint[])
-              AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint, until, resume)
+                $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+              AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint, until, resume,
+                proven_offset, proven_timestamp, proven_fingerprint)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
               AND p.next_offset = v.expected
             """,
@@ -252,6 +269,8 @@ package struct Ledger: Sendable {
                 .array(ranges.map { $0.last?.offset ?? -1 }), .array(ranges.map { $0.last?.timestamp ?? 0 }),
                 .array(ranges.map { $0.last?.fingerprint ?? 0 }), .array(ranges.map { $0.detour?.until ?? -1 }),
                 .array(ranges.map { $0.detour?.resume ?? -1 }),
+                .array(ranges.map { $0.proven?.offset ?? -1 }), .array(ranges.map { $0.proven?.timestamp ?? 0 }),
+                .array(ranges.map { $0.proven?.fingerprint ?? 0 }),
             ])
     }
 

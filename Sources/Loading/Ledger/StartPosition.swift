@@ -58,8 +58,16 @@ package struct StartPosition: Equatable, Sendable {
             self.hasReachedEnd = hasReachedEnd
         }
 
+        /// Messages that may be loaded of the log as it is now, where the position is lost.
+        var mixed: Range<Int64>? {
+            guard loss != nil, let ledger else { return nil }
+            return detour?.mixed(at: ledger)
+        }
+
         /// How many messages from this offset on are loaded already.
         func loaded(from offset: Int64) -> Int64 {
+            // What is below a lost position was never loaded, or is known to nobody.
+            if loss != nil { return Int64(mixed?.clamped(to: offset..<max(offset, ledger ?? 0)).count ?? 0) }
             let position = ledger.map { Ledger.Position(next: $0, detour: detour) }
             return position?.loaded(of: offset..<max(offset, ledger ?? 0, detour?.resume ?? 0)) ?? 0
         }
@@ -99,9 +107,8 @@ package struct StartPosition: Equatable, Sendable {
                     let adopted = StartPosition(offset: group.offset, step: .insert, needsMark: true)
                     return try adopted.within(facts, rules)
                 }
-                // What is below a lost position was never loaded, or is known to nobody.
                 let repeated = facts.loaded(from: group.offset)
-                if repeated > 0, rules.replayDoubles, facts.loss == nil {
+                if repeated > 0, rules.replayDoubles {
                     throw .unsafeReplay(
                         facts.partition, from: position, to: group.offset, repeated: repeated, facts.detour)
                 }
@@ -145,13 +152,14 @@ package struct StartPosition: Equatable, Sendable {
     ) throws(LoadingError) -> StartPosition {
         // Above what a consumer gets may lie an open transaction: whoever read uncommitted has been there.
         guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd || loss != nil else { return self }
-        let goOnAt: Int64
-        switch rules.onLostOffsets {
-        case .stop:
-            throw .lostOffsets(facts.partition, position: offset, watermarks: facts.watermarks, loss, detour)
-        case .earliest: goOnAt = facts.watermarks.low
-        case .latest: goOnAt = facts.watermarks.high
+        // Where going back could double rows, how far is for nobody but an operator to say.
+        let mayDouble = loss != nil && facts.mixed != nil && rules.replayDoubles
+        if rules.onLostOffsets == .stop || mayDouble && rules.onLostOffsets == .earliest {
+            throw .lostOffsets(
+                facts.partition, position: offset, watermarks: facts.watermarks, loss, detour,
+                doubles: rules.replayDoubles)
         }
+        let goOnAt = rules.onLostOffsets == .latest ? facts.watermarks.high : facts.watermarks.low
         let step: Step = facts.ledger.map { .skip(from: $0) } ?? .insert
         var start = StartPosition(offset: goOnAt, step: step, needsMark: true)
         // What retention has left of a detour is still one; what lies behind it is loaded.

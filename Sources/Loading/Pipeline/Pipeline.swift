@@ -37,7 +37,7 @@ public final class Pipeline {
     /// The group still has to begin with its subscriptions, so that topics that come later are known to be new.
     private var mustBegin: Bool
     /// Positions that were found to be another log's.
-    private var strangers: [TopicPartition: Int64] = [:]
+    private var strangers: [TopicPartition: StartReader.Stranger] = [:]
     /// Where partitions are that have taken all that they were to load again.
     private var reached: [TopicPartition: Int64] = [:]
 
@@ -48,6 +48,7 @@ public final class Pipeline {
     private var stalls = StallWatch()
     private var standstills = Standstills()
     private var stallProof: StallProof?
+    private let topics: TopicGuard
     private var progress: ProgressLog
     private let drift: DriftWatch
     /// When to say where it stands, if no batch does it before.
@@ -82,6 +83,8 @@ public final class Pipeline {
         statistics.update { state in for column in nulled { state.nulledValues[column, default: 0] += 0 } }
         drift = DriftWatch(targets, statistics: statistics, logger: logger)
         groupOffsets = GroupOffsets(metadata: mark?.metadata ?? "")
+        topics = TopicGuard(
+            interval: options.topicWatchInterval, properties: options.consumerProperties, wakeup: stop.wakeup)
         progress = ProgressLog(statistics: statistics, options: options, logger: logger)
         ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
         mustBegin = options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest
@@ -152,6 +155,7 @@ public final class Pipeline {
         for lane in lanes.indices { collect(lane) }
         resolvePending()
         watchForStalls()
+        watchTopics()
         watchStandstills()
         watchParents()
         guard failure == nil else { return }
@@ -171,10 +175,12 @@ public final class Pipeline {
         // A lane that cannot hand over waits for its writer, which rings.
         var until = lanes.compactMap { $0.isLoading ? nil : $0.deadline }.min()
         // Nor is a position asked for while its lane waits.
-        if !pending.isEmpty, !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) }) {
+        if !pending.isEmpty, !topics.watch.isNarrowing,
+            !lanes.indices.contains(where: { lanes[$0].isLoading && isHeld($0) })
+        {
             until = min(until ?? nextResolution, nextResolution)
         }
-        for due in [groupOffsets.due, progress.due, standstills.due, publication].compactMap(\.self) {
+        for due in [groupOffsets.due, progress.due, standstills.due, topicsDue, publication].compactMap(\.self) {
             until = min(until ?? due, due)
         }
         // Group and brokers ring by themselves; the rest is for the probes that watch the loop turn.
@@ -184,7 +190,7 @@ public final class Pipeline {
     /// A bounded run has loaded everything, and what waited for rows of its own has had its last chance.
     private var isDone: Bool {
         options.untilEnd && hasBeenAssigned && pending.isEmpty && partitions.allSatisfy(\.isFinished)
-            && lanes.allSatisfy(\.isDrained) && orphans.finish()
+            && lanes.allSatisfy(\.isDrained) && !topics.isLooking && orphans.finish()
     }
 
     /// Ends the writers and leaves the group, all within `shutdown_timeout`, whoever does not answer.
@@ -272,6 +278,7 @@ public final class Pipeline {
         } else {
             range = lane.filling.range(of: partitions[index].partition, expected: partitions[index].next)
             lane.filling.setDetour(partitions[index].detour, of: Int(range))
+            lane.filling.setProven(topics.watch.proven(partitions[index].partition), of: Int(range))
             partitions[index].range = range
         }
         builder.add(message, range: range, to: lane.filling)
@@ -295,7 +302,9 @@ public final class Pipeline {
         // Compacted away; what comes next proves nothing.
         guard message.offset == last.offset, LastMessage(message) != last else { return }
         let partition = partitions[index].partition
-        strangers[partition] = partitions[index].loaded
+        let loaded = partitions[index].loaded
+        strangers[partition] = StartReader.Stranger(position: loaded, from: loaded)
+        suspect(partition.topic)
         // What comes behind it is not the next message, and must not be taken for it.
         partitions[index].next = .max
         reposition([partition])
@@ -320,6 +329,7 @@ public final class Pipeline {
                     at: "\(partitions[index].partition)@\(partitions[index].next)",
                     mend: "nothing to do: it is compared with the ledger and the watermarks"),
                 to: logger)
+            suspect(partitions[index].partition.topic)
             reposition([partitions[index].partition])
         case .fatal:
             stop(
@@ -415,6 +425,7 @@ public final class Pipeline {
         if partitions[index].hold == .missing {
             // Nothing is taken until what comes has been compared with what was loaded.
             partitions[index].hold = .held
+            suspect(partitions[index].partition.topic)
             reposition([partitions[index].partition])
             return false
         }
@@ -542,6 +553,7 @@ public final class Pipeline {
             for range in batch.partitions {
                 if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }
+            topics.loaded(batch.partitions.filter { partitions.place(of: $0.partition) != nil })
             progress.count(batch, loaded, writer: lane.writer.index)
             // Where only the ledger knows that it is in, nobody knows what went to the letters.
             if loaded.waiting > 0 || loaded.copying == nil { orphans.look(adding: loaded.waiting(of: batch)) }
@@ -719,6 +731,26 @@ public final class Pipeline {
         if let first = stalled.first { replaceClient(count: stalled.count, first) }
     }
 
+    private var canWatchTopics: Bool { ledger != nil && pending.isEmpty && brokersAwaySince == nil }
+    private var topicsDue: ContinuousClock.Instant? { canWatchTopics ? topics.due : nil }
+
+    /// Has all partitions of a topic looked at before it is decided where any of them goes on.
+    private func suspect(_ topic: String) {
+        if ledger != nil { topics.suspect(topic) }
+    }
+
+    /// Looks whether the topics are still those that were loaded.
+    private func watchTopics() {
+        guard ledger != nil, failure == nil else { return }
+        for partition in topics.turn(canAsk: canWatchTopics) {
+            guard let index = partitions.place(of: partition) else { continue }
+            // Nothing more of it is taken until it has been decided where it goes on.
+            partitions[index].next = .max
+            partitions[index].last = nil
+            reposition([partition])
+        }
+    }
+
     private func replaceClient(count: Int, _ first: StallWatch.Suspect) {
         statistics.report(
             Incident(
@@ -767,7 +799,7 @@ public final class Pipeline {
         // What the ledger says of a partition is its position only while nothing of it is under way.
         let busy = partitions.filter { pending.contains($0.partition) && !lanes[$0.lane].isDrained }
         for partition in busy { handOver(lanes[partition.lane]) }
-        guard busy.isEmpty else { return }
+        guard busy.isEmpty, !topics.watch.isNarrowing else { return }
         do {
             try begin(Array(pending).sorted())
             resolutionBackoff.reset()
@@ -829,6 +861,14 @@ public final class Pipeline {
         let watermarks: [TopicPartition: Watermarks]
         let starts: [TopicPartition: Int64]
         var last: [TopicPartition: LastMessage] = [:]
+        var proven: [TopicPartition: LastMessage] = [:]
+        // Nothing of them is under way any more.
+        for partition in topics.watch.others.keys {
+            guard let index = partitions.place(of: partition) else { continue }
+            let position = partitions[index].loaded
+            let from = topics.watch.mixed(partition) ?? position
+            strangers[partition] = strangers[partition] ?? StartReader.Stranger(position: position, from: from)
+        }
         var detours: [TopicPartition: Detour] = [:]
         if let ledger {
             let reader = StartReader(
@@ -839,6 +879,7 @@ public final class Pipeline {
             mustBegin = false
             guard !wanted.isEmpty else { return }
             (starts, watermarks, last, detours) = (read.offsets, read.watermarks, read.last, read.detours)
+            proven = read.proven
             groupOffsets.metadata = read.mark.metadata
             statistics.update { $0.positionResets += read.resets }
         } else {
@@ -859,6 +900,7 @@ public final class Pipeline {
                         ? .full : known.map { [.none, .full].contains($0.hold) ? .none : .doubted } ?? .none))
             strangers[partition] = nil
             reached[partition] = nil
+            topics.begin(partition, proven: proven[partition], last: last[partition])
         }
         try fetch(restarting: Set(wanted))
         pending.subtract(wanted)
@@ -889,6 +931,7 @@ public final class Pipeline {
         pending.subtract(gone)
         partitions.remove(gone)
         standstills.forget(gone)
+        topics.forget(gone)
         orphans.look(after: partitions.map(\.partition))
         publish()
     }

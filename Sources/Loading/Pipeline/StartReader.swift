@@ -13,8 +13,8 @@ package struct StartReader {
     var subscriptions: [Route.TopicPattern] = []
     /// Nothing has been read since the program has begun with them.
     var isBeginning = false
-    /// Positions that were found to be another log's, by the message before them.
-    var strangers: [TopicPartition: Int64] = [:]
+    /// Positions that were found to be another log's, by a message before them.
+    var strangers: [TopicPartition: Stranger] = [:]
     /// Positions at which nothing more comes before the end of what is loaded again.
     var reached: [TopicPartition: Int64] = [:]
     /// Says whose lock is in the way.
@@ -24,7 +24,8 @@ package struct StartReader {
 
     package init(
         ledger: Ledger, options: LoadingOptions, consumer: Consumer, targets: [Target], logger: Logger,
-        subscriptions: [Route.TopicPattern] = [], isBeginning: Bool = false, strangers: [TopicPartition: Int64] = [:],
+        subscriptions: [Route.TopicPattern] = [], isBeginning: Bool = false,
+        strangers: [TopicPartition: Stranger] = [:],
         reached: [TopicPartition: Int64] = [:], locks: LockWatch? = nil, isStopping: @escaping () -> Bool
     ) {
         self.ledger = ledger
@@ -46,9 +47,18 @@ package struct StartReader {
         package var watermarks: [TopicPartition: Watermarks] = [:]
         /// What the message before each position must be.
         var last: [TopicPartition: LastMessage] = [:]
+        /// What an earlier one must be.
+        var proven: [TopicPartition: LastMessage] = [:]
         /// Partitions that do not go on to their end.
         var detours: [TopicPartition: Detour] = [:]
         var resets = 0
+    }
+
+    /// A position that was found to be another log's.
+    package struct Stranger: Sendable {
+        var position: Int64
+        /// The first offset of which a message may be loaded of the log as it is now.
+        var from: Int64
     }
 
     static let timeout: Duration = .seconds(10)
@@ -177,6 +187,7 @@ package struct StartReader {
     ) throws -> [TopicPartition: StartPosition] {
         var starts: [TopicPartition: StartPosition] = [:]
         var lost: [TopicPartition: Int64] = [:]
+        var mixed: [TopicPartition: Int64] = [:]
         var failure: LoadingError?
         let seen = Set(known.ledger.keys.map(\.topic))
         for partition in known.asked {
@@ -191,7 +202,8 @@ package struct StartReader {
             let facts = StartPosition.Facts(
                 partition: partition, ledger: position?.next, group: known.groups[partition], watermarks: watermarks,
                 isNew: seen.contains(partition.topic) || known.newTopics.contains(partition.topic),
-                loss: position.flatMap { loss(of: partition, $0) }, detour: position?.detour,
+                loss: position.flatMap { loss(of: partition, $0) },
+                detour: position.flatMap { detour(of: partition, $0) },
                 hasReachedEnd: position != nil && reached[partition] == position?.next)
             let rules = StartPosition.Rules(
                 mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
@@ -201,20 +213,28 @@ package struct StartReader {
             } catch {
                 guard mine.contains(partition) else { continue }
                 failure = failure ?? error
-                if error.code == .lostOffsets, let position, facts.isLedgers { lost[partition] = position.next }
+                if error.code == .lostOffsets, let position, facts.isLedgers {
+                    lost[partition] = position.next
+                    mixed[partition] = facts.mixed?.lowerBound
+                }
             }
         }
         if let failure {
             // By the next start the topic may hold the position again, and others' messages would be skipped.
-            try ledger.remember(lost: lost, on: connection)
+            try ledger.remember(lost: lost, mixed: mixed, on: connection)
             throw failure
         }
         return starts
     }
 
     private func loss(of partition: TopicPartition, _ position: Ledger.Position) -> StartPosition.Loss? {
-        if strangers[partition] == position.next { return .anotherLog }
+        if strangers[partition]?.position == position.next { return .anotherLog }
         return position.isLost ? .remembered : nil
+    }
+
+    private func detour(of partition: TopicPartition, _ position: Ledger.Position) -> Detour? {
+        guard let stranger = strangers[partition], stranger.position == position.next else { return position.detour }
+        return Detour(until: stranger.from, resume: stranger.position)
     }
 
     private func conclude(
@@ -252,6 +272,7 @@ package struct StartReader {
             case .none:
                 let last = known.ledger[partition]?.last
                 if let last, last.offset >= known.watermarks[partition]?.low ?? 0 { result.last[partition] = last }
+                result.proven[partition] = known.ledger[partition]?.proven ?? last
             case .insert: break
             }
         }

@@ -28,7 +28,7 @@ public struct Backfill: Sendable {
         public var to: Int64
         public var watermarks: Watermarks
         /// Where it stands is lost: a loader has stopped for it, or the partition ends before it. So what lies below it in
-        /// this log was never loaded.
+        /// this log was never loaded, but for what is `mixed`.
         public var isLost = false
         /// Where it ends, and where the partition goes on then; nil: at the partition's end.
         public var detour: Detour?
@@ -36,6 +36,9 @@ public struct Backfill: Sendable {
         public var replaced: Detour?
         /// Nothing of it lies between where to and the end, so it stays where it is.
         public var stays = false
+
+        /// Messages that may be loaded of the log as it is now: it became another one while it was loaded.
+        public var mixed: Range<Int64>? { isLost ? from.flatMap { replaced?.mixed(at: $0) } : nil }
 
         /// Messages that will be loaded a second time.
         public var repeated: Int64 { stays ? 0 : loaded(of: to..<max(to, detour?.until ?? watermarks.high)) }
@@ -53,6 +56,7 @@ public struct Backfill: Sendable {
             guard let from else { return 0 }
             let messages = messages.clamped(to: watermarks.low..<max(watermarks.low, watermarks.high))
             guard isLost else { return Ledger.Position(next: from, detour: replaced).loaded(of: messages) }
+            if let mixed { return Int64(messages.clamped(to: mixed).count) }
             // Gone by retention, a position says nothing of what it would have come back to.
             guard let replaced, from < watermarks.low else { return 0 }
             return Int64(messages.clamped(to: replaced.loaded(aheadOf: from)).count)

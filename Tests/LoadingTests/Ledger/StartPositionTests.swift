@@ -233,6 +233,75 @@ struct StartPositionTests {
         #expect(start == StartPosition(offset: goOn.offset, step: step, needsMark: true))
     }
 
+    // MARK: A log that became another one while it was loaded
+
+    /// Of the log as it is now nothing below 40 is loaded, and some of what lies between there and the position.
+    private static let mixed = Detour(until: 40, resume: 50)
+
+    @Test(
+        "where the log became another one while it was loaded, what may double is named, and so is the way that doubles nothing",
+        arguments: [StartPosition.Loss.anotherLog, .remembered], [false, true])
+    func mixed(loss: StartPosition.Loss, doubles: Bool) throws {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(ledger: 50, doubles: doubles, loss: loss, detour: Self.mixed)
+        }
+        #expect(error?.code == .lostOffsets)
+        #expect(error?.message.contains("@39 no longer holds") == true)
+        #expect(error?.message.contains("10…100, and of a new topic nothing before @40 is loaded") == true)
+        #expect(error?.message.contains("to @49") == true)
+        let way = "--topic orders --partitions 3 --to-earliest"
+        #expect(error?.mend.contains("\(way) --until-offset 40`") == doubles)
+        #expect(error?.mend.contains("\(way)`") != doubles)
+    }
+
+    @Test("on_lost_offsets goes on by itself only where that doubles nothing")
+    func mixedGoesOn() throws {
+        for loss in [StartPosition.Loss.anotherLog, .remembered] {
+            #expect(
+                try decide(ledger: 50, lost: .earliest, loss: loss, detour: Self.mixed)
+                    == StartPosition(offset: 10, step: .skip(from: 50), needsMark: true))
+            #expect(
+                try decide(ledger: 50, lost: .latest, doubles: true, loss: loss, detour: Self.mixed)
+                    == StartPosition(offset: 100, step: .skip(from: 50), needsMark: true))
+            #expect(
+                code { try decide(ledger: 50, lost: .earliest, doubles: true, loss: loss, detour: Self.mixed) }
+                    == .lostOffsets)
+            // Nothing of the log as it is now was taken.
+            #expect(
+                try decide(
+                    ledger: 50, lost: .earliest, doubles: true, loss: loss, detour: Detour(until: 50, resume: 50)
+                ).offset == 10)
+        }
+    }
+
+    @Test("where all that the partition holds may be loaded, it goes on where it stands")
+    func mixedBelowTheLowWatermark() {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(ledger: 50, doubles: true, loss: .remembered, detour: Detour(until: 10, resume: 50))
+        }
+        #expect(error?.mend.contains("--to-offset 50`") == true)
+    }
+
+    @Test(
+        "a reset of the group that would double what may be loaded is refused, and names the way that doubles nothing")
+    func mixedReset() throws {
+        for (offset, repeated) in [(Int64(10), Int64(10)), (42, 8), (50, 0)] {
+            func reset(doubles: Bool) throws -> StartPosition {
+                try decide(
+                    ledger: 50, group: (offset, ""), doubles: doubles, loss: .remembered, detour: Self.mixed)
+            }
+            #expect(try reset(doubles: false).offset == offset)
+            guard repeated > 0 else {
+                #expect(try reset(doubles: true).offset == offset)
+                continue
+            }
+            let error = #expect(throws: LoadingError.self) { try reset(doubles: true) }
+            #expect(error?.code == .unsafeReplay)
+            #expect(error?.message.contains("\(repeated) messages may be loaded") == true)
+            #expect(error?.mend.contains("--to-earliest --until-offset 40`") == true)
+        }
+    }
+
     // MARK: Back for a stretch
 
     @Test(
