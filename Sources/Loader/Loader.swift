@@ -1,4 +1,5 @@
 import ArgumentParser
+import Loading
 
 @main
 struct Loader: ParsableCommand {
@@ -17,4 +18,10 @@ struct Loader: ParsableCommand {
             RunCommand.self, MigrateCommand.self, InferCommand.self, CheckCommand.self, StatusCommand.self,
             DeadLettersCommand.self, BackfillCommand.self, ConfigCommand.self, DemoCommand.self, VersionCommand.self,
         ])
+
+    static func main() {
+        // A mistake in them stops `loader run`, which reads them once more to say so.
+        if let settings = try? Failpoint.settings() { Failpoint.arm(settings) }
+        main(nil)
+    }
 }

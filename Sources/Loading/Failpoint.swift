@@ -50,12 +50,8 @@ public enum Failpoint: String, Sendable, CaseIterable {
         }
     }
 
-    /// What the process's environment sets. Empty as a rule.
-    public static func settings() throws(Mistake) -> [Setting] {
-        try parse(ProcessInfo.processInfo.environment["LOADER_FAILPOINTS"] ?? "")
-    }
-
-    static func parse(_ text: String) throws(Mistake) -> [Setting] {
+    /// What `LOADER_FAILPOINTS` says, mostly nothing.
+    package static func parse(_ text: String) throws(Mistake) -> [Setting] {
         var settings: [Setting] = []
         for entry in text.split(separator: ",") {
             let halves = entry.split(separator: "=", maxSplits: 1)
@@ -69,12 +65,20 @@ public enum Failpoint: String, Sendable, CaseIterable {
         return settings
     }
 
-    /// The settings at work. Nil as a rule, and after a mistake, which stops `loader run`.
-    private static let armed: Armed? = (try? settings()).flatMap { $0.isEmpty ? nil : Armed($0) }
+    /// Sets failpoints for the rest of this process.
+    package static func arm(_ settings: [Setting]) {
+        guard !settings.isEmpty else { return }
+        armed.withLock { $0 = Armed(settings) }
+        isArmed.store(true, ordering: .releasing)
+    }
 
-    private final class Armed: Sendable {
-        let settings: [Setting]
-        let passings = Mutex<[Failpoint: Int]>([:])
+    /// All that a passing looks at as a rule.
+    private static let isArmed = Atomic(false)
+    private static let armed = Mutex<Armed?>(nil)
+
+    final class Armed: Sendable {
+        private let settings: [Setting]
+        private let passings = Mutex<[Failpoint: Int]>([:])
 
         init(_ settings: [Setting]) { self.settings = settings }
 
@@ -97,7 +101,10 @@ public enum Failpoint: String, Sendable, CaseIterable {
     // MARK: Passing
 
     /// Passes the point. True if what follows is to fail.
-    var fails: Bool { Self.armed?.pass(self) ?? false }
+    var fails: Bool {
+        guard Self.isArmed.load(ordering: .acquiring) else { return false }
+        return Self.armed.withLock { $0 }?.pass(self) ?? false
+    }
 
     /// - Throws: as if the connection to the server had gone.
     func pass() throws(TransactionFailure) {
@@ -106,7 +113,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
 
     /// Sends what there is of the rows before it passes.
     func pass(_ stream: borrowing CopyInStream, sending buffer: inout CopyBuffer) throws(PostgresError) {
-        guard Self.armed != nil else { return }
+        guard Self.isArmed.load(ordering: .acquiring) else { return }
         try stream.send(buffer.bytes)
         buffer.removeAll()
         if fails { throw Self.connectionGone }

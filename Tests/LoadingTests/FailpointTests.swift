@@ -14,6 +14,14 @@ struct FailpointTests {
             ])
     }
 
+    @Test("an armed failpoint fires at the passing that was named, and no other does")
+    func passings() {
+        let armed = Failpoint.Armed([.init(point: .deadLetter, action: .error, passing: 2)])
+        #expect((0..<4).map { _ in armed.pass(.deadLetter) } == [false, true, false, false])
+        #expect(!armed.pass(.midCopy))
+        #expect(!Failpoint.deadLetter.fails, "nobody has armed this process")
+    }
+
     @Test(
         "what cannot be armed is refused, so that no test believes in a fault that never fires",
         arguments: ["mid-copy", "mid-copy=", "mid-copy=stop", "nowhere=crash", "mid-copy=crash@0", "mid-copy=crash@x"])
