@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Postgres
 import TestSupport
 import Testing
 
@@ -63,6 +64,30 @@ struct DeploymentResetTests {
             scenario.options.resetForDeployment = "b"
             #expect(try await scenario.failure()?.code == .unsafeReplay)
             #expect(try scenario.position() == 2)
+        }
+    }
+
+    @Test("a route that only appends is in the way of a reset only where messages of its own topic are loaded")
+    func appendOnlyOfAnotherTopic() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in
+            try await scenario.broker.withTopic(partitions: 1) { other in
+                try scenario.connection.execute("CREATE TABLE audit (id int)")
+                scenario.options.routes.append(
+                    Route(
+                        topics: [.name(other)], table: TableName(schema: nil, name: "audit"), mode: .insert,
+                        columns: [.init(name: "id", source: .field(.init(["id"])))]))
+                try scenario.produce(3)
+                for deployment in ["a", "b"] {
+                    scenario.options.resetForDeployment = deployment
+                    #expect(try await scenario.load().messages == 3)
+                }
+                try scenario.broker.produce([TestMessage(partition: 0, value: #"{"id": 1}"#)], to: other)
+                #expect(try await scenario.load().messages == 1)
+                scenario.options.resetForDeployment = "c"
+                let failure = try await scenario.failure()
+                #expect(failure?.code == .unsafeReplay)
+                #expect(failure?.message.contains("the rows of 1 messages") == true, "\(failure?.message ?? "")")
+            }
         }
     }
 

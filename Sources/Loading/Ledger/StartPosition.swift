@@ -134,6 +134,21 @@ package struct StartPosition: Equatable, Sendable {
         }
     }
 
+    /// Where to begin without a ledger: there only the group's offset counts.
+    ///
+    /// - Parameter group: nil where it has none.
+    package static func withoutLedger(
+        _ partition: TopicPartition, group: Int64?, _ watermarks: Watermarks, _ options: LoadingOptions
+    ) throws(LoadingError) -> Int64 {
+        switch (group, options.autoOffsetReset, options.onLostOffsets) {
+        case (let group?, _, _) where group >= watermarks.low && group <= watermarks.logEnd: return group
+        case (let group?, _, .stop): throw .lostOffsets(partition, position: group, watermarks: watermarks)
+        case (nil, .error, _): throw .noPosition(partition)
+        case (.some, _, .earliest), (nil, .earliest, _): return watermarks.low
+        case (.some, _, .latest), (nil, .latest, _): return watermarks.high
+        }
+    }
+
     /// The ledger's position counts, unless it is lost.
     private static func goOn(
         at position: Int64, _ facts: Facts, _ rules: Rules

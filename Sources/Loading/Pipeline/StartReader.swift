@@ -207,7 +207,7 @@ package struct StartReader {
                 hasReachedEnd: position != nil && reached[partition] == position?.next)
             let rules = StartPosition.Rules(
                 mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
-                replayDoubles: replayDoubles(partition.topic))
+                replayDoubles: options.target(doubledBy: partition.topic, among: targets) != nil)
             do {
                 starts[partition] = try StartPosition.decide(facts, rules)
             } catch {
@@ -282,12 +282,6 @@ package struct StartReader {
         return result
     }
 
-    /// Whether loading messages of this topic once more would leave their rows once more.
-    private func replayDoubles(_ topic: String) -> Bool {
-        !options.allowDuplicates
-            && targets.contains { !$0.isReplaySafe && $0.route.topics.contains { $0.matches(topic) } }
-    }
-
     /// Without a ledger only the group's offsets count.
     static func withoutLedger(
         _ wanted: [TopicPartition], options: LoadingOptions, consumer: Consumer
@@ -298,24 +292,9 @@ package struct StartReader {
         try watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: timeout)
         var offsets: [TopicPartition: Int64] = [:]
         for partition in wanted {
-            let marks = watermarks[partition] ?? Watermarks(low: 0, high: 0)
-            if let group = groups[partition] {
-                if group.offset >= marks.low, group.offset <= marks.logEnd {
-                    offsets[partition] = group.offset
-                } else {
-                    switch options.onLostOffsets {
-                    case .stop: throw LoadingError.lostOffsets(partition, position: group.offset, watermarks: marks)
-                    case .earliest: offsets[partition] = marks.low
-                    case .latest: offsets[partition] = marks.high
-                    }
-                }
-            } else {
-                switch options.autoOffsetReset {
-                case .earliest: offsets[partition] = marks.low
-                case .latest: offsets[partition] = marks.high
-                case .error: throw LoadingError.noPosition(partition)
-                }
-            }
+            offsets[partition] = try StartPosition.withoutLedger(
+                partition, group: groups[partition]?.offset, watermarks[partition] ?? Watermarks(low: 0, high: 0),
+                options)
         }
         return (offsets, watermarks)
     }

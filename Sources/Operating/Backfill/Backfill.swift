@@ -242,7 +242,7 @@ public struct Backfill: Sendable {
                 mend: "leave the end out: then all that came later is loaded again, too, and the rows end as they are")
         }
         let repeated = moves.reduce(0) { $0 + $1.repeated }
-        if repeated > 0, let target = targets.first(where: { !$0.isReplaySafe }), !options.allowDuplicates {
+        if repeated > 0, let target = options.target(doubledBy: topic, among: targets) {
             throw Refusal(
                 code: .unsafeReplay,
                 message:

@@ -42,14 +42,19 @@ public struct DeploymentReset {
                 partition: place.partition)
         }
         let moves = watermarks.mapValues(\.low).sorted { $0.key < $1.key }
-        let repeated = moves.reduce(Int64(0)) { sum, move in
-            let high = watermarks[move.key]?.high ?? move.value
-            return sum + (positions[move.key]?.loaded(of: move.value..<max(move.value, high)) ?? 0)
+        let loaded = moves.compactMap { place, low -> (topic: String, messages: Int64)? in
+            let high = watermarks[place]?.high ?? low
+            return positions[place].map { (place.topic, $0.loaded(of: low..<max(low, high))) }
         }
-        if repeated > 0, !options.allowDuplicates, let target = preflight.targets.first(where: { !$0.isReplaySafe }) {
+        let repeated = loaded.reduce(0) { $0 + $1.messages }
+        let doubled = loaded.filter { $0.messages > 0 }.compactMap { topic, messages in
+            options.target(doubledBy: topic, among: preflight.targets).map { (target: $0, messages: messages) }
+        }
+        if let target = doubled.first?.target {
             throw LoadingError(
                 .unsafeReplay,
-                "reset_on_start: \(target.route.label) only appends to \(target.name), and the rows of \(repeated) "
+                "reset_on_start: \(target.route.label) only appends to \(target.name), and the rows of "
+                    + "\(doubled.reduce(0) { $0 + $1.messages }) "
                     + "messages would double",
                 mend: "use mode ignore or upsert with a key, accept the doubles with --allow-duplicates, "
                     + "or unset RESET_OFFSET_ON_START")

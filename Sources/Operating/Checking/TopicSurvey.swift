@@ -164,30 +164,13 @@ public struct TopicSurvey: Sendable {
         _ facts: StartPosition.Facts, _ options: LoadingOptions, _ preflight: Preflight?
     ) throws(LoadingError) -> Int64 {
         if let mark = preflight?.mark {
-            let topic = facts.partition.topic
-            let doubles =
-                !options.allowDuplicates
-                && (preflight?.targets ?? []).contains { target in
-                    !target.isReplaySafe && target.route.topics.contains { $0.matches(topic) }
-                }
+            let doubled = options.target(doubledBy: facts.partition.topic, among: preflight?.targets ?? [])
             let rules = StartPosition.Rules(
                 mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
-                replayDoubles: doubles)
+                replayDoubles: doubled != nil)
             return try StartPosition.decide(facts, rules).offset
         }
-        let (low, high) = (facts.watermarks.low, facts.watermarks.high)
-        if let group = facts.group {
-            guard group.offset < low || group.offset > facts.watermarks.logEnd else { return group.offset }
-            switch options.onLostOffsets {
-            case .stop: throw .lostOffsets(facts.partition, position: group.offset, watermarks: facts.watermarks)
-            case .earliest: return low
-            case .latest: return high
-            }
-        }
-        switch options.autoOffsetReset {
-        case .earliest: return low
-        case .latest: return high
-        case .error: throw .noPosition(facts.partition)
-        }
+        return try StartPosition.withoutLedger(
+            facts.partition, group: facts.group?.offset, facts.watermarks, options)
     }
 }

@@ -63,16 +63,48 @@ public struct PositionFinding: Sendable, Equatable {
         }
     }
 
+    /// Without a ledger only the group's offset counts.
+    ///
+    /// - Parameters:
+    ///   - group: nil where it has none.
+    ///   - watermarks: nil where no leader answers.
+    static func withoutLedger(
+        _ place: TopicPartition, _ group: Int64?, _ watermarks: Watermarks?, _ options: LoadingOptions, isActive: Bool
+    ) -> (finding: PositionFinding, start: Int64?) {
+        guard let watermarks else {
+            return (PositionFinding(.leaderAway, .notice, "no leader answers for \(place)"), nil)
+        }
+        do {
+            let start = try StartPosition.withoutLedger(place, group: group, watermarks, options)
+            guard let group else {
+                return (
+                    PositionFinding(
+                        .notBegun, .notice, "the group has no offset of \(place)",
+                        next: isActive ? "" : "start the loader"),
+                    start
+                )
+            }
+            return (start == group ? .ok : skip(place, from: group, to: start, isActive: isActive), start)
+        } catch {
+            return (PositionFinding(Code(error.code), .stops, error.message, next: error.mend), nil)
+        }
+    }
+
+    private static func skip(
+        _ place: TopicPartition, from: Int64, to start: Int64, isActive: Bool
+    ) -> PositionFinding {
+        PositionFinding(
+            .skipPending, .notice,
+            "the position \(place)@\(from) is lost, and kafka.on_lost_offsets says to go on at @\(start)",
+            next: isActive ? "" : "start the loader")
+    }
+
     private static func finding(
         _ facts: StartPosition.Facts, _ start: StartPosition, isActive: Bool
     ) -> PositionFinding {
         let place = facts.partition
         switch (start.step, facts.group) {
-        case (.skip(let from), _):
-            return PositionFinding(
-                .skipPending, .notice,
-                "the position \(place)@\(from) is lost, and kafka.on_lost_offsets says to go on at @\(start.offset)",
-                next: isActive ? "" : "start the loader")
+        case (.skip(let from), _): return skip(place, from: from, to: start.offset, isActive: isActive)
         case (.reset(let from), _) where from == start.offset:
             return PositionFinding(
                 .markMissing, .notice, "the group's offset of \(place) has no mark; the next start puts it there")

@@ -175,11 +175,9 @@ public struct PositionReport: Sendable {
     /// By the tables as they are; where they do not fit their routes, by the modes alone.
     private static func replayDoubles(_ options: LoadingOptions, _ targets: [Target]?) -> (String) -> Bool {
         { topic in
-            guard !options.allowDuplicates else { return false }
-            guard let targets else {
-                return options.routes.contains { $0.mode == .insert && $0.topics.contains { $0.matches(topic) } }
-            }
-            return targets.contains { !$0.isReplaySafe && $0.route.topics.contains { $0.matches(topic) } }
+            if let targets { return options.target(doubledBy: topic, among: targets) != nil }
+            return !options.allowDuplicates
+                && options.routes.contains { $0.mode == .insert && $0.topics.contains { $0.matches(topic) } }
         }
     }
 
@@ -223,7 +221,8 @@ public struct PositionReport: Sendable {
             var finding = PositionFinding.ok
             var start: Int64?
             if options.delivery == .atLeastOnce {
-                (finding, start) = Self.withoutLedger(place, group, marks, options)
+                (finding, start) = PositionFinding.withoutLedger(
+                    place, group?.offset, marks, options, isActive: isActive)
             } else if let mark = database?.mark, kafka != nil, let marks {
                 let facts = StartPosition.Facts(
                     partition: place, ledger: position?.next, group: group, watermarks: marks,
@@ -250,26 +249,6 @@ public struct PositionReport: Sendable {
                         database.topics.filter { !LedgerMemory.isMemory($0) }),
                     isOutage: false))
         }
-    }
-
-    /// Without a ledger only the group's offsets count.
-    private static func withoutLedger(
-        _ place: TopicPartition, _ group: CommittedOffset?, _ marks: Watermarks?, _ options: LoadingOptions
-    ) -> (PositionFinding, Int64?) {
-        guard let marks else {
-            return (PositionFinding(.leaderAway, .notice, "no leader answers for \(place)"), nil)
-        }
-        guard let group else {
-            return (
-                PositionFinding(.notBegun, .notice, "the group has no offset of \(place)", next: "start the loader"),
-                nil
-            )
-        }
-        guard group.offset < marks.low || group.offset > marks.logEnd, options.onLostOffsets == .stop else {
-            return (.ok, group.offset)
-        }
-        let error = LoadingError.lostOffsets(place, position: group.offset, watermarks: marks)
-        return (PositionFinding(.lostOffsets, .stops, error.message, next: error.mend), nil)
     }
 }
 

@@ -55,6 +55,29 @@ struct PositionFindingTests {
         #expect(finding(ledger: 50, group: (70, "")).finding.message.contains("20 messages are skipped"))
     }
 
+    @Test(
+        "without a ledger the group's offset counts, and what a start would do is told as it would do it",
+        arguments: [
+            (
+                Int64?(50), LoadingOptions.OffsetReset.earliest, LoadingOptions.OnLostOffsets.stop,
+                PositionFinding.Code.ok, Int64?(50)
+            ),
+            (nil, .earliest, .stop, .notBegun, 10), (nil, .latest, .stop, .notBegun, 100),
+            (nil, .error, .stop, .noPosition, nil), (5, .earliest, .stop, .lostOffsets, nil),
+            (5, .latest, .earliest, .skipPending, 10), (101, .earliest, .latest, .skipPending, 100),
+        ])
+    func withoutLedger(
+        group: Int64?, reset: LoadingOptions.OffsetReset, lost: LoadingOptions.OnLostOffsets,
+        code: PositionFinding.Code, start: Int64?
+    ) {
+        let options = LoadingOptions(
+            brokers: "", group: "g", routes: [], delivery: .atLeastOnce, autoOffsetReset: reset, onLostOffsets: lost)
+        let found = PositionFinding.withoutLedger(
+            Self.partition, group, Watermarks(low: 10, high: 100), options, isActive: false)
+        #expect(found.finding.code == code && found.start == start)
+        #expect((found.finding.severity == .stops) == (start == nil))
+    }
+
     @Test("a lost position that the configuration goes on from is only noticed")
     func skip() {
         let found = finding(ledger: 5, group: (5, Self.mark), lost: .earliest)
