@@ -113,9 +113,7 @@ public final class Connection {
             return try query(statement.sql, statement.parameters)
         }
         if let lockPatience {
-            let (seconds, attoseconds) = lockPatience.components
-            let milliseconds = max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
-            settings.append("set_config('lock_timeout', '\(milliseconds)ms', true)")
+            settings.append("set_config('lock_timeout', '\(lockPatience.inMilliseconds)ms', true)")
         }
         let answer = try pipeline([
             Statement("BEGIN ISOLATION LEVEL READ COMMITTED"),

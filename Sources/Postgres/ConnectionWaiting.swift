@@ -52,9 +52,7 @@ extension Connection {
         var descriptor = pollfd(fd: PQsocket(handle), events: Int16(toWrite ? POLLIN | POLLOUT : POLLIN), revents: 0)
         // In slices: a stop is to be noticed, and what TLS has read ahead no socket tells of.
         let slice = min(left, isGivenUp == nil ? .seconds(1) : .milliseconds(100))
-        let (seconds, attoseconds) = slice.components
-        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
-        if poll(&descriptor, 1, Int32(clamping: milliseconds + 1)) > 0 {
+        if poll(&descriptor, 1, Int32(clamping: slice.wholeMilliseconds + 1)) > 0 {
             heard = .now
         } else {
             tellSilence(since: heard)

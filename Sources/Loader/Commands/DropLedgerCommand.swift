@@ -45,8 +45,7 @@ extension MigrateCommand {
                     return
                 }
                 for line in Self.lines(removal) { print(line) }
-                let active =
-                    removal.sessions.map(\.description) + Self.members(of: removal.groups.map(\.name), options)
+                let active = removal.sessions.map(\.description) + Self.members(removal, options)
                 guard active.isEmpty else { throw LedgerRemoval.active(active) }
                 try confirm(removal)
                 let isGone = try migrator.dropLedger()
@@ -98,18 +97,8 @@ extension MigrateCommand {
         }
 
         /// The members of the groups, where brokers are configured and answer.
-        private static func members(of groups: [String], _ options: LoadingOptions) -> [String] {
-            guard !options.brokers.isEmpty, !groups.isEmpty else { return [] }
-            do throws(KafkaError) {
-                let admin = try Admin(properties: options.clientProperties)
-                var members: [String] = []
-                for name in groups {
-                    let group = try admin.group(name, timeout: .seconds(10))
-                    members += group.members.map { "\($0.clientID) at \($0.host) in the group \(name)" }
-                    if group.isRunning, group.members.isEmpty { members.append("the group \(name), \(group.state)") }
-                }
-                return members
-            } catch {
+        private static func members(_ removal: LedgerRemoval, _ options: LoadingOptions) -> [String] {
+            do throws(KafkaError) { return try removal.members(options) } catch {
                 StandardError.shared.write(
                     line:
                         "The brokers cannot be asked for the groups' members (\(error.code.name)), so only sessions in "

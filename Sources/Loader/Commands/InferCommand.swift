@@ -93,33 +93,9 @@ struct InferCommand: ParsableCommand {
     }
 
     private func read(_ options: LoadingOptions) throws -> [SampledMessage] {
-        var messages: [SampledMessage] = []
-        do throws(KafkaError) {
-            let admin = try Admin(properties: options.clientProperties)
-            let counts = try admin.partitionCounts(timeout: .seconds(10))
-            guard let count = counts[topic] else {
-                let near = nearest(to: topic, in: counts.keys.sorted()).map { "; did you mean \($0)?" }
-                throw KafkaError(
-                    code: .unknownTopic, operation: "sample", reason: "the brokers show no such topic\(near ?? "")",
-                    topic: topic)
-            }
-            let places = (0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) }
-            let watermarks = try admin.watermarks(of: places, timeout: .seconds(10))
-            let plans = watermarks.sorted { $0.key < $1.key }.map { place, marks in
-                SamplePlan(place, start: marks.low, watermarks: marks, count: sample)
-            }
-            try Sampler(options).read(plans) { message in
-                messages.append(
-                    SampledMessage(
-                        key: message.key.map(Array.init), value: message.value.map(Array.init),
-                        place: SampledMessage.Place(
-                            partition: TopicPartition(topic: topic, partition: message.partition),
-                            offset: message.offset)))
-            }
-        } catch {
+        do throws(KafkaError) { return try TopicSample.read(topic, count: sample, options) } catch {
             throw fail("the topic cannot be read: \(error)", error.isRetriable ? .unavailable : .configuration)
         }
-        return messages
     }
 
     private func fail(_ message: String, _ status: ExitStatus = .configuration) -> ExitCode {
@@ -129,16 +105,11 @@ struct InferCommand: ParsableCommand {
 
     private func output(_ proposal: TableProposal) throws {
         let migration = proposal.migration(showsValues: !noValues)
-        let directory = MigrateCommand.Arguments.defaultDirectory
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let directory = MigrationDirectory(MigrateCommand.Arguments.defaultDirectory)
         let file: String
         do throws(MigrationError) {
-            // Version 0.1.0 recorded its own schema as 0001, where dbmate would take a file of that number for applied.
-            let taken = names + [MigrationFile.formerName]
             let title = snakeCased(proposal.table.name)
-            file =
-                directory + "/"
-                + (try MigrationSet.nextName(after: taken, called: title.isEmpty ? "table" : title, now: Date()))
+            file = try directory.nextFile(called: title.isEmpty ? "table" : title)
         } catch {
             throw fail("\(error)")
         }
@@ -146,7 +117,12 @@ struct InferCommand: ParsableCommand {
             arguments.config != nil || FileManager.default.fileExists(atPath: "loader.yaml")
             || ProcessInfo.processInfo.environment["LOADER_CONFIG"]?.isEmpty == false
         let whole = proposal.configuration(group: "\(topic)-loader")
-        let earlier = write ? earlierMigration(proposal, in: directory, names) : nil
+        // The file that this command wrote for the same table before.
+        let earlier =
+            write
+            ? directory.first {
+                $0.contains(TableProposal.mark) && $0.contains("CREATE TABLE \(proposal.table.sql) (\n")
+            } : nil
         if let earlier, earlier.text != migration {
             throw fail(
                 "\(earlier.file) is an earlier proposal for \(proposal.table.sql), and a second one would create the table "
@@ -164,8 +140,7 @@ struct InferCommand: ParsableCommand {
             if let earlier {
                 print("# \(earlier.file) says the same already")
             } else {
-                try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-                try Data(migration.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
+                try directory.write(migration, to: file)
                 print("# wrote \(file)")
             }
             for words in [proposal.refusedWords, proposal.widenedWords].compactMap(\.self) { print("# \(words)") }
@@ -181,22 +156,6 @@ struct InferCommand: ParsableCommand {
         } catch {
             throw fail("nothing can be written here: \(error.localizedDescription)")
         }
-    }
-}
-
-extension InferCommand {
-    /// The file that this command wrote for the same table before.
-    private func earlierMigration(
-        _ proposal: TableProposal, in directory: String, _ names: [String]
-    ) -> (file: String, text: String)? {
-        for name in names.sorted() where name.hasSuffix(".sql") {
-            let file = directory + "/" + name
-            guard let text = try? String(contentsOfFile: file, encoding: .utf8),
-                text.contains(TableProposal.mark), text.contains("CREATE TABLE \(proposal.table.sql) (\n")
-            else { continue }
-            return (file, text)
-        }
-        return nil
     }
 }
 

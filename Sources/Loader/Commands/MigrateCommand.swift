@@ -100,8 +100,8 @@ struct MigrateCommand: ParsableCommand {
 
     static func report(_ event: Migrator.Event) {
         switch event {
-        case .applied(let file, let time): print("Applied \(file) in \(time.inMilliseconds) ms")
-        case .rolledBack(let file, let time): print("Rolled back \(file) in \(time.inMilliseconds) ms")
+        case .applied(let file, let time): print("Applied \(file) in \(time.wholeMilliseconds) ms")
+        case .rolledBack(let file, let time): print("Rolled back \(file) in \(time.wholeMilliseconds) ms")
         case .recorded(let file): print("Recorded \(file) as applied, without running it")
         }
     }
@@ -224,12 +224,9 @@ extension MigrateCommand {
 
         func run() throws {
             do {
-                try FileManager.default.createDirectory(atPath: dir, withIntermediateDirectories: true)
-                let names = try FileManager.default.contentsOfDirectory(atPath: dir)
-                // Version 0.1.0 recorded its own schema as 0001, where dbmate would take a file of that number for applied.
-                let taken = names + [MigrationFile.formerName]
-                let file = dir + "/" + (try MigrationSet.nextName(after: taken, called: name, now: Date()))
-                try Data(MigrationSet.template.utf8).write(to: URL(filePath: file), options: .withoutOverwriting)
+                let directory = MigrationDirectory(dir)
+                let file = try directory.nextFile(called: name)
+                try directory.write(MigrationSet.template, to: file)
                 print(file)
             } catch let error as MigrationError {
                 throw MigrateCommand.report(error)
@@ -240,11 +237,5 @@ extension MigrateCommand {
                         mend: "Check that directory's permissions."))
             }
         }
-    }
-}
-
-extension Duration {
-    fileprivate var inMilliseconds: Int64 {
-        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
     }
 }

@@ -5,24 +5,6 @@ import Records
 /// The types that are proposed.
 package enum ColumnType: String, Sendable, CaseIterable {
     case boolean, integer, bigint, numeric, text, uuid, date, timestamptz, timestamp, jsonb
-
-    /// As the catalog has it; the numbers of built-in types are fixed.
-    package var postgres: PostgresType {
-        let oid: UInt32 =
-            switch self {
-            case .boolean: 16
-            case .integer: 23
-            case .bigint: 20
-            case .numeric: 1700
-            case .text: 25
-            case .uuid: 2950
-            case .date: 1082
-            case .timestamptz: 1184
-            case .timestamp: 1114
-            case .jsonb: 3802
-            }
-        return PostgresType(oid: oid, name: rawValue, formatted: rawValue)
-    }
 }
 
 /// A type for a field, with what the route has to say for it, and why.

@@ -11,7 +11,7 @@ public func nearest(to name: String, in names: some Sequence<String>) -> String?
 }
 
 /// Levenshtein's distance, with two neighbours swapped counted as one step.
-func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
+package func editDistance(_ first: [UInt8], _ second: [UInt8]) -> Int {
     if first.isEmpty || second.isEmpty { return max(first.count, second.count) }
     var beforeLast: [Int] = []
     var last = Array(0...second.count)

@@ -223,11 +223,3 @@ struct BatchTransaction {
         do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
     }
 }
-
-extension Duration {
-    /// Whole milliseconds, at least 1, as PostgreSQL's settings want them.
-    package var inMilliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return max(1, seconds * 1000 + attoseconds / 1_000_000_000_000_000)
-    }
-}

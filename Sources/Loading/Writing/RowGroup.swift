@@ -1,8 +1,8 @@
 import Postgres
 
 /// Rows of one target that go into the table by the same statements.
-struct RowGroup {
-    var rows: [RowReference]
+package struct RowGroup {
+    package var rows: [RowReference]
     /// The positions of the columns that a row gives, in the target's order.
     var columns: [Int]
     /// Those of them that some rows leave out, and that are sent with their constant default then.
@@ -12,6 +12,13 @@ struct RowGroup {
     var mixed: Set<Int> = []
     /// Those of `mixed` in which a row may have a null: there a null in the stage does not say that a column is left out.
     var nullable: Set<Int> = []
+
+    package init(rows: [RowReference], columns: [Int], mixed: Set<Int> = [], nullable: Set<Int> = []) {
+        self.rows = rows
+        self.columns = columns
+        self.mixed = mixed
+        self.nullable = nullable
+    }
 
     /// As many sets of columns get statements of their own. More of them go in together.
     private static let mostSets = 3

@@ -12,6 +12,12 @@ package struct RowReference {
     var row: Int32
     /// The message's place in the batch: the order of arrival.
     package var message: Int32
+
+    package init(section: Int32, row: Int32, message: Int32) {
+        self.section = section
+        self.row = row
+        self.message = message
+    }
 }
 
 /// The rows of one target in the order of arrival, and what is left of them once only each key's last state counts.

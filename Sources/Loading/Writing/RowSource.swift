@@ -1,18 +1,18 @@
 import Postgres
 
 /// Where the rows of a target lie, and how they go into COPY.
-struct RowSource {
+package struct RowSource {
     let target: Target
     let sections: [Batch.Section]
     private let omissions: Omissions?
 
-    init(_ target: Target, _ sections: [Batch.Section], _ omissions: Omissions?) {
+    package init(_ target: Target, _ sections: [Batch.Section], _ omissions: Omissions?) {
         self.target = target
         self.sections = sections
         self.omissions = omissions
     }
 
-    func send(_ group: RowGroup, to stream: borrowing CopyInStream) throws(PostgresError) {
+    package func send(_ group: RowGroup, to stream: borrowing CopyInStream) throws(PostgresError) {
         var scratch = CopyBuffer(capacity: 160 << 10)
         if target.format == .binary { BinaryCopy.appendHeader(to: &scratch) }
         if group.mixed.isEmpty, group.filled.isEmpty {

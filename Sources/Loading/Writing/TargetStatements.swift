@@ -2,20 +2,22 @@ import Postgres
 
 /// The SQL for the rows of a target. All of it works behind a pooler in transaction mode: nothing outlives the
 /// transaction.
-struct TargetStatements {
+package struct TargetStatements {
     private let target: Target
+    private let table: String
     private let stageName: String
     private let keysName: String
 
     private static let ordinal = quoteIdentifier("loader ordinal")
 
-    init(_ target: Target) {
+    /// - Parameter table: what stands in for the target's own, as SQL names it.
+    package init(_ target: Target, table: String? = nil) {
         self.target = target
+        self.table = table ?? target.name.quoted
         stageName = quoteIdentifier("loader_stage_\(target.index)")
         keysName = quoteIdentifier("loader_keys_\(target.index)")
     }
 
-    private var table: String { target.name.quoted }
     private var stage: String { "pg_temp.\(stageName)" }
     private var keys: String { "pg_temp.\(keysName)" }
     private var format: String { target.format == .binary ? " WITH (FORMAT binary)" : "" }
@@ -29,7 +31,7 @@ struct TargetStatements {
     // MARK: COPY
 
     /// COPY straight into the table.
-    func copy(_ group: RowGroup) -> String { "COPY \(table) (\(names(group.columns))) FROM STDIN\(format)" }
+    package func copy(_ group: RowGroup) -> String { "COPY \(table) (\(names(group.columns))) FROM STDIN\(format)" }
 
     /// With all of the target's columns, whatever a row leaves out, and with words for the nulls that are given, unless the
     /// table is too wide for them.

@@ -54,7 +54,6 @@ package struct Misfits {
 final class TypeTrial {
     private let encoder: BinaryEncoder?
     private var buffer = CopyBuffer()
-    private let containers = NoContainers()
 
     init(_ proposal: TypeProposal) {
         encoder = BinaryEncoder(
@@ -76,22 +75,31 @@ final class TypeTrial {
         }
         buffer.removeAll()
         do throws(EncodingFailure) {
-            try encoder?.encode(InputValue(kind, field.bytes), into: &buffer, containers: containers)
+            // None of the proposed types looks inside arrays or objects.
+            try encoder?.encode(InputValue(kind, field.bytes), into: &buffer, containers: NoContainers.shared)
             return nil
         } catch {
             return Misfits.Kind(reason: error.reason, found: field.kind)
         }
     }
+}
 
-    /// None of the proposed types looks inside arrays or objects, or has its strings decoded.
-    private final class NoContainers: ContainerReader {
-        func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
-            InputValue(.string, text)
-        }
-        func bytes(
-            of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
-        ) throws(EncodingFailure) -> UnsafeRawBufferPointer { text }
-        func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] { [] }
-        func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] { [] }
+extension ColumnType {
+    /// As the catalog has it; the numbers of built-in types are fixed.
+    fileprivate var postgres: PostgresType {
+        let oid: UInt32 =
+            switch self {
+            case .boolean: 16
+            case .integer: 23
+            case .bigint: 20
+            case .numeric: 1700
+            case .text: 25
+            case .uuid: 2950
+            case .date: 1082
+            case .timestamptz: 1184
+            case .timestamp: 1114
+            case .jsonb: 3802
+            }
+        return PostgresType(oid: oid, name: rawValue, formatted: rawValue)
     }
 }

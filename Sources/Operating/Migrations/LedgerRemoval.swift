@@ -104,7 +104,7 @@ package struct LedgerRemoval: Equatable {
         _ record: MigrationRecord, _ facts: MigrationFacts, lockTimeout: Duration, on connection: Connection
     ) throws(MigrationError) -> Bool {
         do throws(PostgresError) {
-            try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout.settingMilliseconds)")
+            try connection.execute("BEGIN; SET LOCAL lock_timeout = \(lockTimeout.inMilliseconds)")
         } catch {
             throw MigrationError(error)
         }

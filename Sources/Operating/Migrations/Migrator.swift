@@ -172,7 +172,7 @@ package struct Migrator {
             // By the simple protocol: the other would leave a portal open, and with it a snapshot.
             try turn.execute(
                 """
-                BEGIN; SET LOCAL lock_timeout = \(turnTimeout.settingMilliseconds); SET LOCAL statement_timeout = 0;
+                BEGIN; SET LOCAL lock_timeout = \(turnTimeout.inMilliseconds); SET LOCAL statement_timeout = 0;
                 SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(\(Self.lockKey))
                 """)
         } catch  where error.sqlState == .lockNotAvailable {
@@ -203,7 +203,7 @@ package struct Migrator {
         let connection = try connect()
         do throws(PostgresError) {
             if block.isTransactional {
-                try connection.beginWriting("SET LOCAL lock_timeout = \(lockTimeout.settingMilliseconds)")
+                try connection.beginWriting("SET LOCAL lock_timeout = \(lockTimeout.inMilliseconds)")
             }
         } catch {
             throw MigrationError(error)
@@ -245,12 +245,5 @@ package struct Migrator {
             .refused, file: file.name,
             line: error.statementPosition.map { block.line(ofPosition: $0) } ?? block.firstLine, message: "\(error)",
             mend: mend, cause: error)
-    }
-}
-
-extension Duration {
-    /// For PostgreSQL's settings, where 0 would mean "for ever".
-    var settingMilliseconds: Int64 {
-        max(1, components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -32,10 +32,18 @@ struct TrialCopy {
         do throws(PostgresError) {
             try open()
             var result = Result()
-            for section in batch.sections where section.target == target.index && section.kind == .rows {
+            for (number, section) in batch.sections.enumerated()
+            where section.target == target.index && section.kind == .rows {
                 // Rows that leave out the same columns are copied together.
-                for (set, rows) in Dictionary(grouping: section.rows, by: \.omission).sorted(by: { $0.key < $1.key }) {
-                    try copy(rows, of: section, omitting: set, &result)
+                let sets = Dictionary(grouping: section.rows.indices) { section.rows[$0].omission }
+                for (set, places) in sets.sorted(by: { $0.key < $1.key }) {
+                    let columns = target.columns.indices.filter { column in
+                        target.columns[column].omissionBit.map { !section.omissions.contains(set, $0) } ?? true
+                    }
+                    let rows = places.map {
+                        RowReference(section: Int32(number), row: Int32($0), message: section.rows[$0].message)
+                    }
+                    if !columns.isEmpty { try copy(RowGroup(rows: rows, columns: columns), of: batch, &result) }
                 }
             }
             result.examples = try examples()
@@ -58,28 +66,16 @@ struct TrialCopy {
         try connection.execute("ALTER TABLE \(Self.stage) " + nullable.joined(separator: ", "))
     }
 
-    private func copy(
-        _ rows: [Batch.Row], of section: Batch.Section, omitting set: Int32, _ result: inout Result
-    ) throws(PostgresError) {
-        let columns = target.columns.filter { $0.omissionBit.map { !section.omissions.contains(set, $0) } ?? true }
-        guard !columns.isEmpty else { return }
-        let names = columns.map { quoteIdentifier($0.name) }
-        let isBinary = target.format == .binary
-        let statement =
-            "COPY \(Self.stage) (\(names.joined(separator: ", "))) FROM STDIN\(isBinary ? " WITH (FORMAT binary)" : "")"
+    private func copy(_ group: RowGroup, of batch: Batch, _ result: inout Result) throws(PostgresError) {
+        let rows = group.rows
+        let source = RowSource(target, batch.sections, nil)
+        let statement = TargetStatements(target, table: Self.stage).copy(group)
         func send(_ range: Range<Int>) throws(PostgresError) {
             guard !range.isEmpty else { return }
+            var part = group
+            part.rows = Array(rows[range])
             _ = try connection.copyIn(statement) { (stream: borrowing CopyInStream) throws(PostgresError) in
-                var frame = CopyBuffer()
-                if isBinary { BinaryCopy.appendHeader(to: &frame) }
-                for row in rows[range] {
-                    frame.append(UnsafeRawBufferPointer(rebasing: section.buffer.bytes[row.start..<row.end]))
-                    guard frame.count > 128 << 10 else { continue }
-                    try stream.send(frame.bytes)
-                    frame.removeAll()
-                }
-                if isBinary { BinaryCopy.appendTrailer(to: &frame) }
-                try stream.send(frame.bytes)
+                try source.send(part, to: stream)
             }
         }
         var next = 0
@@ -95,9 +91,9 @@ struct TrialCopy {
                 else { throw error }
                 try connection.execute("ROLLBACK TO SAVEPOINT loader_trial")
                 let guilty = next + line - 1
-                let column = error.copyColumn(among: columns.map(\.name))
+                let column = error.copyColumn(among: target.columns.map(\.name))
                 // NULL would take its place.
-                let isUnfit = columns.contains { $0.name == column && $0.mending?.nullsUnfit == true }
+                let isUnfit = target.columns.contains { $0.name == column && $0.mending?.nullsUnfit == true }
                 if !isUnfit {
                     result.refused.append(
                         DeadLetter(

@@ -351,24 +351,24 @@ struct ArrayShape {
 }
 
 /// Stands in where no value can be an array or object.
-final class NoContainers: ContainerReader, Sendable {
-    static let shared = NoContainers()
+package final class NoContainers: ContainerReader, Sendable {
+    package static let shared = NoContainers()
 
-    func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
+    package func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
         throw EncodingFailure(.wrongType, found: .string)
     }
 
-    func bytes(
+    package func bytes(
         of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
     ) throws(EncodingFailure) -> UnsafeRawBufferPointer {
         throw EncodingFailure(.wrongType, found: .string)
     }
 
-    func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
+    package func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
         throw EncodingFailure(.wrongType, found: array.kind)
     }
 
-    func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
+    package func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
         throw EncodingFailure(.wrongType, found: object.kind)
     }
 }
@@ -383,7 +383,7 @@ extension Int64 {
 
 extension ColumnForm {
     /// Hands over the integer as a number value.
-    func withDigits(
+    package func withDigits(
         of integer: Int64, _ body: (InputValue) throws(EncodingFailure) -> Void
     ) throws(EncodingFailure) {
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
@@ -394,7 +394,7 @@ extension ColumnForm {
     }
 
     /// Appends a moment as RFC 3339 in UTC, within the limit of `varchar(n)`.
-    func appendRFC3339(_ microseconds: Int64, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+    package func appendRFC3339(_ microseconds: Int64, to buffer: inout CopyBuffer) throws(EncodingFailure) {
         let start = buffer.count
         let value = try fromUnixEpoch(microseconds, found: .number)
         CalendarTime.append(microseconds: value, separator: UInt8(ascii: "T"), zone: "Z", to: &buffer)
