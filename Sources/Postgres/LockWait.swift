@@ -49,15 +49,6 @@ public struct LockWait: Sendable, Equatable {
         if first.isEmpty { return last.isEmpty ? "a session that is gone by now" : last }
         return last.isEmpty ? first : "\(first), which waits behind \(last)"
     }
-
-    /// What ends the wait, as a statement to type.
-    public var mend: String {
-        let ends = (roots.isEmpty ? holders : roots).map(\.end)
-        guard !ends.isEmpty else { return "see pg_locks and pg_stat_activity" }
-        let statements = ends.map(\.statement).joined(separator: " ")
-        let hints = Set(ends.compactMap(\.hint)).sorted().joined(separator: "; ")
-        return "let it end, or end it: \(statements)" + (hints.isEmpty ? "" : " (\(hints))")
-    }
 }
 
 extension LockWait.Holder: CustomStringConvertible {
@@ -80,14 +71,6 @@ extension LockWait.Holder: CustomStringConvertible {
             default: "for \(age / 3600) h"
             }
         }
-    }
-
-    fileprivate var end: (statement: String, hint: String?) {
-        guard let prepared else {
-            return ("SELECT pg_terminate_backend(\(pid));", application.hasPrefix("loader ") ? "a loader's own" : nil)
-        }
-        let gid = prepared.gid.replacing("'", with: "''")
-        return ("ROLLBACK PREPARED '\(gid)';", "or COMMIT PREPARED, as its owner, in the database \(prepared.database)")
     }
 }
 

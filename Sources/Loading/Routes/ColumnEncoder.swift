@@ -1,7 +1,7 @@
 import Postgres
 
 /// A column's encoder in the format that its whole table is copied in.
-package enum ColumnEncoder: Sendable {
+enum ColumnEncoder: Sendable {
     case binary(BinaryEncoder)
     case text(TextEncoder)
 

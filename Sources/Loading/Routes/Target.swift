@@ -6,7 +6,7 @@ package struct Target: Sendable {
     package struct Column: Sendable {
         package var name: String
         package var source: ColumnSource
-        package var encoder: ColumnEncoder
+        var encoder: ColumnEncoder
         package var type: PostgresType
         package var isRequired: Bool
         package var isNotNull: Bool
@@ -25,7 +25,7 @@ package struct Target: Sendable {
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
         var isAlwaysIdentity = false
 
-        package var refusesNull: Bool { isRequired || isNotNull }
+        var refusesNull: Bool { isRequired || isNotNull }
     }
 
     package enum Format: Sendable { case binary, text }
@@ -47,7 +47,7 @@ package struct Target: Sendable {
     /// What the columns of the table were when the route was compiled; see `Catalog.versions`.
     var version = Catalog.Version()
     /// What its rows refer to.
-    package var foreignKeys: [ForeignKey] = []
+    var foreignKeys: [ForeignKey] = []
     /// Which of its refused rows are dead letters only once nothing has come that they refer to.
     var wait = ParentWait()
 
