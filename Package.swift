@@ -107,6 +107,7 @@ let package = Package(
                 "Operating", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
             ],
             swiftSettings: strict),
+        .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(name: "LoaderTests", dependencies: ["Loader", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

@@ -57,7 +57,7 @@ enum HotPath {
         guard fields > 0 else { throw Failure(what: "no field was decoded") }
     }
 
-    /// Copies into the batch, decodes and encodes: all that the consumer's thread does but for taking the message.
+    /// Copies into the batch, decodes and encodes: all that becomes of a message before it is sent.
     private static func rows(_ workload: Workload, _ stage: String, _ target: Target) throws {
         let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
         let batch = Batch()
@@ -95,10 +95,10 @@ enum HotPath {
                 let start = next
                 while next < workload.messages.count, next - start < batchRows, batch.byteCount < 32 << 20 {
                     let message = workload.messages[next]
-                    builder.add(
+                    let place = batch.append(
                         value: UnsafeRawBufferPointer(rebasing: bytes[message.value]),
-                        key: UnsafeRawBufferPointer(rebasing: bytes[message.key]), offset: Int64(next), range: range,
-                        to: batch)
+                        key: UnsafeRawBufferPointer(rebasing: bytes[message.key]), offset: Int64(next), range: range)
+                    builder.build(place, in: batch)
                     next += 1
                 }
                 let selection = RowSelection(batch: batch, target: target)

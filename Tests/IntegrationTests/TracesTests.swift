@@ -62,13 +62,13 @@ struct TracesTests {
             #expect(root.events.map { $0.attributes["db.response.status_code"] } == ["23514"])
 
             let children = Dictionary(grouping: spans.filter { $0.parentSpanId == root.spanId }, by: \.name)
-            #expect(Set(children.keys) == ["decode", "copy", "commit", "group commit"])
+            #expect(Set(children.keys) == ["wait", "decode", "copy", "commit", "group commit"])
             #expect(children.values.allSatisfy { $0.count == 1 && $0[0].traceId == root.traceId })
             for child in children.values.joined() {
                 #expect(child.start >= root.start && child.start <= child.end, "\(child.name)")
                 #expect(child.status == nil)
             }
-            let order = ["decode", "copy", "commit", "group commit"].compactMap { children[$0]?.first?.start }
+            let order = ["wait", "decode", "copy", "commit", "group commit"].compactMap { children[$0]?.first?.start }
             #expect(order == order.sorted())
             let resource = receiver.requests.first?.document.resourceSpans.first?.resource.attributes
             #expect(resource?["service.name"] == "orders-loader")

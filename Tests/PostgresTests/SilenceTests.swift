@@ -13,14 +13,18 @@ struct SilenceTests {
     init() throws {
         server = try PostgresServer()
         proxy = try TCPProxy(to: server)
+        // Over a connection that is as patient as a busy machine may need.
+        try Connection(ConnectionOptions(url: server.url)).execute("CREATE TABLE t (a text)")
     }
 
+    /// - Parameter answerTimeout: also what a statement that is answered may take.
     private func connect(
-        answerTimeout: Duration = .milliseconds(300), isGivenUp: (() -> Bool)? = nil
+        connectTimeout: Duration = .seconds(30), answerTimeout: Duration = .seconds(1),
+        isGivenUp: (() -> Bool)? = nil
     ) throws -> Connection {
         try Connection(
             ConnectionOptions(
-                url: proxy.url(server.url), connectTimeout: .seconds(2), answerTimeout: answerTimeout),
+                url: proxy.url(server.url), connectTimeout: connectTimeout, answerTimeout: answerTimeout),
             isGivenUp: isGivenUp)
     }
 
@@ -58,7 +62,6 @@ struct SilenceTests {
         Kind.allCases)
     func statements(direction: TCPProxy.Direction, kind: Kind) throws {
         let connection = try connect()
-        try connection.execute("CREATE TEMP TABLE t (a int)")
         proxy.forgetConnection(direction)
         expectSilence(connection) { try run(kind, connection) }
         #expect(proxy.forgottenCount == 1)
@@ -67,7 +70,6 @@ struct SilenceTests {
     @Test("a COPY whose data nobody reads any more ends, with a megabyte unsent, and so does closing it")
     func unread() throws {
         let connection = try connect()
-        try connection.execute("CREATE TEMP TABLE t (a text)")
         let text = String(repeating: "x", count: 64 << 20)
         expectSilence(connection) { try copy(text, connection) { proxy.isStalled = true } }
         proxy.isStalled = false
@@ -85,7 +87,7 @@ struct SilenceTests {
     func connecting() throws {
         proxy.isStalled = true
         defer { proxy.isStalled = false }
-        let error = #expect(throws: PostgresError.self) { try connect() }
+        let error = #expect(throws: PostgresError.self) { try connect(connectTimeout: .seconds(2)) }
         #expect(error?.code == .connectionFailed && error?.sqlState == nil)
     }
 

@@ -8,7 +8,7 @@ public let testTimeScale = ProcessInfo.processInfo.environment["TEST_TIME_SCALE"
 /// - Parameter timeout: `TEST_TIME_SCALE`, when set, multiplies it.
 /// - Throws: when it does not hold in time.
 public func eventually(
-    _ what: String, within timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
+    _ what: String, within timeout: Duration = .seconds(120), isolation: isolated (any Actor)? = #isolation,
     _ condition: () throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + timeout * testTimeScale

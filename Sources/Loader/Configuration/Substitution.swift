@@ -9,8 +9,6 @@ struct Substitution {
         /// The variables and files that were read, as written: `DATABASE_URL`, `file:/run/secrets/pg`.
         var sources: [String] = []
         var mistakes: [ValueMistake] = []
-
-        var readsFile: Bool { sources.contains { $0.hasPrefix("file:") } }
     }
 
     /// Where nothing can be read.

@@ -15,11 +15,11 @@ extension Metric {
         .histogram("loader_batch_messages", "Messages a batch.", \.batchMessages),
         .histogram(
             "loader_batch_wait_seconds",
-            "From a batch's first message until a writer took the batch: filling it, and waiting for the writer.",
+            "From a batch's first message until the batch was handed over: filling it, and waiting for room.",
             \.wait),
         .histogram(
             "loader_batch_decode_seconds",
-            "The consumer's thread's time for taking a batch's messages and decoding them.",
+            "The time for decoding a batch's messages and building its rows.",
             \.decode),
         .histogram(
             "loader_batch_copy_seconds", "From BEGIN until COMMIT is sent: the fence, the rows, the dead letters.",

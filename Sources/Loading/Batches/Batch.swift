@@ -9,8 +9,9 @@ import Postgres
 
 /// The messages of one transaction: their bytes as they came, and their rows as PostgreSQL will take them.
 ///
-/// Unchecked: a batch has one owner at a time. The consumer's thread fills it and gives it away whole; the writer's
-/// thread loads it and gives it back with the outcome. The lock of the mailbox between them orders the two.
+/// Unchecked: a batch has one owner at a time. The consumer's thread fills it with messages and gives it away whole; the
+/// writer's threads, one behind the other, build its rows and load them, and give it back with the outcome. The lock of the
+/// mailbox between them orders the three.
 package final class Batch: @unchecked Sendable {
     package init() {}
 
@@ -55,12 +56,14 @@ package final class Batch: @unchecked Sendable {
         var detour: Detour?
 
         package init(
-            partition: TopicPartition, expected: Int64, next: Int64, last: LastMessage? = nil, detour: Detour? = nil
+            partition: TopicPartition, expected: Int64, next: Int64, last: LastMessage? = nil,
+            proven: LastMessage? = nil, detour: Detour? = nil
         ) {
             self.partition = partition
             self.expected = expected
             self.next = next
             self.last = last
+            self.proven = proven
             self.detour = detour
         }
     }
@@ -137,14 +140,17 @@ package final class Batch: @unchecked Sendable {
     /// For each target and kind the place of its section; -1 where it has none yet.
     private var places: [Int32] = []
     package var deadLetters: [DeadLetter] = []
+    private var skipped = 0
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
     package var began: Int64 = 0
-    /// How long the batch waited from its first message until the writer took it.
+    /// How long the batch waited from its first message until it was handed over.
     var waiting = Duration.zero
-    /// What the consumer's thread has spent with taking and decoding its messages.
-    var decoding = Duration.zero
+    /// The tables that its rows are built for.
+    private(set) var tables = RoutedTables.Version(number: 0, targets: [])
+    /// When its rows were built, the last time if it took several, and how long that took in all.
+    private(set) var building: (began: ContinuousClock.Instant, duration: Duration)?
 
     /// The first tries that failed, for the batch's trace.
     private(set) var failures: [Failure] = []
@@ -152,10 +158,23 @@ package final class Batch: @unchecked Sendable {
 
     var isEmpty: Bool { messages.isEmpty }
 
-    /// Bytes held for this batch's messages.
-    package var byteCount: Int { sections.reduce(arena.count) { $0 + $1.buffer.count + $1.omissions.byteCount } }
+    /// Bytes held for this batch's rows.
+    var rowByteCount: Int { sections.reduce(0) { $0 + $1.buffer.count + $1.omissions.byteCount } }
+    /// Bytes held for this batch's messages and rows.
+    package var byteCount: Int { arena.count + rowByteCount }
 
-    /// The place of a partition in this batch, for as long as the batch is being filled.
+    /// Bytes of rows for each byte of messages.
+    var rowBytesPerByte: Double { arena.count > 0 ? Double(rowByteCount) / Double(arena.count) : 1 }
+
+    /// Ends the filling: these are the partitions of its messages, in the order of their ranges.
+    func seal(_ ranges: [PartitionRange]) {
+        precondition(partitions.isEmpty, "a batch is handed over once")
+        partitions = ranges
+    }
+
+    /// Adds a partition, where nobody else keeps account of them.
+    ///
+    /// - Returns: its place.
     package func range(of partition: TopicPartition, expected: Int64) -> Int32 {
         partitions.append(PartitionRange(partition: partition, expected: expected, next: expected))
         return Int32(partitions.count - 1)
@@ -164,12 +183,46 @@ package final class Batch: @unchecked Sendable {
     @inline(__always)
     package func advance(_ range: Int32, past offset: Int64) { partitions[Int(range)].next = offset + 1 }
 
-    func setDetour(_ detour: Detour?, of range: Int) { partitions[range].detour = detour }
-
-    func setProven(_ message: LastMessage?, of range: Int) { partitions[range].proven = message }
-
     func setLast(_ message: LastMessage, of range: Int) { partitions[range].last = message }
 
+    /// Takes a message: copies its bytes.
+    ///
+    /// - Returns: its place.
+    @discardableResult
+    func append(_ message: borrowing Message, range: Int32) -> Int {
+        let start = arena.count
+        let value = message.value
+        let key = message.key
+        if let value { arena.append(value) }
+        if let key { arena.append(key) }
+        let beforeHeaders = arena.count
+        message.forEachHeader { name, value in
+            arena.append(Int32(name.count))
+            arena.append(name)
+            arena.append(Int32(value?.count ?? -1))
+            if let value { arena.append(value) }
+        }
+        return append(
+            MessageRecord(
+                partition: range, offset: message.offset, timestamp: message.timestamp ?? .min, start: start,
+                valueCount: Int32(value?.count ?? -1), keyCount: Int32(key?.count ?? -1),
+                headersCount: Int32(arena.count - beforeHeaders)))
+    }
+
+    /// Takes a message that no consumer brought: how the benchmarks feed the hot path.
+    package func append(
+        value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, offset: Int64, range: Int32
+    ) -> Int {
+        let start = arena.count
+        arena.append(value)
+        arena.append(key)
+        return append(
+            MessageRecord(
+                partition: range, offset: offset, timestamp: .min, start: start, valueCount: Int32(value.count),
+                keyCount: Int32(key.count), headersCount: 0))
+    }
+
+    /// Takes a message whose bytes are in `arena` already.
     package func append(_ message: MessageRecord) -> Int {
         messages.append(message)
         return messages.count - 1
@@ -226,12 +279,20 @@ package final class Batch: @unchecked Sendable {
         return section
     }
 
-    /// Forgets the rows but keeps the messages, so that the rows can be built again.
-    func removeRows() {
-        sections.removeAll()
-        places.removeAll()
+    /// Forgets the rows but keeps the messages, so that rows can be built for these tables.
+    func removeRows(for tables: RoutedTables.Version) {
+        if tables.number == self.tables.number {
+            // Most have none, but the memory of those that the batch has had before.
+            for section in sections where !section.rows.isEmpty { section.removeAll() }
+        } else {
+            // Which columns may be left out is another question now.
+            sections.removeAll()
+            places.removeAll()
+        }
+        self.tables = tables
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
+        skipped = 0
     }
 
     /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
@@ -247,11 +308,41 @@ package final class Batch: @unchecked Sendable {
         for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
         nulledValues.removeAll()
+        skipped = 0
         loadedMessages = 0
         reached.removeAll()
-        decoding = .zero
+        building = nil
         failures.removeAll()
         failureCount = 0
+    }
+
+    /// A message of which a route takes nothing, by its own will.
+    func noteSkipped() { skipped += 1 }
+
+    /// What has become of the messages so far, one for each route that takes them.
+    var accounted: Int { sections.reduce(deadLetters.count + skipped) { $0 + $1.rows.count } }
+
+    /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
+    /// ascend between where it begins and where it goes.
+    ///
+    /// - Returns: how many messages each partition has.
+    func checkedCounts() -> [Int] {
+        var counts = [Int](repeating: 0, count: partitions.count)
+        var next = partitions.map(\.expected)
+        for message in messages {
+            let place = Int(message.partition)
+            precondition(
+                message.offset >= next[place] && message.offset < partitions[place].next,
+                "\(partitions[place].partition)@\(message.offset) is not within \(next[place])..<\(partitions[place].next)"
+            )
+            next[place] = message.offset + 1
+            counts[place] += 1
+        }
+        return counts
+    }
+
+    func noteBuilding(since began: ContinuousClock.Instant) {
+        building = (began, (building?.duration ?? .zero) + (.now - began))
     }
 
     /// Notes that a try has failed. An outage may see thousands.

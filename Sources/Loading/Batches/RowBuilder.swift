@@ -4,7 +4,7 @@ import Records
 
 /// Turns messages into rows, straight into the batch's COPY buffers: no message becomes a dictionary, no row an array.
 ///
-/// Belongs to the consumer's thread.
+/// Belongs to one thread: a writer's builder, a replay, a command.
 package final class RowBuilder {
     private let plan: MessagePlan
     /// For each of the plan's targets.
@@ -27,42 +27,13 @@ package final class RowBuilder {
         hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
     }
 
+    /// How many rows, deletions, letters or skipped tombstones each message becomes.
+    var routeCount: Int { rows.count }
+
     /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
     package func add(_ message: borrowing Message, range: Int32, to batch: Batch) {
-        let start = batch.arena.count
-        let value = message.value
-        let key = message.key
-        if let value { batch.arena.append(value) }
-        if let key { batch.arena.append(key) }
-        let beforeHeaders = batch.arena.count
-        message.forEachHeader { name, value in
-            batch.arena.append(Int32(name.count))
-            batch.arena.append(name)
-            batch.arena.append(Int32(value?.count ?? -1))
-            if let value { batch.arena.append(value) }
-        }
-        let index = batch.append(
-            Batch.MessageRecord(
-                partition: range, offset: message.offset, timestamp: message.timestamp ?? .min, start: start,
-                valueCount: Int32(value?.count ?? -1), keyCount: Int32(key?.count ?? -1),
-                headersCount: Int32(batch.arena.count - beforeHeaders)))
         batch.advance(range, past: message.offset)
-        build(index, in: batch)
-    }
-
-    /// Takes a message that no consumer brought: how the benchmarks feed the hot path.
-    package func add(
-        value: UnsafeRawBufferPointer, key: UnsafeRawBufferPointer, offset: Int64, range: Int32, to batch: Batch
-    ) {
-        let start = batch.arena.count
-        batch.arena.append(value)
-        batch.arena.append(key)
-        let index = batch.append(
-            Batch.MessageRecord(
-                partition: range, offset: offset, timestamp: .min, start: start, valueCount: Int32(value.count),
-                keyCount: Int32(key.count), headersCount: 0))
-        batch.advance(range, past: offset)
-        build(index, in: batch)
+        build(batch.append(message, range: range), in: batch)
     }
 
     /// Builds the rows of a message that the batch holds already.
@@ -126,7 +97,7 @@ package final class RowBuilder {
     private func buildTombstone(_ message: Int, _ plan: RowPlan, in batch: Batch) {
         let target = plan.target
         switch target.onTombstone {
-        case .skip: break
+        case .skip: batch.noteSkipped()
         case .deadLetter:
             batch.deadLetters.append(
                 DeadLetter(
@@ -186,6 +157,7 @@ package final class RowBuilder {
         _ message: Int, _ plan: RowPlan, to section: Batch.Section, omitting omittedCount: Int,
         fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
+        // Long because every value of every message passes here, and pays for each call.
         let start = section.buffer.count
         let isBinary = plan.target.format == .binary
         let columns = plan.columns

@@ -5,8 +5,6 @@ struct AssignedPartition {
     let partition: TopicPartition
     /// Which writer loads it: order is kept within a partition, so it stays with one.
     let lane: Int
-    /// Another one, when a table has changed.
-    var builder: RowBuilder
     /// The next offset to take. Whatever is below comes a second time and is dropped.
     var next: Int64
     /// The position that is committed in PostgreSQL.

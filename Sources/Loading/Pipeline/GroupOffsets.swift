@@ -29,8 +29,10 @@ struct GroupOffsets {
     }
 
     /// The same of all partitions, when it is time to tell the group again.
-    mutating func takeDue(of partitions: inout Assignment) -> [CommittedOffset] {
-        guard let due, due <= .now else { return [] }
+    mutating func takeDue(
+        of partitions: inout Assignment, at now: ContinuousClock.Instant
+    ) -> [CommittedOffset] {
+        guard let due, due <= now else { return [] }
         self.due = nil
         return take(partitions.map(\.partition), of: &partitions)
     }
@@ -39,10 +41,12 @@ struct GroupOffsets {
     mutating func taken() { backoff.reset() }
 
     /// The group has not taken a commit: it is told again, by itself if no batch does it before.
-    mutating func refused(_ offsets: [CommittedOffset], of partitions: inout Assignment) {
+    mutating func refused(
+        _ offsets: [CommittedOffset], of partitions: inout Assignment, at now: ContinuousClock.Instant
+    ) {
         for offset in offsets {
             if let index = partitions.place(of: offset.partition) { partitions[index].reported = nil }
         }
-        if due == nil { due = .now + backoff.next() }
+        if due == nil { due = now + backoff.next() }
     }
 }

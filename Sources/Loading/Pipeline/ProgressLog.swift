@@ -39,7 +39,8 @@ struct ProgressLog {
         let record = BatchRecord(
             writer: writer, partitions: batch.partitions.count, messages: batch.messages.count,
             rows: loaded.rows, bytes: batch.arena.count, deadLetters: letters.count,
-            wait: batch.waiting.inSeconds, decode: batch.decoding.inSeconds, copy: loaded.copying?.inSeconds,
+            wait: batch.waiting.inSeconds, decode: batch.building?.duration.inSeconds ?? 0,
+            copy: loaded.copying?.inSeconds,
             commit: loaded.committing?.inSeconds)
         let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
         let tally = BatchTally(batch, loaded, tables: tables, time: record.time) { routes(of: $0) }

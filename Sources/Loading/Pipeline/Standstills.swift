@@ -44,7 +44,7 @@ struct Standstills {
     /// - Returns: whether the log is to be told.
     mutating func hold(
         _ partition: TopicPartition, _ standstill: Standstill, isFetchedAgain: Bool = true,
-        at now: ContinuousClock.Instant = .now
+        at now: ContinuousClock.Instant
     ) -> Bool {
         if isFetchedAgain {
             retried.insert(partition)
@@ -77,7 +77,7 @@ struct Standstills {
     // MARK: Topics
 
     mutating func miss(
-        _ topic: String, _ standstill: Standstill, at now: ContinuousClock.Instant = .now
+        _ topic: String, _ standstill: Standstill, at now: ContinuousClock.Instant
     ) -> Bool { Self.put(standstill, into: &topics[topic], now) }
 
     /// - Returns: those of the topics that stood still.
@@ -87,11 +87,11 @@ struct Standstills {
 
     // MARK: The group
 
-    mutating func refuse(_ standstill: Standstill, at now: ContinuousClock.Instant = .now) -> Bool {
+    mutating func refuse(_ standstill: Standstill, at now: ContinuousClock.Instant) -> Bool {
         Self.put(standstill, into: &group, now)
     }
 
-    mutating func refuseCommits(_ standstill: Standstill, at now: ContinuousClock.Instant = .now) -> Bool {
+    mutating func refuseCommits(_ standstill: Standstill, at now: ContinuousClock.Instant) -> Bool {
         Self.put(standstill, into: &commits, now)
     }
 

@@ -28,14 +28,13 @@ final class BatchTracing {
         self.group = group
     }
 
-    /// Makes the spans of a batch whose outcome is final. One whose table has changed comes back.
+    /// Makes the spans of a batch whose outcome is final.
     func settle(_ outcome: Writer.Outcome, writer: Int) {
         switch outcome {
         case .loaded(let batch, let loaded): trace(batch, writer) { loadedSpans(batch, loaded, $0, $1) }
         case .fenced(let batch):
             failed(batch, "fenced", "another member has taken over a partition of the batch", writer: writer)
         case .abandoned(let batch): failed(batch, "abandoned", "given up before COMMIT was answered", writer: writer)
-        case .setup: break
         case .failed(let batch, let error): failed(batch, error, writer: writer)
         }
     }
@@ -110,8 +109,10 @@ final class BatchTracing {
             if let sqlState = failure.sqlState { attributes["db.response.status_code"] = sqlState }
             span.addEvent(SpanEvent(name: "attempt failed", at: now.wall(at: failure.time), attributes: attributes))
         }
-        child("decode", .internal, span.context, began, began + batch.waiting) { span in
-            span.attributes["loader.busy_seconds"] = batch.decoding.inSeconds
+        child("wait", .internal, span.context, began, began + batch.waiting) { _ in }
+        if let building = batch.building {
+            let built = now.wall(at: building.began)
+            child("decode", .internal, span.context, built, built + building.duration) { _ in }
         }
         body(span, now)
     }

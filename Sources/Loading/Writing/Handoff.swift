@@ -1,59 +1,102 @@
-/// What passes between the consumer's thread and a writer's: a batch under way, one that may follow it at once, and what
-/// became of those before.
+/// What passes between the consumer's thread and the two of a writer: batches in their order, each of which is built and
+/// then loaded, and what became of those before.
+///
+/// A batch is loaded only if the one before it is in: if that is not, nobody knows yet where to go on, and what follows
+/// is given up with it.
 ///
 /// Pure: whoever shares it between threads has a lock around it.
 struct Handoff<Job, Outcome> {
-    /// What the writer is at.
-    private(set) var job: Job?
-    /// What comes next, if the one under way succeeds. If it does not, nobody knows yet where to go on.
-    private var offered: Job?
-    /// In order: one, or two if what was offered has ended as well before anybody looked.
-    private var outcomes: [(outcome: Outcome, isSuccess: Bool)] = []
-    /// The writer is to give up what it is at.
-    private(set) var isAbandoned = false
+    /// How many may be under way: one that is loaded, and one that is built meanwhile.
+    static var capacity: Int { 2 }
 
+    private enum Stage { case waiting, building, built, loading }
+
+    private struct Entry {
+        let job: Job
+        var stage = Stage.waiting
+        /// It comes back without being loaded, as soon as nobody is at it.
+        var isGivenUp = false
+
+        var isHeld: Bool { stage == .building || stage == .loading }
+    }
+
+    private var entries: [Entry] = []
+    private var outcomes: [Outcome] = []
+    private let givenUp: (Job) -> Outcome
+
+    /// - Parameter givenUp: the outcome of a job that nobody has begun to load.
+    init(givenUp: @escaping (Job) -> Outcome) { self.givenUp = givenUp }
+
+    var isEmpty: Bool { entries.isEmpty }
     var hasOutcome: Bool { !outcomes.isEmpty }
+    /// What is being loaded is to be given up.
+    var isLoadingGivenUp: Bool { entries.contains { $0.stage == .loading && $0.isGivenUp } }
+    /// What is being built is to be given up.
+    var isBuildingGivenUp: Bool { entries.contains { $0.stage == .building && $0.isGivenUp } }
 
-    /// Gives the idle writer something to do.
-    mutating func begin(_ job: Job) {
-        precondition(self.job == nil && outcomes.isEmpty, "a writer takes one batch at a time")
-        self.job = job
-        isAbandoned = false
+    // MARK: The consumer's side
+
+    /// Puts a job behind the one under way.
+    mutating func submit(_ job: Job) {
+        precondition(entries.count < Self.capacity, "a writer holds \(Self.capacity) batches at most")
+        entries.append(Entry(job: job))
     }
 
-    /// Lets the writer go on with another job behind the one under way, without waiting for its outcome to be taken.
-    mutating func offer(_ job: Job) {
-        if self.job != nil {
-            offered = job
-        } else if outcomes.last?.isSuccess == true {
-            // It has ended meanwhile.
-            self.job = job
-        }
-    }
-
-    /// Takes an offer back.
+    /// Gives up all that is under way.
     ///
-    /// - Returns: false if it is no longer open: the job before has ended, and its outcome is there to be taken.
-    mutating func withdraw() -> Bool {
-        defer { offered = nil }
-        return offered != nil
-    }
-
-    /// - Returns: whether there was something to give up.
+    /// - Returns: whether there was anything.
     mutating func abandon() -> Bool {
-        guard job != nil else { return false }
-        isAbandoned = true
-        offered = nil
+        guard !entries.isEmpty else { return false }
+        for index in entries.indices { entries[index].isGivenUp = true }
+        giveBack()
         return true
     }
 
-    /// The job under way has ended. Behind a success the writer is at what it was offered.
-    mutating func end(with outcome: Outcome, isSuccess: Bool) {
-        outcomes.append((outcome, isSuccess))
-        job = isSuccess ? offered : nil
-        offered = nil
+    /// The oldest outcome that nobody has taken.
+    mutating func takeOutcome() -> Outcome? { outcomes.isEmpty ? nil : outcomes.removeFirst() }
+
+    // MARK: The builder's side
+
+    /// The job to build next; nil where there is none.
+    mutating func beginBuilding() -> Job? { begin(.building) { $0.stage == .waiting } }
+
+    /// The job that was being built has its rows.
+    mutating func built() {
+        precondition(entries.contains { $0.stage == .building }, "a batch is built once")
+        for index in entries.indices where entries[index].stage == .building { entries[index].stage = .built }
+        giveBack()
     }
 
-    /// The oldest outcome that nobody has taken.
-    mutating func takeOutcome() -> Outcome? { outcomes.isEmpty ? nil : outcomes.removeFirst().outcome }
+    // MARK: The loader's side
+
+    /// The job to load next: the oldest, once it is built.
+    mutating func beginLoading() -> Job? {
+        guard entries.first?.stage == .built else { return nil }
+        return begin(.loading) { $0.stage == .built }
+    }
+
+    /// The job under way has ended; behind anything but a success those that follow are given up.
+    mutating func end(with outcome: Outcome, isSuccess: Bool) {
+        precondition(entries.first?.stage == .loading, "what ends was under way")
+        entries.removeFirst()
+        outcomes.append(outcome)
+        if !isSuccess { for index in entries.indices { entries[index].isGivenUp = true } }
+        giveBack()
+    }
+
+    private mutating func begin(_ stage: Stage, _ condition: (Entry) -> Bool) -> Job? {
+        guard !entries.contains(where: { $0.stage == stage }), let index = entries.firstIndex(where: condition) else {
+            return nil
+        }
+        entries[index].stage = stage
+        return entries[index].job
+    }
+
+    /// In order, so that an outcome never overtakes that of the batch before.
+    private mutating func giveBack() {
+        while let first = entries.first, first.isGivenUp, !first.isHeld {
+            outcomes.append(givenUp(first.job))
+            entries.removeFirst()
+        }
+    }
 }

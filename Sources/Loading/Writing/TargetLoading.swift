@@ -111,7 +111,7 @@ package struct TargetLoading {
             try run(statements.emptyStage)
         }
         stages[target.index] = true
-        try copy(group, source, statements.copyStage(group))
+        try copy(group, source, statements.copyStage(group), takesAll: true)
         if let indexStage = statements.indexStage(group) { try run(indexStage) }
         try run(statements.merge(group))
     }
@@ -182,25 +182,33 @@ package struct TargetLoading {
             try run(statements.emptyKeys)
         }
         keyTables[target.index] = true
-        try copy(statements.copyKeys, naming: rows) { (stream: borrowing CopyInStream) throws(PostgresError) in
+        try copy(statements.copyKeys, naming: rows, takesAll: true) {
+            (stream: borrowing CopyInStream) throws(PostgresError) in
             try KeyLookup.send(rows, sections, target, to: stream)
         }
     }
 
     // MARK: Statements
 
-    private func copy(_ group: RowGroup, _ source: RowSource, _ statement: String) throws(Refusal) {
-        try copy(statement, naming: group.rows) { (stream: borrowing CopyInStream) throws(PostgresError) in
+    /// - Parameter takesAll: it is a table of our own, where no trigger leaves a row out.
+    private func copy(
+        _ group: RowGroup, _ source: RowSource, _ statement: String, takesAll: Bool = false
+    ) throws(Refusal) {
+        try copy(statement, naming: group.rows, takesAll: takesAll) {
+            (stream: borrowing CopyInStream) throws(PostgresError) in
             try source.send(group, to: stream)
         }
     }
 
     private func copy(
-        _ statement: String, naming rows: [RowReference],
+        _ statement: String, naming rows: [RowReference], takesAll: Bool,
         _ send: (borrowing CopyInStream) throws(PostgresError) -> Void
     ) throws(Refusal) {
         do throws(PostgresError) {
-            _ = try connection.copyIn(statement, send)
+            let taken = try connection.copyIn(statement, send)
+            precondition(
+                taken == rows.count || (taken < rows.count && !takesAll),
+                "COPY has taken \(taken) rows of \(rows.count)")
         } catch {
             let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
             throw Refusal(error: error, withRows: carriesRows, row: named)

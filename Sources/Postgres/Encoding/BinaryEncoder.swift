@@ -136,6 +136,7 @@ public struct BinaryEncoder: Sendable {
         _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
+        // Long because it is one choice among all types.
         if value.kind == .null { return buffer.append(-1 as Int32) }
         switch form.kind {
         case .text:

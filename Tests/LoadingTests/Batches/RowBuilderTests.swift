@@ -81,8 +81,25 @@ struct RowBuilderTests {
         let batch = Batch.filled([(nil, #"{"id":1,"name":"a"}"#), (nil, "bad"), (nil, #"{"id":2}"#)], for: target)
         let before = batch.sections.map { Array($0.buffer.bytes) }
         var builders = RowBuilders([target])
-        builders.rebuild(batch)
+        builders.build(batch)
         #expect(batch.sections.map { Array($0.buffer.bytes) } == before)
         #expect(batch.deadLetters.map(\.message) == [1])
+    }
+
+    @Test("rows built for tables that have changed since are built anew, with what may be left out by then")
+    func changedTables() throws {
+        let tables = RoutedTables([try Target.made(.made(), table)])
+        let batch = Batch.filled([(nil, #"{"id":1,"name":"a"}"#)], for: tables.current.targets[0])
+        var builders = RowBuilders(tables.current)
+        builders.build(batch)
+        let wide = (0..<70).map { Table.Column.made("c\($0)", .int4, default: "7") }
+        tables.replace(1, by: [try Target.made(.made(), .made([.made("id", .int4)] + wide))])
+        builders.use(tables.current)
+        builders.build(batch)
+        #expect(batch.tables.number == 2)
+        #expect(batch.sections.map(\.omissions.wordCount) == [2])
+        // What another has read by then is not undone by who comes late.
+        tables.replace(1, by: [])
+        #expect(tables.current.targets.count == 1)
     }
 }

@@ -61,7 +61,8 @@ import Testing
             defer { batch.removeAll(keepingAtMost: 1 << 20) }
             let range = batch.range(of: TopicPartition(topic: "t", partition: 0), expected: 0)
             let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
-            message.withUnsafeBytes { builder.add(value: $0, key: noKey, offset: 0, range: range, to: batch) }
+            let place = message.withUnsafeBytes { batch.append(value: $0, key: noKey, offset: 0, range: range) }
+            builder.build(place, in: batch)
             let sections = batch.sections.filter { !$0.rows.isEmpty }
             for target in targets {
                 let own = sections.filter { $0.target == target.index }

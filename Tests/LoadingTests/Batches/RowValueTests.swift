@@ -219,7 +219,8 @@ struct RowValueTests {
         let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
         let range = batch.range(of: .init(topic: "t", partition: 0), expected: 0)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
-        value.withUnsafeBytes { builder.add(value: $0, key: noKey, offset: 0, range: range, to: batch) }
+        let place = value.withUnsafeBytes { batch.append(value: $0, key: noKey, offset: 0, range: range) }
+        builder.build(place, in: batch)
         #expect(batch.deadLetters.count == 1)
         #expect(batch.deadLetters.first?.explanation.contains(words) == true, "\(batch.deadLetters)")
     }

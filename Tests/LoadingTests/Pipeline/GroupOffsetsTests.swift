@@ -10,11 +10,10 @@ struct GroupOffsetsTests {
     /// Three partitions, loaded up to 10, of which the group knows nothing yet.
     private func assignment() -> Assignment {
         var partitions = Assignment()
-        let builder = RowBuilder(plan: MessagePlan(targets: [], of: []), targets: [])
         for place in places {
             partitions.set(
                 AssignedPartition(
-                    partition: place, lane: 0, builder: builder, next: 10, loaded: 10, reported: nil, end: 20,
+                    partition: place, lane: 0, next: 10, loaded: 10, reported: nil, end: 20,
                     target: nil, range: nil))
         }
         return partitions
@@ -33,18 +32,18 @@ struct GroupOffsetsTests {
     }
 
     @Test("what the group refused is committed again by itself, where it stands by then")
-    func refused() async throws {
+    func refused() throws {
         var partitions = assignment()
         var offsets = GroupOffsets(metadata: "")
         let first = offsets.take(places, of: &partitions)
         #expect(offsets.due == nil)
-        offsets.refused(Array(first.prefix(2)), of: &partitions)
+        offsets.refused(Array(first.prefix(2)), of: &partitions, at: .now)
         let due = try #require(offsets.due)
         partitions[0].loaded = 12
-        try await Task.sleep(until: due, clock: .continuous)
-        #expect(offsets.takeDue(of: &partitions).map(\.offset) == [12, 10])
+        #expect(offsets.takeDue(of: &partitions, at: due - .milliseconds(1)).isEmpty)
+        #expect(offsets.takeDue(of: &partitions, at: due).map(\.offset) == [12, 10])
         #expect(offsets.due == nil)
-        #expect(offsets.takeDue(of: &partitions).isEmpty)
+        #expect(offsets.takeDue(of: &partitions, at: due).isEmpty)
     }
 
     @Test("partitions that have gone are neither committed nor missed")
@@ -53,7 +52,7 @@ struct GroupOffsetsTests {
         var offsets = GroupOffsets(metadata: "")
         let first = offsets.take(places, of: &partitions)
         partitions.remove([places[0]])
-        offsets.refused(first, of: &partitions)
+        offsets.refused(first, of: &partitions, at: .now)
         #expect(offsets.take(places, of: &partitions).map(\.partition) == Array(places.dropFirst()))
     }
 }

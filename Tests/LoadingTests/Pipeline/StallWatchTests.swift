@@ -13,7 +13,7 @@ struct StallWatchTests {
         partitions.set(
             AssignedPartition(
                 partition: place, lane: 0,
-                builder: RowBuilder(plan: MessagePlan(targets: [], of: []), targets: []), next: next, loaded: next,
+                next: next, loaded: next,
                 reported: nil, end: end, target: target, range: nil))
         return partitions
     }
@@ -65,7 +65,7 @@ struct StallWatchTests {
             both.set(
                 AssignedPartition(
                     partition: other, lane: 0,
-                    builder: RowBuilder(plan: MessagePlan(targets: [], of: []), targets: []), next: next,
+                    next: next,
                     loaded: next, reported: nil, end: 1000, target: nil, range: nil))
             return watch.suspects(in: both, at: start + .seconds(second)) { _ in true }
         }

@@ -27,11 +27,11 @@ struct BatchTracingTests {
     func loadedBatch() throws {
         let batch = Batch.withHeaders([[]])
         batch.waiting = .milliseconds(20)
-        batch.decoding = .milliseconds(1)
+        batch.noteBuilding(since: .now - .milliseconds(5))
         let tracing = BatchTracing(tracer, group: "g")
         tracing.settle(.loaded(batch, loaded()), writer: 0)
         let spans = Dictionary(grouping: tracer.finishedSpans, by: \.operationName).mapValues { $0[0] }
-        #expect(Set(spans.keys) == ["load orders", "decode", "copy", "commit"])
+        #expect(Set(spans.keys) == ["load orders", "wait", "decode", "copy", "commit"])
         let root = try #require(spans["load orders"])
         #expect(root.parentSpanID == nil)
         #expect(root.kind == .consumer)
@@ -41,7 +41,7 @@ struct BatchTracingTests {
         #expect(root.attributes.get("messaging.consumer.group.name") == .string("g"))
         #expect(root.attributes.get("messaging.destination.partition.id") == .string("0"))
         #expect(root.attributes.get("loader.offsets") == .stringArray(["orders[0]@0..1"]))
-        let children = try ["decode", "copy", "commit"].map { try #require(spans[$0]) }
+        let children = try ["wait", "copy", "commit"].map { try #require(spans[$0]) }
         #expect(children.allSatisfy { $0.parentSpanID == root.spanID && $0.traceID == root.traceID })
         #expect(children.map(nanoseconds) == [20_000_000, 30_000_000, 10_000_000])
         #expect(
@@ -78,15 +78,13 @@ struct BatchTracingTests {
         #expect(commits().last?.attributes.get("error.type") == .string(KafkaErrorCode.timedOut.name))
     }
 
-    @Test("a batch that failed has its tries as events and ends with the SQLSTATE; one that comes back has no span yet")
+    @Test("a batch that failed has its tries as events and ends with the SQLSTATE")
     func failedBatch() throws {
         let batch = Batch.withHeaders([[]])
         let tracing = BatchTracing(tracer, group: "g")
         let error = PostgresError(.server, sqlState: SQLState(rawValue: "42501"), message: "permission denied")
         batch.noteFailure(code: "connectionLost", "connection lost")
         batch.noteFailure(sqlState: "42501", code: error.code.rawValue, "\(error)")
-        tracing.settle(.setup(batch, error), writer: 0)
-        #expect(tracer.finishedSpans.isEmpty)
         tracing.settle(.failed(batch, .database(error, batch)), writer: 0)
         let root = try #require(tracer.finishedSpans.last)
         #expect(root.status?.code == .error)

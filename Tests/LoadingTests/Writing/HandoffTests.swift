@@ -6,72 +6,103 @@ import Testing
 struct HandoffTests {
     /// A class, because `#expect` changes nothing that it is given by value.
     private final class Desk {
-        var handoff = Handoff<Int, String>()
+        var handoff = Handoff<Int, String>(givenUp: { "\($0) is given up" })
 
-        init() { handoff.begin(1) }
+        init(_ jobs: Int...) { for job in jobs { handoff.submit(job) } }
 
-        var job: Int? { handoff.job }
-        func withdraw() -> Bool { handoff.withdraw() }
+        func build() -> Int? { handoff.beginBuilding() }
+        func built() { handoff.built() }
+        func load() -> Int? { handoff.beginLoading() }
+        func end(_ outcome: String, isSuccess: Bool = true) { handoff.end(with: outcome, isSuccess: isSuccess) }
         func abandon() -> Bool { handoff.abandon() }
-        func takeOutcome() -> String? { handoff.takeOutcome() }
+        var outcomes: [String] {
+            var all: [String] = []
+            while let next = handoff.takeOutcome() { all.append(next) }
+            return all
+        }
     }
 
-    private let desk = Desk()
-
-    @Test("what is offered is begun with when the batch before it is in, and the outcomes come in order")
+    @Test("a batch is built while the one before is loaded, and loaded when that one is in")
     func chain() {
-        desk.handoff.offer(2)
-        #expect(desk.job == 1)
-        desk.handoff.end(with: "1 is in", isSuccess: true)
-        #expect(desk.job == 2)
-        desk.handoff.end(with: "2 is in", isSuccess: true)
-        #expect(desk.job == nil)
-        #expect(desk.takeOutcome() == "1 is in")
-        #expect(desk.takeOutcome() == "2 is in")
-        #expect(desk.takeOutcome() == nil)
+        let desk = Desk(1, 2)
+        #expect(desk.load() == nil)
+        #expect(desk.build() == 1)
+        #expect(desk.build() == nil, "one at a time")
+        desk.built()
+        #expect(desk.load() == 1)
+        #expect(desk.build() == 2)
+        desk.built()
+        #expect(desk.load() == nil, "the one before is not in")
+        desk.end("1 is in")
+        #expect(desk.load() == 2)
+        desk.end("2 is in")
+        #expect(desk.load() == nil)
+        #expect(desk.outcomes == ["1 is in", "2 is in"])
+        #expect(desk.handoff.isEmpty)
     }
 
-    @Test("what is offered is not begun with when the batch before it is not in")
-    func failure() {
-        desk.handoff.offer(2)
-        desk.handoff.end(with: "1 is fenced", isSuccess: false)
-        #expect(desk.job == nil)
-        #expect(!desk.withdraw())
-        #expect(desk.takeOutcome() == "1 is fenced")
+    @Test("behind a batch that is not in nothing is loaded, whether it was built or not", arguments: [0, 1, 2])
+    func failure(stage: Int) {
+        let desk = Desk(1)
+        _ = desk.build()
+        desk.built()
+        _ = desk.load()
+        desk.handoff.submit(2)
+        if stage > 0 { #expect(desk.build() == 2) }
+        if stage > 1 { desk.built() }
+        desk.end("1 is fenced", isSuccess: false)
+        if stage == 1 {
+            // Somebody is at it: it is not given back under his hands.
+            #expect(desk.handoff.isBuildingGivenUp)
+            #expect(desk.outcomes == ["1 is fenced"])
+            desk.built()
+            #expect(desk.outcomes == ["2 is given up"])
+        } else {
+            #expect(desk.outcomes == ["1 is fenced", "2 is given up"])
+        }
+        #expect(desk.load() == nil)
+        #expect(desk.handoff.isEmpty)
     }
 
-    @Test("an offer that comes when the batch before has just ended holds if that one is in", arguments: [true, false])
-    func late(isSuccess: Bool) {
-        desk.handoff.end(with: "1", isSuccess: isSuccess)
-        desk.handoff.offer(2)
-        #expect(desk.job == (isSuccess ? 2 : nil))
-        #expect(!desk.withdraw())
-        #expect(desk.takeOutcome() == "1")
+    @Test("what comes once a failure is known is loaded: its sender knows where to go on")
+    func afterFailure() {
+        let desk = Desk(1)
+        _ = desk.build()
+        desk.built()
+        _ = desk.load()
+        desk.end("1 is fenced", isSuccess: false)
+        desk.handoff.submit(2)
+        #expect(desk.build() == 2)
+        desk.built()
+        #expect(desk.load() == 2)
+        #expect(!desk.handoff.isLoadingGivenUp)
     }
 
-    @Test("an offer can be taken back until it is begun with, and not after")
-    func withdrawal() {
-        desk.handoff.offer(2)
-        #expect(desk.withdraw())
-        desk.handoff.end(with: "1", isSuccess: true)
-        #expect(desk.job == nil)
-        _ = desk.takeOutcome()
-        desk.handoff.begin(2)
-        desk.handoff.offer(3)
-        desk.handoff.end(with: "2", isSuccess: true)
-        #expect(!desk.withdraw())
-        #expect(desk.job == 3)
-    }
-
-    @Test("a batch that is given up takes the offer with it, even if it gets in all the same")
+    @Test("giving up takes everything along, in order, even if the first gets in all the same")
     func abandonment() {
-        desk.handoff.offer(2)
+        let desk = Desk(1, 2)
+        _ = desk.build()
+        desk.built()
+        _ = desk.load()
         #expect(desk.abandon())
-        desk.handoff.end(with: "1", isSuccess: true)
-        #expect(desk.job == nil)
+        #expect(desk.handoff.isLoadingGivenUp)
+        #expect(desk.outcomes.isEmpty, "the second does not overtake the first")
+        #expect(desk.build() == nil || desk.handoff.isBuildingGivenUp)
+        if desk.handoff.isBuildingGivenUp { desk.built() }
+        desk.end("1 is in")
+        #expect(desk.outcomes == ["1 is in", "2 is given up"])
         #expect(!desk.abandon())
-        _ = desk.takeOutcome()
-        desk.handoff.begin(3)
-        #expect(!desk.handoff.isAbandoned)
+        desk.handoff.submit(3)
+        #expect(desk.build() == 3)
+        desk.built()
+        #expect(desk.load() == 3)
+        #expect(!desk.handoff.isLoadingGivenUp)
+    }
+
+    @Test("what nobody has begun with is given back at once")
+    func untouched() {
+        let desk = Desk(1, 2)
+        #expect(desk.abandon())
+        #expect(desk.outcomes == ["1 is given up", "2 is given up"])
     }
 }

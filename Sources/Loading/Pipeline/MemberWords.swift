@@ -1,0 +1,198 @@
+import Kafka
+import Logging
+import Postgres
+
+/// Says what a member has to say: to the log, and where others see it.
+struct MemberWords {
+    private let statistics: LoadingStatistics
+    private let logger: Logger
+    private let group: String
+    private let mostWaiting: Int
+
+    init(_ options: LoadingOptions, _ statistics: LoadingStatistics, _ logger: Logger) {
+        self.statistics = statistics
+        self.logger = logger
+        group = options.group
+        mostWaiting = options.deadLetters.mostWaiting
+    }
+
+    private static let unknownPositions = Incident.Cause.named("where to begin is not known")
+
+    func tell(_ notice: Member.Notice) {
+        switch notice {
+        case .given, .asked, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
+        case .fenced, .dropped: tell(batch: notice)
+        case .searchFails, .searchBack, .databaseAway: tell(search: notice)
+        case .brokersAway, .brokersBack, .stalled, .stillSuspects, .slow, .passing: tell(client: notice)
+        case .questioned, .standstill, .loadedAgain, .topicsFound, .topicFull, .topicTaken: tell(partition: notice)
+        }
+    }
+
+    private func tell(group notice: Member.Notice) {
+        switch notice {
+        case .given(let count):
+            statistics.update { $0.rebalances += 1 }
+            logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(count)])
+        case .asked(let count):
+            statistics.update { $0.rebalances += 1 }
+            logger.info("the group asks for partitions", metadata: ["partitions": .stringConvertible(count)])
+        case .lost(let count):
+            statistics.update { $0.rebalances += 1 }
+            report(
+                Incident(
+                    .warning, "the group has taken partitions away",
+                    mend:
+                        "nothing to do once; if it goes on, the network or this host is too slow for the group's timeouts"
+                ), ["partitions": .stringConvertible(count)])
+        case .takenIn: logger.notice("the group has taken this member in")
+        case .commitsTaken: logger.notice("the group takes commits again")
+        case .commitRefused(let code, let error):
+            logger.debug("the group did not take a commit", metadata: ["code": "\(code.name)", "error": "\(error)"])
+        case .loading(let partitions, let lag):
+            logger.info(
+                "loading",
+                metadata: ["partitions": .stringConvertible(partitions), "lag": .stringConvertible(lag)])
+        default: break
+        }
+    }
+
+    private func tell(batch notice: Member.Notice) {
+        switch notice {
+        case .fenced(let ranges, let messages):
+            statistics.update { $0.fences += 1 }
+            report(
+                Incident(
+                    .warning,
+                    "another member has taken over what this one was loading; the batch is dropped, the position read again",
+                    at: Self.names(ranges),
+                    mend: "nothing to do, unless it goes on: then two groups of loaders use one ledger under one name"),
+                ["messages": .stringConvertible(messages)])
+        case .dropped(let messages):
+            report(
+                Incident(
+                    .warning,
+                    "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
+                    mend: "nothing to do"),
+                ["messages": .stringConvertible(messages)])
+        default: break
+        }
+    }
+
+    private func tell(search notice: Member.Notice) {
+        switch notice {
+        case .databaseAway: statistics.outage(.database, for: "positions", isOver: false)
+        case .searchFails(let obstacle):
+            report(
+                Incident(
+                    .warning, "where to begin cannot be read yet; it is tried until it can", code: obstacle.code,
+                    error: obstacle.error, mend: obstacle.mend, until: Self.unknownPositions))
+        case .searchBack(let away):
+            statistics.outage(.database, for: "positions", isOver: true)
+            statistics.end(Self.unknownPositions)
+            logger.notice("back again", metadata: ["away_seconds": .stringConvertible(Int(away.inSeconds))])
+        default: break
+        }
+    }
+
+    private func tell(client notice: Member.Notice) {
+        switch notice {
+        case .brokersAway(let code, let error):
+            statistics.outage(.brokers, isOver: false)
+            report(
+                Incident(
+                    .warning, "all brokers are away; they are tried until they answer", code: code.name, error: error,
+                    mend: "bring the brokers of kafka.brokers back; the loader goes on by itself",
+                    until: .outage(.brokers)))
+        case .brokersBack(let away):
+            statistics.outage(.brokers, isOver: true)
+            logger.notice("the brokers are back", metadata: ["away_seconds": .stringConvertible(Int(away.inSeconds))])
+        case .stillSuspects(let count):
+            logger.debug("partitions stand still", metadata: ["partitions": .stringConvertible(count)])
+        case .stalled(let count, let first):
+            report(
+                Incident(
+                    .warning, "the Kafka client no longer fetches partitions that have messages; it is replaced",
+                    at: "\(first.partition)@\(first.next)",
+                    mend: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"),
+                ["partitions": .stringConvertible(count)])
+        case .slow(let code, let reason):
+            report(
+                Incident(
+                    .warning, "the group has taken this member for dead: its loop did not turn in max.poll.interval.ms",
+                    code: code.name, error: reason, at: group,
+                    mend: "raise max.poll.interval.ms in kafka.properties, or make batches smaller"))
+        case .passing(let code, let reason):
+            logger.debug("from librdkafka", metadata: ["code": "\(code.name)", "error": "\(reason)"])
+        default: break
+        }
+    }
+
+    private func tell(partition notice: Member.Notice) {
+        switch notice {
+        case .questioned(let code, let partition, let next):
+            report(
+                Incident(
+                    .warning, "the position is questioned by the broker", code: code.name, at: "\(partition)@\(next)",
+                    mend: "nothing to do: it is compared with the ledger and the watermarks"))
+        case .standstill(let standstill, let code, let reason, let partition):
+            report(
+                Incident(
+                    .error, standstill.summary(isPartition: partition != nil), code: code.name, error: reason,
+                    at: standstill.place, mend: standstill.mend(code, partition),
+                    until: .standstill(standstill.subject)))
+        case .loadedAgain(let partition):
+            logger.notice("a partition is loaded again", metadata: ["at": "\(partition)"])
+        case .topicsFound(let topics):
+            logger.notice("topics are there now", metadata: ["topics": "\(topics.joined(separator: ", "))"])
+        case .topicFull(let topic):
+            report(
+                Incident(
+                    .warning,
+                    "so many rows wait for the rows they refer to that no more of their topic is taken for now",
+                    code: SQLState.foreignKeyViolation.rawValue, at: topic,
+                    mend: "nothing to do, if what they refer to is on its way; see dead_letters.wait_for_parent"),
+                ["most": .stringConvertible(mostWaiting)])
+        case .topicTaken(let topic):
+            logger.notice("a topic whose rows waited is taken again", metadata: ["at": "\(topic)"])
+        default: break
+        }
+    }
+
+    private func report(_ incident: Incident, _ metadata: Logger.Metadata = [:]) {
+        statistics.report(incident, to: logger, metadata)
+    }
+
+    private static func names(_ ranges: [Batch.PartitionRange]) -> String {
+        let names = ranges.prefix(8).map { "\($0.partition)@\($0.expected)" }.joined(separator: ", ")
+        return ranges.count > 8 ? names + ", … (\(ranges.count))" : names
+    }
+}
+
+extension LoadingError {
+    /// The client can do no more.
+    static func fatal(_ error: KafkaError) -> LoadingError {
+        LoadingError(
+            .kafka, "the Kafka client met a fatal error: \(error)",
+            mend: error.code == .fencedInstance
+                ? "give each member its own group.instance.id in kafka.properties, and start this one again"
+                : "start it again; nothing is lost")
+    }
+
+    static func noPositionInTime(_ error: String) -> LoadingError {
+        LoadingError(
+            .unavailable, "where to begin could not be read within outage_timeout: \(error)",
+            mend: "bring the database and the brokers back and start again; nothing is lost")
+    }
+
+    static func refusedByGroup(
+        _ group: String, _ code: KafkaErrorCode, _ reason: String, mend: String
+    ) -> LoadingError {
+        LoadingError(.kafka, "the group \(group) refuses this member: \(reason) (\(code.name))", mend: mend)
+    }
+
+    static func clientDoesNotLeave(_ suspect: StallWatch.Suspect) -> LoadingError {
+        LoadingError(
+            .kafka, "a Kafka client that no longer fetches \(suspect.partition) does not leave its group",
+            mend: "start it again; nothing is lost")
+    }
+}

@@ -1,0 +1,105 @@
+import Kafka
+import Logging
+import Postgres
+
+/// Asks ledger, group and brokers where partitions begin, and says what came of it, or what is in the way.
+struct PositionFinder {
+    private let options: LoadingOptions
+    private let tables: RoutedTables
+    private let stop: StopRequest
+    private let logger: Logger
+    private let statistics: LoadingStatistics
+    private let ledger: Ledger?
+    private let locks: LockWatch
+
+    init(
+        _ options: LoadingOptions, tables: RoutedTables, statistics: LoadingStatistics, stop: StopRequest,
+        logger: Logger
+    ) {
+        self.options = options
+        self.tables = tables
+        self.stop = stop
+        self.logger = logger
+        self.statistics = statistics
+        ledger = options.delivery == .exactlyOnce ? Ledger(group: options.group) : nil
+        locks = LockWatch("positions", options, statistics, logger) { stop.isRequested }
+    }
+
+    func find(_ wanted: Member.Wanted, with consumer: Consumer) -> Member.Event {
+        do {
+            let places = try read(wanted, consumer)
+            locks.end()
+            return .found(places)
+        } catch {
+            let postgres = error as? PostgresError
+            if postgres?.sqlState != .lockNotAvailable { locks.end() }
+            return .notFound(Self.obstacle(error, isToldLock: locks.isWaiting))
+        }
+    }
+
+    private func read(_ wanted: Member.Wanted, _ consumer: Consumer) throws -> Member.Places {
+        guard let ledger else {
+            let (starts, watermarks) = try StartReader.withoutLedger(
+                wanted.partitions, options: options, consumer: consumer)
+            return places(wanted, starts, watermarks)
+        }
+        let reader = StartReader(
+            ledger: ledger, options: options, consumer: consumer, targets: tables.current.targets, logger: logger,
+            subscriptions: options.routes.flatMap(\.topics), isBeginning: wanted.isBeginning,
+            strangers: wanted.strangers, reached: wanted.reached, locks: locks,
+            isStopping: { [stop] in stop.isRequested })
+        let read = try reader.read(wanted.partitions)
+        if read.resets > 0 { statistics.update { $0.positionResets += read.resets } }
+        var found = places(wanted, read.offsets, read.watermarks)
+        found.mark = read.mark.metadata
+        for index in found.places.indices {
+            found.places[index].last = read.last[found.places[index].partition]
+            found.places[index].proven = read.proven[found.places[index].partition]
+            found.places[index].detour = read.detours[found.places[index].partition]
+        }
+        return found
+    }
+
+    private func places(
+        _ wanted: Member.Wanted, _ starts: [TopicPartition: Int64], _ watermarks: [TopicPartition: Watermarks]
+    ) -> Member.Places {
+        Member.Places(
+            places: wanted.partitions.map { partition in
+                let marks = watermarks[partition] ?? Watermarks(low: 0, high: 0)
+                return Member.Places.Place(
+                    partition: partition, start: starts[partition] ?? marks.low, end: marks.high)
+            })
+    }
+
+    /// What an error means for whoever wants to begin.
+    static func obstacle(_ error: any Error, isToldLock: Bool = false) -> Member.Obstacle {
+        switch error {
+        case let error as LoadingError: return .failure(error)
+        case is StartReader.Stopped: return .stopped
+        case let error as PostgresError where FailureClass(error) == .setup: return .failure(.ledger(error))
+        case let error as PostgresError:
+            return .passing(
+                Member.PassingObstacle(
+                    code: error.sqlState?.rawValue, error: "\(error)", mend: OutageNotice(error).mend,
+                    isDatabaseAway: FailureClass(error) == .away,
+                    isToldLock: isToldLock && error.sqlState == .lockNotAvailable))
+        default:
+            return .passing(
+                Member.PassingObstacle(
+                    code: (error as? KafkaError)?.code.name, error: "\(error)",
+                    mend: "see that the brokers answer and that the group may be read"))
+        }
+    }
+}
+
+extension LoadingError {
+    fileprivate static func ledger(_ error: PostgresError) -> LoadingError {
+        let mend =
+            switch error.sqlState?.classCode {
+            case "28": "mend the user or the password in postgres.url and start again; nothing is lost"
+            case "25", "0A": "let postgres.url name the primary: this server, or its database, is read-only"
+            default: "run `loader migrate up`"
+            }
+        return LoadingError(.database, "the ledger cannot be read or written: \(error)", mend: mend)
+    }
+}

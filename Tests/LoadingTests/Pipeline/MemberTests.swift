@@ -1,0 +1,461 @@
+import Kafka
+import Testing
+
+@testable import Loading
+
+/// The races of a member's life, each played move by move.
+@Suite("A member of the group")
+struct MemberTests {
+    // MARK: Messages
+
+    @Test("messages go into the batch of their lane in order; what came before is left out, and gaps are not missed")
+    func messages() {
+        let play = Play(partitions: 1)
+        #expect(play.take(0, 0, 1, 2) == [.take(range: 0), .take(range: 0), .take(range: 0)])
+        #expect(play.take(0, 1, 2) == [.skip, .skip], "handed out twice")
+        #expect(play.take(0, 7) == [.take(range: 0)], "a transaction or compaction has left a gap")
+        play.pass(.seconds(1))
+        #expect(play.tick() == ["submit 0: a[0]@0..8"])
+    }
+
+    @Test("a batch is handed over when it is full, when it is due, and before that only if the writer is idle")
+    func full() {
+        let play = Play(partitions: 1, rules: .init(batch: BatchPolicy(maxRows: 2)))
+        play.take(0, 0, 1)
+        #expect(play.room(0) == (true, ["submit 0: a[0]@0..2"]))
+        play.take(0, 2)
+        play.pass(.seconds(5))
+        #expect(play.tick().isEmpty, "due, but the writer is at a batch: it goes on filling")
+        play.take(0, 3)
+        #expect(play.room(0) == (false, ["submit 0: a[0]@2..4"]), "full: it is built meanwhile")
+        #expect(play.loaded(0) == ["commit a[0]@2"])
+        #expect(play.room(0) == (true, []))
+    }
+
+    @Test("the memory that rows will take counts as soon as it is known what they weigh")
+    func weight() {
+        let play = Play(partitions: 1, rules: .init(batch: BatchPolicy(maxBytes: 1000)))
+        play.take(0, 0)
+        play.member.lanes[0].bytes = 400
+        #expect(play.room(0).actions.isEmpty, "twice that, for what is not known yet")
+        play.member.lanes[0].bytes = 500
+        #expect(play.room(0).actions == ["submit 0: a[0]@0..1"])
+        play.loaded(0, rowBytesPerByte: 0.1)
+        play.take(0, 1)
+        play.member.lanes[0].bytes = 900
+        #expect(play.room(0).actions.isEmpty)
+        play.member.lanes[0].bytes = 910
+        #expect(play.room(0).actions == ["submit 0: a[0]@1..2"])
+    }
+
+    @Test("the end of a partition takes the control records before it into the position")
+    func controlRecords() {
+        let play = Play(partitions: 1, rules: .init(isBounded: true), ends: [5])
+        play.take(0, 0, 1)
+        #expect(play.handle(.end(a(0), offset: 5)).isEmpty)
+        #expect(play.tick() == ["submit 0: a[0]@0..5"], "a bounded run waits for nothing more")
+        #expect(!play.member.isDone)
+        play.loaded(0)
+        #expect(play.member.isDone)
+    }
+
+    @Test("a bounded run loads nothing that came after it began")
+    func bounded() {
+        let play = Play(partitions: 1, rules: .init(isBounded: true), ends: [2])
+        #expect(play.take(0, 0, 1, 2) == [.take(range: 0), .take(range: 0), .skip])
+        #expect(play.tick() == ["submit 0: a[0]@0..2"])
+    }
+
+    // MARK: Rebalances
+
+    @Test("what is under way when partitions are asked for is loaded, and the group told, before they go")
+    func revoked() {
+        let play = Play(partitions: 2)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.take(1, 0)
+        #expect(play.handle(.mustGive([a(0), a(1)], lost: false)) == ["asked 2", "submit 0: a[1]@0..1"])
+        #expect(play.member.awaited?.lane == 0)
+        #expect(play.loaded(0) == ["commit a[0]@1"])
+        #expect(play.loaded(0) == ["commit a[1]@1", "commit and wait a[0]@1 a[1]@1", "orphans", "publish"])
+        #expect(play.member.awaited == nil)
+        #expect(play.member.partitions.isEmpty)
+    }
+
+    @Test("with the database away they go without it: what was taken is dropped, and its next owner loads it")
+    func revokedWhileAway() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.take(0, 1)
+        play.handle(.mustGive([a(0)], lost: false))
+        #expect(play.handle(.silence(lane: 0)) == ["abandon 0"])
+        #expect(play.member.awaited?.endsWhenAway == false)
+        #expect(play.outcome(0, .abandoned) == ["clear 0"])
+        #expect(
+            play.outcome(0, .abandoned) == [
+                "clear 0", "clear 0", "dropped 0", "commit and wait a[0]@0", "orphans", "publish",
+            ])
+        #expect(play.member.partitions.isEmpty && play.member.pending.isEmpty)
+    }
+
+    @Test("a writer that hangs holds up the group for its share of the time, and its partitions until it is back")
+    func hungWriter() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.handle(.mustGive([a(0)], lost: false))
+        play.handle(.silence(lane: 0))
+        #expect(play.handle(.silence(lane: 0)).contains("dropped 0"))
+        #expect(play.member.awaited == nil)
+        play.handle(.given([a(0)], isCooperative: false))
+        #expect(play.tick().isEmpty, "what the ledger says is its position only when nothing of it is under way")
+        // It got in after all.
+        play.loaded(0)
+        #expect(play.tick() == ["find a[0]"])
+        #expect(
+            play.found([(a(0), 1)]) == ["fetch a[0]@1 anew a[0]", "orphans", "loading 1", "commit a[0]@1", "publish"])
+    }
+
+    @Test("partitions that are lost take along what was taken of them, and nothing is committed")
+    func lost() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        #expect(
+            play.handle(.mustGive([a(0)], lost: true))
+                == ["lost 1", "clear 0", "dropped 1", "orphans", "publish"])
+        #expect(play.member.groupOffsets.due == nil)
+    }
+
+    @Test("a batch that is fenced takes the one behind it along; both begin again where the ledger stands")
+    func fenced() {
+        let play = Play(partitions: 1, rules: .init(batch: BatchPolicy(maxRows: 1)))
+        play.take(0, 0)
+        _ = play.room(0)
+        play.take(0, 1)
+        _ = play.room(0)
+        #expect(play.outcome(0, .fenced(play.submitted[0], messages: 1)) == ["fenced 1", "clear 0"])
+        #expect(play.tick().isEmpty, "the second is not back")
+        #expect(play.outcome(0, .abandoned) == ["clear 0"])
+        #expect(play.tick() == ["find a[0]"])
+        play.found([(a(0), 40)])
+        #expect(play.take(0, 2, 40) == [.skip, .take(range: 0)])
+    }
+
+    @Test("what comes while its position is looked for is not taken, even where there is room for it")
+    func stray() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        play.miss(0)
+        #expect(play.take(0, 1, 2) == [.skip, .skip], "the missed one would be left out for good")
+        play.pass(.seconds(1))
+        #expect(play.tick() == ["submit 0: a[0]@0..1"])
+        play.loaded(0)
+        #expect(play.tick() == ["find a[0]"])
+        play.found([(a(0), 1)])
+        #expect(play.take(0, 1) == [.take(range: 0)])
+    }
+
+    @Test("an answer about partitions that have gone meanwhile begins nothing")
+    func lateAnswer() {
+        let play = Play(partitions: 0)
+        play.handle(.given([a(0), a(1)], isCooperative: true))
+        #expect(play.tick() == ["find a[0] a[1]"])
+        #expect(play.tick().isEmpty, "asked once")
+        play.handle(.mustGive([a(0)], lost: false))
+        #expect(play.found([(a(0), 5), (a(1), 6)]).first == "fetch a[1]@6 anew a[1]")
+    }
+
+    @Test("where positions cannot be read it is asked again, said once, and over with outage_timeout")
+    func positionsAway() throws {
+        let play = Play(partitions: 0, rules: .init(outageTimeout: .seconds(60)))
+        play.handle(.given([a(0)], isCooperative: false))
+        play.tick()
+        let away = Member.Obstacle.passing(.init(error: "away", mend: "bring it back", isDatabaseAway: true))
+        #expect(play.handle(.notFound(away)) == ["database away", "search fails"])
+        #expect(play.tick().isEmpty)
+        play.now = try #require(play.member.due(play.now))
+        #expect(play.tick() == ["find a[0]"])
+        play.pass(.seconds(61))
+        #expect(play.handle(.notFound(away)).isEmpty)
+        #expect(play.member.failure?.code == .unavailable)
+    }
+
+    // MARK: The end
+
+    @Test("a stop loads what was taken and tells the group; what a rebalance takes afterwards just goes")
+    func stopped() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        #expect(play.handle(.stop) == ["submit 0: a[0]@0..1"])
+        #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1"])
+        #expect(play.handle(.mustGive([a(0)], lost: false)) == ["orphans", "publish"])
+    }
+
+    @Test("a stop during an outage gives up what is under way, in the time that there is")
+    func stoppedWhileAway() {
+        let play = Play(partitions: 1, rules: .init(shutdownTimeout: .seconds(10)))
+        play.take(0, 0)
+        play.handle(.stop)
+        #expect(play.member.awaited == .init(lane: 0, deadline: play.now + .seconds(8), endsWhenAway: true))
+        #expect(play.handle(.silence(lane: 0)) == ["abandon 0"])
+        #expect(play.member.awaited == .init(lane: 0, deadline: play.now + .milliseconds(500), endsWhenAway: false))
+        #expect(play.outcome(0, .abandoned).last == "commit and wait a[0]@0")
+        #expect(play.member.awaited == nil)
+    }
+
+    @Test("a failure ends it: nothing is flushed, and nothing more is due")
+    func failed() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.take(0, 1)
+        #expect(play.outcome(0, .failed(.init(.database, "no", mend: "yes"))) == ["clear 0"])
+        #expect(play.member.failure?.message == "no")
+        #expect(play.handle(.stop).isEmpty)
+        #expect(play.tick().isEmpty)
+    }
+
+    // MARK: The group's offsets
+
+    @Test("a commit that the group refuses is made up for by itself, with where the partition stands by then")
+    func refusedCommit() throws {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.loaded(0)
+        let error = KafkaError(code: .rebalanceInProgress, operation: "commit")
+        play.handle(.committed([CommittedOffset(partition: a(0), offset: 1, metadata: "")], error))
+        play.now = try #require(play.member.groupOffsets.due)
+        #expect(play.tick() == ["commit a[0]@1"])
+        #expect(play.handle(.committed([], nil)).isEmpty)
+    }
+
+    // MARK: Logs that are not what they were
+
+    @Test("the message before the position shows whether the log is still the one that was loaded")
+    func anotherLog() {
+        let last = LastMessage(offset: 4, timestamp: 0, fingerprint: 1)
+        let play = Play(partitions: 0)
+        play.handle(.given([a(0)], isCooperative: false))
+        play.tick()
+        play.found([(a(0), 5)], last: last)
+        #expect(play.take(0, 4) == [.compare(last)])
+        #expect(play.handle(.compared(a(0), isSame: false)).isEmpty)
+        #expect(play.take(0, 5) == [.skip], "it is another log's")
+        play.tick()
+        #expect(play.wanted?.strangers[a(0)]?.position == 5)
+    }
+
+    @Test(
+        "a log that turns out to be another while it is loaded is taken no further, and where it goes on is asked for")
+    func replacedLog() throws {
+        let play = Play(partitions: 2, rules: .init(topicWatchInterval: .seconds(30)))
+        for partition in [Int32(0), 1] { play.take(partition, 0, 1) }
+        play.pass(.seconds(1))
+        play.tick()
+        play.loaded(0, lasts: [1, 1])
+        play.pass(.seconds(30))
+        #expect(play.tick() == ["read again a[0] a[1]"])
+        #expect(play.tick().isEmpty, "one question at a time")
+        play.take(0, 2)
+        #expect(play.handle(.readAgain([a(0): .other, a(1): .same])).isEmpty)
+        #expect(play.take(0, 3) == [.skip])
+        #expect(play.take(1, 2) == [.take(range: 1)], "the other is what it was")
+        play.pass(.seconds(1))
+        play.tick()
+        play.loaded(0)
+        #expect(play.tick() == ["find a[0]"])
+        #expect(play.wanted?.strangers[a(0)]?.position == 3)
+    }
+
+    @Test("what is loaded again ends where it was to, and goes on behind what is in")
+    func detour() {
+        let play = Play(partitions: 0)
+        play.handle(.given([a(0)], isCooperative: false))
+        play.tick()
+        play.found([(a(0), 2)], detour: Detour(until: 4, resume: 90))
+        #expect(play.take(0, 2, 3, 4, 5) == [.take(range: 0), .take(range: 0), .skip, .skip])
+        play.pass(.seconds(1))
+        #expect(play.tick() == ["submit 0: a[0]@2..4"])
+        play.loaded(0)
+        play.tick()
+        #expect(play.wanted?.reached == [a(0): 4])
+        play.found([(a(0), 90)])
+        #expect(play.take(0, 90) == [.take(range: 0)])
+    }
+
+    // MARK: Standstills and stalls
+
+    @Test("a partition that cannot be read stands still, is fetched again, and is said to be back when it goes on")
+    func unreadable() throws {
+        let play = Play(partitions: 1)
+        let error = Member.ClientError(code: .badMessage, reason: "checksum", place: .partition(a(0)))
+        #expect(play.handle(.error(error)) == ["standstill a[0]@0", "publish"])
+        #expect(play.take(0, 1) == [.skip], "librdkafka goes on behind what it could not read")
+        play.now = try #require(play.member.standstills.due)
+        #expect(play.tick() == ["fetch a[0]@0 anew a[0]"])
+        #expect(play.take(0, 0) == [.take(range: 0)])
+        #expect(play.told.contains("loaded again a[0]"))
+    }
+
+    @Test("a client that no longer fetches is replaced when what was taken is in")
+    func stalled() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        let suspect = StallWatch.Suspect(partition: a(0), next: 1, end: 9)
+        #expect(play.handle(.stalled(asked: [suspect], [suspect])) == ["stalled a[0]", "submit 0: a[0]@0..1"])
+        #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1", "replace"])
+        play.handle(.replaced(nil))
+        #expect(play.member.partitions.isEmpty)
+        let moved = StallWatch.Suspect(partition: a(0), next: 1, end: 9)
+        #expect(play.handle(.stalled(asked: [moved], [moved])).isEmpty, "it is not where it was")
+    }
+}
+
+private func a(_ partition: Int32) -> TopicPartition { TopicPartition(topic: "a", partition: partition) }
+
+/// Plays a member: tells it what happens, answers what it asks, and writes down what it does.
+private final class Play {
+    var member: Member
+    var now = ContinuousClock.now
+    /// The ranges of the batches that were handed over and have not come back.
+    private(set) var submitted: [[Batch.PartitionRange]] = []
+    private(set) var wanted: Member.Wanted?
+    /// Everything that it did.
+    private(set) var told: [String] = []
+
+    /// A member that has so many partitions of a topic, from offset 0 on.
+    init(partitions: Int32, rules: Member.Rules = .init(), ends: [Int64] = []) {
+        member = Member(rules, at: now)
+        guard partitions > 0 else { return }
+        let given = (0..<partitions).map(a)
+        handle(.given(given, isCooperative: false))
+        tick()
+        found(given.map { ($0, 0) }, ends: ends)
+        handle(.committed([], nil))
+    }
+
+    @discardableResult
+    func handle(_ event: Member.Event) -> [String] { perform(member.handle(event, at: now)) }
+
+    @discardableResult
+    func tick() -> [String] { handle(.tick) }
+
+    func pass(_ time: Duration) { now += time }
+
+    /// Messages of a partition, by their offsets.
+    @discardableResult
+    func take(_ partition: Int32, _ offsets: Int64...) -> [Member.Verdict] {
+        offsets.map { offset in
+            guard let index = member.partitions.place(of: a(partition)) else { return .skip }
+            defer { _ = perform(member.takeActions()) }
+            return member.take(index, offset: offset) { now }
+        }
+    }
+
+    func miss(_ partition: Int32) {
+        guard let index = member.partitions.place(of: a(partition)) else { return }
+        member.miss(index, at: now)
+        _ = perform(member.takeActions())
+    }
+
+    func room(_ lane: Int) -> (hasRoom: Bool, actions: [String]) {
+        let hasRoom = member.makeRoom(lane)
+        return (hasRoom, perform(member.takeActions()))
+    }
+
+    @discardableResult
+    func outcome(_ lane: Int, _ outcome: Member.Outcome) -> [String] {
+        if !submitted.isEmpty { submitted.removeFirst() }
+        return handle(.outcome(lane: lane, outcome))
+    }
+
+    /// The oldest batch is in.
+    @discardableResult
+    func loaded(_ lane: Int, rowBytesPerByte: Double = 1, lasts: [Int64] = []) -> [String] {
+        var ranges = submitted.first ?? []
+        for (index, offset) in lasts.enumerated() {
+            ranges[index].last = LastMessage(offset: offset, timestamp: 0, fingerprint: offset)
+        }
+        return outcome(lane, .loaded(ranges, rowBytesPerByte: rowBytesPerByte))
+    }
+
+    @discardableResult
+    func found(
+        _ places: [(TopicPartition, Int64)], ends: [Int64] = [], last: LastMessage? = nil, detour: Detour? = nil
+    ) -> [String] {
+        handle(
+            .found(
+                Member.Places(
+                    places: places.enumerated().map { index, place in
+                        Member.Places.Place(
+                            partition: place.0, start: place.1, end: index < ends.count ? ends[index] : 100, last: last,
+                            detour: detour)
+                    })))
+    }
+
+    /// Does what it says, as far as the test does not: fetching works at once.
+    private func perform(_ actions: [Member.Action]) -> [String] {
+        var lines: [String] = []
+        for action in actions {
+            switch action {
+            case .submit(_, let ranges): submitted.append(ranges)
+            case .findPositions(let asked): wanted = asked
+            default: break
+            }
+            lines.append(Self.line(action))
+            told.append(Self.line(action))
+            if case .fetch(let fetch) = action { lines += handle(.fetching(fetch.purpose)) }
+        }
+        return lines
+    }
+
+    private static func line(_ action: Member.Action) -> String {
+        func list(_ offsets: [CommittedOffset]) -> String {
+            offsets.map { "\($0.partition)@\($0.offset)" }.joined(separator: " ")
+        }
+        switch action {
+        case .findPositions(let wanted): return "find " + wanted.partitions.map { "\($0)" }.joined(separator: " ")
+        case .fetch(let fetch):
+            return "fetch " + fetch.positions.map { "\($0.partition)@\($0.offset)" }.joined(separator: " ")
+                + " anew " + fetch.restarting.sorted().map { "\($0)" }.joined(separator: " ")
+        case .submit(let lane, let ranges):
+            return "submit \(lane): "
+                + ranges.map { "\($0.partition)@\($0.expected)..\($0.next)" }.joined(separator: " ")
+        case .clear(let lane): return "clear \(lane)"
+        case .abandon(let lane): return "abandon \(lane)"
+        case .commit(let offsets): return "commit " + list(offsets)
+        case .commitAndWait(let offsets, _): return "commit and wait " + list(offsets)
+        case .lookFor: return "look"
+        case .lookForOrphans: return "orphans"
+        case .prove: return "prove"
+        case .readAgain(let messages):
+            return "read again " + messages.keys.sorted().map { "\($0)" }.joined(separator: " ")
+        case .replaceClient: return "replace"
+        case .publish: return "publish"
+        case .tell(let notice): return line(notice)
+        }
+    }
+
+    private static func line(_ notice: Member.Notice) -> String {
+        switch notice {
+        case .asked(let count): "asked \(count)"
+        case .lost(let count): "lost \(count)"
+        case .loading(let partitions, _): "loading \(partitions)"
+        case .fenced(_, let messages): "fenced \(messages)"
+        case .dropped(let messages): "dropped \(messages)"
+        case .standstill(let standstill, _, _, _): "standstill \(standstill.place)"
+        case .loadedAgain(let partition): "loaded again \(partition)"
+        case .stalled(_, let first): "stalled \(first.partition)"
+        case .databaseAway: "database away"
+        case .searchFails: "search fails"
+        default: "\(notice)"
+        }
+    }
+}
