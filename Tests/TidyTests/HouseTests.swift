@@ -62,11 +62,15 @@ struct HouseTests {
     func names() throws {
         for file in try SourceTree.sources.get() {
             let subject = file.subject
-            let names = Declaration.all(in: file).filter { $0.keyword != "let" && $0.keyword != "var" }.map(\.name)
-            // Its subject itself, or what it says of an extended type: `ConfigurationLoading` of `Configuration`, and
-            // `MemberAction` is `Member`'s `Action`.
+            let all = Declaration.all(in: file)
+            // What only extends others, or has but functions, is named for what these do.
+            let types = all.filter { Declaration.types.contains($0.keyword) && !$0.isOfFile }
+            guard !types.isEmpty else { continue }
+            // Its subject itself, a part of it, or what is said of an extended type: `ConfigurationLoading` of
+            // `Configuration`, and `MemberAction` is `Member`'s `Action`.
+            let names = (types + all.filter { $0.keyword == "extension" }).map(\.name)
             let isNamed = names.contains { name in
-                name == subject || name.lowercased() == subject.lowercased()
+                name == subject || name.hasPrefix(subject)
                     || (name.count > 3 && (subject.hasPrefix(name) || subject.hasSuffix(name)))
             }
             if !isNamed { Issue.record("\(file.path) declares no \(subject)") }

@@ -124,6 +124,8 @@ struct Declaration {
     var line: Int
     /// Public, or a requirement that others call: unused here is not unused.
     var isForOthers: Bool
+    /// Nobody outside the file sees it.
+    var isOfFile: Bool
 
     /// What a file declares; of an extension, what it extends.
     static func all(in file: SourceFile) -> [Declaration] {
@@ -140,7 +142,8 @@ struct Declaration {
                 let name = word == "init" ? "init" : names.first ?? ""
                 return Declaration(
                     keyword: word, name: name, line: number + 1,
-                    isForOthers: !Set(line.words).isDisjoint(with: ["public", "override", "open"]))
+                    isForOthers: !Set(line.words).isDisjoint(with: ["public", "override", "open"]),
+                    isOfFile: !Set(line.words).isDisjoint(with: ["private", "fileprivate"]))
             }
         }
     }

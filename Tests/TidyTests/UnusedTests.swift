@@ -6,6 +6,8 @@ struct UnusedTests {
     private static let called: Set<String> = [
         "body", "configuration", "handlerAdded", "handlerRemoved", "InboundOut", "forceFlush", "hash", "encode", "init",
         "validate", "errorDescription", "debugDescription", "KafkaMockProgram", "Loader", "_",
+        // Encoded, and read by others.
+        "librdkafka", "libpq",
     ]
 
     @Test("nothing is declared that nobody uses")

@@ -49,6 +49,37 @@ public struct Preflight: Sendable {
         var problems = problems(options)
         var warnings: [SetupProblem] = []
         let role = connection.parameter("session_authorization")
+        problems += serverProblems(connection)
+        // Read before the tables: a change in between then shows as one.
+        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
+        let tables = try Catalog.tables(
+            Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
+        var (targets, found) = CompiledRoutes.compile(options, tables, versions, role)
+        if try Target.findParents(&targets, options, on: connection) {
+            warnings.append(.staying(inLetters: options.deadLetters.table, role))
+        }
+        problems += found
+        let ledgerProblems = ledgerProblems(options, tables, role)
+        problems += ledgerProblems
+        problems += deadLetterProblems(options, tables, role)
+        let (hidden, unsafe) = try tableTraits(targets, options, on: connection)
+        problems += hidden
+        warnings += unsafe
+        problems += try temporaryTableProblems(options, role, on: connection)
+        warnings += otherIndexWarnings(targets)
+        problems += try fixedValueProblems(targets, on: connection)
+        warnings += timeoutWarnings(options)
+        warnings += try searchPathWarnings(role, on: connection)
+        var mark: LedgerMark?
+        if options.delivery == .exactlyOnce, ledgerProblems.isEmpty {
+            mark = try Ledger.mark(on: connection)
+            problems += try groupProblems(options, targets, mark, on: connection)
+        }
+        return Preflight(targets: targets, mark: mark, problems: problems, warnings: warnings)
+    }
+
+    private static func serverProblems(_ connection: Connection) -> [SetupProblem] {
+        var problems: [SetupProblem] = []
         if connection.serverVersion < oldestServer {
             problems.append(
                 SetupProblem(
@@ -61,68 +92,53 @@ public struct Preflight: Sendable {
                     .badEncoding, at: "postgres.url", "the database's encoding is \(encoding)",
                     mend: "create a database with ENCODING 'UTF8'"))
         }
-        // Read before the tables: a change in between then shows as one.
-        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
-        let tables = try Catalog.tables(
-            Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
-        var (targets, found) = CompiledRoutes.compile(options, tables, versions, role)
-        if try Target.findParents(&targets, options, on: connection) {
-            let name = options.deadLetters.table?.quoted ?? ""
-            warnings.append(
-                SetupProblem(
-                    .missingRight, at: "dead_letters.wait_for_parent",
-                    "without the right to DELETE from the dead letters, rows that come before those they refer to stay there",
-                    mend:
-                        "GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s",
-                    isWarning: true))
-        }
-        problems += found
-        let ledgerProblems = ledgerProblems(options, tables, role)
-        problems += ledgerProblems
-        problems += deadLetterProblems(options, tables, role)
-        let (hidden, unsafe) = try tableTraits(targets, options, on: connection)
-        problems += hidden
-        warnings += unsafe
-        if options.routes.contains(where: { $0.mode != .insert }) {
-            let may = try connection.query(
-                "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database()")
-            if may.bool(0, 0) == false {
-                problems.append(
-                    SetupProblem(
-                        .missingRight, at: "postgres.url",
-                        "no right to create temporary tables, which ignore and upsert need",
-                        mend: "GRANT TEMPORARY ON DATABASE \(quoteIdentifier(may.string(0, 1) ?? "")) TO "
-                            + "\(MissingRights.grantee(role));"))
-            }
-        }
-        for target in targets where target.mode == .upsert {
+        return problems
+    }
+
+    private static func temporaryTableProblems(
+        _ options: LoadingOptions, _ role: String?, on connection: Connection
+    ) throws(PostgresError) -> [SetupProblem] {
+        guard options.routes.contains(where: { $0.mode != .insert }) else { return [] }
+        let may = try connection.query(
+            "SELECT has_database_privilege(current_database(), 'TEMPORARY'), current_database()")
+        guard may.bool(0, 0) == false else { return [] }
+        return [
+            SetupProblem(
+                .missingRight, at: "postgres.url",
+                "no right to create temporary tables, which ignore and upsert need",
+                mend: "GRANT TEMPORARY ON DATABASE \(quoteIdentifier(may.string(0, 1) ?? "")) TO "
+                    + "\(MissingRights.grantee(role));")
+        ]
+    }
+
+    private static func otherIndexWarnings(_ targets: [Target]) -> [SetupProblem] {
+        targets.filter { $0.mode == .upsert }.flatMap { target in
             let key = Set(target.keyColumns.map { $0.name })
-            for index in target.table.uniqueIndexes where Set(index.columns) != key {
-                warnings.append(
-                    SetupProblem(
-                        .missingIndex, at: target.route.label,
-                        "\(target.name) has another unique index, \(index.name): a row that breaks it is a dead letter",
-                        mend: "nothing, if that is what you want", isWarning: true))
+            return target.table.uniqueIndexes.filter { Set($0.columns) != key }.map { index in
+                SetupProblem(
+                    .missingIndex, at: target.route.label,
+                    "\(target.name) has another unique index, \(index.name): a row that breaks it is a dead letter",
+                    mend: "nothing, if that is what you want", isWarning: true)
             }
         }
-        problems += try fixedValueProblems(targets, on: connection)
-        warnings += timeoutWarnings(options)
-        warnings += try searchPathWarnings(role, on: connection)
-        var mark: LedgerMark?
-        if options.delivery == .exactlyOnce, ledgerProblems.isEmpty {
-            mark = try Ledger.mark(on: connection)
-            if !options.isNewGroup {
-                problems += try OtherGroups.problems(targets, group: options.group, on: connection)
-            }
-            if mark == nil {
-                problems.append(
-                    SetupProblem(
-                        .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
-                        mend: LoadingError.mendOfLostIdentity(
-                            try Ledger(group: options.group).loadedTopics(on: connection))))
-            }
+    }
+
+    /// Whether this group may begin, and whether the ledger knows which database it is in.
+    private static func groupProblems(
+        _ options: LoadingOptions, _ targets: [Target], _ mark: LedgerMark?, on connection: Connection
+    ) throws(PostgresError) -> [SetupProblem] {
+        var problems: [SetupProblem] = []
+        if !options.isNewGroup {
+            problems += try OtherGroups.problems(targets, group: options.group, on: connection)
         }
-        return Preflight(targets: targets, mark: mark, problems: problems, warnings: warnings)
+        if mark == nil {
+            let topics = try Ledger(group: options.group).loadedTopics(on: connection)
+            problems.append(
+                SetupProblem(
+                    .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
+                    mend: LoadingError.mendOfLostIdentity(topics)))
+        }
+        return problems
     }
 
     /// What the catalog says of tables beyond their columns: row-level security, which refuses COPY, and tables that a
@@ -381,4 +397,15 @@ extension Preflight {
 extension Preflight {
     /// The UUID of the database's ledger; nil without one.
     public var ledgerID: String? { mark?.ledger }
+}
+
+extension SetupProblem {
+    fileprivate static func staying(inLetters table: TableName?, _ role: String?) -> SetupProblem {
+        SetupProblem(
+            .missingRight, at: "dead_letters.wait_for_parent",
+            "without the right to DELETE from the dead letters, rows that come before those they refer to stay there",
+            mend: "GRANT DELETE ON \(table?.quoted ?? "") TO \(MissingRights.grantee(role)); or set "
+                + "dead_letters.wait_for_parent: 0s",
+            isWarning: true)
+    }
 }
