@@ -26,6 +26,8 @@ struct PagesTests {
         var tests: [String: Set<String>] = [:]
         for file in try SourceTree.tests.get() {
             tests[file.subject, default: []].formUnion(Declaration.all(in: file).map(\.name))
+            // The targets by their folders.
+            tests[String(file.path.split(separator: "/")[1]), default: []].formUnion([])
         }
         var count = 0
         for page in try SourceTree.pages.get() {
