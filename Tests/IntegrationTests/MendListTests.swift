@@ -80,7 +80,7 @@ struct MendListTests {
         Said("OrphanLoader.swift", "loader dead-letters replay --sqlstate ", 1): .walked("MendTests.givenUp"),
         Said("OtherGroups.swift", "loader run --new-group", 1): .walked("MendTests.newGroup"),
         Said("ParentLookup.swift", "loader ordinal", 1): .not("names of columns"),
-        Said("Pipeline.swift", "loader migrate up", 1): .not(
+        Said("PositionFinder.swift", "loader migrate up", 1): .not(
             "takes a ledger that goes while it runs; as MendTests.missingLedger has it"),
         Said("PositionReport.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said(
@@ -117,12 +117,12 @@ struct MendListTests {
         Said("DeadLetterMend.swift", "loader dead-letters replay --overwrite", 1): .walked(
             "DeadLetterReplayTests.unknown"),
         Said("TableProposalText.swift", "loader infer", 1): .not("a remark in a file"),
-        Said("Target.swift", #"CREATE UNIQUE INDEX ON \(table.name.quoted) (\(columns));"#, 1): .walked(
+        Said("TargetCompilation.swift", #"CREATE UNIQUE INDEX ON \(table.name.quoted) (\(columns));"#, 1): .walked(
             "MendTests.missingIndex"),
         Said("TargetStatements.swift", #"loader nulls \(word)"#, 1): .not("names of columns"),
         Said("TargetStatements.swift", "loader ordinal", 1): .not("names of columns"),
         Said("TrialCopy.swift", #"ALTER TABLE \(Self.stage) "#, 1): .not("a statement of its own"),
-        Said("Writer.swift", "loader check", 2): .not("shows what there is"),
+        Said("BatchLoader.swift", "loader check", 2): .not("shows what there is"),
     ]
 
     @Test("every command that the loader names is typed by a test, or has a reason beside it")

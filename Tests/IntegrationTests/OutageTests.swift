@@ -19,7 +19,10 @@ struct OutageTests {
             for seconds in [8, 1] {
                 try server.stop(.immediate)
                 try await eventually("the loader notices") { run.statistics.snapshot.outages == [.database] }
-                try await Task.sleep(for: .seconds(seconds))
+                let noticed = ContinuousClock.now
+                try await eventually("its loop still turns by then") {
+                    (run.statistics.snapshot.lastTurn ?? noticed) > noticed + .seconds(seconds)
+                }
                 let before = run.statistics.snapshot
                 try server.start()
                 try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }
@@ -128,7 +131,10 @@ struct OutageTests {
                 Issue.record("the log: \(run.log.lines.map { "\($0.message) \($0.metadata)" })")
                 throw error
             }
-            try await Task.sleep(for: .seconds(3))
+            let noticed = ContinuousClock.now
+            try await eventually("its loop turns meanwhile") {
+                (run.statistics.snapshot.lastTurn ?? noticed) > noticed + .seconds(3)
+            }
             let before = run.statistics.snapshot
             try mock.setUp()
             try await eventually("rows go in again") { run.statistics.snapshot.rows > before.rows + 1000 }

@@ -74,8 +74,7 @@ struct RebalanceTests {
             try landing.produce(0..<4000)
             let giver = try LoaderRun(options)
             try await eventually("the first member loads") { giver.statistics.snapshot.isAssigned }
-            // By then it has taken the messages, though nothing tells so from outside.
-            try await Task.sleep(for: .seconds(1) * testTimeScale)
+            try await eventually("it has taken all") { giver.statistics.snapshot.buffers.batchMessages == 4000 }
             let taker = try LoaderRun(options)
             try await eventually("the first member has given") { giver.statistics.snapshot.rebalances >= 2 }
             try await landing.waitForRows(4000)

@@ -89,8 +89,8 @@ struct SignalTests {
             environment["LOADER_SHUTDOWN_TIMEOUT"] = "10s"
             let loader = try LoaderProcess(environment)
             try await landing.waitForRows(100)
-            // The rest comes with the fetch behind it; nothing tells from outside when it is there.
-            try await Task.sleep(for: .seconds(1) * testTimeScale)
+            // The rest comes with the same fetch, or the one behind it.
+            try await eventually("the rest is taken") { loader.metric("loader_buffer_messages") == 30 }
             try mock.setDown()
             // At once: once the session is over, what was taken is dropped, as it should be.
             loader.kill(SIGTERM)

@@ -123,6 +123,9 @@ extension Metric {
             "loader_queue_bytes",
             "The bytes of loader_queue_messages, estimated with the mean size of the messages loaded so far."
         ) { .integer($0.snapshot.queueBytes) },
+        .gauge("loader_buffer_messages", "Messages of the batches that fill or load.") {
+            .integer($0.snapshot.buffers.batchMessages)
+        },
         .gauge("loader_buffer_bytes", "Messages and encoded rows of the batches that fill or load.") {
             .integer($0.snapshot.buffers.batchBytes)
         },

@@ -20,6 +20,8 @@ extension Member {
         /// There is a batch that takes messages: not while both are with the writer.
         var hasRoom: Bool { loading.count < Handoff<Batch, Writer.Outcome>.capacity }
         var isDrained: Bool { !isLoading && messages == 0 }
+        /// Messages of the batches that fill or load.
+        var messageCount: Int { loading.reduce(messages) { $0 + $1.messageCount } }
         /// Bytes of the batches that fill or load.
         var byteCount: Int { loading.reduce(fillingByteCount) { $0 + $1.byteCount } }
         private var fillingByteCount: Int { Int(Double(bytes) * (1 + rowBytesPerByte)) }
@@ -30,6 +32,7 @@ extension Member {
         private struct Load {
             /// As it will have them with its rows.
             var byteCount: Int
+            var messageCount: Int
             var partitions: [TopicPartition]
         }
 
@@ -46,7 +49,8 @@ extension Member {
         /// The filling batch goes to the writer.
         mutating func handOver() -> [Batch.PartitionRange] {
             defer { clear() }
-            loading.append(Load(byteCount: fillingByteCount, partitions: ranges.map(\.partition)))
+            loading.append(
+                Load(byteCount: fillingByteCount, messageCount: messages, partitions: ranges.map(\.partition)))
             return ranges
         }
 

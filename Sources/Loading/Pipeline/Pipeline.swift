@@ -415,7 +415,8 @@ public final class Pipeline {
             member.partitions[index].end = max(member.partitions[index].end, fetched, asked?[partition] ?? 0)
         }
         let buffers = LoadingStatistics.Buffers(
-            queueMessages: consumer.queueLength, batchBytes: member.lanes.reduce(0) { $0 + $1.byteCount })
+            queueMessages: consumer.queueLength, batchMessages: member.lanes.reduce(0) { $0 + $1.messageCount },
+            batchBytes: member.lanes.reduce(0) { $0 + $1.byteCount })
         let now = ContinuousClock.now
         nextPublication = now + .seconds(1)
         isUnpublished = false

@@ -73,11 +73,14 @@ public final class LoadingStatistics: Sendable {
     public struct Buffers: Sendable, Hashable {
         /// Messages, and ends of partitions, that librdkafka has fetched and nobody has taken.
         public var queueMessages = 0
+        /// Messages that are taken and not loaded yet.
+        public var batchMessages = 0
         /// Bytes of the batches that fill or load: messages and encoded rows.
         public var batchBytes = 0
 
-        public init(queueMessages: Int = 0, batchBytes: Int = 0) {
+        public init(queueMessages: Int = 0, batchMessages: Int = 0, batchBytes: Int = 0) {
             self.queueMessages = queueMessages
+            self.batchMessages = batchMessages
             self.batchBytes = batchBytes
         }
     }

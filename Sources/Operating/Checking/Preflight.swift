@@ -401,11 +401,12 @@ extension Preflight {
 
 extension SetupProblem {
     fileprivate static func staying(inLetters table: TableName?, _ role: String?) -> SetupProblem {
-        SetupProblem(
+        let name = table?.quoted ?? ""
+        return SetupProblem(
             .missingRight, at: "dead_letters.wait_for_parent",
             "without the right to DELETE from the dead letters, rows that come before those they refer to stay there",
-            mend: "GRANT DELETE ON \(table?.quoted ?? "") TO \(MissingRights.grantee(role)); or set "
-                + "dead_letters.wait_for_parent: 0s",
+            mend:
+                "GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s",
             isWarning: true)
     }
 }

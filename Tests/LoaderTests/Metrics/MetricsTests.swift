@@ -20,7 +20,7 @@ import Testing
         snapshot.retryCauses = [.init(.away, sqlStateClass: "57"): 2, .init(.away): 1]
         snapshot.outagesSince = [.brokers: Date()]
         snapshot.outageCounts = [.brokers: 3]
-        snapshot.buffers = .init(queueMessages: 7, batchBytes: 900)
+        snapshot.buffers = .init(queueMessages: 7, batchMessages: 8, batchBytes: 900)
         snapshot.partitions = [
             TopicPartition(topic: "b", partition: 10): .init(position: 5, end: 5),
             TopicPartition(topic: "b", partition: 9): .init(position: 3, end: 10),
@@ -40,14 +40,15 @@ import Testing
         let names = [
             "loader_messages_total", "loader_rows_total", "loader_bytes_total", "loader_batches_total",
             "loader_rebalances_total", "loader_ledger_fences_total", "loader_position_resets_total",
-            "loader_queue_", "loader_buffer_bytes", "loader_last", "loader_live", "loader_ready",
+            "loader_queue_", "loader_buffer_", "loader_last", "loader_live", "loader_ready",
         ]
         #expect(
             samples(of: names) == [
                 "loader_messages_total 12", "loader_rows_total 11", "loader_bytes_total 1200",
                 "loader_batches_total 1", "loader_rebalances_total 4", "loader_ledger_fences_total 5",
                 "loader_position_resets_total 6", "loader_queue_messages 7", "loader_queue_bytes 700",
-                "loader_buffer_bytes 900", "loader_last_commit_timestamp_seconds 1700000000.5", "loader_live 1",
+                "loader_buffer_messages 8", "loader_buffer_bytes 900",
+                "loader_last_commit_timestamp_seconds 1700000000.5", "loader_live 1",
                 "loader_ready 0",
             ])
     }
