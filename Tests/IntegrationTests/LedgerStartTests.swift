@@ -280,8 +280,7 @@ struct LedgerStartTests {
             scenario.options.untilEnd = true
             try scenario.produce(5)
             let loader = try scenario.start()
-            try await eventually("it knows where to end") { loader.statistics.snapshot.isAssigned }
-            // They arrive while its only batch is still filling.
+            try await eventually("it knows where to end") { loader.log.count(of: "loading") == 1 }
             try scenario.produce(3)
             try await loader.waitForEnd()
             #expect(loader.statistics.snapshot.messages == 5)

@@ -128,7 +128,8 @@ struct StartTests {
     func waits() async throws {
         let server = try PostgresServer()
         try TestDatabase.migrate(server.url)
-        try await Landing.with(broker: .sharedMock(), server: server, partitions: 1) { landing in
+        // Not the mock, which makes a topic of each name that it is asked about.
+        try await Landing.with(broker: .sharedReal(), server: server, partitions: 1) { landing in
             let later = landing.topic + "-later"
             var environment = landing.environment.merging(["KAFKA_TOPIC": later]) { $1 }
             environment["LOADER_WAIT_AT_START"] = nil

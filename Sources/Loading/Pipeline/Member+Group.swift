@@ -20,6 +20,7 @@ extension Member {
             beginFlush(.giving(gone, lost: true), now, isGivingUp: true)
         } else if isStopping {
             // What could be loaded is.
+            act(.tell(.givenBack))
             remove(gone)
         } else {
             act(.tell(.asked(gone.count)))

@@ -67,6 +67,7 @@ extension Member {
     enum Notice: Equatable {
         case given(Int)
         case asked(Int)
+        case givenBack
         case lost(Int)
         case takenIn
         case commitsTaken

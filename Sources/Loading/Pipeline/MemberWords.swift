@@ -20,7 +20,7 @@ struct MemberWords {
 
     func tell(_ notice: Member.Notice) {
         switch notice {
-        case .given, .asked, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
+        case .given, .asked, .givenBack, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
         case .fenced, .dropped: tell(batch: notice)
         case .searchFails, .searchBack, .databaseAway: tell(search: notice)
         case .brokersAway, .brokersBack, .stalled, .stillSuspects, .slow, .passing: tell(client: notice)
@@ -33,6 +33,7 @@ struct MemberWords {
         case .given(let count):
             statistics.update { $0.rebalances += 1 }
             logger.info("the group has given partitions", metadata: ["partitions": .stringConvertible(count)])
+        case .givenBack: statistics.update { $0.rebalances += 1 }
         case .asked(let count):
             statistics.update { $0.rebalances += 1 }
             logger.info("the group asks for partitions", metadata: ["partitions": .stringConvertible(count)])

@@ -192,7 +192,7 @@ struct MemberTests {
         play.take(0, 0)
         #expect(play.handle(.stop) == ["submit 0: a[0]@0..1"])
         #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1"])
-        #expect(play.handle(.mustGive([a(0)], lost: false)) == ["orphans", "publish"])
+        #expect(play.handle(.mustGive([a(0)], lost: false)) == ["given back", "orphans", "publish"])
     }
 
     @Test("a stop during an outage gives up what is under way, in the time that there is")
@@ -446,6 +446,7 @@ private final class Play {
     private static func line(_ notice: Member.Notice) -> String {
         switch notice {
         case .asked(let count): "asked \(count)"
+        case .givenBack: "given back"
         case .lost(let count): "lost \(count)"
         case .loading(let partitions, _): "loading \(partitions)"
         case .fenced(_, let messages): "fenced \(messages)"
