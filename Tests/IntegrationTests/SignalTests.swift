@@ -89,8 +89,10 @@ struct SignalTests {
             environment["LOADER_SHUTDOWN_TIMEOUT"] = "10s"
             let loader = try LoaderProcess(environment)
             try await landing.waitForRows(100)
-            // The rest comes with the same fetch, or the one behind it.
-            try await eventually("the rest is taken") { loader.metric("loader_buffer_messages") == 30 }
+            // The rest comes with the same fetch, or the one behind it. A group that rebalances on a busy machine has it loaded.
+            try await loader.wait(for: "the rest is taken") {
+                try loader.metric("loader_buffer_messages") == 30 || landing.rowCount() == 130
+            }
             try mock.setDown()
             // At once: once the session is over, what was taken is dropped, as it should be.
             loader.kill(SIGTERM)

@@ -157,7 +157,10 @@ public final class LoaderProcess: Sendable {
         guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
     }
 
-    private func wait(for what: String, within timeout: Duration, _ condition: () throws -> Bool) async throws {
+    /// Waits for a condition; without it in time, the error has the end of the log.
+    public func wait(
+        for what: String, within timeout: Duration = .seconds(120), _ condition: () throws -> Bool
+    ) async throws {
         do { try await eventually(what, within: timeout, condition) } catch {
             throw Unexpected(what: "\(error)", output: output)
         }
