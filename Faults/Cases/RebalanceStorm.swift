@@ -100,7 +100,12 @@ struct RebalanceStorm: FaultCase {
     private func settings(_ lane: Lane, _ slot: Int, _ landing: Landing) -> [String: String] {
         switch lane {
         case .dynamic, .expiring: [:]
-        case .static: ["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-\(slot)"]
+        case .static:
+            [
+                "LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-\(slot)",
+                // A broker waits so long for a member that it still counts on before it goes on without it.
+                "LOADER_KAFKA_PROPERTIES_MAX_POLL_INTERVAL_MS": "45000",
+            ]
         case .cooperative: ["LOADER_KAFKA_PROPERTIES_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky"]
         }
     }

@@ -53,8 +53,11 @@ extension Member {
 
     /// Whether something of the pending partitions is: what the ledger says of them is not their position before it has ended.
     var isUnderWay: Bool {
-        pending.contains { partition in lanes.contains { $0.fills(partition) || $0.loads(partition) } }
+        isLoadingPending || pending.contains { partition in lanes.contains { $0.fills(partition) } }
     }
+
+    /// Whether a writer is at something of the pending partitions, and will ring.
+    var isLoadingPending: Bool { pending.contains { partition in lanes.contains { $0.loads(partition) } } }
 
     mutating func begin(_ found: Places, _ now: ContinuousClock.Instant) {
         search.isUnderWay = false

@@ -138,8 +138,10 @@ struct Member {
         if lanes.indices.contains(where: { isDue($0, now) }) { return now }
         // A lane that cannot hand over waits for its writer, which rings.
         var moments = lanes.compactMap { $0.isLoading ? nil : $0.deadline }
-        // Nor is a position asked for while its batch is under way.
-        if !pending.isEmpty || search.mustBegin, !search.isUnderWay, !isUnderWay, !(topicWatch?.isNarrowing ?? false) {
+        // Nor is a position asked for while its batch is loaded; one that only fills is handed over for it.
+        if !pending.isEmpty || search.mustBegin, !search.isUnderWay, !isLoadingPending,
+            !(topicWatch?.isNarrowing ?? false)
+        {
             moments.append(search.due ?? now)
         }
         // What stands still is not fetched again before it is known where all begin.
