@@ -109,15 +109,16 @@ public enum ConstantDefault: Sendable, Hashable {
         let row = try connection.query(Connection.Statement("SELECT \(columns)"), with: ValueSettings.written)
         return candidates.indices.map { index in
             guard let text = row.string(0, 2 * index) else { return .null }
-            let binary = row.string(0, 2 * index + 1).map(bytes)
+            let binary = row.string(0, 2 * index + 1).flatMap(bytes)
             guard max(text.utf8.count, binary?.count ?? 0) <= mostBytes else { return nil }
             return .value(text: text, binary: binary)
         }
     }
 
-    private static func bytes(_ hexadecimal: String) -> [UInt8] {
-        func digit(_ byte: UInt8) -> UInt8 { byte < 0x40 ? byte & 0xF : byte & 0xF + 9 }
-        let digits = Array(hexadecimal.utf8)
-        return stride(from: 1, to: digits.count, by: 2).map { digit(digits[$0 - 1]) << 4 | digit(digits[$0]) }
+    private static func bytes(_ hexadecimal: String) -> [UInt8]? {
+        var text = hexadecimal
+        var buffer = CopyBuffer(capacity: text.utf8.count / 2)
+        let isWhole = text.withUTF8 { buffer.append(UnsafeRawBufferPointer($0), decodedBy: .hex) }
+        return isWhole ? Array(buffer.bytes) : nil
     }
 }
