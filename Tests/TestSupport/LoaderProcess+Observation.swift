@@ -14,6 +14,9 @@ extension LoaderProcess {
         return sum
     }
 
+    /// What `/status.json` says, headers and all; nil while the loader does not answer.
+    var status: String? { listeningPort.flatMap { try? httpGet("/status.json", port: $0) } }
+
     /// Waits until it has committed a batch since its start.
     public func waitForFirstBatch(within timeout: Duration = .seconds(60)) async throws {
         do {
@@ -41,7 +44,10 @@ extension LoaderProcess {
     }
 
     /// The TCP port that it listens on; nil while there is none.
-    private var listeningPort: UInt16? { sockets.first { $0.isListening }?.localPort }
+    private var listeningPort: UInt16? { listeningPorts.first }
+
+    /// All TCP ports that it listens on: its own, and what it has from whoever started it.
+    public var listeningPorts: [UInt16] { sockets.filter(\.isListening).map(\.localPort) }
 
     /// The local ports of its TCP connections: what `pg_stat_activity.client_port` shows of them.
     public var localPorts: [UInt16] { sockets.filter { !$0.isListening }.map(\.localPort) }

@@ -90,6 +90,12 @@ public final class LoaderProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 2, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        // What other tests have open at the moment, such as a server whose library lets children inherit its socket, would
+        // be the loader's. Some to spare for what they open meanwhile; closing what is not open is no error.
+        let open = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? []
+        for descriptor in 3..<(open.compactMap { Int32($0) }.max() ?? 0) + 64 {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         // The threads of Swift's pool block nearly all signals, and a child inherits that.
         var none = sigset_t()
         sigemptyset(&none)
@@ -157,12 +163,12 @@ public final class LoaderProcess: Sendable {
         guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
     }
 
-    /// Waits for a condition; without it in time, the error has the end of the log.
+    /// Waits for a condition; without it in time, the error has the end of the log and what /status.json says.
     public func wait(
         for what: String, within timeout: Duration = .seconds(120), _ condition: () throws -> Bool
     ) async throws {
         do { try await eventually(what, within: timeout, condition) } catch {
-            throw Unexpected(what: "\(error)", output: output)
+            throw Unexpected(what: "\(error)", output: output + (status ?? "no /status.json"))
         }
     }
 
