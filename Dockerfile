@@ -3,11 +3,8 @@
 # Swift on it; the toolchain for Debian 12 runs there.
 FROM debian:trixie-slim AS build
 ARG SWIFT=6.3.1
-RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends \
-        binutils ca-certificates curl g++ git gnupg libc6-dev libedit2 libncurses6 libsqlite3-0 libxml2 pkg-config tzdata \
-        unzip zlib1g-dev libcurl4-openssl-dev libpq-dev librdkafka-dev libsimdjson-dev \
-    && rm -rf /var/lib/apt/lists/*
+COPY deploy/image/steps /steps
+RUN /steps toolchain
 RUN case $(dpkg --print-architecture) in arm64) platform=debian12-aarch64 ;; *) platform=debian12 ;; esac \
     && name=swift-$SWIFT-RELEASE \
     && url=https://download.swift.org/swift-$SWIFT-release/$platform/$name/$name-$platform.tar.gz \
@@ -21,20 +18,12 @@ COPY . .
 # What was built before is kept beside the image, so that a change compiles only what it touches.
 # There is no repository here, so `loader version` is told its commit: --build-arg COMMIT=$(git rev-parse --short=12 HEAD)
 ARG COMMIT=unknown
-RUN --mount=type=cache,target=/src/.build \
-    LOADER_COMMIT=$COMMIT swift build -c release --product loader --static-swift-stdlib \
-    && install -D "$(swift build -c release --show-bin-path)/loader" /out/loader
-# The packages of the libraries that it asks for, whatever their names are in this release of Debian.
-RUN ldd /out/loader | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | xargs realpath | xargs dpkg-query --search | cut -d: -f1 \
-        | sort -u >/out/packages \
-    && for package in libpq5 librdkafka1 libsimdjson; do grep -q "^$package" /out/packages || exit 1; done
+RUN --mount=type=cache,target=/src/.build LOADER_COMMIT=$COMMIT /steps build
 
 FROM debian:trixie-slim
-COPY --from=build /out/packages /tmp/packages
-RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends ca-certificates tzdata $(cat /tmp/packages) \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home loader
+COPY --from=build /out/packages /out/packages
+COPY deploy/image/steps /steps
+RUN /steps packages
 COPY --from=build /out/loader /usr/local/bin/loader
 WORKDIR /loader
 USER 10001:10001
