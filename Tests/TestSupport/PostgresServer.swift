@@ -331,18 +331,22 @@ final class Cluster: Sendable {
         getuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] : []
     }
 
-    /// The newest installed server: distributions keep them apart by version, outside the PATH.
+    /// Those of `POSTGRES_BINARIES`, or of the newest installed server: distributions keep them apart by version, outside the
+    /// PATH.
     static func binaries() throws -> URL {
         let files = FileManager.default
         let parents = ["/usr/lib/postgresql", "/usr/local/lib/postgresql"]
         let versions = parents.flatMap { parent in
             ((try? files.contentsOfDirectory(atPath: parent)) ?? []).map { (Double($0) ?? 0, "\(parent)/\($0)/bin") }
         }
-        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        let candidates = versions.sorted { $0.0 > $1.0 }.map(\.1) + path
+        let environment = ProcessInfo.processInfo.environment
+        let path = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let candidates =
+            environment["POSTGRES_BINARIES"].map { [$0] } ?? versions.sorted { $0.0 > $1.0 }.map(\.1) + path
         guard let found = candidates.first(where: { files.isExecutableFile(atPath: $0 + "/initdb") }) else {
             throw PostgresServer.SetupError(
-                "no initdb under \(parents.joined(separator: ", ")) or in PATH; install postgresql, or set DATABASE_URL"
+                "no initdb under \(parents.joined(separator: ", ")) or in PATH; install postgresql, or set "
+                    + "POSTGRES_BINARIES or DATABASE_URL"
             )
         }
         return URL(filePath: found)

@@ -17,9 +17,14 @@ as_root() {
     fi
 }
 
-# The directory of the newest PostgreSQL server: distributions keep it outside the PATH.
+# The directory of the PostgreSQL server: POSTGRES_BINARIES, or the newest. Distributions keep it outside the PATH.
 postgres_binaries() {
-    local directory
+    local directory=${POSTGRES_BINARIES:-}
+    if [ -n "$directory" ]; then
+        [ -x "$directory/initdb" ] || die "there is no initdb in POSTGRES_BINARIES ($directory)"
+        echo "$directory"
+        return
+    fi
     for directory in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -t / -k 5 -V -r) \
         /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
         if [ -x "$directory/initdb" ]; then
@@ -49,6 +54,8 @@ missing_for_swift() {
     has_file /usr/include/c++/*/vector && has_header sys/cdefs.h || missing+=(g++)
     # Without it SwiftPM does not hear where the headers of libpq are.
     command -v pkg-config >/dev/null || missing+=(pkg-config)
+    # SwiftPM fetches what the project depends on with it.
+    command -v git >/dev/null || missing+=(git)
     has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
     has_header histedit.h || missing+=(libedit-dev)
     has_header ncurses.h || missing+=(libncurses-dev)
