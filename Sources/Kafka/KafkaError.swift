@@ -56,7 +56,8 @@ extension KafkaError {
 }
 
 extension KafkaError: CustomStringConvertible {
-    /// `commit of orders[3]@17 failed: Broker: Not coordinator (NOT_COORDINATOR)`, and the next step where one is known.
+    /// `commit of orders[3]@17 failed: Broker: Not coordinator (NOT_COORDINATOR)`. What to do about it is said by whoever
+    /// knows where the reader stands.
     public var description: String {
         var text = operation
         if let topic {
@@ -64,8 +65,6 @@ extension KafkaError: CustomStringConvertible {
             if let partition { text += "[\(partition)]" }
             if let offset { text += "@\(offset)" }
         }
-        text += " failed: \(reason) (\(code.name))"
-        if let mend = code.mend { text += "; \(mend)" }
-        return text
+        return text + " failed: \(reason) (\(code.name))"
     }
 }

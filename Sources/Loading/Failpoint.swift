@@ -5,8 +5,8 @@ import Synchronization
 
 /// Places where tests make the loader crash or fail, to prove that nothing is lost or doubled there.
 ///
-/// `LOADER_FAILPOINTS=mid-copy=crash@3,dead-letter=error` kills the process at the third passing of the one, and fails what
-/// follows at the first passing of the other. Unset, a passing costs one look at a constant, once a batch.
+/// `mid-copy=crash@3,dead-letter=error` kills the process at the third passing of the one, and fails what follows at the first
+/// passing of the other. With none set, a passing costs one look at a constant, once a batch.
 public enum Failpoint: String, Sendable, CaseIterable {
     case beforeBegin = "before-begin"
     /// The positions have moved within the transaction.
@@ -41,16 +41,16 @@ public enum Failpoint: String, Sendable, CaseIterable {
         public var passing: Int
     }
 
-    /// What is wrong with `LOADER_FAILPOINTS`.
+    /// Text that names no failpoint, or no action.
     public struct Mistake: Error, Equatable, CustomStringConvertible {
         public var text: String
         public var description: String {
-            "LOADER_FAILPOINTS: \(text) is no NAME=crash or NAME=error with an optional @PASSING; the names are "
+            "\(text) is no NAME=crash or NAME=error with an optional @PASSING; the names are "
                 + Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
         }
     }
 
-    /// What `LOADER_FAILPOINTS` says, mostly nothing.
+    /// What such a text sets.
     package static func parse(_ text: String) throws(Mistake) -> [Setting] {
         var settings: [Setting] = []
         for entry in text.split(separator: ",") {

@@ -38,9 +38,7 @@ public struct LoadingOptions: Sendable {
         }
 
         /// What to do about dead letters.
-        public var mend: String {
-            table == nil ? "look into the topic of dead_letters.topic" : "look with `loader dead-letters list`"
-        }
+        public var mend: Mend { .letters(.look(inTable: table != nil)) }
     }
 
     public struct Database: Sendable, Equatable {

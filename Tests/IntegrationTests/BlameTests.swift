@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 import Postgres
 import TestSupport
 import Testing
@@ -228,7 +229,7 @@ struct TooMuchTests {
             #expect(try scenario.deadLetters().isEmpty)
             let told = run.statistics.snapshot.incidents.filter { $0.summary.contains("too much") }
             #expect(told.map(\.code) == ["57014"])
-            #expect(told.first?.error?.contains("postgres.statement_timeout") == true)
+            #expect(told.first?.mend.words.contains("postgres.statement_timeout") == true)
             #expect(run.statistics.snapshot.outageCounts.isEmpty)
             #expect(run.statistics.snapshot.messages == count)
             #expect(
@@ -298,7 +299,7 @@ struct TooMuchTests {
             try await run.finish()
             #expect(try scenario.deadLetters().isEmpty)
             let told = run.statistics.snapshot.incidents.filter { $0.code == "55P03" }
-            #expect(told.first?.mend.contains("pg_locks") == true)
+            #expect(told.first?.mend.words.contains("pg_locks") == true)
         }
     }
 }

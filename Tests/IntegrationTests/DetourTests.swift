@@ -189,7 +189,7 @@ struct DetourTests {
             try scenario.setGroup(8)
             let failure = try await scenario.failure()
             #expect(failure?.code == .unsafeReplay && failure?.message.contains("2 messages") == true)
-            #expect(failure?.mend.contains("--to-offset 4 --until-offset 7") == true)
+            #expect(failure?.mend.words.contains("--to-offset 4 --until-offset 7") == true)
             scenario.options.allowDuplicates = true
             try await scenario.load()
             #expect(try scenario.ids() == (Array(0..<10) + [8, 9]).sorted())
@@ -226,7 +226,7 @@ struct DetourTests {
             }
             let failure = try await scenario.failure()
             #expect(failure?.code == .lostOffsets)
-            #expect(failure?.mend.contains("--until-offset 6") == (low < 6))
+            #expect(failure?.mend.words.contains("--until-offset 6") == (low < 6))
             scenario.options.onLostOffsets = .earliest
             try await scenario.load()
             #expect(try scenario.ids() == Array(min(low, 6)..<10))

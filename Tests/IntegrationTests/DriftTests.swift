@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 import Postgres
 import TestSupport
 import Testing
@@ -48,8 +49,8 @@ struct DriftTests {
 
             let note = try #require(run.statistics.snapshot.drift.first?.notes.first)
             #expect(note.kind == .new && note.field == "coupon" && note.place == "\(topic)[0]@50")
-            let start = try #require(note.mend.range(of: "ALTER TABLE "))
-            let statement = try #require(note.mend[start.lowerBound...].split(separator: ";").first)
+            let start = try #require(note.mend.words.range(of: "ALTER TABLE "))
+            let statement = try #require(note.mend.words[start.lowerBound...].split(separator: ";").first)
             try scenario.connection.execute(String(statement))
             try await load(messages(coupon, count: 10), to: topic, scenario, run)
             #expect(try scenario.rows("SELECT count(coupon) FROM t") == ["10"])

@@ -30,7 +30,9 @@ struct LedgerLostOffsetsTests {
             #expect(failure?.code == .lostOffsets)
             #expect(failure?.message.contains("\(scenario.place(0))@2") == true)
             #expect(failure?.message.contains("3 unread messages are gone") == true)
-            #expect(failure?.mend.contains("--to-earliest") == true && failure?.mend.contains("--to-latest") == true)
+            #expect(
+                failure?.mend.words.contains("--to-earliest") == true
+                    && failure?.mend.words.contains("--to-latest") == true)
             #expect(try scenario.ids() == [0, 1])
             #expect(try scenario.position() == 2)
             // The way on with Kafka's own tool: `--reset-offsets --to-earliest`.
@@ -129,8 +131,8 @@ struct LedgerLostOffsetsTests {
                 let failure = try await scenario.failure()
                 #expect(failure?.code == .lostOffsets)
                 #expect(failure?.message.contains("\(scenario.place(0))@5") == true)
-                #expect(failure?.mend.contains("--partitions 0 --to-earliest") == true)
-                #expect(failure?.mend.contains("kafka.on_lost_offsets") == true)
+                #expect(failure?.mend.words.contains("--partitions 0 --to-earliest") == true)
+                #expect(failure?.mend.words.contains("kafka.on_lost_offsets") == true)
             }
             #expect(try scenario.ids() == Array(0..<5))
             // `status` says so as well, and an append-only route needs no leave to load what it never had.
@@ -231,8 +233,8 @@ struct LedgerLostOffsetsTests {
             for _ in 0..<3 {
                 #expect(failure?.code == .lostOffsets)
                 #expect(failure?.message.contains("\(scenario.place(0))@\(position)") == true)
-                #expect(failure?.mend.contains("--partitions 0 --to-earliest") == true)
-                #expect(failure?.mend.contains("--to-earliest --until-offset \(before)`") == isMixed)
+                #expect(failure?.mend.words.contains("--partitions 0 --to-earliest") == true)
+                #expect(failure?.mend.words.contains("--to-earliest --until-offset \(before)`") == isMixed)
                 failure = try await scenario.failure()
             }
             if isMixed {
@@ -245,7 +247,7 @@ struct LedgerLostOffsetsTests {
                 try scenario.setGroup(0)
                 let refusal = try await scenario.failure()
                 #expect(refusal?.code == .unsafeReplay)
-                #expect(refusal?.mend.contains("--to-earliest --until-offset \(before)`") == true)
+                #expect(refusal?.mend.words.contains("--to-earliest --until-offset \(before)`") == true)
             }
             let backfill = try Backfill(
                 scenario.options, topic: scenario.topic, partitions: [0], to: .earliest,
@@ -274,7 +276,7 @@ struct LedgerLostOffsetsTests {
                 // But not where what it has taken of the new topic would double.
                 #expect(mode == .insert)
                 let failure = await #expect(throws: LoadingError.self) { try await loader.waitForEnd() }
-                #expect(failure?.code == .lostOffsets && failure?.mend.contains("--until-offset") == true)
+                #expect(failure?.code == .lostOffsets && failure?.mend.words.contains("--until-offset") == true)
                 scenario.options.allowDuplicates = true
                 try await scenario.load()
             } else {

@@ -32,8 +32,6 @@ struct MendListTests {
         Said("ConfigurationEnvironment.swift", "loader config --reference", 2): .walked("MendTests.reference"),
         Said("ConfigurationReference.swift", "loader config", 1): .not("a page of documentation"),
         Said("ConfigurationReference.swift", "loader config --reference", 1): .not("a page of documentation"),
-        Said("ConsumerErrorFate.swift", #"loader backfill --topic \($0.topic) --partitions \($0.partition) "#, 1): .not(
-            "takes a damaged log, which no test can make; as MendTests.lostOffsets has it"),
         Said("DeadLettersCommand.swift", "GRANT SELECT, INSERT, UPDATE, DELETE ON loader.dead_letters TO ", 1): .walked(
             "MendTests.deleteRight"),
         Said("DeadLettersCommand.swift", "loader dead-letters list", 4): .not("help"),
@@ -41,11 +39,11 @@ struct MendListTests {
         Said("DeadLettersText.swift", #"loader dead-letters show \(letters[0].id)"#, 1): .walked(
             "MendTests.deadLetters"),
         Said("DemoCommand.swift", "loader demo", 2): .not("no mend"),
-        Said("DriftWords.swift", #"ALTER TABLE \(table) ALTER COLUMN \(name) TYPE \(type.name)\(using); "#, 1): .not(
+        Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) ALTER COLUMN \(name) TYPE \(type)\(using); "#, 1): .not(
             "an offer that nothing waits for"),
-        Said("DriftWords.swift", #"ALTER TABLE \(table) \(additions.joined(separator: "#, 1): .walked(
+        Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) \(additions.joined(separator: "#, 1): .walked(
             "DriftTests.newField"),
-        Said("DriftWords.swift", "loader dead-letters list --since 1h", 1): .not("shows what there is"),
+        Said("Mend+Drift.swift", "loader dead-letters list --since 1h", 1): .not("shows what there is"),
         Said("DropLedgerCommand.swift", "loader backfill", 1): .not(
             "points to a page of help; the start that follows names the command"),
         Said(
@@ -57,13 +55,13 @@ struct MendListTests {
         Said("LedgerSchema.swift", "loader backfill --topic … --shift-by 0", 1): .not(
             "of all groups, so without their topics: a start has them, MendTests.lostIdentity"),
         Said("LedgerSchema.swift", "loader migrate up", 2): .walked("MigrateCommandTests.upMakesTheLedger"),
-        Said("LoadingError.swift", "INSERT INTO loader.ledger (schema_version) VALUES (1);", 1): .walked(
+        Said("Mend+Positions.swift", "INSERT INTO loader.ledger (schema_version) VALUES (1);", 1): .walked(
             "MendTests.lostIdentity"),
         Said(
-            "LoadingError.swift",
+            "Mend+Positions.swift",
             #"loader backfill --topic \(partition.topic) --partitions \(partition.partition) \(destination)"#, 1):
             .walked("MendTests.lostOffsets"),
-        Said("LoadingError.swift", #"loader backfill --topic \(topic) \(destination)"#, 1): .walked(
+        Said("Mend+Positions.swift", #"loader backfill --topic \(topic) \(destination)"#, 1): .walked(
             "MendTests.otherLedger"),
         Said("MigrateCommand.swift", "loader migrate", 1): .not("help"),
         Said("MigrateCommand.swift", "loader migrate drop-ledger", 1): .not("help"),
@@ -72,15 +70,16 @@ struct MendListTests {
         Said("MigrationPlan.swift", #"loader migrate up --applied \(taken.file)"#, 1): .walked(
             "MendTests.appliedElsewhere"),
         Said("Migrator.swift", "loader migrate status", 1): .not("shows what there is"),
-        Said("LoadingOptions.swift", "loader dead-letters list", 1): .walked("MendTests.deadLetters"),
+        Said("Mend+Letters.swift", "loader dead-letters list", 1): .walked("MendTests.deadLetters"),
         Said("MissingRights.swift", #"GRANT USAGE ON SCHEMA \(quoteIdentifier(schema)) TO \(grantee);"#, 1): .walked(
             "MendTests.missingRights"),
         Said("MissingRights.swift", #"GRANT \(names.joined(separator: "#, 1): .walked("MendTests.missingRights"),
-        Said("OrphanLoader.swift", "loader dead-letters list --reason ", 1): .not("shows what there is"),
-        Said("OrphanLoader.swift", "loader dead-letters replay --sqlstate ", 1): .walked("MendTests.givenUp"),
+        Said("Mend+Letters.swift", "loader dead-letters list --reason ", 1): .not("shows what there is"),
+        Said("Mend+Letters.swift", #"loader dead-letters replay --sqlstate \(SQLState.foreignKeyViolation)"#, 1):
+            .walked("MendTests.givenUp"),
         Said("OtherGroups.swift", "loader run --new-group", 1): .walked("MendTests.newGroup"),
         Said("ParentLookup.swift", "loader ordinal", 1): .not("names of columns"),
-        Said("PositionFinder.swift", "loader migrate up", 1): .not(
+        Said("Mend+Database.swift", "loader migrate up", 1): .not(
             "takes a ledger that goes while it runs; as MendTests.missingLedger has it"),
         Said("PositionReport.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said(
@@ -94,14 +93,14 @@ struct MendListTests {
             "MendTests.missingRights"),
         Said("Preflight.swift", #"GRANT \(names) ON \(table.name.quoted) TO \(grantee);"#, 1): .walked(
             "MendTests.missingRights"),
-        Said("CompiledRoutes.swift", #"loader infer --topic \($0) --table \(route.table) --write"#, 1): .walked(
+        Said("Mend+Routing.swift", #"loader infer --topic \($0) --table \(table) --write"#, 1): .walked(
             "MendTests.missingTable"),
         Said(
             "Preflight.swift",
             #"GRANT DELETE ON \(name) TO \(MissingRights.grantee(role)); or set dead_letters.wait_for_parent: 0s"#, 1):
             .not(
                 "a warning; the same right as in MendTests.deleteRight"),
-        Said("CompiledRoutes.swift", "loader migrate up", 1): .walked("MendTests.missingTable"),
+        Said("Mend+Routing.swift", "loader migrate up", 1): .walked("MendTests.missingTable"),
         Said("Preflight.swift", "loader migrate up", 3): .walked("MendTests.missingLedger"),
         Said("RouteTrial.swift", "GRANT the role that right, or each row will be refused", 1): .not(
             "words, and no statement"),
@@ -117,12 +116,14 @@ struct MendListTests {
         Said("DeadLetterMend.swift", "loader dead-letters replay --overwrite", 1): .walked(
             "DeadLetterReplayTests.unknown"),
         Said("TableProposalText.swift", "loader infer", 1): .not("a remark in a file"),
-        Said("TargetCompilation.swift", #"CREATE UNIQUE INDEX ON \(table.name.quoted) (\(columns));"#, 1): .walked(
-            "MendTests.missingIndex"),
+        Said(
+            "Mend+Routing.swift",
+            #"CREATE UNIQUE INDEX ON \(table.quoted) (\(key.map(quoteIdentifier).joined(separator: "#, 1): .walked(
+                "MendTests.missingIndex"),
         Said("TargetStatements.swift", #"loader nulls \(word)"#, 1): .not("names of columns"),
         Said("TargetStatements.swift", "loader ordinal", 1): .not("names of columns"),
         Said("TrialCopy.swift", #"ALTER TABLE \(Self.stage) "#, 1): .not("a statement of its own"),
-        Said("BatchLoader.swift", "loader check", 2): .not("shows what there is"),
+        Said("Mend+Letters.swift", "loader check", 2): .not("shows what there is"),
     ]
 
     @Test("every command that the loader names is typed by a test, or has a reason beside it")

@@ -28,7 +28,7 @@ struct SetupCheckTests {
             brokers: "127.0.0.1:1", group: "g", database: .init(url: url), routes: [Route("t", "missing")])
         let found = try Preflight.inspect(options, on: try Connection(ConnectionOptions(url: url)))
         let warning = found.warnings.first { $0.problem.contains("the ledger's own") }
-        #expect(warning?.isWarning == true && warning?.mend.contains("SET search_path = public") == true)
+        #expect(warning?.isWarning == true && warning?.mend.words.contains("SET search_path = public") == true)
         let plain = try TestDatabase.shared().url
         let well = try Preflight.inspect(options, on: try Connection(ConnectionOptions(url: plain)))
         #expect(!well.warnings.contains { $0.problem.contains("the ledger's own") })
@@ -68,10 +68,10 @@ struct SetupCheckTests {
             func at(_ place: String) -> [String] { found.filter { $0.place == place }.map(\.code.rawValue).sorted() }
             #expect(at("r0") == ["missing_table"])
             #expect(at("r1") == ["missing_column"])
-            #expect(found.first { $0.place == "r1" }?.mend.contains("customer_name") == true)
+            #expect(found.first { $0.place == "r1" }?.mend.words.contains("customer_name") == true)
             #expect(at("r2") == ["missing_index"])
             #expect(
-                found.first { $0.place == "r2" }?.mend
+                found.first { $0.place == "r2" }?.mend.words
                     == #"CREATE UNIQUE INDEX ON "\#(scenario.schema.name)"."plain" ("id");"#)
             #expect(at("r3") == ["missing_key"])
             #expect(at("r4") == ["unrouted_column", "unwritable_column"])
@@ -80,7 +80,7 @@ struct SetupCheckTests {
             #expect(at("r7").contains("missing_column"))
             #expect(at("r8") == ["bad_option", "bad_option"])
             #expect(at("r9") == ["bad_option"])
-            #expect(found.allSatisfy { !$0.mend.isEmpty })
+            #expect(found.allSatisfy { !$0.mend.words.isEmpty })
         }
     }
 
@@ -90,7 +90,7 @@ struct SetupCheckTests {
             let route = Route("t", "Odd t", mode: .upsert, key: ["Odd k"])
             let found = try problems(scenario.schema.url, [route])
             try #require(found.count == 1)
-            try scenario.connection.execute(found[0].mend)
+            try scenario.connection.execute(found[0].mend.words)
             #expect(try problems(scenario.schema.url, [route]).isEmpty)
         }
     }
@@ -117,7 +117,7 @@ struct SetupCheckTests {
         let found = try problems(
             url, [Route("t", "t", mode: .upsert, label: "t"), Route("t", "u", mode: .upsert, label: "u"), hidden])
         func texts(_ place: String) -> String {
-            found.filter { $0.place == place && $0.code == .missingRight }.map { "\($0.problem); \($0.mend)" }
+            found.filter { $0.place == place && $0.code == .missingRight }.map { "\($0.problem); \($0.mend.words)" }
                 .joined(separator: "\n")
         }
         for right in ["INSERT", "UPDATE", "SELECT", "DELETE"] { #expect(texts("t").contains(right), "\(right)") }

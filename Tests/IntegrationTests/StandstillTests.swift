@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import KafkaMock
 import Loading
+import Operating
 import TestSupport
 import Testing
 
@@ -39,7 +40,7 @@ struct StandstillTests {
             let error = await #expect(throws: LoadingError.self) { try await run.waitForEnd(within: .seconds(60)) }
             #expect(error?.code == .kafka)
             #expect(error?.message.contains("FENCED_INSTANCE_ID") == true)
-            #expect(error?.mend.contains("group.instance.id") == true)
+            #expect(error?.mend.words.contains("group.instance.id") == true)
             #expect(run.log.lines.contains { $0.level == .critical && $0.message.contains("FENCED_INSTANCE_ID") })
         }
     }

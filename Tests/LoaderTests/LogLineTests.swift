@@ -1,4 +1,6 @@
 import Foundation
+import Kafka
+import Loading
 import Logging
 import Testing
 
@@ -30,6 +32,13 @@ import Testing
                 {"time":"2026-11-21T12:00:00.250Z","level":"info","message":"loaded","list":["a",1],"map":{"k":"v"},\
                 "nan":"nan","offset":9223372036854775807,"partition":3,"rate":1.5,"ready":true,"text":"17","topic":"orders"}
                 """)
+    }
+
+    @Test("a mend is said in the loader's words, whoever has logged it")
+    func mend() {
+        let mend = Mend.group(.subscription(.none)).forLog
+        #expect(json("m", ["mend": mend]).contains(#""mend":"mend routes[].topic"}"#))
+        #expect(text("m", ["mend": mend]).hasSuffix(#"mend="mend routes[].topic""#))
     }
 
     @Test(

@@ -116,7 +116,7 @@ import Testing
         var snapshot = running
         snapshot.partitions[TopicPartition(topic: "ev-a", partition: 0)] = .init(position: 0, end: 5)
         snapshot.partitions[TopicPartition(topic: "ev-b", partition: 3)] = .init(position: 0, end: 7)
-        snapshot.note(RouteNote("new_fields", "two fields are new", mend: "add them", time: time), ofRoute: 1)
+        snapshot.note(RouteNote("new_fields", "two fields are new", mend: .said("add them"), time: time), ofRoute: 1)
         let routes = try #require(try json(snapshot)["routes"] as? [[String: Any]])
         #expect(routes.map { $0["table"] as? String } == ["public.orders", "events"])
         #expect(routes.map { $0["lag"] as? Int } == [0, 12])

@@ -232,7 +232,7 @@ private struct Scene {
             Incident(
                 .warning, "the database is away; the batch is kept and tried again until it answers", code: "57P01",
                 error: "SQLSTATE 57P01: terminating connection due to administrator command",
-                mend: "bring the server of postgres.url back; the loader goes on by itself",
+                mend: .database(.outage(.away)),
                 until: .outage(.database), time: scene.time - 119))
         return scene
     }
@@ -252,11 +252,12 @@ private struct Scene {
 
     static var notes: Scene {
         var scene = well
-        scene.snapshot.note(RouteNote("waiting", "rows waited for their parents", mend: "nothing"), ofRoute: 0)
+        scene.snapshot.note(RouteNote("waiting", "rows waited for their parents", mend: .said("nothing")), ofRoute: 0)
         scene.snapshot.endNote("waiting", ofRoute: 0)
         scene.snapshot.note(RouteNote("nulls", "3 values became null", level: .info), ofRoute: 0)
         scene.snapshot.note(
-            RouteNote("new_fields", "two fields are new: coupon, gift", mend: "add `coupon: coupon`"), ofRoute: 0)
+            RouteNote("new_fields", "two fields are new: coupon, gift", mend: .said("add `coupon: coupon`")), ofRoute: 0
+        )
         return scene
     }
 
@@ -304,7 +305,7 @@ private struct Scene {
                 Incident(
                     .warning, "dead letters", code: "wrong_type",
                     error: "public.orders.total_price: expected numeric(12,2), found an object",
-                    at: "orders[2]@\(748_000 + count)", mend: "look with `loader dead-letters list`",
+                    at: "orders[2]@\(748_000 + count)", mend: .letters(.look(inTable: true)),
                     time: scene.time - 30 + Double(count)))
         }
         return scene
@@ -314,7 +315,7 @@ private struct Scene {
         var scene = well
         let topic = "<img src=x onerror=document.title=1>"
         scene.snapshot.partitions[TopicPartition(topic: topic, partition: 0)] = .init(position: 0, end: 10_000_000)
-        scene.snapshot.note(RouteNote("new_fields", "`\(topic)` is new", mend: topic), ofRoute: 0)
+        scene.snapshot.note(RouteNote("new_fields", "`\(topic)` is new", mend: .said(topic)), ofRoute: 0)
         scene.snapshot.count(
             LetterFigure(count: 1, last: scene.time, place: topic, explanation: topic),
             of: LetterKind(table: topic, column: topic, reason: "wrong_type"))

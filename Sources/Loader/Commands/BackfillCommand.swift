@@ -122,14 +122,14 @@ struct BackfillCommand: ParsableCommand {
             StandardError.shared.write(line: "\(refusal)")
             throw ExitStatus.configuration.code
         } catch let error as LoadingError {
-            StandardError.shared.write(line: "\(error)")
+            StandardError.shared.write(line: error.told)
             throw ExitStatus(error.code).code
         } catch let error as PostgresError {
             let mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
             StandardError.shared.write(line: "the database cannot be asked: \(error)\(mend)")
             throw (FailureClass(error).passes ? ExitStatus.unavailable : .configuration).code
         } catch let error as KafkaError {
-            StandardError.shared.write(line: "the brokers cannot be asked: \(error)")
+            StandardError.shared.write(line: "the brokers cannot be asked: \(error.told)")
             throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code
         }
     }

@@ -94,7 +94,7 @@ struct InferCommand: ParsableCommand {
 
     private func read(_ options: LoadingOptions) throws -> [SampledMessage] {
         do throws(KafkaError) { return try TopicSample.read(topic, count: sample, options) } catch {
-            throw fail("the topic cannot be read: \(error)", error.isRetriable ? .unavailable : .configuration)
+            throw fail("the topic cannot be read: \(error.told)", error.isRetriable ? .unavailable : .configuration)
         }
     }
 

@@ -49,7 +49,7 @@ struct StatusCommand: ParsableCommand {
         do {
             admin = try Admin(properties: options.clientProperties)
         } catch {
-            StandardError.shared.write(line: "the Kafka client cannot start: \(error)")
+            StandardError.shared.write(line: "the Kafka client cannot start: \(error.told)")
             throw ExitStatus.configuration.code
         }
         var last: PositionReport?

@@ -3,6 +3,7 @@ import Loading
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Operating
 import Synchronization
 
 /// Answers `/`, `/status.json`, `/health/live`, `/health/ready` and `/metrics`.

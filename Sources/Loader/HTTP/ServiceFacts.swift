@@ -1,5 +1,6 @@
 import Foundation
 import Loading
+import Operating
 
 #if canImport(Glibc)
     import Glibc
@@ -21,7 +22,7 @@ struct ServiceFacts: Sendable {
     /// Whether `loader dead-letters` has a table to look into.
     var hasDeadLetterTable = true
     /// What to do about dead letters.
-    var deadLetterMend = LoadingOptions.DeadLetters().mend
+    var deadLetterMend = LoadingOptions.DeadLetters().mend.words
 }
 
 extension ServiceFacts {
@@ -30,7 +31,7 @@ extension ServiceFacts {
             group: options.group, brokers: options.brokers, database: options.connectionOptions("status").place,
             host: Self.hostName,
             delivery: options.delivery, writers: options.writers,
-            hasDeadLetterTable: options.deadLetters.table != nil, deadLetterMend: options.deadLetters.mend)
+            hasDeadLetterTable: options.deadLetters.table != nil, deadLetterMend: options.deadLetters.mend.words)
     }
 
     /// Asks no name server.

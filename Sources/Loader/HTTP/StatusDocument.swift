@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 import Postgres
 
 /// `/status.json`: what the status page shows. Its names are those of the log's fields. It holds no message's values.
@@ -114,7 +115,7 @@ struct StatusDocument: Encodable {
                 + drift.notes.filter { $0.kind == .new } + drift.notes.filter { $0.kind == .unrouted }
             self.notes = notes.prefix(Self.most).map {
                 Note(
-                    kind: $0.kind.rawValue, field: $0.field, column: $0.column, words: $0.words, mend: $0.mend,
+                    kind: $0.kind.rawValue, field: $0.field, column: $0.column, words: $0.words, mend: $0.mend.words,
                     at: $0.place, since: $0.since)
             }
             hasMore = drift.hasMore || notes.count > Self.most
@@ -297,7 +298,7 @@ extension StatusDocument.Route {
                 rows: route.rows, deadLetters: route.deadLetters, lastRow: route.lastRow,
                 notes: route.notes.map {
                     StatusDocument.Note(
-                        level: $0.level.rawValue, kind: $0.kind, text: $0.text, mend: $0.mend, since: $0.since,
+                        level: $0.level.rawValue, kind: $0.kind, text: $0.text, mend: $0.mend?.words, since: $0.since,
                         over: $0.over)
                 })
         }
@@ -355,6 +356,6 @@ extension StatusDocument.Trouble {
         self.init(
             time: incident.time, since: incident.since, over: incident.over, goesOn: incident.goesOn,
             level: incident.level.rawValue, message: incident.summary, code: incident.code, error: incident.error,
-            at: incident.place, mend: incident.mend, count: incident.count)
+            at: incident.place, mend: incident.mend.words, count: incident.count)
     }
 }

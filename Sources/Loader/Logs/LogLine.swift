@@ -1,5 +1,7 @@
 import Foundation
+import Loading
 import Logging
+import Operating
 
 /// Turns one event into one line.
 enum LogLine {
@@ -44,7 +46,7 @@ enum LogLine {
             case let number as any BinaryInteger: return number.description
             case let number as Double where number.isFinite: return number.description
             case let number as Float where number.isFinite: return number.description
-            default: return jsonString(value.description)
+            default: return jsonString(text(value))
             }
         case .array(let values): return "[" + values.map(json).joined(separator: ",") + "]"
         case .dictionary(let values):
@@ -56,9 +58,14 @@ enum LogLine {
     private static func plain(_ value: Logger.MetadataValue) -> String {
         switch value {
         case .string(let text): quoted(text)
-        case .stringConvertible(let value): quoted(value.description)
+        case .stringConvertible(let value): quoted(text(value))
         case .array, .dictionary: json(value)
         }
+    }
+
+    /// A mend in the words of whoever reads it; anything else as it is.
+    static func text(_ value: some CustomStringConvertible) -> String {
+        (value as? Mend.ForLog)?.mend.words ?? value.description
     }
 
     /// Quotes only where it would not be clear where the value ends.

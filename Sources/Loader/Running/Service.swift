@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Loading
 import Logging
+import Operating
 
 /// One `loader run`: signals, probes and the progress line around a pipeline.
 struct Service {
@@ -32,7 +33,7 @@ struct Service {
                     metadata: ["point": "\(setting.point.rawValue)", "action": "\(setting.action.rawValue)"])
             }
         } catch {
-            logger.critical("\(error)")
+            logger.critical("LOADER_FAILPOINTS: \(error)")
             return .usage
         }
         let statistics = LoadingStatistics()
@@ -52,9 +53,7 @@ struct Service {
                 return .done
             }
             for warning in preflight.warnings {
-                logger.warning(
-                    "\(warning.problem)",
-                    metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.place)", "mend": "\(warning.mend)"])
+                logger.warning("\(warning.problem)", metadata: warning.metadata)
             }
             let pipeline = try Pipeline(
                 options: configuration.loading, targets: preflight.targets, mark: preflight.mark,
@@ -71,12 +70,13 @@ struct Service {
             return .done
         } catch let error as LoadingError {
             for problem in error.problems {
-                logger.error("\(problem)", metadata: ["code": "\(problem.code.rawValue)", "at": "\(problem.place)"])
+                logger.error(
+                    "\(problem.told)", metadata: ["code": "\(problem.code.rawValue)", "at": "\(problem.place)"])
             }
             logger.critical("\(error.summary)", metadata: ["code": "\(error.code.rawValue)"])
             return ExitStatus(error.code)
         } catch let error as KafkaError {
-            logger.critical("\(error)", metadata: ["code": "\(error.code.name)"])
+            logger.critical("\(error.told)", metadata: ["code": "\(error.code.name)"])
             return .internal
         }
     }

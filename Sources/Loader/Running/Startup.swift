@@ -48,7 +48,7 @@ enum Startup {
                     ])
                 } catch let error as KafkaError {
                     throw LoadingError(
-                        .kafka, "the brokers refuse: \(error)", mend: "mend kafka.properties or the rights")
+                        .kafka, "the brokers refuse: \(error.told)", mend: "mend kafka.properties or the rights")
                 }
             case .away(let problems):
                 // A lock is no outage: whose it is has been said, and it is waited for.
@@ -117,9 +117,7 @@ enum Startup {
         }
 
         func warn(_ warning: SetupProblem) {
-            logger.warning(
-                "\(warning.problem)",
-                metadata: ["code": "\(warning.code.rawValue)", "at": "\(warning.place)", "mend": "\(warning.mend)"])
+            logger.warning("\(warning.problem)", metadata: warning.metadata)
         }
 
         private mutating func over(_ place: LoadingStatistics.Outage) {
@@ -140,7 +138,8 @@ extension LoadingError {
         var error = LoadingError(problems: problems)
         error.code = .unavailable
         error.message = "what a start needs is away"
-        error.mend = "bring it back and start again; or let the start wait for it: --wait, or wait_at_start: true"
+        error.mend = .said(
+            "bring it back and start again; or let the start wait for it: --wait, or wait_at_start: true")
         return error
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Loading
 import Logging
+import Operating
 import Synchronization
 
 #if canImport(FoundationNetworking)

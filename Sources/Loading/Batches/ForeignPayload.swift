@@ -7,7 +7,7 @@ enum ForeignPayload {
     static func description(of value: UnsafeRawBufferPointer, _ failure: DecodingFailure) -> String? {
         switch failure.reason {
         case .empty:
-            "the message is empty; if that is a deletion: `tombstones: empty`"
+            "the message is empty"
         case .notAnObject: Self.json(value)
         case .tooDeep: nil
         case .invalidSyntax, .invalidUTF8:
@@ -18,7 +18,7 @@ enum ForeignPayload {
     /// JSON that has no fields.
     private static func json(_ value: UnsafeRawBufferPointer) -> String? {
         switch value.withoutByteOrderMark.first(where: { !isSpace($0) }) {
-        case UInt8(ascii: "n"): "the message is JSON null; if that is a deletion: `tombstones: json_null`"
+        case UInt8(ascii: "n"): "the message is JSON null"
         case UInt8(ascii: "["): "the message is JSON, but an array and not an object"
         case UInt8(ascii: "\""): "the message is JSON, but a string and not an object: written as JSON twice?"
         default: nil

@@ -102,7 +102,7 @@ package final class RowBuilder {
             batch.deadLetters.append(
                 DeadLetter(
                     message: message, target: target.index, reason: .tombstone,
-                    explanation: "a message without a value, and on_tombstone is dead_letter"))
+                    explanation: "a message without a value, which is a row's deletion, and the route takes none"))
         case .delete:
             do {
                 let keyFields = try keyFields(of: message, in: batch)
@@ -394,13 +394,13 @@ package final class RowBuilder {
 
     /// What the message has in place of a value: nothing is another mistake than null.
     ///
-    /// - Parameter found: what was there before `null_if` took it for null.
+    /// - Parameter found: what was there before the route took it for null.
     private func words(
         forNull found: InputValue.Kind, _ message: Int, _ plan: RowPlan, _ index: Int,
         _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) -> String {
         let source = plan.target.columns[index].source
-        if found != .null { return "`null_if` takes what \(source) has for null" }
+        if found != .null { return "what \(source) has counts as null" }
         switch plan.inputs[index] {
         case .field: return plan.field(index, fields, keyFields).words(source.expression, of: "message")
         case .keyField(let field), .keyFieldOrKey(let field):
@@ -428,19 +428,19 @@ package final class RowBuilder {
         case .null: return "\(place) takes no null"
         case .wrongType: return "\(place) expects \(type), found \(failure.found.name)"
         case .missingUnit:
-            return "\(place): a number is no \(type) without `unit`, which says what it counts: s, ms, us, ns or d"
+            return "\(place): a number is no \(type) where nothing says what it counts: s, ms, us, ns or d"
         case .outOfRange: return "\(place): the \(failure.found.name) is beyond \(type)"
         case .tooLong: return "\(place): the text is longer than \(type)"
         case .badSyntax: return "\(place): the \(failure.found.name) is no \(type)"
-        case .undecodable: return "\(place): the string is not what `decode` says"
+        case .undecodable: return "\(place): the string cannot be decoded as its column asks"
         case .noDocument: return "\(place): the bytes are no JSON"
-        case .nul: return "\(place): U+0000 cannot be stored; see on_nul"
+        case .nul: return "\(place): U+0000 cannot be stored"
         case .invalidUTF8: return "\(place): the bytes are not UTF-8"
         case .missingZone: return "\(place): the timestamp has no offset and the route names no zone"
         case .movingZone:
             return
-                "\(place): a time of day with an offset cannot be turned into a zone whose offset depends on the date; "
-                + "give the column a `zone` such as +02:00"
+                "\(place): a time of day with an offset cannot be turned into a zone whose offset depends on the date, "
+                + "only into one such as +02:00"
         }
     }
 
@@ -449,8 +449,7 @@ package final class RowBuilder {
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: plan.target.index, reason: .noFields,
-                explanation: "the message has none of the \(count) fields that \(plan.target.name) takes; "
-                    + "`on_no_fields: load` would load it"))
+                explanation: "the message has none of the \(count) fields that \(plan.target.name) takes"))
     }
 
     private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {

@@ -64,13 +64,13 @@ public final class DeadLetterReplay {
 
     public struct Refusal: Error, Sendable, CustomStringConvertible {
         public var message: String
-        public var mend: String
+        public var mend: Mend
 
-        package init(message: String, mend: String) {
+        package init(message: String, mend: Mend) {
             self.message = message
             self.mend = mend
         }
-        public var description: String { "\(message); \(mend)" }
+        public var description: String { message }
     }
 
     package let options: LoadingOptions
@@ -172,7 +172,7 @@ public final class DeadLetterReplay {
                 case .deadLetterTopic(let error): throw error
                 case .deadLetterTable(let error, _): throw error
                 case .tableChanged, .tooManyDeadLetters:
-                    throw Refusal(message: "a table is being changed", mend: "run it again when that is over")
+                    throw Refusal(message: "a table is being changed", mend: .letters(.changing))
                 }
                 attempt += 1
             }

@@ -368,9 +368,7 @@ final class OrphanLoader: @unchecked Sendable {
             Incident(
                 .notice, "rows wait for the rows that they refer to; they are loaded once those are there",
                 code: SQLState.foreignKeyViolation.rawValue,
-                mend: "nothing to do; see dead_letters.wait_for_parent, and `loader dead-letters list --reason "
-                    + "\(DeadLetter.Reason.waiting.rawValue)`",
-                until: Self.theyWait),
+                mend: .letters(.wait), until: Self.theyWait),
             to: logger, ["waiting": .stringConvertible(count)])
     }
 
@@ -387,8 +385,7 @@ final class OrphanLoader: @unchecked Sendable {
                 Incident(
                     .warning, "rows that waited for the rows they refer to were given up: these have not come",
                     code: SQLState.foreignKeyViolation.rawValue,
-                    mend: "load what they refer to, then `loader dead-letters replay --sqlstate "
-                        + "\(SQLState.foreignKeyViolation)`"),
+                    mend: .letters(.givenUp)),
                 to: logger, metadata)
         } else if session.loaded + session.overtaken > 0 {
             logger.notice("rows that waited for the rows they refer to are in", metadata: metadata)
@@ -406,7 +403,7 @@ final class OrphanLoader: @unchecked Sendable {
         statistics.report(
             Incident(
                 .warning, "letters that wait for the rows they refer to cannot be tried now; it is tried again",
-                code: code, error: "\(error)", mend: "nothing to do, unless it goes on: then mend what it names"),
+                code: code, error: "\(error)", mend: .letters(.untried)),
             to: logger)
     }
 }

@@ -8,7 +8,7 @@ package struct DriftMessage {
     let isIncident: Bool
     private(set) var fields: String?
     private(set) var details: String?
-    private(set) var mend: String?
+    private(set) var mend: Mend?
 
     /// Fields that one line names.
     package static let mostFields = 10

@@ -21,14 +21,13 @@ public struct DriftNote: Sendable, Equatable {
     public var column: String?
     /// What was seen.
     public var words: String
-    /// What to do or type next.
-    public var mend: String
+    public var mend: Mend
     /// `topic[partition]@offset`: of what came, the first message that was looked at with it; of what vanished, the last.
     public var place: String?
     public var since: Date
 
     public init(
-        _ kind: Kind, field: String, column: String? = nil, words: String, mend: String, place: String? = nil,
+        _ kind: Kind, field: String, column: String? = nil, words: String, mend: Mend, place: String? = nil,
         since: Date = Date()
     ) {
         self.kind = kind

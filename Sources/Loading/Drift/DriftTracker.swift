@@ -14,7 +14,8 @@ struct DriftTracker {
         var isOver = false
         /// In place of notes: there are fields that are not named.
         var hasMore = false
-        var mend = ""
+        /// Where something is to be done.
+        var mend: Mend?
     }
 
     /// A field that columns take.
@@ -126,12 +127,12 @@ struct DriftTracker {
         let news = unrouted.news()
         guard !news.isEmpty else { return }
         let home = home
-        let words = DriftWords(target: targets[home], idleColumns: idleColumns(of: home))
+        let advice = DriftAdvice(target: targets[home], idleColumns: idleColumns(of: home))
         for (kind, paths) in [(DriftNote.Kind.unrouted, news.first), (.new, news.new)] where !paths.isEmpty {
             let fields = paths.compactMap { unrouted.known[$0] }
-            for field in fields { put(Self.note(kind, field, words, now), of: home, isOver: false, &events) }
+            for field in fields { put(Self.note(kind, field, advice, now), of: home, isOver: false, &events) }
             if let last = events.indices.last {
-                events[last].mend = words.mend(for: fields.prefix(DriftMessage.mostFields).map(\.profile))
+                events[last].mend = advice.mend(for: fields.prefix(DriftMessage.mostFields).map(\.profile))
             }
         }
         for path in news.gone { end(path, &events) }
@@ -166,13 +167,13 @@ struct DriftTracker {
     // MARK: Notes
 
     private static func note(
-        _ kind: DriftNote.Kind, _ field: UnroutedFields.Known, _ words: DriftWords, _ now: Date
+        _ kind: DriftNote.Kind, _ field: UnroutedFields.Known, _ advice: DriftAdvice, _ now: Date
     ) -> DriftNote {
         DriftNote(
             kind, field: ColumnSource.field(FieldPath(field.profile.path)).expression,
-            column: words.column(for: field.profile.path),
+            column: advice.column(for: field.profile.path),
             words: kind == .new ? "no route takes it, and it was not there before" : "no route takes it",
-            mend: words.mend(for: [field.profile]), place: field.place, since: now)
+            mend: advice.mend(for: [field.profile]), place: field.place, since: now)
     }
 
     private func vanished(_ field: Watched, _ target: Int, _ column: Target.Column, _ now: Date) -> DriftNote {
@@ -182,7 +183,7 @@ struct DriftTracker {
             .vanished, field: ColumnSource.field(field.path).expression, column: column.name,
             words:
                 "none of the last \(field.presence.gap) messages that were looked at has it, before \(before) had it",
-            mend: DriftWords(target: targets[target]).mendVanished(column, successor: successor(of: column)),
+            mend: DriftAdvice(target: targets[target]).mendVanished(column, successor: successor(of: column)),
             place: field.last?.description, since: now)
     }
 
@@ -197,7 +198,7 @@ struct DriftTracker {
         return DriftNote(
             .changed, field: ColumnSource.field(field.path).expression, column: column.name,
             words: "\(change.from.name) → \(change.to.name), for a column of \(column.type.formatted)",
-            mend: DriftWords(target: targets[target]).mendChanged(column, to: change.to),
+            mend: DriftAdvice(target: targets[target]).mendChanged(column, to: change.to),
             place: field.last?.description, since: now)
     }
 
@@ -205,7 +206,7 @@ struct DriftTracker {
     private func successor(of column: Target.Column) -> String? {
         let found = unrouted.known.values.filter { field in
             [field.profile.path.joined(separator: "."), field.profile.path.last ?? ""].contains {
-                DriftWords.isNearly(snakeCased(column.name), snakeCased($0))
+                DriftAdvice.isNearly(snakeCased(column.name), snakeCased($0))
             }
         }
         return found.min { $0.number < $1.number }

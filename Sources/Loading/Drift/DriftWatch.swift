@@ -88,15 +88,15 @@ final class DriftWatch {
         let words = DriftMessage(event)
         var metadata: Logger.Metadata = ["route": "\(event.target.route.label)", "table": "\(event.target.name)"]
         if let fields = words.fields { metadata["fields"] = "\(fields)" }
-        if words.isIncident {
+        if words.isIncident, let mend = words.mend {
             statistics.report(
                 Incident(
                     .warning, words.text, code: event.kind.code, error: words.details, at: event.notes.first?.place,
-                    mend: words.mend ?? "", until: Self.cause(event.kind, event.target.route.label)), to: logger,
+                    mend: mend, until: Self.cause(event.kind, event.target.route.label)), to: logger,
                 metadata)
             return
         }
-        if let mend = words.mend { metadata["mend"] = "\(mend)" }
+        if let mend = words.mend { metadata["mend"] = mend.forLog }
         if !event.isOver, event.kind == .new, let place = event.notes.first?.place { metadata["at"] = "\(place)" }
         logger.log(level: words.level, "\(words.text)", metadata: metadata)
     }

@@ -97,7 +97,7 @@ package struct TypeProposal: Sendable, Equatable {
         case .uuid: TypeProposal(.uuid)
         case .date: TypeProposal(.date)
         case .zonedTime: TypeProposal(.timestamptz)
-        case .localTime: TypeProposal(.timestamp, "times without a zone; for timestamptz the route needs a `zone`")
+        case .localTime: TypeProposal(.timestamp, "times without a zone; for timestamptz the route needs a zone")
         case nil where !field.shapes.contains(.other):
             TypeProposal(.text, "mixed: dates, times with and without a zone or UUIDs")
         case .other, nil: TypeProposal(.text)

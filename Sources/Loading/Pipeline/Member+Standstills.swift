@@ -56,7 +56,7 @@ extension Member {
             let standstill = Standstill(why, code: error.code.name, at: rules.group)
             // A start does not wait for that to change.
             if !hasJoined, !rules.waitsAtStart {
-                return fail(.refusedByGroup(rules.group, error.code, error.reason, mend: standstill.mend(error.code)))
+                return fail(.refusedByGroup(rules.group, error.code, error.reason))
             }
             if standstills.refuse(standstill, at: now) { tell(standstill, error.code, error.reason) }
         }

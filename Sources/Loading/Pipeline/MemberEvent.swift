@@ -77,7 +77,7 @@ extension Member {
     struct PassingObstacle: Equatable {
         var code: String?
         var error: String
-        var mend: String
+        var mend: Mend
         /// It is the database that is away.
         var isDatabaseAway = false
         /// Somebody's lock is in the way, and that has been said.

@@ -42,9 +42,7 @@ struct MemberWords {
             report(
                 Incident(
                     .warning, "the group has taken partitions away",
-                    mend:
-                        "nothing to do once; if it goes on, the network or this host is too slow for the group's timeouts"
-                ), ["partitions": .stringConvertible(count)])
+                    mend: .group(.lost)), ["partitions": .stringConvertible(count)])
         case .takenIn: logger.notice("the group has taken this member in")
         case .commitsTaken: logger.notice("the group takes commits again")
         case .commitRefused(let code, let error):
@@ -66,14 +64,14 @@ struct MemberWords {
                     .warning,
                     "another member has taken over what this one was loading; the batch is dropped, the position read again",
                     at: Self.names(ranges),
-                    mend: "nothing to do, unless it goes on: then two groups of loaders use one ledger under one name"),
+                    mend: .group(.fenced)),
                 ["messages": .stringConvertible(messages)])
         case .dropped(let messages):
             report(
                 Incident(
                     .warning,
                     "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
-                    mend: "nothing to do"),
+                    mend: .group(.dropped)),
                 ["messages": .stringConvertible(messages)])
         default: break
         }
@@ -102,7 +100,7 @@ struct MemberWords {
             report(
                 Incident(
                     .warning, "all brokers are away; they are tried until they answer", code: code.name, error: error,
-                    mend: "bring the brokers of kafka.brokers back; the loader goes on by itself",
+                    mend: .database(.outage(.brokers(code))),
                     until: .outage(.brokers)))
         case .brokersBack(let away):
             statistics.outage(.brokers, isOver: true)
@@ -114,14 +112,14 @@ struct MemberWords {
                 Incident(
                     .warning, "the Kafka client no longer fetches partitions that have messages; it is replaced",
                     at: "\(first.partition)@\(first.next)",
-                    mend: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"),
+                    mend: .group(.replaced)),
                 ["partitions": .stringConvertible(count)])
         case .slow(let code, let reason):
             report(
                 Incident(
                     .warning, "the group has taken this member for dead: its loop did not turn in max.poll.interval.ms",
                     code: code.name, error: reason, at: group,
-                    mend: "raise max.poll.interval.ms in kafka.properties, or make batches smaller"))
+                    mend: .group(.slow)))
         case .passing(let code, let reason):
             logger.debug("from librdkafka", metadata: ["code": "\(code.name)", "error": "\(reason)"])
         default: break
@@ -134,12 +132,12 @@ struct MemberWords {
             report(
                 Incident(
                     .warning, "the position is questioned by the broker", code: code.name, at: "\(partition)@\(next)",
-                    mend: "nothing to do: it is compared with the ledger and the watermarks"))
+                    mend: .group(.compares)))
         case .standstill(let standstill, let code, let reason, let partition):
             report(
                 Incident(
                     .error, standstill.summary(isPartition: partition != nil), code: code.name, error: reason,
-                    at: standstill.place, mend: standstill.mend(code, partition),
+                    at: standstill.place, mend: .group(.standstill(standstill.reason, code, partition)),
                     until: .standstill(standstill.subject)))
         case .loadedAgain(let partition):
             logger.notice("a partition is loaded again", metadata: ["at": "\(partition)"])
@@ -151,7 +149,7 @@ struct MemberWords {
                     .warning,
                     "so many rows wait for the rows they refer to that no more of their topic is taken for now",
                     code: SQLState.foreignKeyViolation.rawValue, at: topic,
-                    mend: "nothing to do, if what they refer to is on its way; see dead_letters.wait_for_parent"),
+                    mend: .letters(.topicFull)),
                 ["most": .stringConvertible(mostWaiting)])
         case .topicTaken(let topic):
             logger.notice("a topic whose rows waited is taken again", metadata: ["at": "\(topic)"])
@@ -174,26 +172,24 @@ extension LoadingError {
     static func fatal(_ error: KafkaError) -> LoadingError {
         LoadingError(
             .kafka, "the Kafka client met a fatal error: \(error)",
-            mend: error.code == .fencedInstance
-                ? "give each member its own group.instance.id in kafka.properties, and start this one again"
-                : "start it again; nothing is lost")
+            mend: .group(error.code == .fencedInstance ? .instance : .startAgain))
     }
 
     static func noPositionInTime(_ error: String) -> LoadingError {
         LoadingError(
-            .unavailable, "where to begin could not be read within outage_timeout: \(error)",
-            mend: "bring the database and the brokers back and start again; nothing is lost")
+            .unavailable, "where to begin could not be read for longer than an outage may last: \(error)",
+            mend: .database(.beginningTooLong))
     }
 
-    static func refusedByGroup(
-        _ group: String, _ code: KafkaErrorCode, _ reason: String, mend: String
-    ) -> LoadingError {
-        LoadingError(.kafka, "the group \(group) refuses this member: \(reason) (\(code.name))", mend: mend)
+    static func refusedByGroup(_ group: String, _ code: KafkaErrorCode, _ reason: String) -> LoadingError {
+        LoadingError(
+            .kafka, "the group \(group) refuses this member: \(reason) (\(code.name))",
+            mend: .group(.standstill(.group, code, nil)))
     }
 
     static func clientDoesNotLeave(_ suspect: StallWatch.Suspect) -> LoadingError {
         LoadingError(
             .kafka, "a Kafka client that no longer fetches \(suspect.partition) does not leave its group",
-            mend: "start it again; nothing is lost")
+            mend: .group(.startAgain))
     }
 }

@@ -75,7 +75,7 @@ public final class Pipeline {
                         wakeup: stop.wakeup, statistics: statistics, logger: logger))
             }
         } catch {
-            throw LoadingError(.kafka, "the Kafka client cannot start: \(error)", mend: "mend kafka.properties")
+            throw LoadingError(.kafka, "the Kafka client cannot start: \(error)", mend: .group(.properties))
         }
     }
 
@@ -87,7 +87,8 @@ public final class Pipeline {
             try join()
         } catch {
             end(since: .now)
-            throw LoadingError(.kafka, "the topics cannot be subscribed to: \(error)", mend: "mend routes[].topic")
+            throw LoadingError(
+                .kafka, "the topics cannot be subscribed to: \(error)", mend: .group(.subscription(error.code)))
         }
         logger.info("joining the group", metadata: ["group": "\(options.group)", "brokers": "\(options.brokers)"])
         while !isOver { turn() }
@@ -302,7 +303,8 @@ public final class Pipeline {
             try join()
             return nil
         } catch {
-            return LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: "start it again")
+            return LoadingError(
+                .kafka, "the Kafka client cannot start again: \(error)", mend: .group(.startAgain))
         }
     }
 

@@ -87,19 +87,14 @@ struct PositionFinder {
             return .passing(
                 Member.PassingObstacle(
                     code: (error as? KafkaError)?.code.name, error: "\(error)",
-                    mend: "see that the brokers answer and that the group may be read"))
+                    mend: .group(.positions((error as? KafkaError)?.code))))
         }
     }
 }
 
 extension LoadingError {
     fileprivate static func ledger(_ error: PostgresError) -> LoadingError {
-        let mend =
-            switch error.sqlState?.classCode {
-            case "28": "mend the user or the password in postgres.url and start again; nothing is lost"
-            case "25", "0A": "let postgres.url name the primary: this server, or its database, is read-only"
-            default: "run `loader migrate up`"
-            }
-        return LoadingError(.database, "the ledger cannot be read or written: \(error)", mend: mend)
+        LoadingError(
+            .database, "the ledger cannot be read or written: \(error)", mend: .database(.ledger(error.sqlState)))
     }
 }

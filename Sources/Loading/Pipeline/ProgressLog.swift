@@ -10,7 +10,7 @@ struct ProgressLog {
     private let tables: [String]
     /// Which routes take a topic.
     private var routesOfTopics: [String: [Int]] = [:]
-    private let deadLetterMend: String
+    private let deadLetterMend: Mend
     private var isDirty = false
     private var since: ContinuousClock.Instant = .now
     /// At the last line.

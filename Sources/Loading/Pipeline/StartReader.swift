@@ -112,7 +112,7 @@ package struct StartReader {
         guard let mark = try Ledger.mark(on: connection) else {
             throw LoadingError(
                 .database, "loader.ledger has no row, so this database has no identity",
-                mend: LoadingError.mendOfLostIdentity(try ledger.loadedTopics(on: connection)))
+                mend: .position(.identify(topics: try ledger.loadedTopics(on: connection))))
         }
         let known = try gather(wanted, on: connection)
         let starts = try decide(known, Set(wanted), mark, on: connection)

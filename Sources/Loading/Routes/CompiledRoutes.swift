@@ -24,7 +24,7 @@ package enum CompiledRoutes {
                 problems.append(
                     SetupProblem(
                         .missingTable, at: route.label, "there is no table \(route.table)",
-                        mend: mend(missing: route)))
+                        mend: .routing(.makeTable(topic: route.firstTopic, route.table))))
                 continue
             }
             switch table.kind {
@@ -35,7 +35,7 @@ package enum CompiledRoutes {
                     SetupProblem(
                         .wrongRelation, at: route.label,
                         "\(route.table) is no table that mode \(route.mode.rawValue) can load",
-                        mend: "name a table or a partitioned table"))
+                        mend: .routing(.otherRelation)))
                 continue
             }
             switch Target.compile(route, index: index, table: table, role: role) {
@@ -47,12 +47,9 @@ package enum CompiledRoutes {
         }
         return (targets, problems)
     }
+}
 
-    /// Whoever has no table may have one proposed by what the topic holds.
-    private static func mend(missing route: Route) -> String {
-        var topic: String?
-        if case .name(let name)? = route.topics.first { topic = name }
-        return (topic.map { "propose it with `loader infer --topic \($0) --table \(route.table) --write`, " } ?? "")
-            + "create it with `loader migrate up`, which runs the migrations, or mend `table`"
-    }
+extension Route {
+    /// One that it names, where it names any.
+    fileprivate var firstTopic: String? { if case .name(let name)? = topics.first { name } else { nil } }
 }

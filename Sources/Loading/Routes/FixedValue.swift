@@ -94,20 +94,20 @@ extension SetupProblem {
     ) -> SetupProblem {
         let option = column.constant == nil ? "default" : "constant"
         let name = type.formatted
-        let (what, mend) =
+        let what =
             switch failure.reason {
-            case .noDocument:
-                ("is no JSON", "write it as JSON: a text with its own quotes within the quotes, '\"new\"'")
-            case .null: ("is null", "take it out: NULL is what a column gets without a default")
-            case .outOfRange: ("is beyond \(name)", "give one that the type holds, or widen the column")
-            case .tooLong: ("is longer than \(name)", "shorten it, or widen the column")
-            case .nul: ("has U+0000, which cannot be stored", "take it out")
-            case .missingUnit: ("is a number, and no `unit` says what it counts", "write a date or a time")
-            case .missingZone, .movingZone: ("names no zone", "write it with an offset, such as Z or +02:00")
-            case .undecodable: ("is not what `decode` says", "write it as a message would hold it")
-            case .badSyntax, .wrongType, .invalidUTF8:
-                ("is no \(name)", "write it as a message's string for this column would be")
+            case .noDocument: "is no JSON"
+            case .null: "is null"
+            case .outOfRange: "is beyond \(name)"
+            case .tooLong: "is longer than \(name)"
+            case .nul: "has U+0000, which cannot be stored"
+            case .missingUnit: "is a number, and nothing says what it counts"
+            case .missingZone, .movingZone: "names no zone"
+            case .undecodable: "cannot be decoded as the column's strings are"
+            case .badSyntax, .wrongType, .invalidUTF8: "is no \(name)"
             }
-        return SetupProblem(.badOption, at: place, "\(option) of \(table).\(column.name) \(what)", mend: mend)
+        return SetupProblem(
+            .badOption, at: place, "\(option) of \(table).\(column.name) \(what)",
+            mend: .routing(.fixedValue(failure.reason)))
     }
 }

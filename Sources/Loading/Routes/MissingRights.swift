@@ -34,11 +34,10 @@ package struct MissingRights {
             delete ? "DELETE" : nil,
         ].compactMap(\.self)
         grants.append("GRANT \(names.joined(separator: ", ")) ON \(table.name.quoted) TO \(grantee);")
-        let last = delete ? " (or set on_tombstone: skip, which needs no DELETE)" : ""
         return SetupProblem(
             .missingRight, at: place,
             "no right to \(missing.joined(separator: ", ")) on \(table.name), which mode \(mode.rawValue) needs",
-            mend: grants.joined(separator: " ") + last)
+            mend: .routing(.grant(grants, isOfDelete: delete)))
     }
 
     /// For the end of a GRANT.

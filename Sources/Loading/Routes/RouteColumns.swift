@@ -63,7 +63,7 @@ extension Route {
 struct ColumnOptionCheck {
     private let route: Route
     private let table: TableName
-    private(set) var problems: [(text: String, mend: String)] = []
+    private(set) var problems: [(text: String, mend: Mend.Routing)] = []
     private var usesZone = false
     private var usesOnNul = false
 
@@ -75,61 +75,63 @@ struct ColumnOptionCheck {
             checkMending(column, found, isKey: key.contains(column.name))
         }
         checkKey(key.compactMap { name in columns.first { $0.0.name == name }?.0 })
+        checkRoute(columns)
+    }
+
+    private mutating func report(_ option: String, _ reason: String, _ mend: Mend.Routing) {
+        problems.append(("\(option) has no effect: \(reason)", mend))
+    }
+
+    private mutating func checkRoute(_ columns: [(Route.Column, Table.Column)]) {
         if let zone = route.timeZone, !usesZone, EncodingOptions.isKnownTimeZone(zone) {
-            problems.append(
-                (
-                    "zone \"\(zone)\" has no effect: \(table) has no date or time that would take it from the route",
-                    "take `zone` out of the route"
-                ))
+            report(
+                "zone \"\(zone)\"", "\(table) has no date or time that would take it from the route",
+                .takeOut(.zone, .route))
         }
         if route.onNul != .deadLetter, !usesOnNul {
-            problems.append(
-                (
-                    "on_nul: \(route.onNul.rawValue) has no effect: \(table) has no text or jsonb that would take it from "
-                        + "the route", "take `on_nul` out of the route"
-                ))
+            report(
+                "what is said of U+0000 (\(route.onNul.rawValue))",
+                "\(table) has no text or jsonb that would take it from the route", .takeOut(.onNul, .route))
         }
-        let sources = columns.map { route.source(of: $0.0) }
-        if route.onNoFields == .load, !sources.contains(where: \.isField) {
-            problems.append(
-                ("on_no_fields: load has no effect: no column takes a field", "take `on_no_fields` out of the route"))
+        if route.onNoFields == .load, !columns.contains(where: { route.source(of: $0.0).isField }) {
+            report("loading messages without any field", "no column takes a field", .takeOut(.onNoFields, .route))
         }
         if route.names == .snakeCase, !columns.contains(where: { $0.0.source == nil && $0.0.constant == nil }) {
-            problems.append(
-                (
-                    "names: snake_case has no effect: every column says where it comes from",
-                    "take `names` out of the route"
-                ))
+            report(
+                "finding fields by names in snake case", "every column says where it comes from",
+                .takeOut(.names, .route))
         }
     }
 
     private mutating func checkMending(_ column: Route.Column, _ found: Table.Column, isKey: Bool) {
         let source = route.source(of: column)
         let place = "\(table).\(column.name)"
-        func report(_ option: String, _ reason: String, _ mend: String) {
-            problems.append(("\(option) of \(place) has no effect: \(reason)", mend))
-        }
         if column.trims, source.isCoordinate {
-            report("trim", "\(source) is no text of a message", "take `trim` out")
+            report("trimming \(place)", "\(source) is no text of a message", .takeOut(.trims, .column))
         }
         if let text = column.nullIf.first, source.isCoordinate {
-            report("null_if: \(text)", "\(source) is no text of a message", "take `null_if` out")
+            report(
+                "null for \(text) in \(place)", "\(source) is no text of a message", .takeOut(.nullIf, .column))
         } else if column.trims, let text = column.nullIf.first(where: \.hasOuterWhitespace) {
             report(
-                "null_if: \"\(text)\"", "`trim` comes first and leaves no white space around it",
-                "write it without the white space")
+                "null for \"\(text)\" in \(place)", "trimming comes first and leaves no white space around it",
+                .withoutOuterSpace)
         }
         if column.fallback != nil, source.isAlwaysThere, column.nullIf.isEmpty {
-            report("default", "\(source) is never absent and never null", "take `default` out")
+            report("default of \(place)", "\(source) is never absent and never null", .takeOut(.fallback, .column))
         }
         guard column.onError == .null else { return }
+        let nulling = "NULL for what does not fit \(place)"
         if source.isCoordinate, source != .timestamp {
-            report("on_error: null", "\(source) is no value of a message", "take `on_error` out")
-        } else if isKey || found.isNotNull {
-            let why = isKey ? "the column is part of the key" : "the column is NOT NULL"
+            report(nulling, "\(source) is no value of a message", .takeOut(.onError, .column))
+        } else if isKey {
             report(
-                "on_error: null", "\(why), so that NULL is a dead letter as well",
-                isKey ? "take `on_error` out" : "take `on_error` out, or DROP NOT NULL")
+                nulling, "the column is part of the key, so that NULL is a dead letter as well",
+                .takeOut(.onError, .column))
+        } else if found.isNotNull {
+            report(
+                nulling, "the column is NOT NULL, so that NULL is a dead letter as well",
+                .takeOutOrDropNotNull(.onError))
         }
     }
 
@@ -142,35 +144,24 @@ struct ColumnOptionCheck {
             (
                 "the key of \(table) (\(names)) has a \(isConstant ? "constant" : "default") in each of its columns: "
                     + (isConstant ? "all messages" : "all messages without these fields") + " would be the same row",
-                isConstant
-                    ? "name a field of the messages for one of them"
-                    : "take `default` out for one of them; a message without it is a dead letter then"
+                .freeKey(isConstant: isConstant)
             ))
     }
 
     private mutating func check(_ column: Route.Column, _ type: PostgresType) {
         let source = route.source(of: column)
         let place = "\(table).\(column.name)"
-        func report(_ option: String, _ reason: String, _ mend: String) {
-            problems.append(("\(option) of \(place) has no effect: \(reason)", mend))
-        }
         if !source.fits(type) {
             problems.append(
-                (
-                    "\(source) does not fit \(place), \(type.formatted)",
-                    source.isMoment
-                        ? "load it into a timestamptz, timestamp, date, bigint or text column"
-                        : "load it into a number or text column"
-                ))
+                ("\(source) does not fit \(place), \(type.formatted)", .otherType(isMoment: source.isMoment)))
         }
         if let unit = column.epochUnit {
             if source.isCoordinate {
-                report("unit", "\(source) is no number of an unknown unit", "take `unit` out")
+                report("unit of \(place)", "\(source) is no number of an unknown unit", .takeOut(.unit, .column))
             } else if !type.takes(.unit(unit)) {
                 report(
-                    "unit: \(unit.rawValue)", "the column is \(type.formatted)",
-                    type.takes(.unit(.seconds))
-                        ? "name s, ms, us or ns" : "take `unit` out, or make the column a date, a time or an interval")
+                    "unit \(unit.rawValue) of \(place)", "the column is \(type.formatted)",
+                    .otherUnit(isAnyTaken: type.takes(.unit(.seconds))))
             }
         }
         let takesZone =
@@ -178,21 +169,28 @@ struct ColumnOptionCheck {
             && (!source.isCoordinate || source == .constant || source.isMoment && !type.isTimestamptz)
         // A zone that nobody knows is told as that.
         if let zone = column.timeZone, !takesZone, EncodingOptions.isKnownTimeZone(zone) {
-            report("zone", "\(source) into \(type.formatted) asks for none", "take `zone` out")
+            report(
+                "zone of \(place)", "\(source) into \(type.formatted) asks for none", .takeOut(.zone, .column))
         }
         if takesZone, column.timeZone == nil { usesZone = true }
         let takesNul = type.takes(.onNul) && !source.isCoordinate
         if column.onNul != nil, !takesNul {
-            report("on_nul", "the column is \(type.formatted), from \(source)", "take `on_nul` out")
+            report(
+                "what is said of U+0000 in \(place)", "the column is \(type.formatted), from \(source)",
+                .takeOut(.onNul, .column))
         }
         if takesNul, column.onNul == nil { usesOnNul = true }
+        checkDecoding(column, type, source)
+    }
+
+    private mutating func checkDecoding(_ column: Route.Column, _ type: PostgresType, _ source: ColumnSource) {
         guard column.decoding != .none else { return }
+        let decoding = "decoding \(table).\(column.name) as \(column.decoding.rawValue)"
         if source.isCoordinate || !type.takes(.decode(column.decoding)) {
-            report(
-                "decode: \(column.decoding.rawValue)", "the column is \(type.formatted), from \(source)",
-                "take `decode` out")
+            report(decoding, "the column is \(type.formatted), from \(source)", .takeOut(.decoding, .column))
         } else if column.decoding == .json, source.isRaw, type.isJSON {
-            report("decode: json", "\(source) is read as JSON for \(type.formatted) as it is", "take `decode` out")
+            report(
+                decoding, "\(source) is read as JSON for \(type.formatted) as it is", .takeOut(.decoding, .column))
         }
     }
 }

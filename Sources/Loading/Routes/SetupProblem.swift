@@ -31,8 +31,7 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
     public var place: String
     /// What is wrong, in a sentence without a full stop.
     public var problem: String
-    /// What to do or type next.
-    public var mend: String
+    public var mend: Mend
     /// A warning does not stop the start.
     public var isWarning: Bool
     /// Whether it may pass by itself.
@@ -47,7 +46,7 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
         case absent
     }
 
-    public init(_ code: Code, at place: String, _ problem: String, mend: String, isWarning: Bool = false) {
+    public init(_ code: Code, at place: String, _ problem: String, mend: Mend, isWarning: Bool = false) {
         self.code = code
         self.place = place
         self.problem = problem
@@ -55,5 +54,5 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
         self.isWarning = isWarning
     }
 
-    public var description: String { "\(place): \(problem); \(mend)" }
+    public var description: String { "\(place): \(problem)" }
 }

@@ -22,8 +22,7 @@ public struct Incident: Sendable, Equatable {
     public var error: String?
     /// `topic[partition]@offset`.
     public var place: String?
-    /// What to do or type next.
-    public var mend: String
+    public var mend: Mend
     /// When it was said last.
     public var time: Date
     /// When it began, or was said first since it was over.
@@ -41,7 +40,7 @@ public struct Incident: Sendable, Equatable {
     /// - Parameter cause: what it lasts as long as; nil for what happens, and is over by then.
     public init(
         _ level: Logger.Level, _ summary: String, code: String? = nil, error: String? = nil, at place: String? = nil,
-        mend: String, until cause: Cause? = nil, time: Date = Date()
+        mend: Mend, until cause: Cause? = nil, time: Date = Date()
     ) {
         self.level = level
         self.summary = summary
@@ -56,7 +55,7 @@ public struct Incident: Sendable, Equatable {
 
     /// What the log says beside the summary.
     var metadata: Logger.Metadata {
-        var metadata: Logger.Metadata = ["mend": "\(mend)"]
+        var metadata: Logger.Metadata = ["mend": mend.forLog]
         if let code { metadata["code"] = "\(code)" }
         if let error { metadata["error"] = "\(error)" }
         if let place { metadata["at"] = "\(place)" }

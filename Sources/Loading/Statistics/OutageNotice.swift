@@ -10,7 +10,7 @@ package struct OutageNotice: Sendable {
     package var until = "it answers"
     package var code: String?
     package var error: String
-    package var mend: String
+    package var mend: Mend
 
     /// - Parameter consequence: what becomes of what was under way, until it goes.
     package func incident(_ consequence: String) -> Incident {
@@ -19,59 +19,34 @@ package struct OutageNotice: Sendable {
             until: .outage(place))
     }
 
-    private static let goesOn = "; the loader goes on by itself"
-
-    /// What to do where nothing waits for the end of it.
-    package var remedy: String { mend.hasSuffix(Self.goesOn) ? String(mend.dropLast(Self.goesOn.count)) : mend }
-
     /// The database cannot take anything now.
     package init(_ error: PostgresError) {
         place = .database
         code = error.sqlState?.rawValue ?? (error.code == .noAnswer ? error.code.rawValue : nil)
         self.error = "\(error)"
-        let goesOn = Self.goesOn
+        let outage: Mend.Outage
         switch error.sqlState?.rawValue {
-        case nil where error.code == .noAnswer:
-            what = "the database does not answer"
-            mend =
-                "see whether the server hangs, and whether a pooler, proxy or firewall in between has forgotten the connection"
-                + goesOn
+        case nil where error.code == .noAnswer: (outage, what) = (.silent, "the database does not answer")
         case "25006":
-            what = "the database takes no writes: it is a standby, or read-only"
+            (outage, what) = (.readOnly, "the database takes no writes: it is a standby, or read-only")
             until = "it takes them"
-            mend =
-                "lead postgres.url to the primary (of several hosts in it the one that takes writes is used), or set "
-                + "default_transaction_read_only = off" + goesOn
         case "55P03":
-            what = "another session holds a lock that this one needs"
+            (outage, what) = (.locked, "another session holds a lock that this one needs")
             until = "it is free"
-            mend =
-                "see who: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                + goesOn
         case "57014":
-            what = "the database has cancelled a statement"
+            (outage, what) = (.cancelled, "the database has cancelled a statement")
             until = "it goes"
-            mend =
-                "see what was slow, or who cancels; raise postgres.statement_timeout if the statements need longer"
-                + goesOn
-        case "57P03":
-            what = "the database is starting up, or recovering"
-            mend = "wait, or see the server's log" + goesOn
-        case "53300":
-            what = "the database has no connection left"
-            mend = "end idle sessions, or raise max_connections or the role's limit" + goesOn
+        case "57P03": (outage, what) = (.starting, "the database is starting up, or recovering")
+        case "53300": (outage, what) = (.noConnection, "the database has no connection left")
         case "53100":
-            what = "the database's disk is full"
+            (outage, what) = (.diskFull, "the database's disk is full")
             until = "there is room"
-            mend = "make room on the server's disk" + goesOn
         case let state? where state.hasPrefix("53"):
-            what = "the database is short of a resource"
+            (outage, what) = (.shortOfResource, "the database is short of a resource")
             until = "it goes"
-            mend = "see the server's log for which, and raise it" + goesOn
-        default:
-            what = "the database is away"
-            mend = "bring the server of postgres.url back" + goesOn
+        default: (outage, what) = (.away, "the database is away")
         }
+        mend = .database(.outage(outage))
     }
 
     /// No broker answers.
@@ -80,7 +55,7 @@ package struct OutageNotice: Sendable {
         what = "the brokers are away"
         code = error.code.name
         self.error = "\(error)"
-        mend = "bring the brokers of kafka.brokers back; the loader goes on by itself"
+        mend = .database(.outage(.brokers(error.code)))
     }
 
     /// The topic of dead letters acknowledges nothing.
@@ -89,8 +64,6 @@ package struct OutageNotice: Sendable {
         what = "the dead-letter topic is away"
         code = error.code.name
         self.error = "\(error)"
-        mend =
-            "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
-            + "\(topic)), and bring its brokers back; the loader goes on by itself"
+        mend = .database(.outage(.letterTopic(topic)))
     }
 }

@@ -40,14 +40,14 @@ public struct RouteNote: Sendable, Equatable {
     public var kind: String
     public var level: Level
     public var text: String
-    /// What to do or type next, where something is to be done.
-    public var mend: String?
+    /// Where something is to be done.
+    public var mend: Mend?
     /// When it was said first.
     public internal(set) var since: Date
     /// Since when it is no more.
     public internal(set) var over: Date?
 
-    public init(_ kind: String, _ text: String, level: Level = .warning, mend: String? = nil, time: Date = Date()) {
+    public init(_ kind: String, _ text: String, level: Level = .warning, mend: Mend? = nil, time: Date = Date()) {
         self.kind = kind
         self.level = level
         self.text = text

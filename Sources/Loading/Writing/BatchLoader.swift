@@ -109,9 +109,7 @@ final class BatchLoader {
             Incident(
                 .warning, "the topic of dead letters takes some of them only without their values",
                 code: KafkaErrorCode.messageTooLarge.name, at: topic.topic,
-                mend: "raise its max.message.bytes (kafka-configs.sh --alter --entity-type topics --entity-name "
-                    + "\(topic.topic) --add-config max.message.bytes=104857600), or set dead_letters.table as well, which "
-                    + "keeps them whole"),
+                mend: .letters(.shortened(topic: topic.topic))),
             to: logger, ["letters": .stringConvertible(topic.shortened)])
     }
 
@@ -156,8 +154,7 @@ final class BatchLoader {
             metadata: [
                 "nulled_values": .stringConvertible(nulledToSay.values.reduce(0, +)),
                 "columns": "\(columns.joined(separator: ", "))",
-                "mend":
-                    "nothing, if on_error: null is meant for so many; else `loader check` shows what the messages have",
+                "mend": Mend.letters(.nulled).forLog,
             ])
         nulledToSay = [:]
         nextNulledLine = .now + .seconds(60)
@@ -330,7 +327,8 @@ final class BatchLoader {
             statistics.report(
                 Incident(
                     .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
-                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place, mend: Limit(error).wait,
+                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place,
+                    mend: .database(.waits(Limit(error))),
                     until: isBusy),
                 to: logger, ["writer": .stringConvertible(index)])
         }
@@ -338,8 +336,8 @@ final class BatchLoader {
         trying.waitingSince = began
         guard let limit = options.outageTimeout, .now - began > limit else { return nil }
         return LoadingError(
-            .unavailable, "the database could not take a batch for longer than outage_timeout: \(error)",
-            mend: "\(Limit(error).wait), and start again; nothing is lost")
+            .unavailable, "the database could not take a batch for longer than an outage may last: \(error)",
+            mend: .database(.waitedTooLong(Limit(error))))
     }
 
     private func tooMuch(_ part: Batch.Part, _ error: PostgresError) {
@@ -347,7 +345,8 @@ final class BatchLoader {
         statistics.report(
             Incident(
                 .warning, "a batch is too much for one transaction; it goes in smaller ones until whole ones go again",
-                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place, mend: limit.mend,
+                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place,
+                mend: .database(.less(limit)),
                 until: goesInParts),
             to: logger, ["writer": .stringConvertible(index), "messages": .stringConvertible(part.messages.count)])
     }
@@ -449,8 +448,8 @@ final class BatchLoader {
         waitingSince = began
         if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
             return LoadingError(
-                .unavailable, "\(notice.what), for longer than outage_timeout: \(notice.error)",
-                mend: "mend that and start again; nothing is lost")
+                .unavailable, "\(notice.what), for longer than an outage may last: \(notice.error)",
+                mend: .database(.outageTooLong))
         }
         return nil
     }
@@ -490,7 +489,7 @@ final class BatchLoader {
                     ? "a table has changed; the catalog is read again"
                     : "the database refuses statements even without rows; the catalog is read again",
                 code: error?.sqlState?.rawValue, error: error.map { "\($0)" },
-                mend: "nothing to do, unless the loader stops: then mend what it names"),
+                mend: .database(.rereads)),
             to: logger)
     }
 
@@ -515,35 +514,26 @@ extension LoadingError {
         return LoadingError(
             .tooManyDeadLetters,
             "\(Int((share * 100).rounded())) % of the last \(RejectionWindow.length) messages are bad, "
-                + "more than dead_letters.max_share allows (\(limit) %); most often: \(most)",
-            mend:
-                "mend the route (`loader check` shows how fields land in columns); nothing of this batch was committed")
+                + "more than is allowed (\(limit) %); most often: \(most)", mend: .letters(.tooMany))
     }
 
     fileprivate static func deadLetterTable(_ error: PostgresError, _ table: TableName) -> LoadingError {
         LoadingError(
             .database, "the table \(table) refuses a dead letter: \(error)",
-            mend:
-                "see its columns, rights, constraints, triggers and partitions (in psql: \\d+ \(table)), mend them and "
-                + "start again; nothing was lost or skipped")
+            mend: .letters(.table(table)))
     }
 
     fileprivate static func deadLetterTopic(_ error: KafkaError, _ topic: String) -> LoadingError {
-        let ofContent: [KafkaErrorCode] = [.messageTooLarge, .invalidTimestamp, .invalidRecord, .recordListTooLarge]
-        return LoadingError(
+        LoadingError(
             .kafka, "a dead letter could not be written to the topic: \(error)",
-            mend: ofContent.contains(error.code)
-                ? "it is refused even without its key, value and headers: see what the topic asks of messages "
-                    + "(kafka-configs.sh --describe --entity-type topics --entity-name \(topic)), or set "
-                    + "dead_letters.topic to null; nothing was committed"
-                : "mend that, or set dead_letters.topic to null; nothing was committed")
+            mend: .letters(.topic(topic, error.code)))
     }
 
     static func database(_ error: PostgresError, _ batch: Batch) -> LoadingError {
         let place = batch.partitions.first.map { " at \($0.partition)@\($0.expected)" } ?? ""
         return LoadingError(
             .database, "the database refuses the batch\(place): \(error)",
-            mend: "mend what it names and start again; nothing was lost or skipped")
+            mend: .database(.refusedBatch))
     }
 }
 

@@ -1,55 +1,42 @@
 import Postgres
 
-/// Which limit a transaction has met, and what to change.
-struct Limit: Equatable {
-    var name: String
-    /// Where the batch goes in smaller transactions.
-    var mend: String
-    /// Where it has to wait.
-    var wait: String
+/// Which limit a transaction has met.
+public enum Limit: Sendable, Hashable {
+    /// A statement took too long, or somebody cancelled it.
+    case statement
+    case lock
+    case memory
+    case disk
+    case connections
+    /// One that the server's configuration sets.
+    case configured
+    /// The session ends, and the server gives no reason.
+    case session
+    case other(SQLState)
 
     init(_ error: PostgresError) {
-        let smaller = "; or lower batch.max_rows, so that batches begin small"
         switch error.sqlState?.rawValue {
-        case "57014":
-            name = "a statement took longer than postgres.statement_timeout, or somebody cancelled it"
-            mend =
-                "nothing to do; to load faster raise postgres.statement_timeout or mend what makes rows slow" + smaller
-            wait =
-                "see what makes this message's rows take so long: triggers, locks, the disk; the loader goes on by itself"
-        case "55P03":
-            name = "a lock was waited for longer than postgres.lock_timeout"
-            mend = "end the session that holds the lock"
-            wait =
-                "see in pg_stat_activity and pg_locks who holds a lock on the table or the row, and end that session; "
-                + "the loader goes on by itself"
-        case "53200":
-            name = "the server's memory, or its table of locks"
-            mend = "nothing to do; to load faster give the server memory or raise max_locks_per_transaction" + smaller
-            wait = "give the server memory, or raise max_locks_per_transaction; the loader goes on by itself"
-        case "53100":
-            name = "the server's disk"
-            mend = "make room on the server's disk"
-            wait = "make room on the server's disk; the loader goes on by itself"
-        case "53300":
-            name = "the server's connections"
-            mend = "raise max_connections, or close other sessions"
-            wait = "raise max_connections, or close other sessions; the loader goes on by itself"
-        case "53400":
-            name = "a limit of the server's configuration, such as temp_file_limit"
-            mend = "nothing to do; to load faster raise that limit" + smaller
-            wait = "raise that limit, such as temp_file_limit; the loader goes on by itself"
-        case nil:
-            name = "the connection ends whenever these rows are on their way"
-            mend =
-                "see in the server's log what ends the session: a crash (signal 11) of a function or type, memory; the row that "
-                + "does it is found and becomes a dead letter"
-            wait = "see in the server's log what ends the session; the loader goes on by itself"
-        default:
-            let state = error.sqlState?.rawValue ?? "no SQLSTATE"
-            name = "the server answers with \(state) again and again"
-            mend = "nothing to do, unless it goes on: then look into the server's log for \(state)"
-            wait = "look into the server's log for \(state); the loader goes on by itself"
+        case "57014": self = .statement
+        case "55P03": self = .lock
+        case "53200": self = .memory
+        case "53100": self = .disk
+        case "53300": self = .connections
+        case "53400": self = .configured
+        default: self = error.sqlState.map { .other($0) } ?? .session
+        }
+    }
+
+    /// What happened, before the error's own words.
+    var name: String {
+        switch self {
+        case .statement: "a statement took longer than it may, or somebody cancelled it"
+        case .lock: "a lock was waited for longer than one is"
+        case .memory: "the server's memory, or its table of locks"
+        case .disk: "the server's disk"
+        case .connections: "the server's connections"
+        case .configured: "a limit of the server's configuration, such as temp_file_limit"
+        case .session: "the connection ends whenever these rows are on their way"
+        case .other(let state): "the server answers with \(state) again and again"
         }
     }
 }

@@ -269,7 +269,7 @@ public struct Backfill: Sendable {
         guard let mark = try Ledger.mark(on: connection) else {
             throw Refusal(
                 code: .noLedger, message: "loader.ledger has no row, so this database has no identity",
-                mend: LoadingError.mendOfLostIdentity([]))
+                mend: Mend.position(.identify(topics: [])).words)
         }
         try connection.execute("BEGIN")
         do {

@@ -137,7 +137,7 @@ package struct CheckReport: Encodable, Sendable {
     mutating func add(_ problem: SetupProblem, to area: String) {
         let found = Problem(
             severity: problem.isWarning ? .warning : .error, code: problem.code.rawValue, place: problem.place,
-            problem: problem.problem, mend: problem.mend,
+            problem: problem.problem, mend: problem.mend.words,
             isAway: StartVerdict([problem], waits: waitsAtStart).isAway)
         if let index = routes.firstIndex(where: { $0.route == problem.place }) {
             routes[index].problems.append(found)

@@ -136,7 +136,7 @@ public struct Preflight: Sendable {
             problems.append(
                 SetupProblem(
                     .ledger, at: "loader.ledger", "the table has no row, so this database has no identity",
-                    mend: LoadingError.mendOfLostIdentity(topics)))
+                    mend: .position(.identify(topics: topics))))
         }
         return problems
     }

@@ -80,10 +80,12 @@ public struct RoutedTopics: Sendable {
                 }
                 problem.passing = .absent
                 if problem.isWarning {
-                    problem.mend += "; a loader waits for it"
+                    problem.mend = .said(problem.mend.words + "; a loader waits for it")
                     warnings.append(problem)
                 } else {
-                    problem.mend += "; to wait for topics that are still to come: --wait, or wait_at_start: true"
+                    problem.mend = .said(
+                        problem.mend.words
+                            + "; to wait for topics that are still to come: --wait, or wait_at_start: true")
                     problems.append(problem)
                 }
             }

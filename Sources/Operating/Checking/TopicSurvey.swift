@@ -44,7 +44,8 @@ public struct TopicSurvey: Sendable {
         } catch {
             problems.append(
                 SetupProblem(
-                    .position, at: "kafka.group", "the positions cannot be read: \(error)",
+                    .position, at: "kafka.group",
+                    "the positions cannot be read: \((error as? KafkaError)?.told ?? "\(error)")",
                     mend: "give this user DESCRIBE on the topics and the group"))
         }
         let count = topics.values.reduce(0, +)
@@ -109,7 +110,7 @@ public struct TopicSurvey: Sendable {
     private func refusal(_ code: KafkaErrorCode, _ reason: String, _ options: LoadingOptions) -> SetupProblem {
         SetupProblem(
             .group, at: "kafka.group", "the group would refuse this member: \(reason) (\(code.name))",
-            mend: Standstill(.group, code: code.name, at: options.group).mend(code))
+            mend: .group(.standstill(.group, code, nil)))
     }
 
     private mutating func findPositions(

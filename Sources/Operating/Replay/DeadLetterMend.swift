@@ -3,19 +3,23 @@ import Loading
 extension StoredDeadLetter {
     /// What to do about it.
     package var mend: String {
-        DeadLetterMend.text(reason: reason, sqlState: sqlState, table: table, column: column)
+        DeadLetterMend.text(
+            reason: reason, sqlState: sqlState, table: table, column: column, value: message.value)
     }
 }
 
 /// What to do about a dead letter, by its reason.
 enum DeadLetterMend {
-    static func text(reason: String, sqlState: String?, table: String, column: String?) -> String {
+    /// - Parameter value: the message's.
+    static func text(
+        reason: String, sqlState: String?, table: String, column: String?, value: [UInt8]? = nil
+    ) -> String {
         let place = column.map { "\(table).\($0)" } ?? (table.isEmpty ? "the table" : table)
         let replay = "then `loader dead-letters replay`"
         switch DeadLetter.Reason(rawValue: reason) {
         case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
-            return
-                "mend the producer; such messages fit no route, so once they are sent again: "
+            return deletion(value, replay)
+                + "mend the producer; such messages fit no route, so once they are sent again: "
                 + "`loader dead-letters purge --reason \(reason)`"
         case .wrongType, .badSyntax:
             return
@@ -35,8 +39,8 @@ enum DeadLetterMend {
                 + replay
         case .null:
             return
-                "drop the NOT NULL of \(place), give it a `default` in the route if it is no key, or name the right field in "
-                + "`columns`, \(replay)"
+                "drop the NOT NULL of \(place), give it a `default` in the route if it is no key, let `null_if` take less for null, or "
+                + "name the right field in `columns`, \(replay)"
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
@@ -47,6 +51,15 @@ enum DeadLetterMend {
                 + "load or insert that row, \(replay)"
         case .refused, nil: return refused(sqlState, place, replay)
         }
+    }
+
+    /// What some producers write for a deletion.
+    private static func deletion(_ value: [UInt8]?, _ replay: String) -> String {
+        guard let value else { return "" }
+        let text = value.drop { " \t\r\n".utf8.contains($0) }
+        let isNull = text.starts(with: "null".utf8) && text.dropFirst(4).allSatisfy { " \t\r\n".utf8.contains($0) }
+        let form: Route.TombstoneForm? = value.isEmpty ? .empty : isNull ? .jsonNull : nil
+        return form.map { "if it is a deletion: `tombstones: \($0.rawValue)` in the route, \(replay); else " } ?? ""
     }
 
     private static func refused(_ sqlState: String?, _ place: String, _ replay: String) -> String {

@@ -55,7 +55,7 @@ public struct RouteTrial {
             } catch {
                 warnings.append(
                     SetupProblem(
-                        .sample, at: topic, "the sample is incomplete: \(error)",
+                        .sample, at: topic, "the sample is incomplete: \(error.told)",
                         mend: "try again, or with a smaller --sample", isWarning: true))
             }
             look(at: batch, taken, locked, connection)

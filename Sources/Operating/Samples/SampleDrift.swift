@@ -84,46 +84,46 @@ struct SampleDrift {
 
     /// What has become of the fields that a target takes, as warnings.
     func findings(of target: Target) -> [SetupProblem] {
-        let words = DriftWords(target: target, idleColumns: idleColumns(of: target))
+        let advice = DriftAdvice(target: target, idleColumns: idleColumns(of: target))
         return target.columns.flatMap { column -> [SetupProblem] in
             guard case .field(let path) = column.source, let index = paths.firstIndex(of: path) else { return [] }
             return [
-                vanished(column, routed[index], words),
-                changed(column, older: kinds[index].older, newer: kinds[index].newer, words),
+                vanished(column, routed[index], advice),
+                changed(column, older: kinds[index].older, newer: kinds[index].newer, advice),
             ].compactMap(\.self)
         }
     }
 
-    private func vanished(_ column: Target.Column, _ field: Sight, _ words: DriftWords) -> SetupProblem? {
+    private func vanished(_ column: Target.Column, _ field: Sight, _ advice: DriftAdvice) -> SetupProblem? {
         let (behind, before) = gone(field)
         guard FieldPresence.isNoChance(missingIn: behind, seen: field.count, of: before) else { return nil }
         let successor = newPaths.first { path in
             [path.joined(separator: "."), path.last ?? ""].contains {
-                DriftWords.isNearly(snakeCased(column.name), snakeCased($0))
+                DriftAdvice.isNearly(snakeCased(column.name), snakeCased($0))
             }
         }
         return warning(
-            words,
+            advice,
             "\(column.source) has vanished: \(field.count) of \(before) older messages have it, and none of the \(behind) "
                 + "behind them",
-            words.mendVanished(column, successor: successor.map { ColumnSource.field(FieldPath($0)).expression }))
+            advice.mendVanished(column, successor: successor.map { ColumnSource.field(FieldPath($0)).expression }))
     }
 
     private func changed(
-        _ column: Target.Column, older: FieldKinds.Counts, newer: FieldKinds.Counts, _ words: DriftWords
+        _ column: Target.Column, older: FieldKinds.Counts, newer: FieldKinds.Counts, _ advice: DriftAdvice
     ) -> SetupProblem? {
         guard let kind = newer.most, let before = older.most,
             FieldKinds.isChange(to: kind, newer[kind], of: newer.all, before: older)
         else { return nil }
         return warning(
-            words,
+            advice,
             "\(column.source) has changed its type: \(before.name) → \(kind.name), for a column of \(column.type.formatted)",
-            words.mendChanged(column, to: kind, look: "the sample shows whether the column refuses it"))
+            advice.mendChanged(column, to: kind, .sample))
     }
 
     /// What none of the targets takes, as a warning for one of them.
     func newFields(for target: Target) -> [SetupProblem] {
-        let words = DriftWords(target: target, idleColumns: idleColumns(of: target))
+        let advice = DriftAdvice(target: target, idleColumns: idleColumns(of: target))
         let fields = newPaths.compactMap { profiles[$0] }
         guard !fields.isEmpty else { return [] }
         let shown = fields.prefix(DriftMessage.mostFields)
@@ -131,8 +131,8 @@ struct SampleDrift {
         let more = fields.count > shown.count ? " and \(fields.count - shown.count) more" : ""
         return [
             warning(
-                words, "only newer messages have, and no route takes: \(names)\(more)",
-                words.mend(for: Array(shown)))
+                advice, "only newer messages have, and no route takes: \(names)\(more)",
+                advice.mend(for: Array(shown)))
         ]
     }
 
@@ -153,7 +153,7 @@ struct SampleDrift {
         return target.table.columns.filter { !$0.isGenerated && !busy.contains($0.name) }.map(\.name)
     }
 
-    private func warning(_ words: DriftWords, _ problem: String, _ mend: String) -> SetupProblem {
-        SetupProblem(.sample, at: words.target.route.label, problem, mend: mend, isWarning: true)
+    private func warning(_ advice: DriftAdvice, _ problem: String, _ mend: Mend) -> SetupProblem {
+        SetupProblem(.sample, at: advice.target.route.label, problem, mend: mend, isWarning: true)
     }
 }

@@ -59,7 +59,7 @@ public struct PositionFinding: Sendable, Equatable {
             let start = try StartPosition.decide(facts, rules)
             return (finding(facts, start, isActive: isActive), start.offset)
         } catch {
-            return (PositionFinding(Code(error.code), .stops, error.message, next: error.mend), nil)
+            return (PositionFinding(Code(error.code), .stops, error.message, next: error.mend.words), nil)
         }
     }
 
@@ -86,7 +86,7 @@ public struct PositionFinding: Sendable, Equatable {
             }
             return (start == group ? .ok : skip(place, from: group, to: start, isActive: isActive), start)
         } catch {
-            return (PositionFinding(Code(error.code), .stops, error.message, next: error.mend), nil)
+            return (PositionFinding(Code(error.code), .stops, error.message, next: error.mend.words), nil)
         }
     }
 
@@ -116,7 +116,7 @@ public struct PositionFinding: Sendable, Equatable {
                 .resetPending, .notice,
                 "somebody reset the group: \(place) goes from @\(from) to @\(start.offset), and \(what)",
                 next: "start the loader; or take it back: "
-                    + "`\(LoadingError.backfill(place, LoadingError.back(to: from, facts.detour)))`")
+                    + "`\(Mend.Position.backfill(place, Mend.Position.back(to: from, facts.detour)))`")
         case (.resume(let from), _):
             return PositionFinding(
                 .loadingAgain, .notice,

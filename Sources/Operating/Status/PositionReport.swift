@@ -111,7 +111,7 @@ public struct PositionReport: Sendable {
             } catch  where error.code == .unsupportedFeature {
                 // They are not known then. A loader that starts asks for no members, so nothing keeps it from starting.
             } catch {
-                problems.append(Problem(message: "the group's members cannot be asked: \(error)", error))
+                problems.append(Problem(message: "the group's members cannot be asked: \(error.told)", error))
             }
             let places = topics.flatMap { topic in
                 (0..<Int32(counts[topic] ?? 0)).map { TopicPartition(topic: topic, partition: $0) }
@@ -123,7 +123,7 @@ public struct PositionReport: Sendable {
                 topics: topics, places: places,
                 offsets: Dictionary(offsets.map { ($0.partition, $0) }, uniquingKeysWith: { $1 }))
         } catch {
-            problems.append(Problem(message: "the brokers cannot be asked: \(error)", error))
+            problems.append(Problem(message: "the brokers cannot be asked: \(error.told)", error))
             return nil
         }
     }
@@ -144,7 +144,7 @@ public struct PositionReport: Sendable {
             guard options.delivery == .exactlyOnce else { return side }
             side.mark = try Ledger.mark(on: connection)
             for problem in try OtherGroups.problems(targets ?? [], group: options.group, on: connection) {
-                problems.append(Problem(message: problem.problem, next: problem.mend, isOutage: false))
+                problems.append(Problem(message: problem.problem, next: problem.mend.words, isOutage: false))
             }
             ledger = side.mark?.ledger
             let ledger = Ledger(group: options.group)
@@ -191,7 +191,7 @@ public struct PositionReport: Sendable {
                 of: beyond.sorted(), properties: options.clientProperties, timeout: Self.timeout)
             return watermarks
         } catch {
-            problems.append(Problem(message: "the watermarks cannot be asked: \(error)", error))
+            problems.append(Problem(message: "the watermarks cannot be asked: \(error.told)", error))
             return [:]
         }
     }
@@ -245,8 +245,9 @@ public struct PositionReport: Sendable {
             problems.append(
                 Problem(
                     message: "loader.ledger has no row, so this database has no identity",
-                    next: LoadingError.mendOfLostIdentity(
-                        database.topics.filter { !LedgerMemory.isMemory($0) }),
+                    next: Mend.position(
+                        .identify(topics: database.topics.filter { !LedgerMemory.isMemory($0) })
+                    ).words,
                     isOutage: false))
         }
     }

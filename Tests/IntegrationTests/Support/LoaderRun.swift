@@ -100,7 +100,9 @@ final class LogRecorder: Sendable {
         func log(event: LogEvent) {
             let line = Line(
                 level: event.level, message: "\(event.message)",
-                metadata: (event.metadata ?? [:]).mapValues { "\($0)" })
+                metadata: (event.metadata ?? [:]).mapValues { value in
+                    if case .stringConvertible(let value) = value { LogLine.text(value) } else { "\(value)" }
+                })
             recorder.recorded.withLock { $0.append(line) }
         }
     }

@@ -326,7 +326,7 @@ struct ColumnMendingTests {
         #expect(
             batch.deadLetters.map(\.explanation)
                 == Array(
-                    repeating: "public.orders.id is part of the key, and `null_if` takes what id has for null", count: 2
+                    repeating: "public.orders.id is part of the key, and what id has counts as null", count: 2
                 ))
     }
 
@@ -400,23 +400,53 @@ struct ColumnMendingTests {
     @Test(
         "an option that mends nothing where it stands is a mistake",
         arguments: [
-            (.init(name: "a", source: .offset, trims: true), "trim of public.orders.a"),
-            (.init(name: "a", source: .topic, nullIf: ["x"]), "null_if: x of public.orders.a"),
-            (.init(name: "a", trims: true, nullIf: ["n/a", " x"]), "null_if: \" x\" of public.orders.a"),
-            (.init(name: "a", source: .partition, fallback: "1"), "default of public.orders.a"),
-            (.init(name: "a", source: .value, fallback: "1"), "default of public.orders.a"),
-            (.init(name: "a", source: .now, onError: .null), "on_error: null of public.orders.a"),
-            (.init(name: "id", onError: .null), "on_error: null of public.orders.id"),
-            (.init(name: "nn", onError: .null), "on_error: null of public.orders.nn"),
-            (.init(name: "id", fallback: "1"), "the key of public.orders (id) has a default"),
-            (.init(name: "id", constant: "1"), "the key of public.orders (id) has a constant"),
-        ] as [(Route.Column, String)])
-    func withoutEffect(column: Route.Column, words: String) {
+            (
+                .init(name: "a", source: .offset, trims: true), "trimming public.orders.a has no effect",
+                .takeOut(.trims, .column)
+            ),
+            (
+                .init(name: "a", source: .topic, nullIf: ["x"]), "null for x in public.orders.a",
+                .takeOut(.nullIf, .column)
+            ),
+            (
+                .init(name: "a", trims: true, nullIf: ["n/a", " x"]), "null for \" x\" in public.orders.a",
+                .withoutOuterSpace
+            ),
+            (
+                .init(name: "a", source: .partition, fallback: "1"), "default of public.orders.a",
+                .takeOut(.fallback, .column)
+            ),
+            (
+                .init(name: "a", source: .value, fallback: "1"), "default of public.orders.a",
+                .takeOut(.fallback, .column)
+            ),
+            (
+                .init(name: "a", source: .now, onError: .null), "NULL for what does not fit public.orders.a",
+                .takeOut(.onError, .column)
+            ),
+            (
+                .init(name: "id", onError: .null), "NULL for what does not fit public.orders.id",
+                .takeOut(.onError, .column)
+            ),
+            (
+                .init(name: "nn", onError: .null), "NULL for what does not fit public.orders.nn",
+                .takeOutOrDropNotNull(.onError)
+            ),
+            (
+                .init(name: "id", fallback: "1"), "the key of public.orders (id) has a default",
+                .freeKey(isConstant: false)
+            ),
+            (
+                .init(name: "id", constant: "1"), "the key of public.orders (id) has a constant",
+                .freeKey(isConstant: true)
+            ),
+        ] as [(Route.Column, String, Mend.Routing)])
+    func withoutEffect(column: Route.Column, words: String, mend: Mend.Routing) {
         let table = Table.made([.made("id"), .made("a"), .made("nn", isNotNull: true)], key: ["id"])
         let found = problems(.made(mode: .upsert, columns: [column]), table)
         #expect(found.map(\.code) == [.badOption])
         #expect(found.first?.problem.contains(words) == true, "\(found)")
-        #expect(found.first?.mend.isEmpty == false)
+        #expect(found.first?.mend == .routing(mend))
     }
 
     @Test("a message's own time may be missing or absurd, so it takes a default and on_error")

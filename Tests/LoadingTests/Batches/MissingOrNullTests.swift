@@ -50,6 +50,6 @@ struct MissingOrNullTests {
         #expect(try words(nil, plain, isKey: true) == [key + "the message has no key"])
         #expect(try words(nil, key: "{}", plain, isKey: true) == [key + "the message's key has no field a"])
         let sentinel = Route.Column(name: "a", nullIf: ["-"])
-        #expect(try words(#"{"a":"-"}"#, sentinel) == [why + "`null_if` takes what a has for null"])
+        #expect(try words(#"{"a":"-"}"#, sentinel) == [why + "what a has counts as null"])
     }
 }

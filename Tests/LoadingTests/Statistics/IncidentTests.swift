@@ -7,7 +7,7 @@ import Testing
     private let statistics = LoadingStatistics()
 
     private func away(_ outage: LoadingStatistics.Outage = .database, code: String = "57P01") -> Incident {
-        Incident(.warning, "\(outage) is away", code: code, mend: "bring it back", until: .outage(outage))
+        Incident(.warning, "\(outage) is away", code: code, mend: .said("bring it back"), until: .outage(outage))
     }
 
     @Test("what an outage brought about goes on until the last of those who noticed it sees its end, and is over then")
@@ -71,7 +71,7 @@ import Testing
         for partition in 0..<2 {
             statistics.note(
                 Incident(
-                    .error, "a partition stands still", code: "_BAD_MSG", mend: "look",
+                    .error, "a partition stands still", code: "_BAD_MSG", mend: .said("look"),
                     until: .standstill(standstill(partition, at: 7).subject)))
         }
         statistics.update { $0.standstills = [standstill(0, at: 7), standstill(1, at: 7)] }
@@ -84,8 +84,8 @@ import Testing
 
     @Test("what has a name ends by its name")
     func named() {
-        statistics.note(Incident(.warning, "busy", mend: "wait", until: .named("writer 0 waits")))
-        statistics.note(Incident(.warning, "busy", mend: "wait", until: .named("writer 1 waits")))
+        statistics.note(Incident(.warning, "busy", mend: .said("wait"), until: .named("writer 0 waits")))
+        statistics.note(Incident(.warning, "busy", mend: .said("wait"), until: .named("writer 1 waits")))
         statistics.end(.named("writer 0 waits"))
         #expect(statistics.snapshot.incidents.map(\.goesOn) == [true])
         statistics.end(.named("writer 1 waits"))
@@ -94,7 +94,7 @@ import Testing
 
     @Test("what only happened neither goes on nor is over")
     func moment() {
-        statistics.note(Incident(.warning, "dead letters", mend: "look"))
+        statistics.note(Incident(.warning, "dead letters", mend: .said("look")))
         #expect(statistics.snapshot.incidents.first?.goesOn == false)
         #expect(statistics.snapshot.incidents.first?.over == nil)
     }
@@ -103,7 +103,7 @@ import Testing
     func kept() {
         statistics.outage(.database, isOver: false)
         statistics.note(away())
-        for index in 0..<100 { statistics.note(Incident(.warning, "\(index)", mend: "")) }
+        for index in 0..<100 { statistics.note(Incident(.warning, "\(index)", mend: .said(""))) }
         #expect(statistics.snapshot.incidents.count == 20)
         #expect(statistics.snapshot.incidents.count { $0.goesOn } == 1)
     }

@@ -109,7 +109,7 @@ import Testing
         statistics.begin(try routes())
         let time = Date(timeIntervalSince1970: 10)
         statistics.note(RouteNote("new_fields", "one field", time: time), ofRoute: 1)
-        statistics.note(RouteNote("new_fields", "two fields", mend: "add them", time: time + 5), ofRoute: 1)
+        statistics.note(RouteNote("new_fields", "two fields", mend: .said("add them"), time: time + 5), ofRoute: 1)
         statistics.note(RouteNote("nulls", "3 values became null", level: .info, time: time + 6), ofRoute: 1)
         statistics.note(RouteNote("nulls", "nobody's", time: time), ofRoute: 7)
         var notes = try #require(statistics.snapshot.routes.last?.notes)

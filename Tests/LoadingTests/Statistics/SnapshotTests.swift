@@ -40,7 +40,7 @@ import Testing
         var snapshot = Snapshot()
         for index in 0..<300 {
             snapshot.count(BatchRecord(messages: index, rows: 0), offsets: 0)
-            snapshot.note(Incident(.warning, "\(index)", mend: ""))
+            snapshot.note(Incident(.warning, "\(index)", mend: .said("")))
         }
         #expect(snapshot.recentBatches.map(\.messages) == Array(280..<300))
         #expect(snapshot.incidents.map(\.summary) == (280..<300).map { "\($0)" })
@@ -50,8 +50,8 @@ import Testing
     func repeated() {
         let statistics = LoadingStatistics()
         for index in 0..<3 {
-            statistics.note(Incident(.warning, "dead letters", code: "22003", at: "t[0]@\(index)", mend: "look"))
-            statistics.note(Incident(.warning, "dead letters", code: "wrong_type", mend: "look"))
+            statistics.note(Incident(.warning, "dead letters", code: "22003", at: "t[0]@\(index)", mend: .said("look")))
+            statistics.note(Incident(.warning, "dead letters", code: "wrong_type", mend: .said("look")))
         }
         #expect(statistics.snapshot.incidents.map(\.count) == [3, 3])
         #expect(statistics.snapshot.incidents.first?.place == "t[0]@2")

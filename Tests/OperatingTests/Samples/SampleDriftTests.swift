@@ -26,7 +26,7 @@ struct SampleDriftTests {
             #"{"id": 1, "total": 1, "customer_name": "x"}"#,
             #"{"id": 1, "total": "many", "customerName": "x", "coupon": "c"}"#)
         #expect(found.allSatisfy(\.isWarning) && found.count == 3, "\(found)")
-        let texts = found.map { $0.problem + " → " + $0.mend }
+        let texts = found.map { $0.problem + " → " + $0.mend.words }
         #expect(texts[0].hasPrefix("total has changed its type: number → string, for a column of numeric"))
         #expect(texts[0].contains("ALTER TABLE public.orders ALTER COLUMN total TYPE text"))
         #expect(

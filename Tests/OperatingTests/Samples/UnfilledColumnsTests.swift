@@ -34,16 +34,16 @@ struct UnfilledColumnsTests {
             .made(), orders, filled: ["id": 10, "notes": 10], unused: ["customerName": 10, "Total": 9])
         #expect(found.count == 1)
         #expect(found.first?.problem == "no value for 2 columns in any of 10 messages: customer_name, total")
-        let mend = found.first?.mend ?? ""
+        let mend = found.first?.mend.words ?? ""
         #expect(mend.contains("`customer_name: customerName`, `total: Total`") && mend.contains("`names: snake_case`"))
 
         let typo = try findings(
             .made(), orders, filled: ["id": 10, "notes": 10, "total": 10], unused: ["custmer_name": 10])
-        #expect(typo.first?.mend == "did you mean, under `columns`: `customer_name: custmer_name`?")
+        #expect(typo.first?.mend.words == "did you mean, under `columns`: `customer_name: custmer_name`?")
         let inner = try findings(
             .made(), orders, filled: ["id": 10, "notes": 10, "customer_name": 10], unused: ["order": 10],
             nested: ["order.total"])
-        #expect(inner.first?.mend == "did you mean, under `columns`: `total: order.total`?")
+        #expect(inner.first?.mend.words == "did you mean, under `columns`: `total: order.total`?")
     }
 
     @Test("a column with a default waits only for a field of its own name, however it is spelled")
@@ -53,7 +53,7 @@ struct UnfilledColumnsTests {
         let found = try findings(
             .made(), table, filled: ["b": 10], unused: ["createdAt": 10, "user": 10], nested: ["user.id"])
         #expect(found.count == 1)
-        #expect(found.first?.mend.contains("`created_at: createdAt`") == true)
+        #expect(found.first?.mend.words.contains("`created_at: createdAt`") == true)
         #expect(try findings(.made(), table, filled: ["b": 10], unused: ["user": 10], nested: ["user.id"]).isEmpty)
     }
 
@@ -72,7 +72,7 @@ struct UnfilledColumnsTests {
             found.first?.problem
                 == "each upsert sets note, checked_by to NULL, whatever the row had there: no message has a field of that name"
         )
-        let mend = found.first?.mend ?? ""
+        let mend = found.first?.mend.words ?? ""
         #expect(mend.hasPrefix("nothing, if no one else fills them"))
         // Followed to the letter, nothing that messages fill is lost.
         let named = mend.matches(of: /`(\w+): (\w+)`/).map { (String($0.1), String($0.2)) }.filter { $0.0 != "rest" }
@@ -84,7 +84,7 @@ struct UnfilledColumnsTests {
 
         let insert = try findings(.made(columns: [place]), table, filled: filled)
         #expect(insert.map(\.problem) == ["no value for 2 columns in any of 10 messages: note, checked_by"])
-        #expect(insert.allSatisfy { !$0.mend.contains("rest: none") }, "that would lose the others")
+        #expect(insert.allSatisfy { !$0.mend.words.contains("rest: none") }, "that would lose the others")
     }
 
     @Test("a field that some messages spell otherwise is told, and what takes both spellings")
@@ -95,7 +95,7 @@ struct UnfilledColumnsTests {
         #expect(
             found.map(\.problem)
                 == ["customer_name has a value in 4 of 10 messages, and 6 have customerName, which lands nowhere"])
-        #expect(found.first?.mend == "`names: snake_case` on the route takes both")
+        #expect(found.first?.mend.words == "`names: snake_case` on the route takes both")
         let full = ["id": 10, "notes": 10, "total": 10, "customer_name": 10]
         #expect(try findings(.made(), orders, filled: full, unused: ["customerName": 6]).isEmpty)
     }
@@ -107,7 +107,7 @@ struct UnfilledColumnsTests {
             route, orders, filled: ["id": 10, "notes": 10], unused: ["total": 10, "customerName": 3, "else": 1])
         #expect(found.count == 1)
         #expect(found.first?.problem.hasPrefix("`rest: none` leaves customer_name, total alone") == true)
-        #expect(found.first?.mend.contains("`customer_name: customerName`, `total: total`") == true)
+        #expect(found.first?.mend.words.contains("`customer_name: customerName`, `total: total`") == true)
     }
 
     @Test("what the route itself fills is not missed")

@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import Loading
 import Logging
+import Operating
 import Postgres
 
 struct DeadLettersCommand: ParsableCommand {
@@ -131,14 +132,14 @@ struct DeadLettersCommand: ParsableCommand {
         do {
             try body()
         } catch let refusal as DeadLetterReplay.Refusal {
-            throw end("\(refusal)", .configuration)
+            throw end(refusal.told, .configuration)
         } catch let error as LoadingError {
-            throw end(error.description, ExitStatus(error.code))
+            throw end(error.told, ExitStatus(error.code))
         } catch let error as PostgresError {
             throw end(line(error, as: role()), FailureClass(error).passes ? .unavailable : .configuration)
         } catch let error as KafkaError {
             throw end(
-                "the brokers cannot be read: \(error); what is loaded is loaded, run it again for the rest",
+                "the brokers cannot be read: \(error.told); what is loaded is loaded, run it again for the rest",
                 error.isRetriable ? .unavailable : .configuration)
         }
     }

@@ -2,7 +2,7 @@ import Postgres
 import Records
 
 /// What is proposed where messages and a route drift apart. Never done by the loader itself.
-package struct DriftWords {
+package struct DriftAdvice {
     package let target: Target
     /// Columns that get nothing: no route fills them, or what should has not come.
     var idleColumns: [String] = []
@@ -11,8 +11,6 @@ package struct DriftWords {
         self.target = target
         self.idleColumns = idleColumns
     }
-
-    private var table: String { target.name.sql }
 
     // MARK: Fields that nobody takes
 
@@ -31,36 +29,26 @@ package struct DriftWords {
     }
 
     /// What loads the fields.
-    package func mend(for fields: [FieldProfile]) -> String {
-        var additions: [String] = []
-        var mappings: [String] = []
-        var isAnotherSpelling = false
+    package func mend(for fields: [FieldProfile]) -> Mend {
+        var additions = Mend.Additions(table: target.name, route: target.route.label)
         var naming = ColumnNaming(taken: target.table.columns.map(\.name))
         for field in fields {
             let path = field.path
             let source = ColumnSource.field(FieldPath(path)).expression
             if let column = column(for: path) {
-                mappings.append("`\(column): \(source)`")
-                isAnotherSpelling = isAnotherSpelling || bySnakeCase(source, column)
+                additions.mappings.append(Mend.Additions.Mapping(column: column, field: source))
+                additions.isOtherSpelling = additions.isOtherSpelling || bySnakeCase(source, column)
                 continue
             }
             let proposal = TypeProposal(field, now: .now)
             let column = naming.name(for: path)
-            additions.append("ADD COLUMN \(sqlIdentifier(column)) \(proposal.type.rawValue)")
-            if let unit = proposal.unit {
-                mappings.append("`\(column): { from: \(source), unit: \(unit.rawValue) }`")
-            } else if !isTakenUp(path, by: column) {
-                mappings.append("`\(column): \(source)`")
+            additions.columns.append(Mend.Additions.Column(name: column, type: proposal.type.rawValue))
+            if proposal.unit != nil || !isTakenUp(path, by: column) {
+                additions.mappings.append(
+                    Mend.Additions.Mapping(column: column, field: source, unit: proposal.unit))
             }
         }
-        let columns = "under `columns` of \(target.route.label): \(mappings.joined(separator: ", "))"
-        guard !additions.isEmpty else {
-            return "if that is what it is meant for, " + columns
-                + (isAnotherSpelling ? "; or `names: snake_case` there, which takes both spellings" : "")
-        }
-        let statement = "to load it: ALTER TABLE \(table) \(additions.joined(separator: ", "));"
-        return statement
-            + (mappings.isEmpty ? " it is taken up without a restart" : " then, " + columns + ", and a restart")
+        return .drift(.take(additions))
     }
 
     /// Whether the column would get the field, and the one of its own name, too, if the route asked for less.
@@ -78,39 +66,35 @@ package struct DriftWords {
 
     // MARK: Fields that a column takes
 
-    package func mendVanished(_ column: Target.Column, successor: String?) -> String {
-        let place = "\(target.name).\(column.name)"
-        let consequence =
+    package func mendVanished(_ column: Target.Column, successor: String?) -> Mend {
+        let consequence: Mend.Vanished.Consequence =
             if column.mending?.fixed != nil {
-                "\(place) gets the route's `default`"
+                .routesDefault
             } else if column.isRequired || column.isNotNull && column.omissionBit == nil {
-                "messages without it are dead letters"
+                .deadLetters
             } else if column.omissionBit != nil {
-                "\(place) gets its default"
+                .tablesDefault
             } else {
-                "\(place) gets NULL" + (target.mode == .upsert ? ", also over what is there" : "")
+                .null(overwrites: target.mode == .upsert)
             }
-        let next =
-            successor.map {
-                "if \($0) has come in its place, under `columns`: `\(column.name): \($0)`"
-                    + (bySnakeCase($0, column.name) ? ", or `names: snake_case` on the route, which takes both" : "")
-            } ?? "ask who writes the topic; if it is gone for good, take the column out of the route or drop it"
-        return "\(consequence): \(next)"
+        return .drift(
+            .vanished(
+                Mend.Vanished(
+                    table: target.name, column: column.name, consequence: consequence, successor: successor,
+                    isOtherSpelling: successor.map { bySnakeCase($0, column.name) } ?? false)))
     }
 
-    /// - Parameter look: what shows whether such values fit the column.
+    /// - Parameter evidence: what shows whether such values fit the column.
     package func mendChanged(
-        _ column: Target.Column, to kind: FieldKinds.Kind,
-        look: String = "`loader dead-letters list --since 1h` shows whether the column refuses it"
-    ) -> String {
+        _ column: Target.Column, to kind: FieldKinds.Kind, _ evidence: Mend.Changed.Evidence = .letters
+    ) -> Mend {
         let type = Self.type(for: kind)
-        guard !column.type.isJSON, !type.alike.contains(column.type.name) else {
-            return look + "; else see whether those who read it can take that"
-        }
-        let name = sqlIdentifier(column.name)
-        let using = type.conversion.map { " USING " + $0.replacing("$", with: name) } ?? ""
-        return "\(look); if it is meant: ALTER TABLE \(table) ALTER COLUMN \(name) TYPE \(type.name)\(using); "
-            + "it is taken up without a restart"
+        let isLikely = !column.type.isJSON && !type.alike.contains(column.type.name)
+        return .drift(
+            .changed(
+                Mend.Changed(
+                    table: target.name, column: column.name, evidence: evidence, type: isLikely ? type.name : nil,
+                    conversion: isLikely ? type.conversion : nil)))
     }
 
     /// A type that takes such values, and how the rows that are there get it.

@@ -1,0 +1,52 @@
+import Postgres
+
+extension Mend {
+    /// A route and its table do not go together.
+    public enum Routing: Sendable, Hashable {
+        /// - topic: one that the route takes, where it names any.
+        case makeTable(topic: String?, TableName)
+        case otherRelation
+        case nameKey
+        case nameOtherKey
+        case makeIndex(TableName, [String])
+        /// A column is routed more than once.
+        case keepOne
+        /// The column is not to be routed.
+        case leaveOut
+        /// A name could be any of these columns'.
+        case spellOut([String])
+        case didYouMean(String)
+        case addColumnOrLeaveOut
+        case addColumns
+        case nameZone
+        /// A column of the key is filled by nothing.
+        case fillKey(String)
+        /// A column that must not be NULL is filled by nothing.
+        case fillColumn
+        /// Tombstones cannot delete here.
+        case tombstones
+        /// - isOfDelete: without the right to DELETE, tombstones can be passed over.
+        case grant([String], isOfDelete: Bool)
+        /// A default or a constant that its column cannot hold.
+        case fixedValue(EncodingFailure.Reason)
+        /// An option that does nothing where it stands.
+        case takeOut(Option, Place)
+        /// The column cannot say NULL, whatever the option.
+        case takeOutOrDropNotNull(Option)
+        /// A unit that the type does not take.
+        case otherUnit(isAnyTaken: Bool)
+        /// A sentinel that nothing is left to be equal to.
+        case withoutOuterSpace
+        /// What the source says does not go into the type.
+        case otherType(isMoment: Bool)
+        /// - isConstant: each column of the key is a constant, and not just has a default.
+        case freeKey(isConstant: Bool)
+    }
+
+    /// What a route can ask for, of a column or of all of them.
+    public enum Option: Sendable, Hashable {
+        case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names
+    }
+
+    public enum Place: Sendable, Hashable { case column, route }
+}

@@ -1,0 +1,34 @@
+import Kafka
+
+extension KafkaError {
+    /// What happened and what to do, in one line.
+    package var told: String { code.mend.map { "\(self); \($0)" } ?? description }
+}
+
+extension KafkaErrorCode {
+    /// What can be done about it, for the codes where that is known.
+    package var mend: String? {
+        switch self {
+        case .allBrokersDown, .transport, .resolve, .timedOut:
+            "check that the addresses of kafka.brokers can be reached from here"
+        case .topicAuthorizationFailed:
+            "give this user the right to the topic (READ and DESCRIBE to consume, WRITE to produce)"
+        case .groupAuthorizationFailed:
+            "give this user the right READ on the consumer group"
+        case .saslAuthenticationFailed, .authentication:
+            "check sasl.mechanism, sasl.username and sasl.password in kafka.properties"
+        case .ssl:
+            "check security.protocol and the ssl.* properties in kafka.properties"
+        case .unknownTopic, .unknownTopicOrPartition, .unknownPartition:
+            "check the topic's name, and that it exists"
+        case .fencedInstance, .fenced:
+            "another member runs with the same group.instance.id: give each its own"
+        case .maxPollExceeded:
+            "raise max.poll.interval.ms in kafka.properties or make batches smaller"
+        case .messageTooLarge:
+            "raise the topic's max.message.bytes, and message.max.bytes in kafka.properties"
+        default:
+            nil
+        }
+    }
+}

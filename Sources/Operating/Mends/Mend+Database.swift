@@ -1,0 +1,98 @@
+import Loading
+import Postgres
+
+extension Mend.Database {
+    var words: String {
+        switch self {
+        case .outage(let outage): outage.words + "; the loader goes on by itself"
+        case .outageTooLong: "mend that and start again, or let outage_timeout be longer; nothing is lost"
+        case .beginningTooLong:
+            "bring the database and the brokers back and start again, or let outage_timeout be longer; nothing is lost"
+        case .less(let limit): limit.whereItGoesInParts
+        case .waits(let limit): limit.whereItWaits + "; the loader goes on by itself"
+        case .waitedTooLong(let limit):
+            "\(limit.whereItWaits), and start again, or let outage_timeout be longer; nothing is lost"
+        case .ledger(let state): Self.ledger(state)
+        case .rereads: "nothing to do, unless the loader stops: then mend what it names"
+        case .refusedBatch: "mend what it names and start again; nothing was lost or skipped"
+        }
+    }
+
+    private static func ledger(_ state: SQLState?) -> String {
+        switch state?.classCode {
+        case "28": "mend the user or the password in postgres.url and start again; nothing is lost"
+        case "25", "0A": "let postgres.url name the primary: this server, or its database, is read-only"
+        default: "run `loader migrate up`"
+        }
+    }
+}
+
+extension Mend.Outage {
+    /// What helps, also where nothing waits for it.
+    var words: String {
+        switch self {
+        case .silent:
+            "see whether the server hangs, and whether a pooler, proxy or firewall in between has forgotten the connection"
+        case .readOnly:
+            "lead postgres.url to the primary (of several hosts in it the one that takes writes is used), or set "
+                + "default_transaction_read_only = off"
+        case .locked:
+            "see who: SELECT pid, pg_blocking_pids(pid), query FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        case .cancelled:
+            "see what was slow, or who cancels; raise postgres.statement_timeout if the statements need longer"
+        case .starting: "wait, or see the server's log"
+        case .noConnection: "end idle sessions, or raise max_connections or the role's limit"
+        case .diskFull: "make room on the server's disk"
+        case .shortOfResource: "see the server's log for which, and raise it"
+        case .away: "bring the server of postgres.url back"
+        case .brokers(.authentication), .brokers(.saslAuthenticationFailed):
+            "check sasl.mechanism, sasl.username and sasl.password in kafka.properties, and that the brokers know the user"
+        case .brokers(.ssl): "check security.protocol and the ssl.* properties in kafka.properties"
+        case .brokers: "bring the brokers of kafka.brokers back"
+        case .letterTopic(let topic):
+            "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
+                + "\(topic)), and bring its brokers back"
+        }
+    }
+}
+
+extension OutageNotice {
+    /// What to do where nothing waits for the end of it.
+    package var remedy: String {
+        if case .database(.outage(let outage)) = mend { outage.words } else { mend.words }
+    }
+}
+
+extension Limit {
+    fileprivate var whereItGoesInParts: String {
+        let smaller = "; or lower batch.max_rows, so that batches begin small"
+        return switch self {
+        case .statement:
+            "nothing to do; to load faster raise postgres.statement_timeout or mend what makes rows slow" + smaller
+        case .lock: "end the session that holds the lock"
+        case .memory:
+            "nothing to do; to load faster give the server memory or raise max_locks_per_transaction" + smaller
+        case .disk: "make room on the server's disk"
+        case .connections: "raise max_connections, or close other sessions"
+        case .configured: "nothing to do; to load faster raise that limit" + smaller
+        case .session:
+            "see in the server's log what ends the session: a crash (signal 11) of a function or type, memory; the row that "
+                + "does it is found and becomes a dead letter"
+        case .other(let state): "nothing to do, unless it goes on: then look into the server's log for \(state)"
+        }
+    }
+
+    fileprivate var whereItWaits: String {
+        switch self {
+        case .statement: "see what makes this message's rows take so long: triggers, locks, the disk"
+        case .lock:
+            "see in pg_stat_activity and pg_locks who holds a lock on the table or the row, and end that session"
+        case .memory: "give the server memory, or raise max_locks_per_transaction"
+        case .disk: "make room on the server's disk"
+        case .connections: "raise max_connections, or close other sessions"
+        case .configured: "raise that limit, such as temp_file_limit"
+        case .session: "see in the server's log what ends the session"
+        case .other(let state): "look into the server's log for \(state)"
+        }
+    }
+}

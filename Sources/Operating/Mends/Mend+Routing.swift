@@ -1,0 +1,81 @@
+import Loading
+import Postgres
+
+extension Mend.Routing {
+    var words: String {
+        switch self {
+        case .makeTable(let topic, let table):
+            // Whoever has no table may have one proposed by what the topic holds.
+            (topic.map { "propose it with `loader infer --topic \($0) --table \(table) --write`, " } ?? "")
+                + "create it with `loader migrate up`, which runs the migrations, or mend `table`"
+        case .otherRelation: "name a table or a partitioned table"
+        case .nameKey: "name the key: `key: [column]`, with a unique index on it"
+        case .nameOtherKey: "name another key: `key: [column]`, with a unique index on it"
+        case .makeIndex(let table, let key):
+            "CREATE UNIQUE INDEX ON \(table.quoted) (\(key.map(quoteIdentifier).joined(separator: ", ")));"
+        case .keepOne: "keep one of them"
+        case .leaveOut: "take it out of `columns`"
+        case .spellOut(let columns):
+            "end the variable's name as the table writes the column: \(columns.joined(separator: ", "))"
+        case .didYouMean(let column): "did you mean \(column)?"
+        case .addColumnOrLeaveOut: "add the column or take it out of `columns`"
+        case .addColumns: "add columns to the table"
+        case .nameZone: "name an IANA zone such as Europe/Berlin, or an offset such as +02:00"
+        case .fillKey(let column):
+            "say where it comes from: `\(column): some_field`, or take `rest: none` out"
+        case .fillColumn: "add it to `columns`, take `rest: none` out, give it a default, or drop the NOT NULL"
+        case .tombstones: "set mode: upsert, or on_tombstone: skip"
+        case .grant(let statements, let isOfDelete):
+            statements.joined(separator: " ")
+                + (isOfDelete ? " (or set on_tombstone: skip, which needs no DELETE)" : "")
+        case .fixedValue(let reason): Self.fixedValue(reason)
+        case .takeOut(let option, .column): "take `\(option.key)` out"
+        case .takeOut(let option, .route): "take `\(option.key)` out of the route"
+        case .takeOutOrDropNotNull(let option): "take `\(option.key)` out, or DROP NOT NULL"
+        case .otherUnit(let isAnyTaken):
+            isAnyTaken
+                ? "name s, ms, us or ns" : "take `unit` out, or make the column a date, a time or an interval"
+        case .withoutOuterSpace: "write it without the white space, which `trim` takes away before `null_if` looks"
+        case .otherType(let isMoment):
+            isMoment
+                ? "load it into a timestamptz, timestamp, date, bigint or text column"
+                : "load it into a number or text column"
+        case .freeKey(let isConstant):
+            isConstant
+                ? "name a field of the messages for one of them"
+                : "take `default` out for one of them; a message without it is a dead letter then"
+        }
+    }
+
+    private static func fixedValue(_ reason: EncodingFailure.Reason) -> String {
+        switch reason {
+        case .noDocument: "write it as JSON: a text with its own quotes within the quotes, '\"new\"'"
+        case .null: "take it out: NULL is what a column gets without a default"
+        case .outOfRange: "give one that the type holds, or widen the column"
+        case .tooLong: "shorten it, or widen the column"
+        case .nul: "take it out"
+        case .missingUnit: "write a date or a time, or say with `unit` what it counts"
+        case .missingZone, .movingZone: "write it with an offset, such as Z or +02:00"
+        case .undecodable: "write it as a message would hold it: `decode` reads it"
+        case .badSyntax, .wrongType, .invalidUTF8: "write it as a message's string for this column would be"
+        }
+    }
+}
+
+extension Mend.Option {
+    /// As a route writes it.
+    fileprivate var key: String {
+        switch self {
+        case .trims: "trim"
+        case .nullIf: "null_if"
+        case .fallback: "default"
+        case .onError: "on_error"
+        case .unit: "unit"
+        case .zone: "zone"
+        case .onNul: "on_nul"
+        case .decoding: "decode"
+        case .onNoFields: "on_no_fields"
+        case .names: "names"
+        }
+    }
+}
