@@ -31,6 +31,8 @@ struct SourceFile: Sendable {
     struct Line: Sendable {
         /// Names, keywords and attributes in their order.
         var words: [String] = []
+        /// What stands between quotes, without what is interpolated.
+        var texts: [String] = []
         /// Braces that open less those that close, and whether there is any.
         var depth = 0
         var hasBrace = false
@@ -55,6 +57,7 @@ struct SourceFile: Sendable {
         var lines: [Line] = []
         var line = Line()
         var word: [UInt8] = []
+        var text: [UInt8] = []
         var isInString = false
         var isInText = false
         var interpolation = 0
@@ -63,26 +66,37 @@ struct SourceFile: Sendable {
             if !word.isEmpty { line.words.append(String(decoding: word, as: UTF8.self)) }
             word.removeAll(keepingCapacity: true)
         }
+        func endText() {
+            if !text.isEmpty { line.texts.append(String(decoding: text, as: UTF8.self)) }
+            text.removeAll(keepingCapacity: true)
+        }
         func next(_ distance: Int) -> UInt8 { position + distance < bytes.count ? bytes[position + distance] : 0 }
         while position < bytes.count {
             let byte = bytes[position]
             let isLiteral = (isInString || isInText) && interpolation == 0
             if byte == UInt8(ascii: "\n") {
                 endWord()
+                endText()
                 lines.append(line)
                 line = Line()
                 if !isInText { (isInString, interpolation) = (false, 0) }
             } else if byte == UInt8(ascii: "\""), next(1) == byte, next(2) == byte {
+                endText()
                 isInText.toggle()
                 position += 2
             } else if isLiteral, byte == UInt8(ascii: "\\") {
-                if next(1) == UInt8(ascii: "(") { interpolation = 1 }
+                if next(1) == UInt8(ascii: "(") {
+                    interpolation = 1
+                    endText()
+                }
                 position += 1
             } else if byte == UInt8(ascii: "\""), interpolation == 0, !isInText {
                 endWord()
+                endText()
                 isInString.toggle()
             } else if isLiteral {
                 // Its bytes are no code.
+                text.append(byte)
             } else if byte == UInt8(ascii: "/"), next(1) == byte {
                 endWord()
                 while next(1) != UInt8(ascii: "\n"), position + 1 < bytes.count { position += 1 }
