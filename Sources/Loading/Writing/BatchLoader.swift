@@ -13,7 +13,6 @@ final class BatchLoader {
     private let producer: LetterProducer?
     private let orphans: OrphanLoader
     private let statistics: LoadingStatistics
-    private let logger: Logger
     /// How the consumer's thread is heard meanwhile.
     private unowned let mailbox: Writer
 
@@ -25,11 +24,7 @@ final class BatchLoader {
     private var window = RejectionWindow()
     /// For batches whose tables have changed since they were built.
     private var builders: RowBuilders?
-    /// Values that became NULL since that was said last, and when it may be said again.
-    private var nulledToSay: [LoadingStatistics.NulledColumn: Int] = [:]
-    private var nextNulledLine: ContinuousClock.Instant = .now
-    /// Outlives a batch that was given up, so that one outage is said once.
-    private var awaySince: ContinuousClock.Instant?
+    private var words: BatchLoaderWords
 
     init(
         index: Int, options: LoadingOptions, tables: RoutedTables, producer: LetterProducer?, orphans: OrphanLoader,
@@ -41,8 +36,8 @@ final class BatchLoader {
         self.producer = producer
         self.orphans = orphans
         self.statistics = statistics
-        self.logger = logger
         self.mailbox = mailbox
+        words = BatchLoaderWords(writer: index, statistics, logger)
         locks = LockWatch("writer \(index)", options, statistics, logger) { [unowned mailbox] in
             mailbox.isLoadingGivenUp
         }
@@ -92,7 +87,7 @@ final class BatchLoader {
                 batch.loaded(part)
                 settle(part, of: batch, loaded)
                 if batch.isLoaded {
-                    tellShortened(topic)
+                    words.shortened(topic)
                     return .loaded(batch, sum)
                 }
             case .again, .resized: break
@@ -101,16 +96,6 @@ final class BatchLoader {
                 return outcome
             }
         }
-    }
-
-    private func tellShortened(_ topic: TopicLetters?) {
-        guard let topic, topic.shortened > 0 else { return }
-        statistics.report(
-            Incident(
-                .warning, "the topic of dead letters takes some of them only without their values",
-                code: KafkaErrorCode.messageTooLarge.name, at: topic.topic,
-                mend: .letters(.shortened(topic: topic.topic))),
-            to: logger, ["letters": .stringConvertible(topic.shortened)])
     }
 
     /// What a batch's letters need to get into their topic. They are waited for with the transaction open, so not for long.
@@ -124,40 +109,17 @@ final class BatchLoader {
     private func settle(
         _ part: Batch.Part, of batch: Batch, _ loaded: BatchTransaction.Loaded
     ) {
-        let nulled = batch.nulledValues(of: part.messages, except: loaded.deadLetters, batch.tables.targets)
-        if !nulled.isEmpty {
-            statistics.update { $0.nulledValues.merge(nulled, uniquingKeysWith: +) }
-            say(nulled)
-        }
-        cameBack()
+        words.nulled(batch.nulledValues(of: part.messages, except: loaded.deadLetters, batch.tables.targets))
+        words.cameBack()
+        words.notBusy()
         locks.end()
         mailbox.isAway = false
-        statistics.end(isBusy)
         window.add(part.messages.count, bad: loaded.badMessages)
         orphans.count(messages: part.messages.count)
         let refusals =
             loaded.deadLetters.count { letter in [.refused, .waiting].contains(letter.reason) } + loaded.nulledRefusals
         if var careful = care { care = careful.batchEnded(refusals: refusals) ? careful : nil }
-        if size.loaded(part.messages.count, whole: options.batch.maxRows) {
-            statistics.end(goesInParts)
-            logger.notice("batches go whole again", metadata: ["writer": .stringConvertible(index)])
-        }
-    }
-
-    /// No letter tells of what `on_error: null` takes away, so the log does: at once, and then now and then.
-    private func say(_ nulled: [LoadingStatistics.NulledColumn: Int]) {
-        nulledToSay.merge(nulled, uniquingKeysWith: +)
-        guard nextNulledLine <= .now else { return }
-        let columns = nulledToSay.map { "\($0.key.table).\($0.key.column): \($0.value)" }.sorted()
-        logger.notice(
-            "values became NULL that their columns cannot hold",
-            metadata: [
-                "nulled_values": .stringConvertible(nulledToSay.values.reduce(0, +)),
-                "columns": "\(columns.joined(separator: ", "))",
-                "mend": Mend.letters(.nulled).forLog,
-            ])
-        nulledToSay = [:]
-        nextNulledLine = .now + .seconds(60)
+        if size.loaded(part.messages.count, whole: options.batch.maxRows) { words.wholeAgain() }
     }
 
     private func attempt(_ part: Batch.Part, of batch: Batch, _ trying: inout Trying) -> Step {
@@ -166,7 +128,7 @@ final class BatchLoader {
         if isAbandoned {
             connection?.close()
             connection = nil
-            endOutages()
+            words.endOutages()
             locks.end()
             return .ended(.abandoned(batch))
         }
@@ -180,11 +142,7 @@ final class BatchLoader {
                 })
                 {
                 case .committed:
-                    return .loaded(
-                        BatchTransaction.Loaded(
-                            rows: rowCounts(part, of: batch).values.reduce(0, +),
-                            rowsOfTargets: rowCounts(part, of: batch),
-                            deadLetters: batch.deadLetters.filter { part.messages.contains($0.message) }))
+                    return .loaded(BatchTransaction.Loaded(byLedger: part, of: batch))
                 case .takenOver: return .ended(.fenced(batch))
                 case .notCommitted: trying.isOutcomeUnknown = false
                 }
@@ -214,7 +172,8 @@ final class BatchLoader {
     ) -> Step {
         switch failure {
         case .fenced:
-            cameBack()
+            if words.isAway { mailbox.isAway = false }
+            words.cameBack()
             return .ended(.fenced(batch))
         case .tableChanged:
             batch.noteFailure(code: "tableChanged", "a table has changed")
@@ -226,12 +185,7 @@ final class BatchLoader {
             guard error.isRetriable else { return .ended(.failed(batch, .deadLetterTopic(error, topic))) }
             if isAbandoned { return .again }
             batch.noteFailure(code: error.code.name, "\(error)")
-            let notice = OutageNotice(deadLetterTopic: error, topic)
-            if let failure = away(notice, nil, &trying.waitingSince) {
-                return .ended(.failed(batch, failure))
-            }
-            pause(trying.backoff.next())
-            return .again
+            return away(OutageNotice(deadLetterTopic: error, topic), nil, of: batch, &trying)
         case .deadLetterTable(let error, let table):
             guard FailureClass(error).passes else { return .ended(.failed(batch, .deadLetterTable(error, table))) }
             return react(to: error, withRows: false, isReused: isReused, part, of: batch, &trying)
@@ -251,7 +205,7 @@ final class BatchLoader {
         if connection?.isOpen != true { disconnect() }
         // The connection was broken by `abandon()`, and says nothing about the server.
         if isAbandoned { return .again }
-        let error = asLockWait(error, of: batch)
+        let error = locks.asWait(error, tables: lockable(batch))
         batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
         let likely = FailureClass(error)
         trying.conflicts = likely == .conflict ? trying.conflicts + 1 : 0
@@ -270,7 +224,7 @@ final class BatchLoader {
         case .carefully:
             care = Care()
         case .less:
-            if size.tooMuch(part.messages.count) { tooMuch(part, error) }
+            if size.tooMuch(part.messages.count) { words.tooMuch(part, error) }
             return .resized
         case .judge:
             trying.isJudging = true
@@ -280,16 +234,13 @@ final class BatchLoader {
         case .wait:
             disconnect()
             // A connection that was cut while nothing happened says nothing about the server.
-            if isReused, error.code == .connectionLost, awaySince == nil {
+            if isReused, error.code == .connectionLost, !words.isAway {
                 if let state = error.sqlState { statistics.retried(likely, state.classCode) }
                 return .again
             }
-            let failure =
-                likely == .away && !withRows
-                ? away(OutageNotice(error), error.sqlState, &trying.waitingSince)
-                : busy(error, part, &trying)
-            if let failure { return .ended(.failed(batch, failure)) }
-            pause(trying.backoff.next())
+            return likely == .away && !withRows
+                ? away(OutageNotice(error), error.sqlState, of: batch, &trying)
+                : busy(error, part, of: batch, &trying)
         case .rereadCatalog:
             return reread(after: error, part, of: batch, &trying)
         case .stop:
@@ -298,58 +249,48 @@ final class BatchLoader {
         return .again
     }
 
-    /// What a lock has to do with an error. A statement that waited for one until `statement_timeout` is not too long; and
-    /// where the server waits for locks too shortly to be asked meanwhile, it is asked now.
-    private func asLockWait(_ error: PostgresError, of batch: Batch) -> PostgresError {
-        switch error.sqlState {
-        case .queryCanceled? where locks.isWaiting:
-            var waited = error
-            waited.sqlState = .lockNotAvailable
-            return waited
-        case .lockNotAvailable? where !locks.isWaiting:
-            let own = options.delivery == .exactlyOnce ? [Ledger.table] : []
-            locks.look(
-                at: batch.tables.targets.map(\.table.name) + own + [options.deadLetters.table].compactMap(\.self))
-            return error
-        default: return error
-        }
+    /// Whose locks a batch's statements may wait for.
+    private func lockable(_ batch: Batch) -> [TableName] {
+        let own = options.delivery == .exactlyOnce ? [Ledger.table] : []
+        return batch.tables.targets.map(\.table.name) + own + [options.deadLetters.table].compactMap(\.self)
     }
 
-    /// Says once a batch that the server answers, but cannot take it now. Whose lock it is has been said already.
-    ///
-    /// - Returns: the error to stop with, once `outage_timeout` has passed.
+    // MARK: Waiting
+
+    /// Nobody answers: waits, and says so once.
+    private func away(
+        _ notice: OutageNotice, _ sqlState: SQLState?, of batch: Batch, _ trying: inout Trying
+    ) -> Step {
+        statistics.retried(.away, sqlState?.classCode)
+        words.away(notice)
+        return wait(&trying, of: batch, .away(notice))
+    }
+
+    /// The server answers, but cannot take it now: waits, and says so once a batch. Whose lock it is has been said already.
     private func busy(
-        _ error: PostgresError, _ part: Batch.Part, _ trying: inout Trying
-    ) -> LoadingError? {
+        _ error: PostgresError, _ part: Batch.Part, of batch: Batch, _ trying: inout Trying
+    ) -> Step {
         statistics.retried(FailureClass(error), error.sqlState?.classCode)
-        mailbox.isAway = true
         if trying.waitingSince == nil, !(error.sqlState == .lockNotAvailable && locks.isWaiting) {
-            statistics.report(
-                Incident(
-                    .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
-                    code: error.sqlState?.rawValue, error: "\(error)", at: part.place,
-                    mend: .database(.waits(Limit(error))),
-                    until: isBusy),
-                to: logger, ["writer": .stringConvertible(index)])
+            words.busy(error, part)
         }
+        return wait(&trying, of: batch, .busy(error))
+    }
+
+    /// - Parameter failure: what to stop with, once `outage_timeout` has passed.
+    private func wait(
+        _ trying: inout Trying, of batch: Batch, _ failure: @autoclosure () -> LoadingError
+    ) -> Step {
+        mailbox.isAway = true
         let began = trying.waitingSince ?? .now
         trying.waitingSince = began
-        guard let limit = options.outageTimeout, .now - began > limit else { return nil }
-        return LoadingError(
-            .unavailable, "the database could not take a batch for longer than an outage may last: \(error)",
-            mend: .database(.waitedTooLong(Limit(error))))
+        if let limit = options.outageTimeout, .now - began > limit { return .ended(.failed(batch, failure())) }
+        pause(trying.backoff.next())
+        return .again
     }
 
-    private func tooMuch(_ part: Batch.Part, _ error: PostgresError) {
-        let limit = Limit(error)
-        statistics.report(
-            Incident(
-                .warning, "a batch is too much for one transaction; it goes in smaller ones until whole ones go again",
-                code: error.sqlState?.rawValue, error: "\(limit.name): \(error)", at: part.place,
-                mend: .database(.less(limit)),
-                until: goesInParts),
-            to: logger, ["writer": .stringConvertible(index), "messages": .stringConvertible(part.messages.count)])
-    }
+    /// Unless the batch is abandoned in the meantime.
+    private func pause(_ duration: Duration) { mailbox.pause(duration) }
 
     // MARK: The tables
 
@@ -374,7 +315,7 @@ final class BatchLoader {
             guard trying.rereadings < (error == nil ? Self.mostChanges : 1) else {
                 return .ended(.failed(batch, .database(error ?? .tableKeepsChanging, batch)))
             }
-            if trying.rereadings == 0 { tellRereading(error) }
+            if trying.rereadings == 0 { words.rereading(error) }
             do {
                 tables.replace(known.number, by: try CompiledRoutes.targets(options, on: try connected()))
             } catch let problems as LoadingError {
@@ -427,114 +368,6 @@ final class BatchLoader {
     }
 
     private var isAbandoned: Bool { mailbox.isLoadingGivenUp }
-
-    /// Says once that something is away.
-    ///
-    /// - Parameter waitingSince: since when this batch waits.
-    /// - Returns: the error to stop with, once `outage_timeout` has passed.
-    private func away(
-        _ notice: OutageNotice, _ sqlState: SQLState?, _ waitingSince: inout ContinuousClock.Instant?
-    ) -> LoadingError? {
-        statistics.retried(.away, sqlState?.classCode)
-        mailbox.isAway = true
-        statistics.outage(notice.place, for: name, isOver: false)
-        if awaySince == nil {
-            awaySince = .now
-            statistics.report(
-                notice.incident("the batch is kept and tried again"), to: logger,
-                ["writer": .stringConvertible(index)])
-        }
-        let began = waitingSince ?? .now
-        waitingSince = began
-        if let limit = options.outageTimeout, ContinuousClock.now - began > limit {
-            return LoadingError(
-                .unavailable, "\(notice.what), for longer than an outage may last: \(notice.error)",
-                mend: .database(.outageTooLong))
-        }
-        return nil
-    }
-
-    private func cameBack() {
-        guard let began = awaySince else { return }
-        awaySince = nil
-        mailbox.isAway = false
-        endOutages()
-        logger.notice(
-            "back again",
-            metadata: [
-                "away_seconds": .stringConvertible(Int((ContinuousClock.now - began).inSeconds)),
-                "writer": .stringConvertible(index),
-            ])
-    }
-
-    /// This writer waits for nothing any more: it goes on, or has nothing to do it with.
-    private func endOutages() {
-        statistics.outage(.database, for: name, isOver: true)
-        statistics.outage(.deadLetterTopic, for: name, isOver: true)
-        statistics.end(isBusy)
-    }
-
-    private var name: String { "writer \(index)" }
-    private var isBusy: Incident.Cause { .named("\(name) waits for a busy database") }
-    private var goesInParts: Incident.Cause { .named("\(name) makes transactions smaller") }
-
-    /// Waits, unless the batch is abandoned in the meantime.
-    private func pause(_ duration: Duration) { mailbox.pause(duration) }
-
-    private func tellRereading(_ error: PostgresError?) {
-        statistics.report(
-            Incident(
-                .warning,
-                error == nil
-                    ? "a table has changed; the catalog is read again"
-                    : "the database refuses statements even without rows; the catalog is read again",
-                code: error?.sqlState?.rawValue, error: error.map { "\($0)" },
-                mend: .database(.rereads)),
-            to: logger)
-    }
-
-    private func rowCounts(_ part: Batch.Part, of batch: Batch) -> [Int: Int] {
-        batch.sections.reduce(into: [:]) { counts, section in
-            counts[section.target, default: 0] += section.rows.count { part.messages.contains(Int($0.message)) }
-        }
-    }
-}
-
-extension LoadingError {
-    fileprivate static func tooManyDeadLetters(
-        share: Double, _ batch: Batch, _ targets: [Target], _ options: LoadingOptions
-    ) -> LoadingError {
-        var counts: [String: Int] = [:]
-        for letter in batch.deadLetters {
-            let column = letter.column.map { ".\($0)" } ?? ""
-            counts["\(letter.reason.rawValue) for \(targets[letter.target].name)\(column)", default: 0] += 1
-        }
-        let most = counts.max { $0.value < $1.value }?.key ?? "refused by the server"
-        let limit = Int((options.deadLetters.maxShare * 100).rounded())
-        return LoadingError(
-            .tooManyDeadLetters,
-            "\(Int((share * 100).rounded())) % of the last \(RejectionWindow.length) messages are bad, "
-                + "more than is allowed (\(limit) %); most often: \(most)", mend: .letters(.tooMany))
-    }
-
-    fileprivate static func deadLetterTable(_ error: PostgresError, _ table: TableName) -> LoadingError {
-        LoadingError(
-            .database, "the table \(table) refuses a dead letter: \(error)",
-            mend: .letters(.table(table)))
-    }
-
-    fileprivate static func deadLetterTopic(_ error: KafkaError, _ topic: String) -> LoadingError {
-        LoadingError(
-            .kafka, "a dead letter could not be written to the topic: \(error)",
-            mend: .letters(.topic(topic, error.code)))
-    }
-
-    static func database(_ error: PostgresError, _ batch: Batch) -> LoadingError {
-        let place = batch.partitions.first.map { " at \($0.partition)@\($0.expected)" } ?? ""
-        return LoadingError(
-            .database, "the database refuses the batch\(place): \(error)",
-            mend: .database(.refusedBatch))
-    }
 }
 
 extension PostgresError {

@@ -23,49 +23,6 @@ struct BatchTransaction {
 
     private var partitions: [Batch.PartitionRange] { part?.partitions ?? batch.partitions }
 
-    /// What went in.
-    struct Loaded: Sendable {
-        var rows = 0
-        /// By the routes' positions in the configuration.
-        var rowsOfTargets: [Int: Int] = [:]
-        var deadLetters: [DeadLetter] = []
-        /// Values that the server refused, and that became NULL.
-        var nulledRefusals = 0
-        /// From BEGIN until COMMIT was sent, and COMMIT; nil where only the ledger knows of it.
-        var copying: Duration?
-        var committing: Duration?
-        /// When COMMIT was answered; nil like the others.
-        var committed: ContinuousClock.Instant?
-
-        /// A message counts once, however many tables it was meant for; one that only waits does not count.
-        var badMessages: Int { Set(deadLetters.lazy.filter { !$0.isWaiting }.map(\.message)).count }
-
-        /// Letters that are tried again by themselves.
-        var waiting: Int { deadLetters.count(where: \.isWaiting) }
-
-        /// The same by topic.
-        func waiting(of batch: Batch) -> [String: Int] {
-            var counts: [Int32: Int] = [:]
-            for letter in deadLetters where letter.isWaiting {
-                counts[batch.messages[letter.message].partition, default: 0] += 1
-            }
-            return Dictionary(
-                counts.map { (batch.partitions[Int($0.key)].partition.topic, $0.value) }, uniquingKeysWith: +)
-        }
-
-        /// Takes another part of the same batch in.
-        mutating func add(_ other: Loaded) {
-            func sum(_ left: Duration?, _ right: Duration?) -> Duration? { left.map { $0 + (right ?? .zero) } ?? right }
-            rows += other.rows
-            rowsOfTargets.merge(other.rowsOfTargets, uniquingKeysWith: +)
-            deadLetters += other.deadLetters
-            nulledRefusals += other.nulledRefusals
-            copying = sum(copying, other.copying)
-            committing = sum(committing, other.committing)
-            committed = other.committed ?? committed
-        }
-    }
-
     /// - Parameter care: if set, rows go in chunk by chunk behind savepoints, and those that the server refuses become
     ///   dead letters; without it the first refusal fails the whole transaction.
     func run(care: inout Care?) throws(TransactionFailure) -> Loaded {

@@ -44,8 +44,25 @@ package final class LockWatch {
     }
 
     /// Looks after the fact, where the server waits for locks too shortly to be asked meanwhile.
-    package func look(at tables: [TableName]) {
+    private func look(at tables: [TableName]) {
         ask(.zero) { connection throws(PostgresError) in try LockWait.on(tables, on: connection).first }
+    }
+
+    /// What a lock has to do with an error. A statement that waited for one until `statement_timeout` is not too long; and
+    /// where the server waits for locks too shortly to be asked meanwhile, it is asked now.
+    ///
+    /// - Parameter tables: whose locks the statement may have waited for.
+    func asWait(_ error: PostgresError, tables: @autoclosure () -> [TableName]) -> PostgresError {
+        switch error.sqlState {
+        case .queryCanceled? where isWaiting:
+            var waited = error
+            waited.sqlState = .lockNotAvailable
+            return waited
+        case .lockNotAvailable? where !isWaiting:
+            look(at: tables())
+            return error
+        default: return error
+        }
     }
 
     private func ask(_ silence: Duration, _ question: (Connection) throws(PostgresError) -> LockWait?) {
