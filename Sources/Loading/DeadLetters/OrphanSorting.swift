@@ -33,7 +33,7 @@ extension DeadLetterReplay {
             guard !rows.isEmpty else { continue }
             let asked = rows.filter { batch.sections[Int($0.section)].kind == .rows }
             for row in rows where batch.sections[Int(row.section)].kind != .rows { isUnknown[Int(row.message)] = true }
-            guard var lookup = ParentLookup(target, on: connection) else {
+            guard let lookup = ParentLookup(target, on: connection) else {
                 for row in asked { isUnknown[Int(row.message)] = true }
                 continue
             }

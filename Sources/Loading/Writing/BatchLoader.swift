@@ -137,10 +137,10 @@ final class BatchLoader {
             if trying.isOutcomeUnknown, let ledger {
                 // The connection died with COMMIT on its way. The ledger tells; trying again blindly would not be wrong
                 // either, because the fence would not let it through.
-                switch try known({ () throws(PostgresError) in
+                let outcome = try TransactionFailure.ofNoRow { () throws(PostgresError) in
                     try ledger.outcome(of: part.partitions, on: connection)
-                })
-                {
+                }
+                switch outcome {
                 case .committed:
                     return .loaded(BatchTransaction.Loaded(byLedger: part, of: batch))
                 case .takenOver: return .ended(.fenced(batch))
@@ -347,7 +347,7 @@ final class BatchLoader {
 
     private func connected() throws(TransactionFailure) -> Connection {
         if let connection { return connection }
-        let connection = try known { () throws(PostgresError) in
+        let connection = try TransactionFailure.ofNoRow { () throws(PostgresError) in
             try Connection(options.connectionOptions("writer \(index)")) { [unowned self] in self.isAbandoned }
         }
         locks.watch(connection)
@@ -361,10 +361,6 @@ final class BatchLoader {
         connection?.close()
         connection = nil
         mailbox.use(nil)
-    }
-
-    private func known<Result>(_ body: () throws(PostgresError) -> Result) throws(TransactionFailure) -> Result {
-        do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
     }
 
     private var isAbandoned: Bool { mailbox.isLoadingGivenUp }

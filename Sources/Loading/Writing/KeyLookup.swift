@@ -1,61 +1,60 @@
 import Postgres
 
-/// What is asked of the server about keys by themselves.
+/// Asks the server which keys are in the table already, and copies the other rows straight into it, which costs it about half
+/// of what a stage and ON CONFLICT do.
 ///
-/// Which of them are in the table already: the others can be copied straight into it, which costs the server about half of
-/// what a stage and ON CONFLICT do. The answer is a hint, no lock: another transaction may insert such a key a moment
-/// later, and COPY then fails on it. And, of types that it alone can compare, which of them are the same.
-enum KeyLookup {
+/// The answer is a hint, no lock: another transaction may insert such a key a moment later, and COPY then fails on it.
+struct KeyLookup {
+    private let target: Target
+
+    init(_ target: Target) { self.target = target }
+
     /// Below this many rows the round trips cost more than they save.
     private static let fewestRows = 2000
     /// What is asked for first: where most keys are known, asking for all of them does not pay.
-    static let sampleSize = 64
+    private static let sampleSize = 64
 
     /// Whether rows may bypass ON CONFLICT, and enough of them.
-    static func pays(for group: RowGroup, _ target: Target) -> Bool {
-        target.keyCount > 0 && group.inserting(target).mixed.isEmpty && group.rows.count >= fewestRows
+    func pays(for group: RowGroup) -> Bool {
+        target.keyCount > 0 && group.inserting(target).mixed.isEmpty && group.rows.count >= Self.fewestRows
             && (target.table.kind == .table || target.table.kind == .partitioned)
     }
 
-    /// Sends the rows' keys, each with its position.
-    static func send(
-        _ rows: [RowReference], _ sections: [Batch.Section], _ target: Target, to stream: borrowing CopyInStream
-    ) throws(PostgresError) {
-        var scratch = CopyBuffer(capacity: 160 << 10)
-        if target.format == .binary { BinaryCopy.appendHeader(to: &scratch) }
-        for (position, reference) in rows.enumerated() {
-            scratch.beginRow(fields: target.keyCount + 1, target.format)
-            scratch.append(sections[Int(reference.section)].key(of: Int(reference.row), target.format))
-            scratch.append(integer: Int32(truncatingIfNeeded: position), target.format)
-            scratch.endRow(target.format)
-            if scratch.count > 128 << 10 {
-                try stream.send(scratch.bytes)
-                scratch.removeAll()
-            }
+    /// Loads the rows whose keys are new.
+    ///
+    /// - Returns: the rows that are left.
+    func load(
+        _ group: RowGroup, _ source: RowSource, _ keys: KeyTable, over connection: RowConnection
+    ) throws(Refusal) -> [RowReference] {
+        guard let found = try found(group.rows, source, keys, over: connection), found.contains(false) else {
+            return group.rows
         }
-        if target.format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
-        if scratch.count > 0 { try stream.send(scratch.bytes) }
+        try connection.run("SAVEPOINT loader_new")
+        var new = group.inserting(target)
+        new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
+        do throws(Refusal) {
+            try StraightCopy(target).load(new, source, over: connection)
+        } catch {
+            // Somebody else was faster with a key, or COPY is not for this table: row-level security refuses it.
+            let isSettledByConflict = [.uniqueViolation, .featureNotSupported].contains(error.error.sqlState)
+            guard isSettledByConflict, connection.isOpen else { throw error }
+            try connection.run("ROLLBACK TO SAVEPOINT loader_new; RELEASE SAVEPOINT loader_new")
+            return group.rows
+        }
+        try connection.run("RELEASE SAVEPOINT loader_new")
+        return zip(group.rows, found).filter { $1 }.map(\.0)
     }
 
-    /// Puts together what the server found to be the same.
-    ///
-    /// - Parameter answers: positions as `3 17`, which may have some in common.
-    static func classes(_ answers: [String], count: Int) -> [[Int]] {
-        var first = Array(0..<count)
-        func root(_ position: Int) -> Int {
-            var position = position
-            while first[position] != position { position = first[position] }
-            return position
+    /// - Returns: for each row whether its key was found; nil where that is likely for most.
+    private func found(
+        _ rows: [RowReference], _ source: RowSource, _ keys: KeyTable, over connection: RowConnection
+    ) throws(Refusal) -> [Bool]? {
+        var sample: [RowReference] = []
+        for position in stride(from: 0, to: rows.count, by: max(1, rows.count / Self.sampleSize)) {
+            sample.append(rows[position])
         }
-        var members: Set<Int> = []
-        for answer in answers {
-            let positions = answer.split(separator: " ").compactMap { Int($0) }.filter { first.indices.contains($0) }
-            guard let least = positions.map(root).min() else { continue }
-            for position in positions {
-                first[root(position)] = least
-                members.insert(position)
-            }
-        }
-        return Dictionary(grouping: members, by: root).values.filter { $0.count > 1 }
+        let known = try keys.found(sample, source.sections, over: connection).count { $0 }
+        guard known < sample.count / 2 else { return nil }
+        return try keys.found(rows, source.sections, over: connection)
     }
 }

@@ -7,8 +7,7 @@ import Postgres
 struct ParentLookup {
     let connection: Connection
     let target: Target
-    private let name: String
-    private var isMade = false
+    private let table: ScratchTable
     /// The foreign keys that can be looked at: the route gives their columns, and the role may read where they lead.
     private let keys: [(key: ForeignKey, columns: [Int])]
     /// The columns that are sent.
@@ -30,22 +29,19 @@ struct ParentLookup {
         columns = Set(keys.flatMap(\.columns)).sorted()
         self.connection = connection
         self.target = target
-        name = quoteIdentifier("loader_parents_\(target.index)")
+        table = ScratchTable("parents", of: target)
     }
 
     /// Finds the rows that refer to nothing.
     ///
     /// - Parameter rows: of the target, none of them a deletion.
     /// - Returns: their positions among `rows`, each with the foreign key that nothing is there for.
-    mutating func orphans(
+    func orphans(
         among rows: [RowReference], _ sections: [Batch.Section]
     ) throws(PostgresError) -> [Int: ForeignKey] {
         guard !rows.isEmpty else { return [:] }
-        try connection.execute(isMade ? "TRUNCATE pg_temp.\(name)" : create)
-        isMade = true
-        _ = try connection.copyIn(
-            "COPY pg_temp.\(name) FROM STDIN\(target.format == .binary ? " WITH (FORMAT binary)" : "")"
-        ) {
+        try table.clear(create, on: connection)
+        _ = try connection.copyIn("COPY \(table.name) FROM STDIN\(target.copyOptions)") {
             (stream: borrowing CopyInStream) throws(PostgresError) in
             try send(rows, sections, to: stream)
         }
@@ -63,7 +59,8 @@ struct ParentLookup {
         let list = columns.map { column in
             "\(quoteIdentifier(target.columns[column].name)) \(target.columns[column].type.withoutDomain.formatted)"
         }
-        return "CREATE TEMP TABLE \(name) (\(list.joined(separator: ", ")), \(Self.ordinal) int4) ON COMMIT DROP"
+        return
+            "CREATE TEMP TABLE \(table.newName) (\(list.joined(separator: ", ")), \(Self.ordinal) int4) ON COMMIT DROP"
     }
 
     /// The positions of those whose columns are all there and find nothing. Its own row may be what a row refers to.
@@ -75,7 +72,7 @@ struct ParentLookup {
                 "\(table).\(quoteIdentifier(pair.parent)) \(pair.equality) \(name)"
             }.joined(separator: " AND ")
         }
-        return "SELECT s.\(Self.ordinal) FROM pg_temp.\(name) AS s WHERE \(isGiven) "
+        return "SELECT s.\(Self.ordinal) FROM \(table.name) AS s WHERE \(isGiven) "
             + "AND NOT EXISTS (SELECT FROM \(key.parent.quoted) AS p WHERE \(matches("p")))"
     }
 
@@ -83,13 +80,10 @@ struct ParentLookup {
         _ rows: [RowReference], _ sections: [Batch.Section], to stream: borrowing CopyInStream
     ) throws(PostgresError) {
         let format = target.format
-        var scratch = CopyBuffer(capacity: 160 << 10)
-        if format == .binary { BinaryCopy.appendHeader(to: &scratch) }
-        for (position, reference) in rows.enumerated() {
-            let section = sections[Int(reference.section)]
-            let row = section.rows[Int(reference.row)]
+        try stream.send(rows: rows.count, fields: columns.count + 1, format) { position, scratch in
+            let section = sections[Int(rows[position].section)]
+            let row = section.rows[Int(rows[position].row)]
             var fields = RowFields(row, of: section, format)
-            scratch.beginRow(fields: columns.count + 1, format)
             var sent = 0
             for (column, description) in target.columns.enumerated() where sent < columns.count {
                 let isLeftOut = description.omissionBit.map { section.omissions.contains(row.omission, $0) } ?? false
@@ -99,13 +93,6 @@ struct ParentLookup {
                 sent += 1
             }
             scratch.append(integer: Int32(truncatingIfNeeded: position), format)
-            scratch.endRow(format)
-            if scratch.count > 128 << 10 {
-                try stream.send(scratch.bytes)
-                scratch.removeAll()
-            }
         }
-        if format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
-        if scratch.count > 0 { try stream.send(scratch.bytes) }
     }
 }

@@ -27,3 +27,13 @@ extension TransactionFailure {
             ? .refused(refusal.error) : .postgres(refusal.error, commitSent: false)
     }
 }
+
+extension TransactionFailure {
+    /// Does what carries no rows, so that none is to be blamed where it fails.
+    @discardableResult
+    static func ofNoRow<Result>(
+        _ body: () throws(PostgresError) -> Result
+    ) throws(TransactionFailure) -> Result {
+        do throws(PostgresError) { return try body() } catch { throw .postgres(error, commitSent: false) }
+    }
+}

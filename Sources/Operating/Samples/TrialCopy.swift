@@ -69,7 +69,7 @@ struct TrialCopy {
     private func copy(_ group: RowGroup, of batch: Batch, _ result: inout Result) throws(PostgresError) {
         let rows = group.rows
         let source = RowSource(target, batch.sections, nil)
-        let statement = TargetStatements(target, table: Self.stage).copy(group)
+        let statement = StraightCopy(target, into: Self.stage).statement(group)
         func send(_ range: Range<Int>) throws(PostgresError) {
             guard !range.isEmpty else { return }
             var part = group

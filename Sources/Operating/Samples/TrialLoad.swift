@@ -92,7 +92,7 @@ struct TrialLoad {
         var search = RefusalSearch(count: rows.count)
         while !search.isDone, result.refused.count < Self.mostRefusals {
             let part = search.part(upTo: Self.chunk)
-            try loading.prepareStages(selection, part)
+            try loading.prepare(selection)
             try connection.execute("SAVEPOINT loader_trial")
             do throws(Refusal) {
                 try loading.load(selection, part, isLast: false)

@@ -254,7 +254,7 @@ struct RowSelectionTests {
 
     @Test("what the server takes for one key may come in pieces")
     func classes() {
-        let found = KeyLookup.classes(["1 2", "4 3", "2 5", ""], count: 7).map { $0.sorted() }
+        let found = KeyTable.classes(["1 2", "4 3", "2 5", ""], count: 7).map { $0.sorted() }
         #expect(Set(found) == [[1, 2, 5], [3, 4]])
     }
 

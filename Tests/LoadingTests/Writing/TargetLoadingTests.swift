@@ -4,8 +4,8 @@ import Testing
 
 @testable import Loading
 
-@Suite("Target statements")
-struct TargetStatementsTests {
+@Suite("Ways into a table")
+struct TargetLoadingTests {
     private func target(_ mode: Route.Mode, _ columns: [Table.Column], key: [String] = []) throws -> Target {
         try Target.made(.made(mode: mode), .made(columns, key: key))
     }
@@ -14,46 +14,46 @@ struct TargetStatementsTests {
 
     private func merge(_ mode: Route.Mode, _ columns: [Table.Column], key: [String] = []) throws -> String {
         let target = try target(mode, columns, key: key)
-        return TargetStatements(target).merge(full(target))
+        return StageMerge(target).merge(full(target))
     }
 
     @Test("insert copies straight into the table, in its format")
     func insert() throws {
         let binary = try target(.insert, [.made("id", .int8), .made(#"a"b"#)])
         #expect(
-            TargetStatements(binary).copy(full(binary))
+            StraightCopy(binary).statement(full(binary))
                 == #"COPY "public"."orders" ("id", "a""b") FROM STDIN WITH (FORMAT binary)"#)
         let text = try target(.insert, [.made("id", .int8), .made("ip", .inet)])
-        #expect(TargetStatements(text).copy(full(text)) == #"COPY "public"."orders" ("id", "ip") FROM STDIN"#)
+        #expect(StraightCopy(text).statement(full(text)) == #"COPY "public"."orders" ("id", "ip") FROM STDIN"#)
     }
 
     @Test("the stage is temporary, of the transaction only, and has the target's columns")
     func stage() throws {
         let target = try target(.upsert, [.made("id", .int8), .made("a")], key: ["id"])
-        let upsert = TargetStatements(target)
+        let stage = StageMerge(target)
         #expect(
-            upsert.createStage
+            stage.create
                 == #"CREATE TEMP TABLE "loader_stage_0" ON COMMIT DROP AS SELECT "id", "a" FROM "public"."orders" WITH NO DATA"#
         )
         #expect(
-            upsert.copyStage(full(target))
+            stage.copy(full(target))
                 == #"COPY pg_temp."loader_stage_0" ("id", "a") FROM STDIN WITH (FORMAT binary)"#
         )
-        #expect(upsert.emptyStage == #"TRUNCATE pg_temp."loader_stage_0""#)
+        #expect(stage.empty == #"TRUNCATE pg_temp."loader_stage_0""#)
     }
 
     @Test("a domain may refuse nulls, so the stage has its base type for a column that may be left out")
     func domain() throws {
         let domain = PostgresType(oid: 90_001, name: "sku", formatted: "sku", shape: .domain(over: .text))
         let target = try target(.upsert, [.made("id", domain), .made("a", domain, default: "'x'")], key: ["id"])
-        #expect(TargetStatements(target).createStage.contains(#"SELECT "id", "a"::text AS "a", 0::bigint AS"#))
+        #expect(StageMerge(target).create.contains(#"SELECT "id", "a"::text AS "a", 0::bigint AS"#))
     }
 
     @Test("to insert takes no right to read: the stage of mode insert is not made from the table")
     func stageOfInsert() throws {
         let target = try target(.insert, [.made("id", .int8), .made("a", default: "'x'")])
         #expect(
-            TargetStatements(target).createStage
+            StageMerge(target).create
                 == #"CREATE TEMP TABLE "loader_stage_0" ("id" bigint, "a" text, "loader nulls 0" bigint) ON COMMIT DROP"#
         )
     }
@@ -77,10 +77,10 @@ struct TargetStatementsTests {
         let target = try target(
             .upsert, [.made("id", .int8), .made("a", default: "'x'"), .made("b", default: "'y'")], key: ["id"])
         let group = RowGroup(rows: [], columns: [0, 2])
-        let statements = TargetStatements(target)
-        #expect(!statements.copyStage(group).contains(#""a""#))
-        #expect(!statements.merge(group).contains(#""a""#))
-        #expect(statements.merge(group).hasSuffix(#"ON CONFLICT ("id") DO UPDATE SET "b" = EXCLUDED."b""#))
+        let stage = StageMerge(target)
+        #expect(!stage.copy(group).contains(#""a""#))
+        #expect(!stage.merge(group).contains(#""a""#))
+        #expect(stage.merge(group).hasSuffix(#"ON CONFLICT ("id") DO UPDATE SET "b" = EXCLUDED."b""#))
     }
 
     @Test("an identity that is always generated is inserted as it is given, and never updated")
@@ -102,12 +102,12 @@ struct TargetStatementsTests {
                         name: "i", columns: ["nr", "id"], isPrimary: false,
                         comparisons: [.init(), .init(collation: "public.ci", isDeterministic: false)])
                 ]))
-        let statements = TargetStatements(target)
+        let keys = KeyTable(target)
         #expect(
-            statements.deleteKeys
+            keys.deleteKeys
                 == #"DELETE FROM "public"."orders" AS t USING pg_temp."loader_keys_0" AS s WHERE t."id" COLLATE public.ci = s."id" AND t."nr" = s."nr""#
         )
-        #expect(statements.sameKeys.hasSuffix(#"GROUP BY "id" COLLATE public.ci, "nr" HAVING count(*) > 1"#))
+        #expect(keys.sameKeys.hasSuffix(#"GROUP BY "id" COLLATE public.ci, "nr" HAVING count(*) > 1"#))
     }
 
     // MARK: Groups
@@ -150,9 +150,9 @@ struct TargetStatementsTests {
         ]
         #expect(groups(values, target) == ["id,a,b/a,b/a,b: 0 1 2 3 4"])
         let group = RowGroup(rows: [], columns: [0, 1, 2], mixed: [1, 2], nullable: [2])
-        let statements = TargetStatements(target)
-        #expect(statements.copyStage(group).contains(#"("id", "a", "b", "loader nulls 0") FROM"#))
-        let merge = statements.merge(group)
+        let stage = StageMerge(target)
+        #expect(stage.copy(group).contains(#"("id", "a", "b", "loader nulls 0") FROM"#))
+        let merge = stage.merge(group)
         #expect(merge.contains(#"coalesce(s."a", ('x')::text)"#))
         #expect(
             merge.contains(
@@ -225,7 +225,7 @@ struct TargetStatementsTests {
         let many = (0..<1600).map { Table.Column.made("c\($0)", default: $0 > 0 ? "'x'" : nil) }
         let target = try target(.insert, many)
         #expect(target.nullWords == 0)
-        #expect(!TargetStatements(target).createStage.contains("loader nulls"))
+        #expect(!StageMerge(target).create.contains("loader nulls"))
         let values = (1...5).map { #"{"c0": "a", "c\#($0)": null}"# }
         #expect(groups(values, target).count == 5)
         #expect(groups(values.map { $0.replacing("null", with: "1") }, target).count == 1)

@@ -1,0 +1,21 @@
+import Postgres
+
+extension DeadLetter {
+    /// Of a row that the server refuses.
+    init(refused error: PostgresError, _ row: RowReference, _ target: Target) {
+        self.init(
+            message: Int(row.message), target: target.index, reason: target.wait.includes(error) ? .waiting : .refused,
+            column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
+            explanation: "\(target.name): \(error)",
+            serverMessage: "\(target.name): \(error.codeAndPlace): \(error.everything)", sqlState: error.sqlState)
+    }
+
+    /// Of a row that ends the connection whenever it is sent.
+    init(losing error: PostgresError, _ row: RowReference, _ target: Target) {
+        let words =
+            "\(target.name): the connection ends whenever this message's rows are sent: see the server's log for a crash"
+        self.init(
+            message: Int(row.message), target: target.index, reason: .refused, column: nil, explanation: words,
+            serverMessage: "\(words); the client says: \(error.message)", sqlState: nil)
+    }
+}

@@ -1,0 +1,119 @@
+import Postgres
+
+/// The keys of rows by themselves, in a table of the transaction: what the server is asked about them, and what is deleted by
+/// them.
+struct KeyTable {
+    private let target: Target
+    private let table: ScratchTable
+
+    private static let ordinal = quoteIdentifier("loader ordinal")
+
+    init(_ target: Target) {
+        self.target = target
+        table = ScratchTable("keys", of: target)
+    }
+
+    /// Makes the table where it is not there yet.
+    func make(on connection: Connection) throws(PostgresError) { try table.make(create, on: connection) }
+
+    /// Asks which of the rows' keys the target's table has.
+    ///
+    /// - Returns: for each row whether its key was found.
+    func found(
+        _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    ) throws(Refusal) -> [Bool] {
+        try fill(rows, sections, over: connection)
+        var found = [Bool](repeating: false, count: rows.count)
+        let known = try connection.query(foundKeys)
+        for row in 0..<known.rowCount {
+            if let position = known.int(row, 0), found.indices.contains(Int(position)) { found[Int(position)] = true }
+        }
+        return found
+    }
+
+    /// Asks which of the rows have the same key, of types that the server alone can compare.
+    ///
+    /// - Returns: the positions of those that do, together.
+    func same(
+        _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    ) throws(Refusal) -> [[Int]] {
+        try fill(rows, sections, over: connection)
+        let answer = try connection.query(sameKeys)
+        return Self.classes((0..<answer.rowCount).map { answer.string($0, 0) ?? "" }, count: rows.count)
+    }
+
+    /// Deletes what the target's table has of these keys.
+    func delete(
+        _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    ) throws(Refusal) {
+        try fill(rows, sections, over: connection)
+        try connection.run(deleteKeys)
+    }
+
+    /// Fills the table with the rows' keys, each with its position.
+    private func fill(
+        _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    ) throws(Refusal) {
+        try connection.clear(table, create)
+        try connection.copy("COPY \(table.name) FROM STDIN\(target.copyOptions)", naming: rows, takesAll: true) {
+            (stream: borrowing CopyInStream) throws(PostgresError) in
+            try stream.send(rows: rows.count, fields: target.keyCount + 1, target.format) { position, scratch in
+                let reference = rows[position]
+                scratch.append(sections[Int(reference.section)].key(of: Int(reference.row), target.format))
+                scratch.append(integer: Int32(truncatingIfNeeded: position), target.format)
+            }
+        }
+    }
+
+    /// Puts together what the server found to be the same.
+    ///
+    /// - Parameter answers: positions as `3 17`, which may have some in common.
+    static func classes(_ answers: [String], count: Int) -> [[Int]] {
+        var first = Array(0..<count)
+        func root(_ position: Int) -> Int {
+            var position = position
+            while first[position] != position { position = first[position] }
+            return position
+        }
+        var members: Set<Int> = []
+        for answer in answers {
+            let positions = answer.split(separator: " ").compactMap { Int($0) }.filter { first.indices.contains($0) }
+            guard let least = positions.map(root).min() else { continue }
+            for position in positions {
+                first[root(position)] = least
+                members.insert(position)
+            }
+        }
+        return Dictionary(grouping: members, by: root).values.filter { $0.count > 1 }
+    }
+
+    // MARK: Statements
+
+    private var create: String {
+        "CREATE TEMP TABLE \(table.newName) ON COMMIT DROP AS SELECT \(target.keyNames), 0::int4 AS \(Self.ordinal) "
+            + "FROM \(target.name.quoted) WITH NO DATA"
+    }
+
+    /// The places of the keys that the table has. A subquery, because it goes by the index whatever the planner thinks of
+    /// a table without statistics; LIMIT, because a table that inherits may have a key twice.
+    private var foundKeys: String {
+        "SELECT s.\(Self.ordinal) FROM \(table.name) AS s "
+            + "WHERE (SELECT true FROM \(target.name.quoted) AS t WHERE \(target.hasSameKey("t", "s")) LIMIT 1)"
+    }
+
+    /// The places of keys that are the same, as `3 17`, a row for those of one key.
+    var sameKeys: String {
+        if target.keyComparisons.contains(where: { $0.equality != nil }) {
+            return "SELECT concat_ws(' ', a.\(Self.ordinal), b.\(Self.ordinal)) FROM \(table.name) AS a, "
+                + "\(table.name) AS b WHERE \(target.hasSameKey("a", "b")) AND a.\(Self.ordinal) < b.\(Self.ordinal)"
+        }
+        let key = zip(target.keyColumns, target.keyComparisons).map { column, comparison in
+            quoteIdentifier(column.name) + (comparison.collation.map { " COLLATE \($0)" } ?? "")
+        }.joined(separator: ", ")
+        return "SELECT string_agg(\(Self.ordinal)::text, ' ') FROM \(table.name) GROUP BY \(key) HAVING count(*) > 1"
+    }
+
+    var deleteKeys: String {
+        "DELETE FROM \(target.name.quoted) AS t USING \(table.name) AS s WHERE \(target.hasSameKey("t", "s"))"
+    }
+}
