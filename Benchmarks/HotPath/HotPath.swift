@@ -91,7 +91,7 @@ enum HotPath {
         try workload.bytes.withUnsafeBytes { bytes in
             var next = 0
             while next < workload.messages.count {
-                let range = batch.range(of: partition, expected: Int64(next))
+                let range = batch.addRange(of: partition, expected: Int64(next))
                 let start = next
                 while next < workload.messages.count, next - start < batchRows, batch.byteCount < 32 << 20 {
                     let message = workload.messages[next]

@@ -205,11 +205,11 @@ struct LedgerStartTests {
             let read = try await onThread {
                 let consumer = try Consumer(properties: options.consumerProperties, queues: 1, wakeup: Wakeup())
                 defer { consumer.close() }
-                return try StartReader(
+                return try StartSettling(
                     ledger: Ledger(group: options.group), options: options, consumer: consumer, targets: [],
                     logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                     isStopping: { false }
-                ).read([given]).offsets
+                ).settle([given]).offsets
             }
             #expect(read == [given: 2])
             #expect(try (0..<3).map { try scenario.position($0) } == [2, 2, 2])

@@ -75,7 +75,7 @@ extension Batch {
         let batch = Batch()
         let builder = RowBuilder(
             plan: MessagePlan(targets: Array(targets.indices), of: targets), targets: targets)
-        let range = batch.range(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+        let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
         for (offset, message) in messages.enumerated() {
             let start = batch.arena.count
             func append(_ text: String?) -> Int32 {

@@ -175,7 +175,7 @@ package final class Batch: @unchecked Sendable {
     /// Adds a partition, where nobody else keeps account of them.
     ///
     /// - Returns: its place.
-    package func range(of partition: TopicPartition, expected: Int64) -> Int32 {
+    package func addRange(of partition: TopicPartition, expected: Int64) -> Int32 {
         partitions.append(PartitionRange(partition: partition, expected: expected, next: expected))
         return Int32(partitions.count - 1)
     }

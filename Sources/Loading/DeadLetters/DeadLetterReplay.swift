@@ -313,7 +313,7 @@ package final class ReplayStep {
         var ranges: [TopicPartition: Int32] = [:]
         func range(_ message: KeptMessage) -> Int32 {
             if let known = ranges[message.partition] { return known }
-            let range = batch.range(of: message.partition, expected: message.offset)
+            let range = batch.addRange(of: message.partition, expected: message.offset)
             ranges[message.partition] = range
             return range
         }

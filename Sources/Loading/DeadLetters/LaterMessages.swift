@@ -107,7 +107,7 @@ final class LaterMessages {
     private func keys(of message: KeptMessage, routes: [Int]) -> [Key] {
         guard !routes.isEmpty else { return [] }
         scratch.removeAll(keepingAtMost: 1 << 20)
-        let range = scratch.range(of: message.partition, expected: message.offset)
+        let range = scratch.addRange(of: message.partition, expected: message.offset)
         builders.builder(routes).add(message, range: range, to: scratch)
         var keys: [Key] = []
         for section in scratch.sections where targets[section.target].mode == .upsert {

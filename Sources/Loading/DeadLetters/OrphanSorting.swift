@@ -18,7 +18,7 @@ extension DeadLetterReplay {
         var ranges: [TopicPartition: Int32] = [:]
         for entry in entries {
             let partition = entry.message.partition
-            let range = ranges[partition] ?? batch.range(of: partition, expected: entry.message.offset)
+            let range = ranges[partition] ?? batch.addRange(of: partition, expected: entry.message.offset)
             ranges[partition] = range
             builders.builder(entry.routes).add(entry.message, range: range, to: batch)
         }

@@ -13,8 +13,10 @@ struct GroupOffsets {
 
     init(metadata: String) { self.metadata = metadata }
 
-    /// What to commit of these partitions: of those whose position the group has not been told, or of all.
-    mutating func take(
+    /// Notes that the group is told these partitions' positions: those that it does not know, or all.
+    ///
+    /// - Returns: what to commit for that.
+    mutating func report(
         _ places: some Sequence<TopicPartition>, of partitions: inout Assignment, all: Bool = false
     ) -> [CommittedOffset] {
         var offsets: [CommittedOffset] = []
@@ -29,12 +31,12 @@ struct GroupOffsets {
     }
 
     /// The same of all partitions, when it is time to tell the group again.
-    mutating func takeDue(
+    mutating func reportDue(
         of partitions: inout Assignment, at now: ContinuousClock.Instant
     ) -> [CommittedOffset] {
         guard let due, due <= now else { return [] }
         self.due = nil
-        return take(partitions.map(\.partition), of: &partitions)
+        return report(partitions.map(\.partition), of: &partitions)
     }
 
     /// The group has taken a commit.

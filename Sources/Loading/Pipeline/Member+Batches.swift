@@ -48,7 +48,7 @@ extension Member {
             for range in ranges where partitions.place(of: range.partition) != nil {
                 if let last = range.last { topicWatch?.loaded(range.partition, last) }
             }
-            commit(groupOffsets.take(ranges.map(\.partition), of: &partitions))
+            commit(groupOffsets.report(ranges.map(\.partition), of: &partitions))
         case .fenced(let ranges, let messages):
             lanes[lane].takeBack()
             act(.tell(.fenced(ranges, messages: messages)))

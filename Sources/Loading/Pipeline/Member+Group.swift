@@ -49,7 +49,7 @@ extension Member {
 
     /// Tells the group where all partitions stand, and waits for its answer.
     mutating func commitAll() {
-        let offsets = groupOffsets.take(partitions.map(\.partition), of: &partitions, all: true)
+        let offsets = groupOffsets.report(partitions.map(\.partition), of: &partitions, all: true)
         guard !offsets.isEmpty else { return }
         act(.commitAndWait(offsets, brokersAwaySince == nil ? .seconds(5) : .seconds(1)))
     }

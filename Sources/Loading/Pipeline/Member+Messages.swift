@@ -67,7 +67,7 @@ extension Member {
     mutating func compared(_ partition: TopicPartition, isSame: Bool, _ now: ContinuousClock.Instant) {
         guard !isSame, let index = partitions.place(of: partition) else { return }
         let loaded = partitions[index].loaded
-        strangers[partition] = StartReader.Stranger(position: loaded, from: loaded)
+        strangers[partition] = StartSettling.Stranger(position: loaded, from: loaded)
         topicWatch?.suspect(partition.topic)
         // What comes behind it is not the next message, and must not be taken for it.
         beginAgain(index, now)

@@ -46,7 +46,7 @@ extension Member {
         for partition in topicWatch.others.keys {
             guard let index = partitions.place(of: partition), strangers[partition] == nil else { continue }
             let position = partitions[index].loaded
-            strangers[partition] = StartReader.Stranger(
+            strangers[partition] = StartSettling.Stranger(
                 position: position, from: topicWatch.mixed(partition) ?? position)
         }
     }
@@ -102,7 +102,7 @@ extension Member {
             act(.lookForOrphans(partitions.map(\.partition)))
             act(.tell(.loading(partitions: partitions.count, lag: partitions.lag)))
             // After a crash between the two commits the group is behind, and a partition where nothing happens stays so.
-            commit(groupOffsets.take(begun, of: &partitions))
+            commit(groupOffsets.report(begun, of: &partitions))
             act(.publish)
             searchSucceeded(now)
         case .again(let places):

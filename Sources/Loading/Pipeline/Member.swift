@@ -46,7 +46,7 @@ struct Member {
     // Positions
     var search = PositionSearch()
     /// Positions that were found to be another log's.
-    var strangers: [TopicPartition: StartReader.Stranger] = [:]
+    var strangers: [TopicPartition: StartSettling.Stranger] = [:]
     /// Whether the topics are still those that were loaded; nil: nobody could tell.
     var topicWatch: TopicWatch?
     /// Messages are being read again for that.
@@ -129,7 +129,7 @@ struct Member {
         watchForStalls(now)
         watchTopics(now)
         fetchAgain(now)
-        commit(groupOffsets.takeDue(of: &partitions, at: now))
+        commit(groupOffsets.reportDue(of: &partitions, at: now))
         for lane in lanes.indices where isDue(lane, now) { handOver(lane, now) }
     }
 

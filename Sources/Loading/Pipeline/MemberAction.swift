@@ -37,7 +37,7 @@ extension Member {
         var partitions: [TopicPartition]
         /// The group begins with its subscriptions now.
         var isBeginning: Bool
-        var strangers: [TopicPartition: StartReader.Stranger]
+        var strangers: [TopicPartition: StartSettling.Stranger]
         var reached: [TopicPartition: Int64]
     }
 

@@ -27,7 +27,7 @@ struct PositionFinder {
 
     func find(_ wanted: Member.Wanted, with consumer: Consumer) -> Member.Event {
         do {
-            let places = try read(wanted, consumer)
+            let places = try settle(wanted, consumer)
             locks.end()
             return .found(places)
         } catch {
@@ -37,25 +37,25 @@ struct PositionFinder {
         }
     }
 
-    private func read(_ wanted: Member.Wanted, _ consumer: Consumer) throws -> Member.Places {
+    private func settle(_ wanted: Member.Wanted, _ consumer: Consumer) throws -> Member.Places {
         guard let ledger else {
-            let (starts, watermarks) = try StartReader.withoutLedger(
+            let (starts, watermarks) = try StartSettling.withoutLedger(
                 wanted.partitions, options: options, consumer: consumer)
             return places(wanted, starts, watermarks)
         }
-        let reader = StartReader(
+        let starts = StartSettling(
             ledger: ledger, options: options, consumer: consumer, targets: tables.current.targets, logger: logger,
             subscriptions: options.routes.flatMap(\.topics), isBeginning: wanted.isBeginning,
             strangers: wanted.strangers, reached: wanted.reached, locks: locks,
             isStopping: { [stop] in stop.isRequested })
-        let read = try reader.read(wanted.partitions)
-        if read.resets > 0 { statistics.update { $0.positionResets += read.resets } }
-        var found = places(wanted, read.offsets, read.watermarks)
-        found.mark = read.mark.metadata
+        let settled = try starts.settle(wanted.partitions)
+        if settled.resets > 0 { statistics.update { $0.positionResets += settled.resets } }
+        var found = places(wanted, settled.offsets, settled.watermarks)
+        found.mark = settled.mark.metadata
         for index in found.places.indices {
-            found.places[index].last = read.last[found.places[index].partition]
-            found.places[index].proven = read.proven[found.places[index].partition]
-            found.places[index].detour = read.detours[found.places[index].partition]
+            found.places[index].last = settled.last[found.places[index].partition]
+            found.places[index].proven = settled.proven[found.places[index].partition]
+            found.places[index].detour = settled.detours[found.places[index].partition]
         }
         return found
     }
@@ -75,7 +75,7 @@ struct PositionFinder {
     static func obstacle(_ error: any Error, isToldLock: Bool = false) -> Member.Obstacle {
         switch error {
         case let error as LoadingError: return .failure(error)
-        case is StartReader.Stopped: return .stopped
+        case is StartSettling.Stopped: return .stopped
         case let error as PostgresError where FailureClass(error) == .setup: return .failure(.ledger(error))
         case let error as PostgresError:
             return .passing(

@@ -217,7 +217,7 @@ final class BatchLoader {
             losses: trying.losses, isReduced: size.limit != nil)
         let remedy = evidence.remedy(error)
         if remedy != .wait, remedy != .rereadCatalog { statistics.retried(likely, error.sqlState?.classCode) }
-        if let connection { HungWriters(options).end(asAsks: error, on: connection) }
+        if let connection { HungWriters(options).end(after: error, on: connection) }
         switch remedy {
         case .again(let pauses):
             if pauses { pause(trying.backoff.next()) }

@@ -14,7 +14,7 @@ struct HungWriters {
     ///
     /// Only those whose COPY has waited for its client beyond statement_timeout: the server has given them up already, and
     /// only cannot say so. The ledger decides what becomes of their batches, as after any lost connection.
-    func end(asAsks error: PostgresError, on connection: Connection) {
+    func end(after error: PostgresError, on connection: Connection) {
         guard [.lockNotAvailable, .queryCanceled].contains(error.sqlState), connection.isOpen else { return }
         // By the server's own idea of our name, without the role: it cuts long ones.
         _ = try? connection.query(

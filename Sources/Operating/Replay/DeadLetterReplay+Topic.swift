@@ -84,7 +84,7 @@ extension DeadLetterReplay {
             do {
                 try pass(topic, options, member)
                 return outcome
-            } catch is StartReader.Overtaken where attempt < 100 {
+            } catch is StartSettling.Overtaken where attempt < 100 {
             } catch is Overtaken where attempt < 100 {
                 logger.notice("another replay reads the same topic; going on behind it")
             }
@@ -103,10 +103,10 @@ extension DeadLetterReplay {
         options.autoOffsetReset = .earliest
         // What retention has taken from the topic cannot be replayed by anybody.
         options.onLostOffsets = .earliest
-        let start = try StartReader(
+        let start = try StartSettling(
             ledger: Ledger(group: options.group), options: options, consumer: member, targets: builders.targets,
             logger: logger, isStopping: { false }
-        ).read((0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) })
+        ).settle((0..<Int32(count)).map { TopicPartition(topic: topic, partition: $0) })
 
         var seen: Set<TopicLetter.Identity> = []
         var past: [PartitionReader.Stretch] = []

@@ -47,7 +47,7 @@ public struct RouteTrial {
             do throws(KafkaError) {
                 try sampler.read(survey.plans(of: topic, count: count)) { message in
                     let place = TopicPartition(topic: topic, partition: message.partition)
-                    let range = ranges[message.partition] ?? batch.range(of: place, expected: message.offset)
+                    let range = ranges[message.partition] ?? batch.addRange(of: place, expected: message.offset)
                     ranges[message.partition] = range
                     builder.add(message, range: range, to: batch)
                     if let time = message.timestamp { newest = max(newest ?? time, time) }

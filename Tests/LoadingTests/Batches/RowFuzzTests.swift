@@ -59,7 +59,7 @@ import Testing
         /// - Returns: what is wrong with what became of a message; nil if nothing is.
         mutating func difference(_ message: [UInt8]) -> String? {
             defer { batch.removeAll(keepingAtMost: 1 << 20) }
-            let range = batch.range(of: TopicPartition(topic: "t", partition: 0), expected: 0)
+            let range = batch.addRange(of: TopicPartition(topic: "t", partition: 0), expected: 0)
             let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
             let place = message.withUnsafeBytes { batch.append(value: $0, key: noKey, offset: 0, range: range) }
             builder.build(place, in: batch)

@@ -217,7 +217,7 @@ struct RowValueTests {
         let target = try Target.made(.made(), .made([.made("id", .int4)]))
         let batch = Batch()
         let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
-        let range = batch.range(of: .init(topic: "t", partition: 0), expected: 0)
+        let range = batch.addRange(of: .init(topic: "t", partition: 0), expected: 0)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
         let place = value.withUnsafeBytes { batch.append(value: $0, key: noKey, offset: 0, range: range) }
         builder.build(place, in: batch)

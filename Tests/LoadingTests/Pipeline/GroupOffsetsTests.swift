@@ -23,36 +23,36 @@ struct GroupOffsetsTests {
     func once() {
         var partitions = assignment()
         var offsets = GroupOffsets(metadata: "mark")
-        let first = offsets.take(places, of: &partitions)
+        let first = offsets.report(places, of: &partitions)
         #expect(first == places.map { CommittedOffset(partition: $0, offset: 10, metadata: "mark") })
-        #expect(offsets.take(places, of: &partitions).isEmpty)
+        #expect(offsets.report(places, of: &partitions).isEmpty)
         partitions[1].loaded = 15
-        #expect(offsets.take(places, of: &partitions).map(\.offset) == [15])
-        #expect(offsets.take(places, of: &partitions, all: true).map(\.offset) == [10, 15, 10])
+        #expect(offsets.report(places, of: &partitions).map(\.offset) == [15])
+        #expect(offsets.report(places, of: &partitions, all: true).map(\.offset) == [10, 15, 10])
     }
 
     @Test("what the group refused is committed again by itself, where it stands by then")
     func refused() throws {
         var partitions = assignment()
         var offsets = GroupOffsets(metadata: "")
-        let first = offsets.take(places, of: &partitions)
+        let first = offsets.report(places, of: &partitions)
         #expect(offsets.due == nil)
         offsets.refused(Array(first.prefix(2)), of: &partitions, at: .now)
         let due = try #require(offsets.due)
         partitions[0].loaded = 12
-        #expect(offsets.takeDue(of: &partitions, at: due - .milliseconds(1)).isEmpty)
-        #expect(offsets.takeDue(of: &partitions, at: due).map(\.offset) == [12, 10])
+        #expect(offsets.reportDue(of: &partitions, at: due - .milliseconds(1)).isEmpty)
+        #expect(offsets.reportDue(of: &partitions, at: due).map(\.offset) == [12, 10])
         #expect(offsets.due == nil)
-        #expect(offsets.takeDue(of: &partitions, at: due).isEmpty)
+        #expect(offsets.reportDue(of: &partitions, at: due).isEmpty)
     }
 
     @Test("partitions that have gone are neither committed nor missed")
     func gone() {
         var partitions = assignment()
         var offsets = GroupOffsets(metadata: "")
-        let first = offsets.take(places, of: &partitions)
+        let first = offsets.report(places, of: &partitions)
         partitions.remove([places[0]])
         offsets.refused(first, of: &partitions, at: .now)
-        #expect(offsets.take(places, of: &partitions).map(\.partition) == Array(places.dropFirst()))
+        #expect(offsets.report(places, of: &partitions).map(\.partition) == Array(places.dropFirst()))
     }
 }

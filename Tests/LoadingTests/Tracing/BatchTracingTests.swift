@@ -61,7 +61,7 @@ struct BatchTracingTests {
             ]
         }
         let batch = Batch.withHeaders([[], []])
-        _ = batch.range(of: TopicPartition(topic: "orders", partition: 1), expected: 7)
+        _ = batch.addRange(of: TopicPartition(topic: "orders", partition: 1), expected: 7)
         tracing.settle(.loaded(batch, loaded()), writer: 0)
         tracing.groupCommitted(told(0, 1), nil)
         tracing.groupCommitted(told(1, 7), nil)
@@ -133,7 +133,7 @@ extension Batch {
     /// Messages of orders[0] from offset 0 on, with nothing but headers.
     fileprivate static func withHeaders(_ messages: [[(name: String, value: String?)]]) -> Batch {
         let batch = Batch()
-        let range = batch.range(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+        let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
         func append(_ text: String?) {
             batch.arena.append(Int32(text?.utf8.count ?? -1))
             var text = text ?? ""

@@ -175,7 +175,7 @@ struct BatchPartTests {
     func parts() {
         let batch = Batch()
         let ranges = (0..<3).map {
-            batch.range(of: .init(topic: "t", partition: Int32($0)), expected: Int64($0) * 100)
+            batch.addRange(of: .init(topic: "t", partition: Int32($0)), expected: Int64($0) * 100)
         }
         for index in 0..<10 {
             let range = ranges[index % 2]

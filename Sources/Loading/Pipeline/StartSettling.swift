@@ -3,7 +3,7 @@ import Logging
 import Postgres
 
 /// Gathers what `StartPosition` decides from, and writes down what it decided, before a message is taken.
-package struct StartReader {
+package struct StartSettling {
     let ledger: Ledger
     let options: LoadingOptions
     let consumer: Consumer
@@ -88,10 +88,10 @@ package struct StartReader {
         var unnoted: [String] = []
     }
 
-    /// Finds out where partitions begin, writes down what has to be, and puts the mark where it is missing.
+    /// Finds out where partitions begin, writes that into the ledger as far as it has to be, and puts the mark where it is missing.
     ///
     /// - Parameter wanted: none where a group that has been given nothing only has to begin with its subscriptions.
-    package func read(_ wanted: [TopicPartition]) throws -> Result {
+    package func settle(_ wanted: [TopicPartition]) throws -> Result {
         do {
             return try decide(wanted)
         } catch let error as PostgresError {
@@ -128,7 +128,7 @@ package struct StartReader {
                 throw Overtaken()
             }
         } catch let error as PostgresError {
-            HungWriters(options).end(asAsks: error, on: connection)
+            HungWriters(options).end(after: error, on: connection)
             throw error
         }
         let written =
