@@ -41,6 +41,13 @@ package final class KafkaClient: Sendable {
     /// How long a client that nobody waits for may take to end.
     private static let patience = Duration.seconds(5)
 
+    /// Makes the handle, once all that must be in its configuration is there: librdkafka takes no callback later.
+    ///
+    /// A source of tokens (`sasl.mechanism=OAUTHBEARER` with other than librdkafka's own OIDC) belongs beside
+    /// `callbacks.register`: `rd_kafka_conf_set_oauthbearer_token_refresh_cb`, and `rd_kafka_conf_enable_sasl_queue`, so that
+    /// `rd_kafka_sasl_background_callbacks_enable` on the new handle has librdkafka's own thread call it. On the handle's queue
+    /// it would wait for whoever polls: a reader has nobody who does, and a member none while it waits for a database.
+    ///
     /// - Parameter properties: librdkafka's, in order. Those of a group are left out for whoever is in none.
     /// - Throws: for a property or a combination that librdkafka refuses.
     package init(_ role: Role, _ properties: [(String, String)]) throws(KafkaError) {
