@@ -111,6 +111,34 @@ struct OutageTests {
         }
     }
 
+    @Test("a database that goes away while a changed table is read again is waited for, and everything is loaded once")
+    func awayInTheMidstOfReadingTheCatalog() async throws {
+        let server = try PrivateDatabase.shared()
+        let proxy = try TCPProxy(to: server)
+        try await Landing.with(broker: .sharedMock(), server: server, partitions: 2) { landing in
+            try landing.produce(0..<1000)
+            var options = landing.options()
+            options.database.url = proxy.url(options.database.url)
+            let run = try LoaderRun(options)
+            try await landing.waitForRows(1000)
+            // What a table is is asked when the loader starts, and from here on only once it has changed.
+            proxy.goDown(at: "'mayMakeTemporary'")
+            try landing.schema.connect().execute("ALTER TABLE landed ALTER n TYPE int")
+            try landing.produce(1000..<2000)
+            try await eventually("the table is read again") { run.hasEnded || proxy.isDown }
+            try await eventually("the loader waits") { run.hasEnded || run.statistics.snapshot.outages == [.database] }
+            #expect(try landing.rowCount() == 1000)
+            proxy.isDown = false
+            try await eventually("the rest is in") { try run.hasEnded || landing.rowCount() == 2000 }
+            try await run.finish()
+            #expect(run.log.count(of: "a table has changed; the catalog is read again") == 1)
+            #expect(run.log.count(of: "back again") == 1)
+            #expect(run.statistics.snapshot.rows == 2000)
+            try landing.expectExactlyOnce()
+            try await landing.expectGroupFollowsLedger()
+        }
+    }
+
     @Test("while all brokers are away the loader waits in a few lines, and then goes on")
     func brokersAway() async throws {
         let broker = try Broker(mockBrokers: 3)

@@ -27,6 +27,9 @@ public final class TCPProxy: Sendable {
         var faults: [Fault] = []
         var fired = 0
         var isStalled = false
+        var isDown = false
+        /// What the client says when it is to go down.
+        var downfall: [UInt8]?
         /// The direction, and how many pieces in it pass before.
         var forgets: (direction: Direction, pieces: Int)?
         var forgotten = 0
@@ -145,6 +148,26 @@ public final class TCPProxy: Sendable {
         set { state.withLock { $0.isStalled = newValue } }
     }
 
+    /// While true, nobody is let through.
+    public var isDown: Bool {
+        get { state.withLock { $0.isDown } }
+        set { state.withLock { $0.isDown = newValue } }
+    }
+
+    /// Goes down as soon as a client sends something with this text in it: the server never hears of it, and all connections
+    /// are cut, until `isDown` is set to false.
+    public func goDown(at text: String) { state.withLock { $0.downfall = Array(text.utf8) } }
+
+    private func goesDown(at bytes: UnsafeRawBufferPointer) -> Bool {
+        let connections = state.withLock { state -> [Connection]? in
+            guard let text = state.downfall, bytes.contains(text) else { return nil }
+            (state.downfall, state.isDown) = (nil, true)
+            return state.connections.compactMap(\.value)
+        }
+        for connection in connections ?? [] { connection.cut() }
+        return connections != nil
+    }
+
     /// Forgets a connection as a firewall does that has lost its state: both sides stay open, and what is sent in one
     /// direction goes nowhere, for ever. The other connections, and those to come, are not concerned.
     ///
@@ -174,7 +197,7 @@ public final class TCPProxy: Sendable {
     }
 
     private func forward(_ client: Int32) {
-        guard let server = try? Self.connect(to: state.withLock({ $0.target })) else {
+        guard !isDown, let server = try? Self.connect(to: state.withLock({ $0.target })) else {
             close(client)
             return
         }
@@ -191,6 +214,7 @@ public final class TCPProxy: Sendable {
             Self.copy(from: client, to: server) { bytes in
                 stall()
                 if self?.swallows(.toServer, connection) ?? false { return .swallow }
+                if self?.goesDown(at: bytes) ?? false { return .end }
                 guard bytes.isCommit, let fault = self?.takeFault() else { return .pass }
                 if fault == .swallowCommit { return .end }
                 connection.swallowsAnswer.store(true, ordering: .releasing)
@@ -296,7 +320,8 @@ extension UnsafeRawBufferPointer {
     /// The client waits for the answers to what it sent before, so a pipeline is always a piece of its own, and a small one.
     fileprivate var isCommit: Bool {
         guard count < 8192 else { return false }
-        let parse: [UInt8] = [0x50, 0, 0, 0, 14, 0] + Array("COMMIT".utf8) + [0, 0, 0]
-        return indices.contains { self[$0...].starts(with: parse) }
+        return contains([0x50, 0, 0, 0, 14, 0] + Array("COMMIT".utf8) + [0, 0, 0])
     }
+
+    fileprivate func contains(_ bytes: [UInt8]) -> Bool { indices.contains { self[$0...].starts(with: bytes) } }
 }

@@ -57,8 +57,8 @@ final class BatchLoader {
         var losses = 0
         var isJudging = false
         var setAside: PostgresError?
-        /// How often this batch's rows were built again for tables that had changed.
-        var rereadings: Int
+        /// How often this batch's rows were built again for tables that had changed, and whether that was said.
+        var rereadings: (count: Int, isTold: Bool)
     }
 
     private enum Step {
@@ -72,7 +72,7 @@ final class BatchLoader {
     /// Loads a batch, however often that has to be tried.
     func carryOut(_ batch: Batch) -> Writer.Outcome {
         catchUp(batch)
-        var rereadings = 0
+        var rereadings = (count: 0, isTold: false)
         var sum = BatchTransaction.Loaded()
         let topic = topicLetters()
         while true {
@@ -312,10 +312,11 @@ final class BatchLoader {
     ) -> Step {
         let known = tables.current
         if known.number == batch.tables.number {
-            guard trying.rereadings < (error == nil ? Self.mostChanges : 1) else {
+            guard trying.rereadings.count < (error == nil ? Self.mostChanges : 1) else {
                 return .ended(.failed(batch, .database(error ?? .tableKeepsChanging, batch)))
             }
-            if trying.rereadings == 0 { words.rereading(error) }
+            if !trying.rereadings.isTold { words.rereading(error) }
+            trying.rereadings.isTold = true
             do {
                 tables.replace(known.number, by: try CompiledRoutes.targets(options, on: try connected()))
             } catch let problems as LoadingError {
@@ -323,7 +324,7 @@ final class BatchLoader {
             } catch {
                 return didNotReread(error, part, of: batch, &trying)
             }
-            trying.rereadings += 1
+            trying.rereadings.count += 1
         }
         catchUp(batch)
         return .again
