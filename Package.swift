@@ -98,7 +98,7 @@ let package = Package(
         .testTarget(
             name: "LoadingTests",
             dependencies: [
-                "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
+                "AllocationCounter", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ], swiftSettings: strict),
         .testTarget(

@@ -3,7 +3,12 @@
 
 #include <stdint.h>
 
-/// Calls of malloc, calloc and realloc in this process so far; -1 where they cannot be counted.
+/// How often the calling thread has asked for memory so far (malloc, calloc, realloc and the aligned ones); -1 where that
+/// cannot be counted.
 int64_t allocation_count(void);
+
+/// The same without the frames of Swift's coroutines, which a build without optimization has on the heap: objects, arrays,
+/// strings, closures and whatever C libraries allocate. Nor does it see a malloc that stands in the program's own source.
+int64_t object_allocation_count(void);
 
 #endif

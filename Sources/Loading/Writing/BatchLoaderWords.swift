@@ -58,7 +58,8 @@ struct BatchLoaderWords {
         report(
             Incident(
                 .warning, "the database answers, but cannot take a batch now; it is kept and tried again",
-                code: error.sqlState?.rawValue, error: "\(error)", at: part.place, mend: .database(.waits(Limit(error))),
+                code: error.sqlState?.rawValue, error: "\(error)", at: part.place,
+                mend: .database(.waits(Limit(error))),
                 until: isBusy),
             ["writer": .stringConvertible(index)])
     }
