@@ -4,7 +4,7 @@
 /// hold values.
 public struct LockWait: Sendable, Equatable {
     /// A session, or a prepared transaction, that is in the way.
-    public struct Holder: Sendable, Equatable {
+    public struct Holder: Sendable, Hashable {
         /// 0 for a prepared transaction, which is no session's any more.
         public var pid: Int32
         public var application: String
@@ -21,6 +21,11 @@ public struct LockWait: Sendable, Equatable {
         public static func == (left: Holder, right: Holder) -> Bool {
             (left.pid, left.application, left.user, left.prepared?.gid)
                 == (right.pid, right.application, right.user, right.prepared?.gid)
+        }
+
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(pid)
+            hasher.combine(prepared?.gid)
         }
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Operating
 import Postgres
 import TestSupport
 import Testing
@@ -73,7 +74,7 @@ struct LockTests {
             #expect(place.place.hasSuffix(obstacle.place), "\(place)")
             #expect(
                 place.holder.contains("pid \(pid) (a tool of hers, ") && place.holder.contains("idle in transaction"))
-            #expect(place.mend.contains("SELECT pg_terminate_backend(\(pid));"))
+            #expect(place.mend.words.contains("SELECT pg_terminate_backend(\(pid));"))
             #expect(!status.isReady && status.obstacles.joined().contains("waiting for a lock on \(place.place)"))
             #expect(StatusDocument.State(status).title == "Waiting for a lock")
             try other.execute(obstacle.release)
@@ -107,7 +108,7 @@ struct LockTests {
                 let place = try #require(run.statistics.snapshot.lockWaits.values.first)
                 let pid = try #require(reader.query("SELECT pg_backend_pid()").string(0, 0))
                 #expect(place.holder.contains(", which waits behind pid \(pid) (report, "), "\(place.holder)")
-                #expect(place.mend.contains("pg_terminate_backend(\(pid))"))
+                #expect(place.mend.words.contains("pg_terminate_backend(\(pid))"))
                 try reader.execute("COMMIT")
                 try await group.waitForAll()
                 return true
@@ -175,7 +176,7 @@ struct LockTests {
         let tables = [TableName(schema: nil, name: "t")]
         let lock = try #require(try LockWait.on(tables, on: connection).first)
         #expect(lock.who.contains("the prepared transaction 'it's hers'"))
-        #expect(lock.mend.contains("ROLLBACK PREPARED 'it''s hers';"))
+        #expect(lock.mend.words.contains("ROLLBACK PREPARED 'it''s hers';"))
         try connection.execute("ROLLBACK PREPARED 'it''s hers'")
         #expect(try LockWait.on(tables, on: connection).isEmpty)
     }

@@ -37,7 +37,7 @@ import struct Foundation.Date
         snapshot.outagesSince = [.database: Date()]
         snapshot.isAssigned = true
         #expect(line(Progress(snapshot)) == "waiting for the database  0 messages  0/s  lag 0  rows 0  batches 0")
-        snapshot.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: "wait", since: Date())]
+        snapshot.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: .said("wait"), since: Date())]
         #expect(line(Progress(snapshot)).hasPrefix("waiting for the database and a lock on t  "))
         var progress = midway
         progress.waitsFor = ["the database", "the brokers"]

@@ -81,7 +81,7 @@ import Testing
         }
         expect("good", "Well", hasMend: false) { $0.note(Incident(.error, "it was fenced", mend: "look")) }
         expect("warn", "Waiting for a lock", hasMend: true) {
-            $0.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: "wait", since: time)]
+            $0.lockWaits = ["writer 0": LockedPlace(place: "t", holder: "pid 7", mend: .said("wait"), since: time)]
         }
         expect("warn", "Stopping", hasMend: false) { $0.phase = .stopping("it was asked to stop") }
         expect("bad", "Stuck", hasMend: true, after: 301) { $0.lastTurn = start }

@@ -93,7 +93,7 @@ enum StatusText {
     private static func remarks(_ report: PositionReport) -> [String] {
         var lines = report.problems.map { "problem: \($0.message)" + ($0.next.isEmpty ? "" : "\n  next: \($0.next)") }
         lines += report.locks.map { lock in
-            "locked: \(lock.place) is locked by \(lock.who); a loader waits until it is free\n  next: \(lock.mend)"
+            "locked: \(lock.place) is locked by \(lock.who); a loader waits until it is free\n  next: \(lock.mend.words)"
         }
         let findings = report.partitions.filter { !$0.finding.message.isEmpty }
         let kinds = Dictionary(grouping: findings) { "\($0.finding.code.rawValue) \($0.partition.topic)" }
@@ -194,7 +194,7 @@ enum StatusText {
                         next: finding.next.isEmpty ? nil : finding.next)
                 },
                 problems: report.problems.map { Report.Problem(message: $0.message, next: $0.next) },
-                locks: report.locks.map { Report.Lock(at: $0.place, heldBy: $0.who, next: $0.mend) },
+                locks: report.locks.map { Report.Lock(at: $0.place, heldBy: $0.who, next: $0.mend.words) },
                 exitStatus: exitStatus(report).rawValue), pretty: pretty)
     }
 }

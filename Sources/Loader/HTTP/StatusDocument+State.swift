@@ -1,5 +1,6 @@
 import Foundation
 import Loading
+import Operating
 
 extension StatusDocument.State {
     /// What stands at the top of the page: how it is, in words, and what to do.
@@ -23,7 +24,7 @@ extension StatusDocument.State {
                 detail: places.prefix(3).map { "\($0.place) is held by \($0.holder)" }.joined(separator: "; ")
                     + ". Since \(time.prefix(8)) UTC; nothing is away, and nothing is lost.",
                 mend: "It goes on by itself once the lock is free. "
-                    + places.prefix(3).map { $0.mend.prefix(1).uppercased() + $0.mend.dropFirst() }.joined(
+                    + places.prefix(3).map(\.mend.words).map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(
                         separator: " "))
         case .starting:
             self.init(level: "none", title: "Starting", detail: "The group has not assigned partitions yet.")

@@ -268,7 +268,7 @@ extension StatusDocument {
             StandingStill(reason: $0.reason.rawValue, code: $0.code, at: $0.place)
         }
         lockWaits = snapshot.lockedPlaces.map {
-            LockWait(at: $0.place, heldBy: $0.holder, mend: $0.mend, since: $0.since)
+            LockWait(at: $0.place, heldBy: $0.holder, mend: $0.mend.words, since: $0.since)
         }
         drift = snapshot.drift.map { Drift($0) }
         recentBatches = snapshot.recentBatches.map { Batch($0) }

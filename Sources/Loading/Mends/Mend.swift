@@ -6,10 +6,12 @@ import Postgres
 ///
 /// It holds no words. Whoever has a reader says it as that reader would type it: as keys of a configuration, commands, calls.
 public enum Mend: Sendable, Hashable {
-    /// In words already, by whoever has the reader.
+    /// In words already, by whoever has the reader. Nothing here says it.
     case said(String)
     /// Each of the problems has its own.
     case each
+    /// These hold a lock that is waited for.
+    case endLock([LockWait.Holder])
     case position(Position)
     case database(Database)
     case group(Group)
@@ -148,4 +150,8 @@ extension Mend {
         /// A table changes while they are loaded.
         case changing
     }
+}
+
+extension LockWait {
+    package var mend: Mend { .endLock(roots.isEmpty ? holders : roots) }
 }

@@ -7,12 +7,11 @@ public struct LockedPlace: Sendable, Equatable {
     public var place: String
     /// Which session that is: its process, application, user, state and age. No statement.
     public var holder: String
-    /// What to type.
-    public var mend: String
+    public var mend: Mend
     /// When it was noticed.
     public var since: Date
 
-    public init(place: String, holder: String, mend: String, since: Date) {
+    public init(place: String, holder: String, mend: Mend, since: Date) {
         (self.place, self.holder, self.mend, self.since) = (place, holder, mend, since)
     }
 

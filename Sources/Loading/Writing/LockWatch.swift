@@ -96,7 +96,7 @@ package final class LockWatch {
         statistics.report(
             Incident(
                 .warning, "waiting for a lock that another session holds; nothing is away, and it goes on by itself",
-                code: SQLState.lockNotAvailable.rawValue, error: wait.who, at: wait.place, mend: .said(wait.mend),
+                code: SQLState.lockNotAvailable.rawValue, error: wait.who, at: wait.place, mend: wait.mend,
                 until: cause), to: logger,
             ["waiting": "\(party)"])
     }

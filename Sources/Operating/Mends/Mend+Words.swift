@@ -7,6 +7,7 @@ extension Mend {
         switch self {
         case .said(let words): words
         case .each: "mend each as its line says, and start again"
+        case .endLock(let holders): holders.endingWords
         case .position(let mend): mend.words
         case .database(let mend): mend.words
         case .group(let mend): mend.words

@@ -1,4 +1,6 @@
 import Foundation
+import Logging
+import Synchronization
 import Testing
 
 @testable import Loading
@@ -107,4 +109,41 @@ import Testing
         #expect(statistics.snapshot.incidents.count == 20)
         #expect(statistics.snapshot.incidents.count { $0.goesOn } == 1)
     }
+
+    @Test("the log gets the mend as a value, for whoever writes it to say")
+    func log() {
+        let recorder = MetadataRecorder()
+        let logger = Logger(label: "test") { _ in recorder }
+        let mend = Mend.position(.takeOver(topic: "orders", isKnown: true))
+        statistics.report(
+            Incident(.error, "another ledger's", code: "other_ledger", at: "orders[3]@42", mend: mend), to: logger)
+        let metadata = recorder.all.withLock { $0 }
+        guard case .stringConvertible(let value)? = metadata["mend"] else {
+            Issue.record("\(metadata)")
+            return
+        }
+        #expect((value as? Mend.ForLog)?.mend == mend)
+        #expect(metadata["code"] == "other_ledger" && metadata["at"] == "orders[3]@42")
+    }
+}
+
+/// Keeps what was logged last.
+private final class MetadataRecorder: LogHandler, Sendable {
+    let all = Mutex<Logger.Metadata>([:])
+
+    var metadata: Logger.Metadata {
+        get { [:] }
+        set {}
+    }
+    var logLevel: Logger.Level {
+        get { .trace }
+        set {}
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { nil }
+        set {}
+    }
+
+    func log(event: LogEvent) { all.withLock { $0 = event.metadata ?? [:] } }
 }

@@ -1,9 +1,10 @@
+import Loading
 import Postgres
 
-extension LockWait {
-    /// What ends the wait, as a statement to type.
-    package var mend: String {
-        let ends = (roots.isEmpty ? holders : roots).map(\.end)
+extension Sequence<LockWait.Holder> {
+    /// What ends a wait for what these hold, as statements to type.
+    var endingWords: String {
+        let ends = map(\.end)
         guard !ends.isEmpty else { return "see pg_locks and pg_stat_activity" }
         let statements = ends.map(\.statement).joined(separator: " ")
         let hints = Set(ends.compactMap(\.hint)).sorted().joined(separator: "; ")
