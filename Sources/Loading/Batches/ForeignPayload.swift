@@ -93,7 +93,7 @@ enum ForeignPayload {
 
 extension Route.TombstoneForm {
     /// Nil for any other value. White space around `null` is none of its bytes that matter.
-    init?(_ value: UnsafeRawBufferPointer) {
+    package init?(_ value: UnsafeRawBufferPointer) {
         if value.isEmpty {
             self = .empty
             return

@@ -130,6 +130,8 @@ extension Mend {
     public enum Letters: Sendable, Hashable {
         /// - inTable: they are in a table, and not in a topic alone.
         case look(inTable: Bool)
+        /// What one of them says, and whether its value is what some producers write for a deletion.
+        case dead(LetterKind, Route.TombstoneForm?, inTable: Bool)
         case tooMany
         /// The table refuses one.
         case table(TableName)

@@ -10,7 +10,7 @@ struct ProgressLog {
     private let tables: [String]
     /// Which routes take a topic.
     private var routesOfTopics: [String: [Int]] = [:]
-    private let deadLetterMend: Mend
+    private let hasLetterTable: Bool
     private var isDirty = false
     private var since: ContinuousClock.Instant = .now
     /// At the last line.
@@ -25,7 +25,7 @@ struct ProgressLog {
         self.logger = logger
         routes = options.routes
         tables = routes.map { "\($0.table)" }
-        deadLetterMend = options.deadLetters.mend
+        hasLetterTable = options.deadLetters.table != nil
         statistics.begin(routes)
     }
 
@@ -61,9 +61,14 @@ struct ProgressLog {
 
     private mutating func say(_ letter: DeadLetter, of batch: Batch, count: Int) {
         let (partition, offset) = batch.coordinates(of: letter.message)
+        let kind = LetterKind(
+            table: tables.indices.contains(letter.target) ? tables[letter.target] : nil, column: letter.column,
+            reason: letter.reason.rawValue, sqlState: letter.sqlState?.rawValue)
+        let form = batch.value(of: letter.message).flatMap { Route.TombstoneForm($0) }
         let incident = Incident(
             .warning, "dead letters", code: letter.sqlState?.rawValue ?? letter.reason.rawValue,
-            error: letter.explanation, at: "\(partition)@\(offset)", mend: deadLetterMend)
+            error: letter.explanation, at: "\(partition)@\(offset)",
+            mend: .letters(.dead(kind, form, inTable: hasLetterTable)))
         deadLettersToSay += count
         // Where every batch has some, the log gets a line now and then.
         guard nextDeadLetterLine <= .now else { return statistics.note(incident) }

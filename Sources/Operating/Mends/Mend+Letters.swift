@@ -5,8 +5,9 @@ import Postgres
 extension Mend.Letters {
     var words: String {
         switch self {
-        case .look(let inTable):
-            inTable ? "look with `loader dead-letters list`" : "look into the topic of dead_letters.topic"
+        case .look(let inTable): Self.look(inTable)
+        case .dead(let kind, let form, true): "\(Self.look(true)); \(DeadLetterMend.text(kind, form))"
+        case .dead(_, _, false): Self.look(false)
         case .tooMany:
             "mend the route (`loader check` shows how fields land in columns), or raise dead_letters.max_share; nothing of "
                 + "this batch was committed"
@@ -29,6 +30,10 @@ extension Mend.Letters {
         case .untried: "nothing to do, unless it goes on: then mend what it names"
         case .changing: "run it again when that is over"
         }
+    }
+
+    private static func look(_ inTable: Bool) -> String {
+        inTable ? "look with `loader dead-letters list`" : "look into the topic of dead_letters.topic"
     }
 
     private static func topic(_ topic: String, _ code: KafkaErrorCode) -> String {

@@ -4,21 +4,21 @@ extension StoredDeadLetter {
     /// What to do about it.
     package var mend: String {
         DeadLetterMend.text(
-            reason: reason, sqlState: sqlState, table: table, column: column, value: message.value)
+            LetterKind(table: table.isEmpty ? nil : table, column: column, reason: reason, sqlState: sqlState),
+            message.value?.withUnsafeBytes { Route.TombstoneForm($0) })
     }
 }
 
 /// What to do about a dead letter, by its reason.
 enum DeadLetterMend {
-    /// - Parameter value: the message's.
-    static func text(
-        reason: String, sqlState: String?, table: String, column: String?, value: [UInt8]? = nil
-    ) -> String {
-        let place = column.map { "\(table).\($0)" } ?? (table.isEmpty ? "the table" : table)
+    /// - Parameter form: what its value could be for a deletion.
+    static func text(_ kind: LetterKind, _ form: Route.TombstoneForm?) -> String {
+        let (table, reason) = (kind.table ?? "the table", kind.reason)
+        let place = kind.column.map { "\(table).\($0)" } ?? table
         let replay = "then `loader dead-letters replay`"
-        switch DeadLetter.Reason(rawValue: reason) {
+        switch DeadLetter.Reason(rawValue: kind.reason) {
         case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
-            return deletion(value, replay)
+            return deletion(form, replay)
                 + "mend the producer; such messages fit no route, so once they are sent again: "
                 + "`loader dead-letters purge --reason \(reason)`"
         case .wrongType, .badSyntax:
@@ -32,7 +32,7 @@ enum DeadLetterMend {
         case .noFields:
             return
                 "name the right fields in `columns`, set `names: snake_case` or `on_no_fields: load`, or purge what is not "
-                + "meant for \(table.isEmpty ? "the table" : table), \(replay)"
+                + "meant for \(table), \(replay)"
         case .missingField:
             return
                 "take `required` from \(place) (a `default` may stand for the field), or name the right field in `columns`, "
@@ -49,17 +49,13 @@ enum DeadLetterMend {
             return
                 "nothing yet: a running loader loads it once what it refers to is there, or gives it up; to do it now, "
                 + "load or insert that row, \(replay)"
-        case .refused, nil: return refused(sqlState, place, replay)
+        case .refused, nil: return refused(kind.sqlState, place, replay)
         }
     }
 
     /// What some producers write for a deletion.
-    private static func deletion(_ value: [UInt8]?, _ replay: String) -> String {
-        guard let value else { return "" }
-        let text = value.drop { " \t\r\n".utf8.contains($0) }
-        let isNull = text.starts(with: "null".utf8) && text.dropFirst(4).allSatisfy { " \t\r\n".utf8.contains($0) }
-        let form: Route.TombstoneForm? = value.isEmpty ? .empty : isNull ? .jsonNull : nil
-        return form.map { "if it is a deletion: `tombstones: \($0.rawValue)` in the route, \(replay); else " } ?? ""
+    private static func deletion(_ form: Route.TombstoneForm?, _ replay: String) -> String {
+        form.map { "if it is a deletion: `tombstones: \($0.rawValue)` in the route, \(replay); else " } ?? ""
     }
 
     private static func refused(_ sqlState: String?, _ place: String, _ replay: String) -> String {

@@ -1,3 +1,4 @@
+import Loading
 import Testing
 
 @testable import Operating
@@ -6,7 +7,8 @@ import Testing
 struct DeadLetterMendTests {
     private func mend(_ reason: String, _ value: String?) -> String {
         DeadLetterMend.text(
-            reason: reason, sqlState: nil, table: "public.orders", column: "total", value: value.map { Array($0.utf8) })
+            LetterKind(table: "public.orders", column: "total", reason: reason, sqlState: nil),
+            value.flatMap { Array($0.utf8).withUnsafeBytes { Route.TombstoneForm($0) } })
     }
 
     @Test("what some producers write for a deletion is named with the line of the route that takes it for one")
@@ -32,5 +34,15 @@ struct DeadLetterMendTests {
         #expect(mend("tombstone", nil).contains("`on_tombstone: delete`"))
         #expect(mend("missing_zone", "{}").contains("`zone`"))
         #expect(mend("bad_syntax", "{}").contains("`decode`") && mend("wrong_type", "{}").contains("`unit`"))
+    }
+
+    @Test("the log's line of dead letters says what to do about the first, where there is a table to replay from")
+    func log() {
+        let kind = LetterKind(table: "public.orders", column: "v", reason: "nul", sqlState: nil)
+        #expect(
+            Mend.letters(.dead(kind, nil, inTable: true)).words
+                == "look with `loader dead-letters list`; set `on_nul: strip` or `replace` in the route, then "
+                + "`loader dead-letters replay`")
+        #expect(Mend.letters(.dead(kind, nil, inTable: false)).words == "look into the topic of dead_letters.topic")
     }
 }
