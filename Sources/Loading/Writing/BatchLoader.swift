@@ -45,22 +45,6 @@ final class BatchLoader {
 
     func close() { connection?.close() }
 
-    /// What is known while a part of a batch is tried.
-    private struct Trying {
-        /// The batch's letters on their way to the topic, from try to try.
-        let topic: TopicLetters?
-        var backoff = Backoff()
-        var waitingSince: ContinuousClock.Instant?
-        var isOutcomeUnknown = false
-        var conflicts = 0
-        var alone = 0
-        var losses = 0
-        var isJudging = false
-        var setAside: PostgresError?
-        /// How often this batch's rows were built again for tables that had changed, and whether that was said.
-        var rereadings: (count: Int, isTold: Bool)
-    }
-
     private enum Step {
         case loaded(BatchTransaction.Loaded)
         case again
@@ -208,19 +192,14 @@ final class BatchLoader {
         let error = locks.asWait(error, tables: lockable(batch))
         batch.noteFailure(sqlState: error.sqlState?.rawValue, code: error.code.rawValue, "\(error)")
         let likely = FailureClass(error)
-        trying.conflicts = likely == .conflict ? trying.conflicts + 1 : 0
-        if withRows, part.messages.count == 1, Suspicion(error) == .perhaps { trying.alone += 1 }
-        if error.isConnectionLoss, error.sqlState == nil { trying.losses = error.cameWithRows ? trying.losses + 1 : 0 }
-        let evidence = Evidence(
-            messages: part.messages.count, withRows: withRows, isCareful: care != nil,
-            conflicts: trying.conflicts, alone: trying.alone, othersWentIn: size.othersWentIn,
-            losses: trying.losses, isReduced: size.limit != nil)
+        let evidence = trying.failed(
+            error, withRows: withRows, messages: part.messages.count, isCareful: care != nil, size)
         let remedy = evidence.remedy(error)
         if remedy != .wait, remedy != .rereadCatalog { statistics.retried(likely, error.sqlState?.classCode) }
         if let connection { HungWriters(options).end(after: error, on: connection) }
         switch remedy {
         case .again(let pauses):
-            if pauses { pause(trying.backoff.next()) }
+            if pauses { mailbox.pause(trying.backoff.next()) }
         case .carefully:
             care = Care()
         case .less:
@@ -285,12 +264,9 @@ final class BatchLoader {
         let began = trying.waitingSince ?? .now
         trying.waitingSince = began
         if let limit = options.outageTimeout, .now - began > limit { return .ended(.failed(batch, failure())) }
-        pause(trying.backoff.next())
+        mailbox.pause(trying.backoff.next())
         return .again
     }
-
-    /// Unless the batch is abandoned in the meantime.
-    private func pause(_ duration: Duration) { mailbox.pause(duration) }
 
     // MARK: The tables
 
