@@ -11,6 +11,7 @@ import CSimdJSON
 ///   message.
 /// - A path may lead through another one: `customer` and `customer.name` can both be routed.
 /// - Objects and arrays may be nested 1024 deep; beyond that the message is `tooDeep`.
+/// - A byte order mark, which RFC 8259 (8.1) lets a reader pass over, is passed over.
 ///
 /// Decoding allocates nothing, but for a message greater than all before it. What a message beyond 256 KiB needs is
 /// released behind it.
@@ -33,17 +34,51 @@ public final class JSONRecordDecoder: RecordDecoder {
         csj_decoder_destroy(decoder)
     }
 
+    /// As `padding`, for those who hold a text before they have a decoder.
     public static var padding: Int { Int(CSJ_PADDING) }
+
+    public var padding: Int { Self.padding }
 
     /// - Throws: with the place where the message goes wrong, but for a control character in a string.
     public func decode(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         var offset = 0
-        let text = message.baseAddress?.assumingMemoryBound(to: UInt8.self)
-        let status = csj_decoder_decode(decoder, text, message.count, &offset)
-        if status != CSJ_OK {
-            throw DecodingFailure(status, offset: offset, otherwise: .notAnObject)
-        }
-        return fields
+        let status = read(message, &offset)
+        if status == CSJ_OK { return fields }
+        return try decode(marked: message, status, offset)
+    }
+
+    /// A byte order mark is looked for only where the text did not begin as JSON does.
+    @inline(never)
+    private func decode(
+        marked message: UnsafeRawBufferPointer, _ status: CSJStatus, _ offset: Int
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        let unmarked = message.withoutByteOrderMark
+        var status = status
+        var offset = offset
+        if unmarked.count < message.count { status = read(unmarked, &offset) }
+        if status == CSJ_OK { return fields }
+        throw DecodingFailure(status, offset: offset, otherwise: .notAnObject)
+    }
+
+    @inline(__always)
+    private func read(_ message: UnsafeRawBufferPointer, _ offset: inout Int) -> CSJStatus {
+        csj_decoder_decode(
+            decoder, message.baseAddress?.assumingMemoryBound(to: UInt8.self), message.count, &offset)
+    }
+
+    /// JSON's arrays and objects are text, which `JSONContainer` opens.
+    public func visit(
+        _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
+    ) throws(DecodingFailure) {
+        throw .json(.invalidSyntax)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Without the three bytes that some programs put before UTF-8.
+    package var withoutByteOrderMark: UnsafeRawBufferPointer {
+        guard count >= 3, self[0] == 0xEF, self[1] == 0xBB, self[2] == 0xBF else { return self }
+        return UnsafeRawBufferPointer(rebasing: self[3...])
     }
 }
 
@@ -128,7 +163,20 @@ extension DecodingFailure {
             case CSJ_TOO_DEEP: .tooDeep
             default: otherwise
             }
-        self.init(reason, offset: offset < 0 ? nil : offset)
+        self = .json(reason, offset: offset < 0 ? nil : offset)
+    }
+
+    /// What the decoder of JSON says.
+    package static func json(_ reason: Reason, offset: Int? = nil) -> DecodingFailure {
+        let words =
+            switch reason {
+            case .empty: "is empty"
+            case .invalidSyntax: "is not valid JSON"
+            case .invalidUTF8: "is not valid UTF-8"
+            case .tooDeep: "is nested too deep"
+            case .notAnObject: "is JSON, but not an object"
+            }
+        return DecodingFailure(reason, words, offset: offset)
     }
 }
 
@@ -138,8 +186,9 @@ extension Field {
         precondition(
             MemoryLayout<Field>.stride == MemoryLayout<CSJField>.stride
                 && MemoryLayout<Field>.offset(of: \.kind) == MemoryLayout<CSJField>.offset(of: \.kind)
-                && MemoryLayout<Field>.offset(of: \.start) == MemoryLayout<CSJField>.offset(of: \.bytes)
-                && MemoryLayout<Field>.offset(of: \.count) == MemoryLayout<CSJField>.offset(of: \.count),
+                && MemoryLayout<Field>.offset(of: \.first) == MemoryLayout<CSJField>.offset(of: \.bytes)
+                && MemoryLayout<Field>.offset(of: \.second) == MemoryLayout<CSJField>.offset(of: \.count)
+                && MemoryLayout<UInt64>.size == MemoryLayout<UnsafeRawPointer>.size,
             "Field and CSJField are laid out alike")
         let start = UnsafeRawPointer(fields)?.assumingMemoryBound(to: Field.self)
         return UnsafeBufferPointer(start: start, count: count)

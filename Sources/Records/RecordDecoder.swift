@@ -1,66 +1,54 @@
-/// One routed field of a message, borrowed from the decoder until its next message.
-public struct Field {
-    public enum Kind: UInt8, Sendable {
-        /// The message has no such field, which is not the same as null.
-        case absent
-        case null, `false`, `true`
-        /// `bytes` are the number as written.
-        case number
-        /// `bytes` are UTF-8 with escapes resolved.
-        case string
-        /// `bytes` are the raw JSON text of the array or object.
-        case array, object
-    }
-
-    // Laid out as the C decoder's field, which so needs no copy; `JSONRecordDecoder` checks it.
-    public var kind: Kind
-    @usableFromInline var start: UnsafeRawPointer?
-    @usableFromInline var count: Int
-
-    @inlinable
-    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
-
-    @inlinable
-    public init(_ kind: Kind, _ bytes: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)) {
-        self.kind = kind
-        self.start = bytes.baseAddress
-        self.count = bytes.count
-    }
-}
-
 /// Why a message's bytes are no record. It carries no value, so it may be logged.
 public struct DecodingFailure: Error, Equatable, Sendable {
     public enum Reason: UInt8, Sendable {
         case empty
-        /// Not JSON: a bad token, a missing bracket, something after the end.
+        /// Not of the decoder's format: a bad token, a missing bracket, a length behind the end, something after it.
         case invalidSyntax
         case invalidUTF8
         /// Deeper than the decoder follows.
         case tooDeep
-        /// The message is valid, but not an object: it has no fields.
+        /// The message is valid, but it has no fields.
         case notAnObject
     }
 
     public var reason: Reason
+    /// The decoder's own words, to follow the name of what was decoded: `is not valid JSON`.
+    public var words: String
     /// Byte offset in the message where it went wrong, where that is known.
     public var offset: Int?
 
-    public init(_ reason: Reason, offset: Int? = nil) {
+    /// - Parameter words: a literal, so that nothing is allocated for a message that is tried as several formats.
+    public init(_ reason: Reason, _ words: String, offset: Int? = nil) {
         self.reason = reason
+        self.words = words
         self.offset = offset
     }
 }
 
 /// Turns a message's bytes into the fields that a route asks for. One for each thread; none is shared.
+///
+/// All of a message is checked, also what is not routed, so that a field loads or fails the same whatever else is routed. Lists
+/// and records are at most 1024 deep.
 public protocol RecordDecoder: AnyObject {
     /// Bytes behind the message that the decoder may read but not use.
-    static var padding: Int { get }
+    var padding: Int { get }
 
     /// Decodes one message and hands its fields over, in the order of the paths the decoder was made with.
     ///
     /// - Parameter message: must be followed by `padding` readable bytes.
     /// - Returns: the fields, valid until the next call.
     func decode(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field>
+
+    /// Hands over what is in a list or record, in the order it came. Called within itself for what is nested.
+    ///
+    /// - Parameters:
+    ///   - container: a `list` or `record` of the last message, or of an earlier call of `visit` for it.
+    ///   - body: gets each value, with its name in UTF-8 if it is a record's; false ends the visit. A value is valid until
+    ///     the next message.
+    /// - Throws: for what `decode` has passed over without a look.
+    func visit(
+        _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
+    ) throws(DecodingFailure)
 }
 
 /// The way to a field: `customer.name` is `["customer", "name"]`, and an array's element is its index, `items.0.sku`.

@@ -9,27 +9,28 @@ import Testing
 
     init() throws { server = try PostgresServer.shared() }
 
-    /// A JSON value, and the text that means the same to PostgreSQL.
+    /// A value, mostly of JSON, and the text that means the same to PostgreSQL.
     struct Sample: Sendable, CustomStringConvertible {
-        var json: String
+        var made: MadeValue
         /// Nil for SQL's NULL.
         var literal: String?
 
-        init(_ json: String, _ literal: String?) {
-            self.json = json
+        init(_ json: String, _ literal: String?) { self.init(.json(json), literal) }
+
+        init(_ made: MadeValue, _ literal: String?) {
+            self.made = made
             self.literal = literal
         }
 
         /// A string with the same text for both.
         init(string: String) {
-            json = "\"" + string.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-            literal = string
+            self.init("\"" + string.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"", string)
         }
 
         /// A bare number or word.
         init(bare: String) { self.init(bare, bare) }
 
-        var description: String { json }
+        var description: String { "\(made)" }
 
         /// An offset or a zone stands behind a time of day.
         var hasOffset: Bool {
@@ -362,7 +363,7 @@ import Testing
     // MARK: -
 
     /// Loads the samples by both formats and compares them with what the input function makes of their literals.
-    private func check(_ subject: Subject, _ connection: Connection) throws {
+    func check(_ subject: Subject, _ connection: Connection) throws {
         let type = subject.type.formatted
         try connection.execute(
             """
@@ -386,8 +387,10 @@ import Testing
         }
         for (id, sample) in subject.samples.enumerated() {
             let isExpected = try reads(sample, as: id, connection)
-            let field = try? textEncoder.field(sample.json)
-            let payload = try? binaryEncoder?.bytes(sample.json)
+            let input = EncodingInput()
+            let value = try sample.made.value(in: input)
+            let field = try? textEncoder.field(value, input)
+            let payload = try? binaryEncoder?.bytes(value, input)
             if isBinary { #expect((field != nil) == (payload != nil), "\(type) \(sample)") }
             // Text that only the server can judge is passed on, and refused by it.
             guard isBinary || isExpected else { continue }

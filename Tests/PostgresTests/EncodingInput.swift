@@ -4,6 +4,8 @@ import Testing
 /// A JSON text given to the encoders as the loader's decoder gives it. Keeps all bytes it hands out.
 final class EncodingInput: ContainerReader {
     private var blocks: [UnsafeMutableRawBufferPointer] = []
+    /// What is in the lists and records that it has made.
+    private var containers: [[(name: String, value: InputValue)]] = []
 
     deinit { for block in blocks { block.deallocate() } }
 
@@ -14,7 +16,21 @@ final class EncodingInput: ContainerReader {
 
     func string(_ bytes: [UInt8]) -> InputValue { InputValue(.string, keep(bytes)) }
 
+    /// A list or record, which `visit` opens.
+    func container(_ kind: InputValue.Kind, _ items: [(name: String, value: InputValue)]) -> InputValue {
+        containers.append(items)
+        return InputValue(kind, UInt64(containers.count - 1), 0)
+    }
+
+    func visit(
+        _ container: InputValue,
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: InputValue) throws(EncodingFailure) -> Void
+    ) throws(EncodingFailure) {
+        for item in containers[Int(container.first)] { try body(keep(Array(item.name.utf8)), item.value) }
+    }
+
     func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
+        if array.kind == .list { return containers[Int(array.first)].map(\.value) }
         var cursor = Cursor(array.bytes)
         var elements: [InputValue] = []
         cursor.index += 1
@@ -27,6 +43,7 @@ final class EncodingInput: ContainerReader {
     }
 
     func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
+        if object.kind == .record { return containers[Int(object.first)] }
         var cursor = Cursor(object.bytes)
         var members: [(name: String, value: InputValue)] = []
         cursor.index += 1

@@ -211,7 +211,9 @@ struct JSONRecordDecoderFailureTests {
     @Test("a message without a buffer is empty")
     func noBuffer() {
         let decoder = JSONRecordDecoder(paths: [])
-        #expect(throws: DecodingFailure(.empty)) { try decoder.decode(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        #expect(throws: DecodingFailure.json(.empty)) {
+            try decoder.decode(UnsafeRawBufferPointer(start: nil, count: 0))
+        }
     }
 
     @Test(
@@ -237,7 +239,6 @@ struct JSONRecordDecoderFailureTests {
             "\"", "\"abc", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\U0041\"", "\"\\'\"", "\"a\tb\"",
             "\"a\nb\"",
             "\"\u{1}\"", "\"\0\"", "\\n", "\\\"", "/* */1", "1 // x", "\u{b}1", "\u{c}", "1\u{c}", "\u{1a}", "\u{a0}1",
-            "\u{feff}1",
             "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\ude00\\ud83d\"",
         ])
     func invalidSyntax(value: String) {
@@ -250,6 +251,14 @@ struct JSONRecordDecoderFailureTests {
             #expect(reason(text, paths: paths) == .invalidSyntax, "\(text) for \(paths)")
         }
         #expect(reason(value) == .invalidSyntax)
+    }
+
+    @Test("a byte order mark is passed over before the message, and nowhere else")
+    func byteOrderMark() throws {
+        #expect(try decode("\u{feff}{\"a\": 1}", "a") == [.number("1")])
+        #expect(reason("{\"a\": \u{feff}1}") == .invalidSyntax)
+        #expect(reason("\u{feff}\u{feff}{\"a\": 1}") == .invalidSyntax)
+        #expect(failure(Array("\u{feff}{\"a\" 1}".utf8))?.offset == 5)
     }
 
     @Test(
@@ -316,12 +325,12 @@ struct JSONRecordDecoderFailureTests {
 
     @Test("a failure tells where the message goes wrong")
     func offsets() {
-        #expect(failure(Array(#"{"a": 1, "b": tru}"#.utf8)) == DecodingFailure(.invalidSyntax, offset: 14))
-        #expect(failure(Array(#"{"a": "\x"}"#.utf8)) == DecodingFailure(.invalidSyntax, offset: 7))
-        #expect(failure(Array(#"{"a": 1} 2"#.utf8)) == DecodingFailure(.invalidSyntax, offset: 10))
-        #expect(failure(Array(#"{"a": 1}{}"#.utf8)) == DecodingFailure(.invalidSyntax, offset: 8))
-        #expect(failure(Array(#"{"a": "cut o"#.utf8)) == DecodingFailure(.invalidSyntax, offset: 12))
-        #expect(failure(Array(#"{"a": {}, "#.utf8)) == DecodingFailure(.invalidSyntax, offset: 10))
+        #expect(failure(Array(#"{"a": 1, "b": tru}"#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 14))
+        #expect(failure(Array(#"{"a": "\x"}"#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 7))
+        #expect(failure(Array(#"{"a": 1} 2"#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 10))
+        #expect(failure(Array(#"{"a": 1}{}"#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 8))
+        #expect(failure(Array(#"{"a": "cut o"#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 12))
+        #expect(failure(Array(#"{"a": {}, "#.utf8)) == DecodingFailure.json(.invalidSyntax, offset: 10))
     }
 
     @Test("a decoder goes on after a failure as if nothing had been")

@@ -20,6 +20,7 @@ enum Value: Equatable, CustomStringConvertible {
             case .string: .string(text)
             case .array: .array(text)
             case .object: .object(text)
+            default: preconditionFailure("\(field.kind) is none of JSON's kinds")
             }
     }
 

@@ -27,7 +27,7 @@ package final class ColumnMending: Sendable {
         _ value: InputValue, with encoder: ColumnEncoder, refusesNull: Bool, into buffer: inout CopyBuffer,
         containers: any ContainerReader
     ) throws(EncodingFailure) {
-        let mended = self.mended(value)
+        let mended = self.mended(value, &buffer)
         if mended.kind != .null {
             let start = buffer.count
             try encoder.encode(mended, into: &buffer, containers: containers)
@@ -44,19 +44,33 @@ package final class ColumnMending: Sendable {
         fixed?.withUnsafeBytes { buffer.append($0) }
     }
 
-    /// A string without the white space around it, or null; what is written as an array or object stays.
-    private func mended(_ value: InputValue) -> InputValue {
+    /// A string without the white space around it, or null; what is nested stays.
+    ///
+    /// - Parameter buffer: has room for a text, and is as it was behind this.
+    private func mended(_ value: InputValue, _ buffer: inout CopyBuffer) -> InputValue {
         var value = value
-        if trims, value.kind == .string { value.bytes = value.bytes.trimmingUnicodeWhitespace }
+        if trims, value.kind == .string { value = InputValue(.string, value.bytes.trimmingUnicodeWhitespace) }
         if nulls.isEmpty { return value }
         let isNull =
             switch value.kind {
-            case .string, .number: nulls.contains { value.bytes.elementsEqual($0) }
+            case .string, .number, .bytes: nulls.contains { value.bytes.elementsEqual($0) }
             case .true: nulls.contains { $0.elementsEqual("true".utf8) }
             case .false: nulls.contains { $0.elementsEqual("false".utf8) }
-            case .null, .array, .object: false
+            case .null, .array, .object, .list, .record: false
+            case .integer, .unsigned, .double, .float, .decimal, .day, .timeOfDay, .instant, .localTime, .interval,
+                .uuid:
+                isNull(textOf: value, &buffer)
             }
         return isNull ? InputValue(.null) : value
+    }
+
+    private func isNull(textOf value: InputValue, _ buffer: inout CopyBuffer) -> Bool {
+        let start = buffer.count
+        defer { buffer.truncate(to: start) }
+        // What has no text is none of these.
+        guard (try? buffer.append(textOf: value)) != nil else { return false }
+        let text = UnsafeRawBufferPointer(rebasing: buffer.bytes[start...])
+        return nulls.contains { text.elementsEqual($0) }
     }
 }
 

@@ -67,10 +67,11 @@ package struct DeadLetter: Sendable {
 }
 
 extension DeadLetter.Reason {
-    init(_ reason: DecodingFailure.Reason) {
+    /// - Parameter refusal: what a message is called that is not of its format.
+    init(_ reason: DecodingFailure.Reason, otherwise refusal: Self) {
         self =
             switch reason {
-            case .empty, .invalidSyntax: .invalidJSON
+            case .empty, .invalidSyntax: refusal
             case .invalidUTF8: .invalidUTF8
             case .tooDeep: .tooDeep
             case .notAnObject: .notAnObject

@@ -10,9 +10,16 @@ package final class RowBuilder {
     /// For each of the plan's targets.
     private let rows: [RowPlan]
     private let tombstones: [RowPlan]
-    private let decoder: JSONRecordDecoder?
-    private let keyDecoder: JSONRecordDecoder?
-    private let containers = JSONContainers()
+    // No optionals: a call through one retains the decoder for each message.
+    private let decoder: any RecordDecoder
+    private let keyDecoder: any RecordDecoder
+    /// Some column takes a field of the value, of the key.
+    private let readsValue: Bool
+    private let readsKey: Bool
+    private let containers: RowContainers
+    /// Bytes behind a value or a key that a decoder may read. One figure, so that the arena of a value's fields does not move
+    /// for its key.
+    private let padding: Int
     /// Some route takes values of another kind for tombstones, too.
     private let hasTombstoneForms: Bool
 
@@ -22,8 +29,12 @@ package final class RowBuilder {
         tombstones = zip(plan.targets, plan.tombstoneInputs).map {
             RowPlan(targets[$0].requiringKey, inputs: $1, isOfTombstones: true)
         }
-        decoder = plan.valuePaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.valuePaths)
-        keyDecoder = plan.keyPaths.isEmpty ? nil : JSONRecordDecoder(paths: plan.keyPaths)
+        decoder = plan.format.decoder(plan.valuePaths)
+        keyDecoder = plan.keyFormat.decoder(plan.keyPaths)
+        readsValue = !plan.valuePaths.isEmpty
+        readsKey = !plan.keyPaths.isEmpty
+        containers = RowContainers(decoder: decoder, keyDecoder: keyDecoder)
+        padding = max(decoder.padding, keyDecoder.padding)
         hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
     }
 
@@ -63,11 +74,11 @@ package final class RowBuilder {
 
     private func buildRows(_ message: Int, _ rows: [RowPlan], _ value: UnsafeRawBufferPointer, in batch: Batch) {
         // The decoder may read past the message, within memory that is ours.
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        _ = batch.arena.reserve(padding)
         let held = batch.value(of: message) ?? value
         let fields: UnsafeBufferPointer<Field>?
         do {
-            fields = try decoder.map { decoder throws(DecodingFailure) in try decode(held, with: decoder) }
+            fields = readsValue ? try decoder.decode(held) : nil
         } catch {
             for row in rows { refuse(message, row.target.index, decoding: error, of: held, in: batch) }
             return
@@ -77,20 +88,6 @@ package final class RowBuilder {
             for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
         } catch {
             for row in rows { refuse(message, row.target.index, decodingKey: error, in: batch) }
-        }
-    }
-
-    /// Looks for a byte order mark only where the text did not begin as JSON does.
-    @inline(__always)
-    private func decode(
-        _ text: UnsafeRawBufferPointer, with decoder: JSONRecordDecoder
-    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
-        do {
-            return try decoder.decode(text)
-        } catch {
-            let unmarked = text.withoutByteOrderMark
-            guard unmarked.count < text.count else { throw error }
-            return try decoder.decode(unmarked)
         }
     }
 
@@ -115,12 +112,12 @@ package final class RowBuilder {
         }
     }
 
-    /// The fields of a JSON key; nil where the key is something else, which only matters to columns that want one.
+    /// The fields of a key; nil where the key is a plain value, which only matters to columns that want one.
     private func keyFields(
         of message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
-        guard let keyDecoder, let key = batch.key(of: message), key.first == UInt8(ascii: "{") else { return nil }
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
+        guard readsKey, let key = batch.key(of: message), plan.keyFormat.hasFields(key) else { return nil }
+        _ = batch.arena.reserve(padding)
         guard let held = batch.key(of: message) else { return nil }
         return try keyDecoder.decode(held)
     }
@@ -191,7 +188,7 @@ package final class RowBuilder {
                 case .keyField:
                     let field = keyFields.map { $0[columns[index].field] } ?? Field(.absent)
                     found |= field.kind.rawValue
-                    value = InputValue(field)
+                    value = InputValue(ofKey: field)
                 case .mended, .other:
                     if columns[index].input == .mended {
                         found |= plan.field(index, fields, keyFields).kind.rawValue
@@ -259,8 +256,10 @@ package final class RowBuilder {
             guard plan.columns[index].input == .mended else {
                 return try encodeOther(message, plan, index, keyFields, in: batch, into: &buffer)
             }
+            let field = plan.field(index, fields, keyFields)
             try mending.encode(
-                InputValue(plan.field(index, fields, keyFields)), with: plan.columns[index].encoder,
+                plan.columns[index].isOfKey ? InputValue(ofKey: field) : InputValue(field),
+                with: plan.columns[index].encoder,
                 refusesNull: plan.columns[index].refusesNull, into: &buffer, containers: containers)
         } catch {
             guard mending.nullsUnfit, error.reason != .null else { throw error }
@@ -279,7 +278,7 @@ package final class RowBuilder {
         switch plan.inputs[index] {
         case .keyFieldOrKey(let field):
             if let keyFields {
-                try append(InputValue(keyFields[field]), column, into: &buffer)
+                try append(InputValue(ofKey: keyFields[field]), column, into: &buffer)
             } else {
                 try append(wholeKey(of: message, in: batch, column), column, into: &buffer)
             }
@@ -299,8 +298,8 @@ package final class RowBuilder {
             guard let bytes = batch.value(of: message) else {
                 return try append(InputValue(.null), column, into: &buffer)
             }
-            // What the decoder has read through is known to be an object.
-            let kind: InputValue.Kind = column.isJSON && decoder != nil ? .object : .string
+            // What the decoder of JSON has read through is known to be an object.
+            let kind: InputValue.Kind = column.isJSON && readsValue && plan.format.isJSON ? .object : .string
             try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
             let bytes = batch.key(of: message)
@@ -321,18 +320,18 @@ package final class RowBuilder {
             }
             if let failure { throw failure }
         case .partition:
-            try column.encoder.encode(
-                integer: Int64(batch.coordinates(of: message).partition.partition), into: &buffer)
+            let partition = batch.coordinates(of: message).partition.partition
+            try append(.integer(Int64(partition)), column, into: &buffer)
         case .offset:
-            try column.encoder.encode(integer: batch.messages[message].offset, into: &buffer)
+            try append(.integer(batch.messages[message].offset), column, into: &buffer)
         case .timestamp:
             let time = batch.messages[message].timestamp
             guard time != .min else { return try append(InputValue(.null), column, into: &buffer) }
             let (microseconds, overflowed) = time.multipliedReportingOverflow(by: 1000)
-            guard !overflowed else { throw EncodingFailure(.outOfRange, found: .number) }
-            try column.encoder.encode(microsecondsSinceUnixEpoch: microseconds, into: &buffer)
+            guard !overflowed else { throw EncodingFailure(.outOfRange, found: .instant) }
+            try append(.instant(microseconds: microseconds), column, into: &buffer)
         case .now:
-            try column.encoder.encode(microsecondsSinceUnixEpoch: batch.began, into: &buffer)
+            try append(.instant(microseconds: batch.began), column, into: &buffer)
         case .constant: column.mending?.appendFixed(to: &buffer)
         case .field:
             // Compiled to an input of its own.
@@ -455,8 +454,9 @@ package final class RowBuilder {
     private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
         batch.deadLetters.append(
             DeadLetter(
-                message: message, target: target, reason: DeadLetter.Reason(failure.reason),
-                explanation: "the key \(failure.what)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
+                message: message, target: target,
+                reason: DeadLetter.Reason(failure.reason, otherwise: plan.keyFormat.refusal),
+                explanation: "the key \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 
     private func refuse(
@@ -465,21 +465,10 @@ package final class RowBuilder {
     ) {
         batch.deadLetters.append(
             DeadLetter(
-                message: message, target: target, reason: DeadLetter.Reason(failure.reason),
-                explanation: ForeignPayload.description(of: value, failure)
-                    ?? "the message \(failure.what)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
-    }
-}
-
-extension DecodingFailure {
-    fileprivate var what: String {
-        switch reason {
-        case .empty: "is empty"
-        case .invalidSyntax: "is not valid JSON"
-        case .invalidUTF8: "is not valid UTF-8"
-        case .tooDeep: "is nested too deep"
-        case .notAnObject: "is JSON, but not an object"
-        }
+                message: message, target: target,
+                reason: DeadLetter.Reason(failure.reason, otherwise: plan.format.refusal),
+                explanation: plan.format.describe(value, failure)
+                    ?? "the message \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 }
 
@@ -496,37 +485,5 @@ extension Field {
     /// Why it has no value: it is absent, or null.
     fileprivate func words(_ path: String, of whole: String) -> String {
         kind == .absent ? "the \(whole) has no field \(path)" : "the \(whole)'s field \(path) is null"
-    }
-}
-
-extension InputValue {
-    /// A field as a column's value: one that is absent is null.
-    @inline(__always)
-    package init(_ field: Field) {
-        let kind: Kind =
-            switch field.kind {
-            case .absent, .null: .null
-            case .false: .false
-            case .true: .true
-            case .number: .number
-            case .string: .string
-            case .array: .array
-            case .object: .object
-            }
-        self.init(kind, field.bytes)
-    }
-}
-
-extension InputValue.Kind {
-    /// As JSON calls it.
-    fileprivate var name: String {
-        switch self {
-        case .null: "null"
-        case .false, .true: "boolean"
-        case .number: "number"
-        case .string: "string"
-        case .array: "array"
-        case .object: "object"
-        }
     }
 }

@@ -6,15 +6,15 @@ package struct FieldKinds {
     package enum Kind: Int, CaseIterable, Sendable {
         case boolean, number, string, array, object
 
-        /// Nil for a field that has no value.
+        /// What the value would be in JSON; nil for a field that has none.
         package init?(_ kind: Field.Kind) {
             switch kind {
             case .absent, .null: return nil
             case .false, .true: self = .boolean
-            case .number: self = .number
-            case .string: self = .string
-            case .array: self = .array
-            case .object: self = .object
+            case .number, .integer, .unsigned, .double, .float, .decimal: self = .number
+            case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid: self = .string
+            case .array, .list: self = .array
+            case .object, .record: self = .object
             }
         }
 

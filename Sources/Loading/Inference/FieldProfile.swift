@@ -1,3 +1,4 @@
+import Postgres
 import Records
 
 /// What a sample shows of one field: how often it is there, of which kinds, between which bounds.
@@ -63,17 +64,24 @@ package struct FieldProfile {
         case .true, .false:
             kindCounts[.boolean, default: 0] += 1
             count(field.kind == .true ? 1 : 0)
-        case .number:
+        case .number, .integer, .unsigned, .double, .float, .decimal:
             kindCounts[.number, default: 0] += 1
-            addNumber(String(decoding: field.bytes, as: UTF8.self))
-        case .string:
+            addNumber(Self.text(of: field))
+        case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid:
             kindCounts[.string, default: 0] += 1
-            addString(String(decoding: field.bytes, as: UTF8.self))
-        case .array: kindCounts[.array, default: 0] += 1
-        case .object:
+            addString(Self.text(of: field))
+        case .array, .list: kindCounts[.array, default: 0] += 1
+        case .object, .record:
             kindCounts[.object, default: 0] += 1
-            if depth < 2 { addMembers(field.bytes, container, depth: depth) }
+            if depth < 2, field.kind == .object { addMembers(field.bytes, container, depth: depth) }
         }
+    }
+
+    private static func text(of field: Field) -> String {
+        var text = CopyBuffer(capacity: 64)
+        // What is beyond all types has no text.
+        try? text.append(textOf: InputValue(field))
+        return String(decoding: text.bytes, as: UTF8.self)
     }
 
     /// Adds an object's members; of a name that comes twice the last counts.

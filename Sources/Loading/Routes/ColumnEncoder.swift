@@ -23,18 +23,4 @@ enum ColumnEncoder: Sendable {
         case .text(let encoder): try encoder.encode(value, into: &buffer, containers: containers)
         }
     }
-
-    func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
-        switch self {
-        case .binary(let encoder): try encoder.encode(integer: integer, into: &buffer)
-        case .text(let encoder): try encoder.encode(integer: integer, into: &buffer)
-        }
-    }
-
-    func encode(microsecondsSinceUnixEpoch time: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
-        switch self {
-        case .binary(let encoder): try encoder.encode(microsecondsSinceUnixEpoch: time, into: &buffer)
-        case .text(let encoder): try encoder.encode(microsecondsSinceUnixEpoch: time, into: &buffer)
-        }
-    }
 }

@@ -31,7 +31,7 @@ struct FixedValue {
         var source = CopyBuffer(capacity: 64)
         Array(text.utf8).withUnsafeBytes { source.append($0) }
         var field = CopyBuffer(capacity: 64)
-        try encoder.encode(InputValue(.string, source.bytes), into: &field, containers: JSONContainers())
+        try encoder.encode(InputValue(.string, source.bytes), into: &field, containers: RowContainers())
         guard !field.endsWithNull(from: 0, encoder.format) else { throw EncodingFailure(.null, found: .string) }
         return Array(field.bytes)
     }

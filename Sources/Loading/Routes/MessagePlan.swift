@@ -19,12 +19,20 @@ package struct MessagePlan: Sendable {
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
     var tombstoneInputs: [[Input]]
     package private(set) var valuePaths: [FieldPath]
+    /// How values are read, and how keys are.
+    let format: MessageFormat
+    let keyFormat: MessageFormat
     var keyPaths: [FieldPath]
     /// Whether messages with a value need a field of the key, too.
     var rowsNeedKey: Bool
 
-    package init(targets indices: [Int], of targets: [Target]) {
+    /// - Parameter format: nil for that of the routes, which have one in common.
+    package init(
+        targets indices: [Int], of targets: [Target], format: MessageFormat? = nil, keyFormat: MessageFormat = .json
+    ) {
         self.targets = indices
+        self.format = format ?? MessageFormat(indices.first.map { targets[$0].route.format } ?? .json)
+        self.keyFormat = keyFormat
         inputs = []
         tombstoneInputs = []
         var valuePaths: [FieldPath] = []

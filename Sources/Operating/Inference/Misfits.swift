@@ -27,15 +27,7 @@ package struct Misfits {
     }
 
     private static func words(_ kind: Kind, _ type: ColumnType, isOne: Bool) -> String {
-        let noun =
-            switch kind.found {
-            case .absent, .null: "null"
-            case .true, .false: "boolean"
-            case .number: "number"
-            case .string: "string"
-            case .array: "array"
-            case .object: "object"
-            }
+        let noun = InputValue.Kind(kind.found).name
         let nouns = isOne ? noun : noun + "s"
         return switch kind.reason {
         case .wrongType: nouns
@@ -63,20 +55,12 @@ final class TypeTrial {
 
     /// Why the column would refuse the field; nil if it takes it.
     func refusal(_ field: Field) -> Misfits.Kind? {
-        let kind: InputValue.Kind
-        switch field.kind {
-        case .absent, .null: return nil
-        case .false: kind = .false
-        case .true: kind = .true
-        case .number: kind = .number
-        case .string: kind = .string
-        case .array: kind = .array
-        case .object: kind = .object
-        }
+        let value = InputValue(field)
+        if value.kind == .null { return nil }
         buffer.removeAll()
         do throws(EncodingFailure) {
             // None of the proposed types looks inside arrays or objects.
-            try encoder?.encode(InputValue(kind, field.bytes), into: &buffer, containers: NoContainers.shared)
+            try encoder?.encode(value, into: &buffer, containers: NoContainers.shared)
             return nil
         } catch {
             return Misfits.Kind(reason: error.reason, found: field.kind)

@@ -312,10 +312,13 @@ extension InputValue {
     /// For people, cut where it gets long.
     var text: String {
         switch kind {
-        case .null: "null"
-        case .true: "true"
-        case .false: "false"
-        case .number, .string, .array, .object: String(decoding: start, as: UTF8.self)
+        case .null: return "null"
+        case .number, .string, .array, .object: return String(decoding: start, as: UTF8.self)
+        case .list, .record: return kind.name
+        default:
+            var text = CopyBuffer(capacity: 64)
+            guard (try? text.append(textOf: self)) != nil else { return kind.name }
+            return InputValue(.string, text.bytes).text
         }
     }
 

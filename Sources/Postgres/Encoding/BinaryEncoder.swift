@@ -13,6 +13,10 @@
 ///   microsecond. With a unit a string that is a number is one.
 /// - A truth value goes into bool and text types.
 /// - An array goes into arrays of one or more dimensions; anything goes into json and jsonb.
+/// - Numbers that are no text go where those in text go, and decimals nowhere through a float. A day goes into date, and as its
+///   midnight into timestamp and, in the options' zone, timestamptz; a local time likewise; a time of day into time; an instant
+///   where other moments go, and as milliseconds into int8; a UUID into uuid and bytea, bytes into bytea and, sixteen of them, into
+///   uuid. Into text types they all go, bytes if they are UTF-8, and each as what `CopyBuffer.append(textOf:)` says.
 /// - A moment, which is a number, or a text with an offset, goes into `timestamp` and `date` as the clock shows it in the
 ///   options' zone, or UTC; so does a text with an offset into `time`. A text without one needs the zone for
 ///   `timestamptz`.
@@ -33,7 +37,7 @@ public struct BinaryEncoder: Sendable {
 
     /// Appends the length word and the payload.
     ///
-    /// - Parameter containers: asked for an array's elements, and for nothing else.
+    /// - Parameter containers: asked for what is in lists and records, for arrays, json and jsonb.
     /// - Throws: why the value does not fit; the buffer then is as it was before.
     public func encode(
         _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
@@ -78,60 +82,6 @@ public struct BinaryEncoder: Sendable {
         }
     }
 
-    /// Appends an integer, such as a message's offset: into integers within their range, numeric, floats, text types,
-    /// json and jsonb.
-    ///
-    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
-    public func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
-        switch form.kind {
-        case .int8:
-            buffer.append(8 as Int32)
-            buffer.append(integer)
-        case .int4:
-            guard let narrow = Int32(exactly: integer) else { throw EncodingFailure(.outOfRange, found: .number) }
-            buffer.append(4 as Int32)
-            buffer.append(narrow)
-        case .int2, .float4, .float8, .numeric, .text, .json, .jsonb:
-            try form.withDigits(of: integer) { value throws(EncodingFailure) in
-                try encode(value, into: &buffer, containers: NoContainers.shared)
-            }
-        default: throw EncodingFailure(.wrongType, found: .number)
-        }
-    }
-
-    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date in the zone; into int8 as
-    /// epoch milliseconds; into text types as RFC 3339 in UTC.
-    ///
-    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
-    public func encode(
-        microsecondsSinceUnixEpoch microseconds: Int64, into buffer: inout CopyBuffer
-    ) throws(EncodingFailure) {
-        switch form.kind {
-        case .timestamp, .timestamptz:
-            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
-            buffer.append(8 as Int32)
-            buffer.append(value)
-        case .date:
-            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
-            buffer.append(4 as Int32)
-            buffer.append(Int32(CalendarTime.split(value).day))
-        case .int8:
-            buffer.append(8 as Int32)
-            buffer.append(microseconds.flooredMilliseconds)
-        case .text:
-            let start = buffer.count
-            buffer.append(0 as Int32)
-            do {
-                try form.appendRFC3339(microseconds, to: &buffer)
-                try Self.finish(from: start, &buffer, found: .number)
-            } catch {
-                buffer.truncate(to: start)
-                throw error
-            }
-        default: throw EncodingFailure(.wrongType, found: .number)
-        }
-    }
-
     private static func append(
         _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
@@ -157,7 +107,11 @@ public struct BinaryEncoder: Sendable {
             buffer.append(2 as Int32)
             buffer.append(Int16(truncatingIfNeeded: number))
         case .numeric:
-            try form.numeric(value).append(to: &buffer)
+            if value.kind.isNumber {
+                try value.withText { (number) throws(EncodingFailure) in try form.numeric(number).append(to: &buffer) }
+            } else {
+                try form.numeric(value).append(to: &buffer)
+            }
         case .timestamp, .timestamptz:
             let microseconds = try form.microseconds(value)
             buffer.append(8 as Int32)
@@ -166,7 +120,7 @@ public struct BinaryEncoder: Sendable {
             let start = buffer.count
             buffer.append(0 as Int32)
             if form.kind == .jsonb { buffer.append(byte: 1) }
-            try form.appendJSON(value, to: &buffer)
+            try form.appendJSON(value, to: &buffer, containers)
             try finish(from: start, &buffer, found: value.kind)
         case .bool:
             let truth = try form.boolean(value)
@@ -230,7 +184,7 @@ public struct BinaryEncoder: Sendable {
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         if value.kind == .string { return try append(literal: value, form, to: &buffer, containers) }
-        guard value.kind == .array else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard value.kind.isList else { throw EncodingFailure(.wrongType, found: value.kind) }
         let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
         let start = buffer.count
         try appendArrayHeader(shape.lengths, hasNull: false, form, to: &buffer)
@@ -284,7 +238,7 @@ public struct BinaryEncoder: Sendable {
         guard elements.count == lengths.first else { throw EncodingFailure(.badSyntax, found: .array) }
         for element in elements {
             if lengths.count > 1 {
-                guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+                guard element.kind.isList else { throw EncodingFailure(.badSyntax, found: .array) }
                 try appendElements(
                     of: containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, &hasNull, containers)
             } else {
@@ -298,7 +252,7 @@ public struct BinaryEncoder: Sendable {
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         // An array one level too deep is a ragged array, whatever the element's type.
-        if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
+        if element.kind.isList, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
         if form.kind == .decoded {
             var element = element
             let form = try form.resolving(&element, containers)
@@ -325,7 +279,7 @@ struct ArrayShape {
         let outermost = try containers.elements(of: value)
         var lengths = [outermost.count]
         var inner = outermost
-        while nests, let first = inner.first, first.kind == .array {
+        while nests, let first = inner.first, first.kind.isList {
             guard lengths.count < Self.greatestDepth else { throw EncodingFailure(.badSyntax, found: .array) }
             inner = try containers.elements(of: first)
             lengths.append(inner.count)
@@ -345,7 +299,7 @@ struct ArrayShape {
     ) throws(EncodingFailure) {
         guard elements.count == lengths.first else { throw EncodingFailure(.badSyntax, found: .array) }
         for element in elements {
-            guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+            guard element.kind.isList else { throw EncodingFailure(.badSyntax, found: .array) }
             try check(containers.elements(of: element), against: lengths.dropFirst(), containers)
         }
     }
@@ -365,40 +319,18 @@ package final class NoContainers: ContainerReader, Sendable {
         throw EncodingFailure(.wrongType, found: .string)
     }
 
-    package func elements(of array: InputValue) throws(EncodingFailure) -> [InputValue] {
-        throw EncodingFailure(.wrongType, found: array.kind)
+    package func elements(of list: InputValue) throws(EncodingFailure) -> [InputValue] {
+        throw EncodingFailure(.wrongType, found: list.kind)
     }
 
-    package func members(of object: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
-        throw EncodingFailure(.wrongType, found: object.kind)
+    package func members(of record: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
+        throw EncodingFailure(.wrongType, found: record.kind)
     }
-}
 
-extension Int64 {
-    /// Microseconds to milliseconds, rounded towards the past.
-    var flooredMilliseconds: Int64 {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: 1000)
-        return remainder < 0 ? quotient - 1 : quotient
-    }
-}
-
-extension ColumnForm {
-    /// Hands over the integer as a number value.
-    package func withDigits(
-        of integer: Int64, _ body: (InputValue) throws(EncodingFailure) -> Void
+    package func visit(
+        _ container: InputValue,
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: InputValue) throws(EncodingFailure) -> Void
     ) throws(EncodingFailure) {
-        var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
-        let length = withUnsafeMutableBytes(of: &digits) { integer.write(decimalInto: $0) }
-        try withUnsafeBytes(of: &digits) { bytes throws(EncodingFailure) in
-            try body(InputValue(.number, UnsafeRawBufferPointer(rebasing: bytes[..<length])))
-        }
-    }
-
-    /// Appends a moment as RFC 3339 in UTC, within the limit of `varchar(n)`.
-    package func appendRFC3339(_ microseconds: Int64, to buffer: inout CopyBuffer) throws(EncodingFailure) {
-        let start = buffer.count
-        let value = try fromUnixEpoch(microseconds, found: .number)
-        CalendarTime.append(microseconds: value, separator: UInt8(ascii: "T"), zone: "Z", to: &buffer)
-        guard buffer.count - start <= characterLimit else { throw EncodingFailure(.tooLong, found: .number) }
+        throw EncodingFailure(.wrongType, found: container.kind)
     }
 }

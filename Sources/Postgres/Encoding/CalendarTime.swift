@@ -169,10 +169,15 @@ struct CalendarTime {
     /// Appends `MM:SS` and the fraction of less than an hour.
     static func append(minutesAndSeconds microseconds: Int64, to buffer: inout CopyBuffer) {
         let seconds = Int(microseconds / 1_000_000)
-        var fraction = microseconds % 1_000_000
         buffer.append(twoDigits: seconds / 60)
         buffer.append(byte: UInt8(ascii: ":"))
         buffer.append(twoDigits: seconds % 60)
+        append(fraction: microseconds % 1_000_000, to: &buffer)
+    }
+
+    /// Appends a point and the microseconds of a second without trailing zeros; nothing if there are none.
+    static func append(fraction: Int64, to buffer: inout CopyBuffer) {
+        var fraction = fraction
         guard fraction != 0 else { return }
         buffer.append(byte: UInt8(ascii: "."))
         var unit: Int64 = 100_000
@@ -333,7 +338,7 @@ extension CopyBuffer {
     }
 
     /// Appends the number in decimal digits.
-    mutating func append(decimal value: Int64) {
+    mutating func append(decimal value: some FixedWidthInteger) {
         let target = UnsafeMutableRawBufferPointer(start: reserve(20), count: 20)
         advance(by: value.write(decimalInto: target))
     }
@@ -343,8 +348,8 @@ extension CopyBuffer {
     }
 }
 
-extension Int64 {
-    /// Writes the number in decimal digits, at most 20 bytes of them.
+extension FixedWidthInteger {
+    /// Writes a number of at most 64 bits in decimal digits, at most 20 bytes of them.
     ///
     /// - Returns: how many bytes those are.
     func write(decimalInto target: UnsafeMutableRawBufferPointer) -> Int {

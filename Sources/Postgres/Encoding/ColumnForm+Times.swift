@@ -45,7 +45,7 @@ extension ColumnForm {
     }
 
     /// Microseconds from 2000-01-01 UTC.
-    func fromUnixEpoch(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
+    private func fromUnixEpoch(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
         let (shifted, overflowed) = microseconds.subtractingReportingOverflow(CalendarTime.unixEpochMicroseconds)
         guard !overflowed, CalendarTime.isValidTimestamp(shifted) else {
             throw EncodingFailure(.outOfRange, found: found)
@@ -54,7 +54,7 @@ extension ColumnForm {
     }
 
     /// A moment as the column stores it: for types without a zone, as the clock shows it in the options' zone.
-    func moment(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
+    private func moment(_ microseconds: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
         guard kind != .timestamptz, let zone else { return microseconds }
         let local = microseconds &+ Int64(zone.offset(at: microseconds)) * 1_000_000
         guard CalendarTime.isValidTimestamp(local) else { throw EncodingFailure(.outOfRange, found: found) }
@@ -73,6 +73,7 @@ extension ColumnForm {
 
     /// Microseconds from 2000-01-01; the extremes of `Int64` are the infinities, as PostgreSQL stores them.
     func microseconds(_ value: InputValue) throws(EncodingFailure) -> Int64 {
+        guard value.kind == .string || value.kind == .number else { return try microseconds(ofBinary: value) }
         if let decimal = try number(value) { return try microseconds(epoch: decimal, value.kind) }
         let time = try calendarTime(value)
         switch time.bound {
@@ -82,12 +83,30 @@ extension ColumnForm {
         }
         guard let local = time.localMicroseconds else { throw EncodingFailure(.outOfRange, found: .string) }
         if let offset = time.offset { return try moment(local, less: offset) }
+        return try clock(local, found: .string)
+    }
+
+    /// What a clock shows in a zone that is not told, as the column stores it: a moment needs the options' zone.
+    private func clock(_ local: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
         if kind == .timestamptz {
-            guard let zone else { throw EncodingFailure(.missingZone, found: .string) }
-            return try moment(local, less: zone.offset(atLocal: local))
+            guard let zone else { throw EncodingFailure(.missingZone, found: found) }
+            return try moment(local, less: zone.offset(atLocal: local), found: found)
         }
-        guard CalendarTime.isValidTimestamp(local) else { throw EncodingFailure(.outOfRange, found: .string) }
+        guard CalendarTime.isValidTimestamp(local) else { throw EncodingFailure(.outOfRange, found: found) }
         return local
+    }
+
+    private func microseconds(ofBinary value: InputValue) throws(EncodingFailure) -> Int64 {
+        switch value.kind {
+        case .instant: return try moment(value.microsecondsFrom2000(), found: value.kind)
+        case .localTime: return try clock(value.microsecondsFrom2000(), found: value.kind)
+        case .day:
+            let (midnight, overflowed) = try value.dayFrom2000().multipliedReportingOverflow(
+                by: CalendarTime.microsecondsPerDay)
+            guard !overflowed else { throw EncodingFailure(.outOfRange, found: value.kind) }
+            return try clock(midnight, found: value.kind)
+        default: return try value.withText { (number) throws(EncodingFailure) in try microseconds(number) }
+        }
     }
 
     private func microseconds(
@@ -105,16 +124,19 @@ extension ColumnForm {
     }
 
     /// What a clock shows that is `offset` seconds ahead, as the column stores it.
-    private func moment(_ local: Int64, less offset: Int32) throws(EncodingFailure) -> Int64 {
+    private func moment(
+        _ local: Int64, less offset: Int32, found: InputValue.Kind = .string
+    ) throws(EncodingFailure) -> Int64 {
         let (moment, overflowed) = local.subtractingReportingOverflow(Int64(offset) * 1_000_000)
         guard !overflowed, CalendarTime.isValidTimestamp(moment) else {
-            throw EncodingFailure(.outOfRange, found: .string)
+            throw EncodingFailure(.outOfRange, found: found)
         }
-        return try self.moment(moment, found: .string)
+        return try self.moment(moment, found: found)
     }
 
     /// Days from 2000-01-01; the extremes of `Int32` are the infinities.
     func day(_ value: InputValue) throws(EncodingFailure) -> Int32 {
+        guard value.kind == .string || value.kind == .number else { return try day(ofBinary: value) }
         if let decimal = try number(value) {
             if options.epochUnit == .days { return try valid(day: epochDay(decimal, value.kind), value.kind) }
             return Int32(CalendarTime.split(try microseconds(epoch: decimal, value.kind)).day)
@@ -130,6 +152,14 @@ extension ColumnForm {
         return Int32(CalendarTime.split(try moment(local, less: offset)).day)
     }
 
+    private func day(ofBinary value: InputValue) throws(EncodingFailure) -> Int32 {
+        switch value.kind {
+        case .day: return try valid(day: value.dayFrom2000(), value.kind)
+        case .instant, .localTime: return Int32(CalendarTime.split(try microseconds(ofBinary: value)).day)
+        default: return try value.withText { (number) throws(EncodingFailure) in try day(number) }
+        }
+    }
+
     private func valid(day: Int64, _ found: InputValue.Kind) throws(EncodingFailure) -> Int32 {
         guard CalendarTime.firstDay...CalendarTime.lastDay ~= day else {
             throw EncodingFailure(.outOfRange, found: found)
@@ -141,12 +171,9 @@ extension ColumnForm {
 
     /// Microseconds since midnight.
     func timeOfDay(_ value: InputValue) throws(EncodingFailure) -> Int64 {
+        guard value.kind == .string || value.kind == .number else { return try timeOfDay(ofBinary: value) }
         if let decimal = try number(value) {
-            let microseconds = try microseconds(decimal, value.kind)
-            guard 0...CalendarTime.microsecondsPerDay ~= microseconds else {
-                throw EncodingFailure(.outOfRange, found: value.kind)
-            }
-            return microseconds
+            return try valid(timeOfDay: microseconds(decimal, value.kind), value.kind)
         }
         guard let time = CalendarTime.readTimeOfDay(value.bytes) else {
             throw EncodingFailure(.badSyntax, found: .string)
@@ -159,19 +186,40 @@ extension ColumnForm {
         return ((time.microseconds + Int64(own - offset) * 1_000_000) % day + day) % day
     }
 
+    private func timeOfDay(ofBinary value: InputValue) throws(EncodingFailure) -> Int64 {
+        if value.kind == .timeOfDay { return try valid(timeOfDay: value.count, value.kind) }
+        return try value.withText { (number) throws(EncodingFailure) in try timeOfDay(number) }
+    }
+
+    private func valid(timeOfDay microseconds: Int64, _ found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
+        guard 0...CalendarTime.microsecondsPerDay ~= microseconds else {
+            throw EncodingFailure(.outOfRange, found: found)
+        }
+        return microseconds
+    }
+
     /// Appends the text that the server reads as an interval or a time of day with its zone.
     func appendServerTime(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        switch (value.kind, kind) {
+        case (.string, _), (.number, _): try appendServerTime(text: value, to: &buffer)
+        case (.interval, .interval): try buffer.append(textOf: value)
+        case (.timeOfDay, .timetz):
+            try buffer.append(textOf: value)
+            buffer.append("+00")
+        default:
+            try value.withText { (number) throws(EncodingFailure) in try appendServerTime(text: number, to: &buffer) }
+        }
+    }
+
+    private func appendServerTime(text value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
         guard let decimal = try number(value) else {
             // PostgreSQL would take bare digits for seconds, and for hours, minutes and seconds in a row.
             if value.bytes.isNumber { throw EncodingFailure(.missingUnit, found: .string) }
             return try appendText(value, to: &buffer)
         }
         if kind == .timetz {
-            let microseconds = try microseconds(decimal, value.kind)
-            guard 0...CalendarTime.microsecondsPerDay ~= microseconds else {
-                throw EncodingFailure(.outOfRange, found: value.kind)
-            }
-            CalendarTime.append(timeOfDay: microseconds, to: &buffer)
+            CalendarTime.append(
+                timeOfDay: try valid(timeOfDay: microseconds(decimal, value.kind), value.kind), to: &buffer)
             return buffer.append("+00")
         }
         if options.epochUnit == .days {

@@ -203,15 +203,13 @@ struct ColumnForm: Sendable {
                 return false
             }
         case .number: return try integer(value, in: 0...1) == 1
-        default: throw EncodingFailure(.wrongType, found: value.kind)
+        default: return try boolean(ofNumber: value)
         }
         throw EncodingFailure(.badSyntax, found: value.kind)
     }
 
     func integer(_ value: InputValue, in range: ClosedRange<Int64>) throws(EncodingFailure) -> Int64 {
-        guard value.kind == .number || value.kind == .string else {
-            throw EncodingFailure(.wrongType, found: value.kind)
-        }
+        guard value.kind == .number || value.kind == .string else { return try integer(ofBinary: value, in: range) }
         let number: Int64
         if let short = Self.shortInteger(value.bytes) {
             number = short
@@ -246,9 +244,7 @@ struct ColumnForm: Sendable {
     }
 
     func double(_ value: InputValue) throws(EncodingFailure) -> Double {
-        guard value.kind == .number || value.kind == .string else {
-            throw EncodingFailure(.wrongType, found: value.kind)
-        }
+        guard value.kind == .number || value.kind == .string else { return try double(ofBinary: value) }
         switch FloatText.double(value.bytes) {
         case .value(let number): return number
         case .badSyntax: throw EncodingFailure(.badSyntax, found: value.kind)
@@ -257,9 +253,7 @@ struct ColumnForm: Sendable {
     }
 
     func float(_ value: InputValue) throws(EncodingFailure) -> Float {
-        guard value.kind == .number || value.kind == .string else {
-            throw EncodingFailure(.wrongType, found: value.kind)
-        }
+        guard value.kind == .number || value.kind == .string else { return try float(ofBinary: value) }
         switch FloatText.float(value.bytes) {
         case .value(let number): return number
         case .badSyntax: throw EncodingFailure(.badSyntax, found: value.kind)
@@ -267,6 +261,7 @@ struct ColumnForm: Sendable {
         }
     }
 
+    /// - Parameter value: a text, into which the result points; for other numbers see `InputValue.withText(_:)`.
     func numeric(_ value: InputValue) throws(EncodingFailure) -> NumericValue {
         guard value.kind == .number || value.kind == .string else {
             throw EncodingFailure(.wrongType, found: value.kind)
@@ -280,7 +275,7 @@ struct ColumnForm: Sendable {
 
     /// Hexadecimal digits, perhaps in braces, perhaps with a hyphen behind any group of four.
     func uuid(_ value: InputValue) throws(EncodingFailure) -> (high: UInt64, low: UInt64) {
-        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard value.kind == .string else { return try uuid(ofBinary: value) }
         let bytes = value.bytes
         var index = 0
         var end = bytes.count
@@ -329,11 +324,12 @@ struct ColumnForm: Sendable {
         case .number: buffer.append(value.bytes)
         case .true: buffer.append("true")
         case .false: buffer.append("false")
-        default: throw EncodingFailure(.wrongType, found: value.kind)
+        default: try appendText(ofBinary: value, to: &buffer)
         }
         if buffer.count - start > characterLimit { try trim(&buffer, from: start, found: value.kind) }
     }
 
+    @inline(__always)
     private func appendCharacters(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
         if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: value.kind) }
         guard buffer.append(text: value.bytes, onNul: options.onNul) else {
@@ -360,11 +356,17 @@ struct ColumnForm: Sendable {
     }
 
     /// Appends what the server's input function reads, of a type that has no encoder of its own.
-    func appendOther(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+    func appendOther(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
         switch value.kind {
-        case .array, .object:
+        case .array, .object, .list, .record:
             guard takesJSONText else { throw EncodingFailure(.wrongType, found: value.kind) }
-            buffer.append(value.bytes)
+            if value.kind == .array || value.kind == .object {
+                buffer.append(value.bytes)
+            } else {
+                try appendJSON(value, to: &buffer, containers)
+            }
         default:
             let start = buffer.count
             try appendText(value, to: &buffer)
@@ -374,29 +376,35 @@ struct ColumnForm: Sendable {
         }
     }
 
-    /// Appends the JSON text of any value but null.
-    func appendJSON(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+    /// Appends the JSON text of any value.
+    func appendJSON(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
         switch value.kind {
         case .true: buffer.append("true")
         case .false: buffer.append("false")
         case .null: buffer.append("null")
         case .number: buffer.append(value.bytes)
-        case .string:
-            let start = buffer.count
-            if kind == .json {
-                // `json` keeps the text, so it can hold the escape `\u0000`.
-                buffer.append(value.bytes)
-            } else {
-                try appendCharacters(value, to: &buffer)
-            }
-            buffer.quoteJSON(from: start)
+        case .string: try appendJSON(string: value, to: &buffer)
         case .array, .object:
+            // `json` keeps the text, so it can hold the escape `\u0000`.
             if kind == .json {
                 buffer.append(value.bytes)
             } else if !buffer.append(json: value.bytes, onNul: options.onNul) {
                 throw EncodingFailure(.nul, found: value.kind)
             }
+        default: try appendJSON(ofBinary: value, to: &buffer, containers)
         }
+    }
+
+    func appendJSON(string value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        let start = buffer.count
+        if kind == .json {
+            buffer.append(value.bytes)
+        } else {
+            try appendCharacters(value, to: &buffer)
+        }
+        buffer.quoteJSON(from: start)
     }
 
     /// Whether a string for `bytea` is hexadecimal, `\x…`; otherwise its bytes are meant as they are.
@@ -406,7 +414,7 @@ struct ColumnForm: Sendable {
 
     /// Appends the bytes of a `bytea`.
     func appendBytes(_ value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
-        guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
+        guard value.kind == .string else { return try appendBytes(ofBinary: value, to: &buffer) }
         guard isHexadecimal(value.bytes) else { return buffer.append(value.bytes) }
         let target = buffer.reserve(value.bytes.count / 2)
         var length = 0

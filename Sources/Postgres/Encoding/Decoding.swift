@@ -96,7 +96,8 @@ extension ColumnForm {
     ) throws(EncodingFailure) -> ColumnForm {
         var form = self
         while form.kind == .decoded {
-            if value.kind == .string {
+            // Bytes may hold a text, as those of a format that has no strings.
+            if value.kind == .string || value.kind == .bytes {
                 value = try form.decode(value, containers)
                 form = form.parts[0]
             } else {

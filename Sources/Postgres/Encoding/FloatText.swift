@@ -49,6 +49,32 @@ enum FloatText {
         return value.isFinite && (value != 0 || decimal.firstSignificant == decimal.count) ? .value(value) : .outOfRange
     }
 
+    /// Writes a number with the fewest digits that are read as it, in PostgreSQL's spelling: `0.1`, `1e+15`, `NaN`. PostgreSQL
+    /// itself writes one digit more where these lie in the middle between two numbers, which is read as the even one.
+    ///
+    /// - Parameter target: has room for 32 bytes.
+    /// - Returns: how many bytes it is.
+    static func write(_ number: Double, into target: UnsafeMutableRawBufferPointer) -> Int {
+        write(number, plainBelow: 15, into: target)
+    }
+
+    static func write(_ number: Float, into target: UnsafeMutableRawBufferPointer) -> Int {
+        write(number, plainBelow: 6, into: target)
+    }
+
+    private static func write(
+        _ number: some BinaryFloatingPoint & TextOutputStreamable, plainBelow limit: Int,
+        into target: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        var text = FloatDigits()
+        if number.isFinite {
+            number.write(to: &text)
+        } else {
+            text.write(number.isNaN ? "NaN" : number < 0 ? "-Infinity" : "Infinity")
+        }
+        return text.respell(plainBelow: limit, into: target)
+    }
+
     /// `0.digits`, as C's `strtod` reads it. `digits` are decimal digits and nothing else.
     static func fraction(_ digits: UnsafeRawBufferPointer) -> Double {
         if digits.count <= 15 {

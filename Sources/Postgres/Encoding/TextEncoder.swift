@@ -5,7 +5,8 @@
 /// in one canonical form. For any other type the server's input function reads the value: strings, numbers and truth
 /// values are passed as they are; a JSON array becomes an array's literal, a JSON object a composite type's, its
 /// attributes found by name, those missing being NULL, or an hstore's. The types of extensions get arrays and objects as
-/// the JSON they are. A number becomes an interval or a `timetz` by the options' unit only.
+/// the JSON they are. A number becomes an interval or a `timetz` by the options' unit only, an interval goes into interval, and
+/// a time of day into `timetz` in UTC.
 public struct TextEncoder: Sendable {
     /// Shared, so that an encoder is one pointer however it is passed about.
     private let shared: SharedColumnForm
@@ -18,7 +19,7 @@ public struct TextEncoder: Sendable {
 
     /// Appends the field.
     ///
-    /// - Parameter containers: asked for what is in arrays and objects, for arrays and composite types only.
+    /// - Parameter containers: asked for what is in lists and records, for arrays, composite types, hstore and JSON.
     /// - Throws: why the value does not fit; the buffer then is as it was before.
     public func encode(
         _ value: InputValue, into buffer: inout CopyBuffer, containers: any ContainerReader
@@ -46,47 +47,6 @@ public struct TextEncoder: Sendable {
         if form.mayNeedEscapes { buffer.escapeForCopy(from: start) }
     }
 
-    /// Appends an integer, such as a message's offset: into integers within their range, numeric, floats, text types,
-    /// json, jsonb, and any type that has no binary encoder.
-    ///
-    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
-    public func encode(integer: Int64, into buffer: inout CopyBuffer) throws(EncodingFailure) {
-        switch form.kind {
-        case .int2, .int4, .int8, .float4, .float8, .numeric, .text, .json, .jsonb, .other:
-            try form.withDigits(of: integer) { value throws(EncodingFailure) in
-                try encode(value, into: &buffer, containers: NoContainers.shared)
-            }
-        default: throw EncodingFailure(.wrongType, found: .number)
-        }
-    }
-
-    /// Appends a moment, such as a message's own time: into timestamptz; into timestamp and date in the zone; into int8 as
-    /// epoch milliseconds; into text types as RFC 3339 in UTC.
-    ///
-    /// - Throws: `wrongType`, `outOfRange` or `tooLong`; the buffer then is as it was before.
-    public func encode(
-        microsecondsSinceUnixEpoch microseconds: Int64, into buffer: inout CopyBuffer
-    ) throws(EncodingFailure) {
-        let start = buffer.count
-        switch form.kind {
-        case .timestamp, .timestamptz:
-            let moment = try form.fromUnixEpoch(microseconds, found: .number)
-            Self.append(timestamp: try form.moment(moment, found: .number), form, to: &buffer)
-        case .date:
-            let value = try form.moment(form.fromUnixEpoch(microseconds, found: .number), found: .number)
-            Self.append(day: CalendarTime.split(value).day, to: &buffer)
-        case .int8: buffer.append(decimal: microseconds.flooredMilliseconds)
-        case .text:
-            do {
-                try form.appendRFC3339(microseconds, to: &buffer)
-            } catch {
-                buffer.truncate(to: start)
-                throw error
-            }
-        default: throw EncodingFailure(.wrongType, found: .number)
-        }
-    }
-
     /// Appends the value as its input function reads it, before any escapes of COPY's. The value is not null.
     private static func append(
         _ value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
@@ -98,20 +58,36 @@ public struct TextEncoder: Sendable {
         case .int8: buffer.append(decimal: try form.integer(value, in: .min ... .max))
         case .int2: buffer.append(decimal: try form.integer(value, in: Int64(Int16.min)...Int64(Int16.max)))
         case .numeric:
-            _ = try form.numeric(value)
-            buffer.append(value.bytes.trimmingWhitespace())
+            if value.kind.isNumber {
+                try value.withText { (number) throws(EncodingFailure) in
+                    _ = try form.numeric(number)
+                    buffer.append(number.bytes)
+                }
+            } else {
+                _ = try form.numeric(value)
+                buffer.append(value.bytes.trimmingWhitespace())
+            }
         case .timestamp, .timestamptz: append(timestamp: try form.microseconds(value), form, to: &buffer)
-        case .json, .jsonb: try form.appendJSON(value, to: &buffer)
+        case .json, .jsonb: try form.appendJSON(value, to: &buffer, containers)
         case .bool: buffer.append(byte: try form.boolean(value) ? UInt8(ascii: "t") : UInt8(ascii: "f"))
         case .float8:
-            _ = try form.double(value)
-            buffer.append(value.bytes.trimmingWhitespace())
+            let number = try form.double(value)
+            // What is written already says it at least as well.
+            if value.kind.isNumber {
+                buffer.append(shortest: number)
+            } else {
+                buffer.append(value.bytes.trimmingWhitespace())
+            }
         case .float4:
-            _ = try form.float(value)
-            buffer.append(value.bytes.trimmingWhitespace())
+            let number = try form.float(value)
+            if value.kind.isNumber {
+                buffer.append(shortest: number)
+            } else {
+                buffer.append(value.bytes.trimmingWhitespace())
+            }
         case .uuid:
-            _ = try form.uuid(value)
-            buffer.append(value.bytes)
+            let halves = try form.uuid(value)
+            if value.kind == .string { buffer.append(value.bytes) } else { buffer.append(uuid: halves) }
         case .enumeration: buffer.append(try form.label(value))
         case .date:
             switch try form.day(value) {
@@ -129,7 +105,7 @@ public struct TextEncoder: Sendable {
         case .composite: try append(composite: value, form, to: &buffer, containers)
         case .hstore: try append(hstore: value, form, to: &buffer, containers)
         case .interval, .timetz: try form.appendServerTime(value, to: &buffer)
-        case .other: try form.appendOther(value, to: &buffer)
+        case .other: try form.appendOther(value, to: &buffer, containers)
         case .decoded:
             // Resolved by all who call this, because it may come to null.
             throw EncodingFailure(.wrongType, found: value.kind)
@@ -155,7 +131,7 @@ public struct TextEncoder: Sendable {
         array value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
-        guard value.kind == .array else {
+        guard value.kind.isList else {
             guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
             // A literal is left to the server, except where binary COPY would have to read it.
             guard form.isBinary else { return try form.appendText(value, to: &buffer) }
@@ -177,7 +153,7 @@ public struct TextEncoder: Sendable {
             buffer.append(byte: opening)
             opening = form.delimiter
             if lengths.count > 1 {
-                guard element.kind == .array else { throw EncodingFailure(.badSyntax, found: .array) }
+                guard element.kind.isList else { throw EncodingFailure(.badSyntax, found: .array) }
                 try appendDimension(
                     containers.elements(of: element), lengths.dropFirst(), form, to: &buffer, containers)
             } else {
@@ -191,7 +167,7 @@ public struct TextEncoder: Sendable {
         _ element: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
-        if element.kind == .array, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
+        if element.kind.isList, !form.takesArrays { throw EncodingFailure(.badSyntax, found: .array) }
         if form.kind == .decoded {
             var element = element
             let inner = try form.resolving(&element, containers)
@@ -222,7 +198,7 @@ public struct TextEncoder: Sendable {
         composite value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
-        guard value.kind == .object else {
+        guard value.kind.isRecord else {
             if value.kind == .string { return try form.appendText(value, to: &buffer) }
             throw EncodingFailure(.wrongType, found: value.kind)
         }
@@ -244,7 +220,7 @@ public struct TextEncoder: Sendable {
         hstore value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
-        guard value.kind == .object else {
+        guard value.kind.isRecord else {
             if value.kind == .string { return try form.appendText(value, to: &buffer) }
             throw EncodingFailure(.wrongType, found: value.kind)
         }
@@ -255,7 +231,11 @@ public struct TextEncoder: Sendable {
             var name = member.name
             let failure = name.withUTF8 { bytes -> EncodingFailure? in
                 let name = InputValue(.string, UnsafeRawBufferPointer(bytes))
-                do throws(EncodingFailure) { try appendQuoted(hstore: name, form, to: &buffer) } catch { return error }
+                do throws(EncodingFailure) {
+                    try appendQuoted(hstore: name, form, to: &buffer, containers)
+                } catch {
+                    return error
+                }
                 return nil
             }
             if let failure { throw failure }
@@ -263,18 +243,20 @@ public struct TextEncoder: Sendable {
             if member.value.kind == .null {
                 buffer.append("NULL")
             } else {
-                try appendQuoted(hstore: member.value, form, to: &buffer)
+                try appendQuoted(hstore: member.value, form, to: &buffer, containers)
             }
         }
     }
 
     private static func appendQuoted(
-        hstore value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer
+        hstore value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
+        _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         buffer.append(byte: UInt8(ascii: "\""))
         let start = buffer.count
         switch value.kind {
         case .array, .object: buffer.append(value.bytes)
+        case .list, .record: try form.appendJSON(value, to: &buffer, containers)
         default: try form.appendText(value, to: &buffer)
         }
         buffer.escape(from: start) { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") ? $0 : 0 }

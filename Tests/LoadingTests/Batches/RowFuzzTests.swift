@@ -17,7 +17,7 @@ import Testing
         private(set) var loaded = 0
         private(set) var refused = 0
 
-        init() throws {
+        init(_ format: MessageFormat = .json) throws {
             let types: [PostgresType] = [
                 .int8, .text, .numeric, .jsonb,
                 PostgresType(oid: 16, name: "bool", formatted: "boolean"),
@@ -53,7 +53,8 @@ import Testing
                 try target(0, extra: []), try target(1, extra: [.inet]), try target(2, extra: [], mended: mended),
                 try target(3, extra: [.inet], mended: mended),
             ]
-            builder = RowBuilder(plan: MessagePlan(targets: [0, 1, 2, 3], of: targets), targets: targets)
+            builder = RowBuilder(
+                plan: MessagePlan(targets: [0, 1, 2, 3], of: targets, format: format), targets: targets)
         }
 
         /// - Returns: what is wrong with what became of a message; nil if nothing is.
@@ -154,6 +155,26 @@ import Testing
                 if let difference = rows.difference(bytes) {
                     let text = String(decoding: bytes, as: UTF8.self).debugDescription
                     throw Fuzzing.Found(description: "\(difference): \(text)")
+                }
+            }
+            return 5000
+        }
+        #expect(rows.loaded > 0 && rows.refused > 0)
+    }
+    @Test("fields of any kind become one well-formed row or one dead letter, and both formats agree on which")
+    func kinds() throws {
+        var rows = try Rows(.tagged)
+        try Fuzzing.rounds(1, of: "rows") { generator in
+            for _ in 0..<5000 {
+                var message = TaggedMessage()
+                for _ in 0..<Int.random(in: 0...4, using: &generator) {
+                    let name = String(UnicodeScalar(UInt8(ascii: "a") + UInt8.random(in: 0..<20, using: &generator)))
+                    message.add(name, TaggedMessage.random(&generator))
+                }
+                var bytes = message.bytes
+                if Int.random(in: 0..<4, using: &generator) == 0 { Self.change(&bytes, &generator) }
+                if let difference = rows.difference(bytes) {
+                    throw Fuzzing.Found(description: "\(difference): \(bytes)")
                 }
             }
             return 5000
