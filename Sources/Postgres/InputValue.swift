@@ -1,7 +1,7 @@
 /// One value on its way into a column, borrowed from the message it came in.
 ///
-/// `Postgres` knows no format of messages; a value is what all of them can say. Like a decoder's field it is a kind and two
-/// words, in which numbers, times and a UUID lie themselves, and everything else by its place.
+/// `Postgres` knows no format of messages; a value is what all of them can say. Like a decoder's field it is a kind and
+/// two words, in which numbers, times and a UUID lie themselves, and everything else by its place.
 public struct InputValue {
     public enum Kind: UInt8, Sendable, CaseIterable {
         case null, `false`, `true`
@@ -14,8 +14,8 @@ public struct InputValue {
         /// An `Int64`, a `UInt64`.
         case integer, unsigned
         case double, float
-        /// An integer of any length in two's complement, the highest byte first, and how many of its decimal digits stand
-        /// behind the point.
+        /// An integer of any length in two's complement, the highest byte first, and how many of its decimal digits
+        /// stand behind the point.
         case decimal
         /// `bytes` are no text.
         case bytes
@@ -35,10 +35,11 @@ public struct InputValue {
     }
 
     public var kind: Kind
-    /// The payload of a kind without bytes, and the bytes' address of the others. Of an interval the months and, 32 bits
-    /// further up, the days; of a UUID the eight bytes that come first.
+    /// The payload of a kind without bytes, and the bytes' address of the others. Of an interval the months and, 32
+    /// bits further up, the days; of a UUID the eight bytes that come first.
     public let first: UInt64
-    /// The bytes' count, a decimal's with its scale 32 bits further up; an interval's microseconds; a UUID's last eight bytes.
+    /// The bytes' count, a decimal's with its scale 32 bits further up; an interval's microseconds; a UUID's last eight
+    /// bytes.
     public let second: UInt64
 
     /// - Parameter kind: one without a value, or whose value is `bytes`.
@@ -97,8 +98,8 @@ extension InputValue.Kind {
     var isRecord: Bool { self == .object || self == .record }
 }
 
-/// Opens what encoders look inside: lists and records for SQL arrays, composite types and JSON. Reads what a string stands for,
-/// where a route says so.
+/// Opens what encoders look inside: lists and records for SQL arrays, composite types and JSON. Reads what a string
+/// stands for, where a route says so.
 ///
 /// What it returns stays valid until the row it belongs to is finished.
 public protocol ContainerReader: AnyObject {

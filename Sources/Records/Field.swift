@@ -1,8 +1,8 @@
 /// One routed field of a message, borrowed from the decoder until its next message.
 ///
-/// A kind and two words. What fits the words lies in them, and nothing has to be kept for it: numbers, times, a UUID. All else
-/// is bytes in the message or in the decoder's own memory. A decoder says what it has read in the kind that loses nothing,
-/// and what becomes of it in a column is not its affair.
+/// A kind and two words. What fits the words lies in them, and nothing has to be kept for it: numbers, times, a UUID.
+/// All else is bytes in the message or in the decoder's own memory. A decoder says what it has read in the kind that
+/// loses nothing, and what becomes of it in a column is not its affair.
 public struct Field {
     public enum Kind: UInt8, Sendable, CaseIterable {
         /// The message has no such field, which is not the same as null.
@@ -38,7 +38,8 @@ public struct Field {
         case list, record
     }
 
-    // Laid out as the C decoder's field (a kind, a pointer, a count), which so needs no copy; `JSONRecordDecoder` checks it.
+    // Laid out as the C decoder's field (a kind, a pointer, a count), which so needs no copy; `JSONRecordDecoder`
+    // checks it.
     public var kind: Kind
     public let first: UInt64
     public let second: UInt64
@@ -92,8 +93,8 @@ extension Field {
         Field(.timeOfDay, UInt64(bitPattern: microseconds), 0)
     }
 
-    /// - Parameter microseconds: from 1970-01-01 UTC. The extremes of `Int64` stand for what is beyond them, as where a number of
-    ///   milliseconds is too large to be one of microseconds: no column takes them.
+    /// - Parameter microseconds: from 1970-01-01 UTC. The extremes of `Int64` stand for what is beyond them, as where a
+    ///   number of milliseconds is too large to be one of microseconds: no column takes them.
     public static func instant(microseconds: Int64) -> Field { Field(.instant, UInt64(bitPattern: microseconds), 0) }
 
     /// - Parameter microseconds: as of `instant(microseconds:)`, but by the clock of a zone that is not told.

@@ -27,8 +27,8 @@ public struct DecodingFailure: Error, Equatable, Sendable {
 
 /// Turns a message's bytes into the fields that a route asks for. One for each thread; none is shared.
 ///
-/// All of a message is checked, also what is not routed, so that a field loads or fails the same whatever else is routed. Lists
-/// and records are at most 1024 deep.
+/// All of a message is checked, also what is not routed, so that a field loads or fails the same whatever else is
+/// routed. Lists and records are at most 1024 deep.
 public protocol RecordDecoder: AnyObject {
     /// Bytes behind the message that the decoder may read but not use.
     var padding: Int { get }
@@ -43,8 +43,8 @@ public protocol RecordDecoder: AnyObject {
     ///
     /// - Parameters:
     ///   - container: a `list` or `record` of the last message, or of an earlier call of `visit` for it.
-    ///   - body: gets each value, with its name in UTF-8 if it is a record's; false ends the visit. A value is valid until
-    ///     the next message.
+    ///   - body: gets each value, with its name in UTF-8 if it is a record's; false ends the visit. A value is valid
+    ///     until the next message.
     /// - Throws: for what `decode` has passed over without a look.
     func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool

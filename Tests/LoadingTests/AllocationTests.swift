@@ -172,6 +172,38 @@ struct AllocationTests {
         }
     }
 
+    @Test("fields of any kind become a row without any", arguments: [Target.Format.binary, .text])
+    func kinds(format: Target.Format) throws {
+        func type(_ oid: UInt32, _ name: String) -> PostgresType {
+            PostgresType(oid: oid, name: name, formatted: name)
+        }
+        var columns: [Table.Column] = [
+            .made("integer", .int4), .made("unsigned", .numeric), .made("double", type(701, "float8")),
+            .made("decimal", .numeric), .made("bytes", type(17, "bytea")), .made("day", type(1082, "date")),
+            .made("instant", type(1184, "timestamptz")), .made("uuid", type(2950, "uuid")), .made("record", .jsonb),
+        ]
+        // The same as text, some of it with a `null_if` to compare with.
+        let kinds = ["integer", "double", "float", "decimal", "bytes", "day", "instant", "interval", "uuid"]
+        columns += kinds.map { .made("\($0)_text") }
+        if format == .text { columns.append(.made("interval", type(1186, "interval"))) }
+        let route = Route.made(
+            columns: kinds.map {
+                .init(name: "\($0)_text", source: .field(FieldPath([$0])), nullIf: $0 == "day" ? [] : ["none"])
+            })
+        let target = try Target.made(route, .made(columns))
+        #expect(target.format == format)
+        let plan = MessagePlan(targets: [0], of: [target], format: .fixed)
+        let all = [1000: Messages(1000), 2000: Messages(2000)]
+        try expectNoMore(1000) { messages in
+            let batch = Batch()
+            all[messages]?.fill(batch)
+            let builder = RowBuilder(plan: plan, targets: [target])
+            let allocations = count { for message in 0..<messages { builder.build(message, in: batch) } }
+            #expect(batch.sections.first?.rows.count == messages, "\(batch.deadLetters.prefix(1))")
+            return allocations
+        }
+    }
+
     @Test("a key's last row is found without any", arguments: [Target.Format.binary, .text])
     func selection(format: Target.Format) throws {
         let target = try target(.upsert, format)
@@ -227,4 +259,50 @@ struct AllocationTests {
             }
         }
     }
+}
+
+/// Says the same of each message, a field of each kind, and allocates nothing for it.
+private final class FixedDecoder: RecordDecoder {
+    let padding = 0
+    private let memory: UnsafeMutableRawBufferPointer
+    private let fields: UnsafeMutableBufferPointer<Field>
+
+    init(_ paths: [FieldPath]) {
+        memory = .allocate(byteCount: 20, alignment: 1)
+        for index in memory.indices { memory[index] = UInt8(0x41 + index) }
+        fields = .allocate(capacity: paths.count)
+        let bytes = UnsafeRawBufferPointer(memory)
+        let all: [String: Field] = [
+            "integer": .integer(-7), "unsigned": .unsigned(.max), "double": .double(0.1 + 0.2), "float": .float(0.1),
+            "decimal": .decimal(bytes, scale: 9), "bytes": Field(.bytes, bytes), "day": .day(sinceUnixEpoch: 20487),
+            "instant": .instant(microseconds: 1), "interval": .interval(months: 1, days: -2, microseconds: 3),
+            "uuid": .uuid(high: 1, low: 2), "record": .record(0, node: 0),
+        ]
+        for (index, path) in paths.enumerated() {
+            fields.initializeElement(at: index, to: all[path.description] ?? Field(.absent))
+        }
+    }
+
+    deinit {
+        memory.deallocate()
+        fields.deallocate()
+    }
+
+    func decode(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        UnsafeBufferPointer(fields)
+    }
+
+    func visit(
+        _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
+    ) throws(DecodingFailure) {
+        let name = UnsafeRawBufferPointer(rebasing: memory[..<3])
+        guard body(name, .double(0.3)), body(name, Field(.bytes, UnsafeRawBufferPointer(memory))) else { return }
+        if container.node < 3 { _ = body(name, .list(0, node: container.node + 1)) }
+    }
+}
+
+extension MessageFormat {
+    fileprivate static let fixed = MessageFormat(
+        decoder: { FixedDecoder($0) }, hasFields: { _ in false }, describe: { _, _ in nil }, refusal: .badSyntax,
+        isJSON: false)
 }

@@ -2,8 +2,8 @@ import Postgres
 import TestSupport
 import Testing
 
-/// Values that are no text, as formats other than JSON have them: what is loaded is what PostgreSQL reads of the text that means
-/// the same.
+/// Values that are no text, as formats other than JSON have them: what is loaded is what PostgreSQL reads of the text
+/// that means the same.
 extension EncodingAgreementTests {
     /// A number, its text, and the same in plain digits where it is whole.
     private struct Number {

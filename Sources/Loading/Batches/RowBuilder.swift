@@ -17,8 +17,8 @@ package final class RowBuilder {
     private let readsValue: Bool
     private let readsKey: Bool
     private let containers: RowContainers
-    /// Bytes behind a value or a key that a decoder may read. One figure, so that the arena of a value's fields does not move
-    /// for its key.
+    /// Bytes behind a value or a key that a decoder may read. One figure, so that the arena of a value's fields does
+    /// not move for its key.
     private let padding: Int
     /// Some route takes values of another kind for tombstones, too.
     private let hasTombstoneForms: Bool

@@ -1,12 +1,14 @@
 import Postgres
 import Records
 
-/// Lets the encoders look into what is nested: JSON's arrays and objects, and the lists and records of the decoders that a row's
-/// fields come from.
+/// Lets the encoders look into what is nested: JSON's arrays and objects, and the lists and records of the decoders
+/// that a row's fields come from.
 final class RowContainers: ContainerReader {
     private let container = JSONContainer()
     private let decoder: (any RecordDecoder)?
     private let keyDecoder: (any RecordDecoder)?
+    /// What ends the visit under way: a decoder has errors of its own.
+    private var failure: EncodingFailure?
     /// Holds the text of `document`, because what the container hands out points into it.
     private var documentText = CopyBuffer(capacity: 256)
     private var decodedBytes = CopyBuffer(capacity: 256)
@@ -66,7 +68,6 @@ final class RowContainers: ContainerReader {
         guard let decoder = container.isOfKey ? keyDecoder : decoder, let field = container.container else {
             throw EncodingFailure(.wrongType, found: container.kind)
         }
-        var failure: EncodingFailure?
         do throws(DecodingFailure) {
             try decoder.visit(field) { name, value in
                 do throws(EncodingFailure) {
@@ -80,7 +81,7 @@ final class RowContainers: ContainerReader {
         } catch {
             throw EncodingFailure(error.reason == .invalidUTF8 ? .invalidUTF8 : .badSyntax, found: container.kind)
         }
-        if let failure { throw failure }
+        if let failure = failure.take() { throw failure }
     }
 
     func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
@@ -117,8 +118,8 @@ extension InputValue {
         self.init(Kind(field.kind), field.first, field.second)
     }
 
-    /// A field of the message's key. Its lists and records are told from those of the value by what a place has no use for: the
-    /// upper half of the word that holds its node.
+    /// A field of the message's key. Its lists and records are told from those of the value by what a place has no use
+    /// for: the upper half of the word that holds its node.
     @inline(__always)
     init(ofKey field: Field) {
         let mark: UInt64 = field.kind == .list || field.kind == .record ? 1 << 32 : 0
@@ -138,8 +139,8 @@ extension InputValue {
 }
 
 extension InputValue.Kind {
-    /// The kinds of both are the same in the same order, but that a field may be absent, which is null to a column; and the words
-    /// of both mean the same.
+    /// The kinds of both are the same in the same order, but that a field may be absent, which is null to a column; and
+    /// the words of both mean the same.
     @inline(__always)
     package init(_ kind: Field.Kind) {
         // No switch and no call, which each column would pay for. Both enumerations are a byte that counts their cases.

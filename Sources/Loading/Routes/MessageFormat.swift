@@ -6,8 +6,8 @@ package struct MessageFormat: Sendable {
     var decoder: @Sendable (_ paths: [FieldPath]) -> any RecordDecoder
     /// Whether a key is one with fields, and no plain value.
     var hasFields: @Sendable (_ key: UnsafeRawBufferPointer) -> Bool
-    /// What a value is that the decoder refuses, for whoever has to find the producer; nil where the bytes tell no more than the
-    /// decoder does.
+    /// What a value is that the decoder refuses, for whoever has to find the producer; nil where the bytes tell no more
+    /// than the decoder does.
     var describe: @Sendable (_ value: UnsafeRawBufferPointer, _ failure: DecodingFailure) -> String?
     /// The dead letters of messages that are not of this format.
     var refusal: DeadLetter.Reason

@@ -6,19 +6,21 @@
 ///
 /// - A string is read as the input function of PostgreSQL 15 reads it, but for hexadecimal floats and for white space
 ///   before the digits of an exponent, which version 16 refuses as well. Times are RFC 3339 or ISO 8601, `infinity`,
-///   PostgreSQL's output in DateStyle ISO, and what `TimeSpelling` adds; words such as `now` and other orders of day and
-///   month are refused. A `bytea` is hexadecimal after `\x`, else the string's own bytes. An array's literal is read.
-/// - A number goes into number types (into integers if it is whole, however written), into text types as written, 0 and 1
-///   into bool, and by the options' unit into date, time, timestamp and timestamptz, cut off towards the past below a
+///   PostgreSQL's output in DateStyle ISO, and what `TimeSpelling` adds; words such as `now` and other orders of day
+///   and month are refused. A `bytea` is hexadecimal after `\x`, else the string's own bytes. An array's literal is
+///   read.
+/// - A number goes into number types (into integers if it is whole, however written), into text types as written, 0 and
+///   1 into bool, and by the options' unit into date, time, timestamp and timestamptz, cut off towards the past below a
 ///   microsecond. With a unit a string that is a number is one.
 /// - A truth value goes into bool and text types.
 /// - An array goes into arrays of one or more dimensions; anything goes into json and jsonb.
-/// - Numbers that are no text go where those in text go, and decimals nowhere through a float. A day goes into date, and as its
-///   midnight into timestamp and, in the options' zone, timestamptz; a local time likewise; a time of day into time; an instant
-///   where other moments go, and as milliseconds into int8; a UUID into uuid and bytea, bytes into bytea and, sixteen of them, into
-///   uuid. Into text types they all go, bytes if they are UTF-8, and each as what `CopyBuffer.append(textOf:)` says.
-/// - A moment, which is a number, or a text with an offset, goes into `timestamp` and `date` as the clock shows it in the
-///   options' zone, or UTC; so does a text with an offset into `time`. A text without one needs the zone for
+/// - Numbers that are no text go where those in text go, and decimals nowhere through a float. A day goes into date,
+///   and as its midnight into timestamp and, in the options' zone, timestamptz; a local time likewise; a time of day
+///   into time; an instant where other moments go, and as milliseconds into int8; a UUID into uuid and bytea, bytes
+///   into bytea and, sixteen of them, into uuid. Into text types they all go, bytes if they are UTF-8, and each as what
+///   `CopyBuffer.append(textOf:)` says.
+/// - A moment, which is a number, or a text with an offset, goes into `timestamp` and `date` as the clock shows it in
+///   the options' zone, or UTC; so does a text with an offset into `time`. A text without one needs the zone for
 ///   `timestamptz`.
 /// - Strings are decoded by the options first. The bytes of a key, value or header are a document for json and jsonb.
 /// - Null is NULL; whether the column takes it is the caller's to check.

@@ -176,6 +176,7 @@ struct CalendarTime {
     }
 
     /// Appends a point and the microseconds of a second without trailing zeros; nothing if there are none.
+    @inline(__always)
     static func append(fraction: Int64, to buffer: inout CopyBuffer) {
         var fraction = fraction
         guard fraction != 0 else { return }

@@ -1,5 +1,5 @@
-/// What values that are no text become, by the column's type. Only asked where a value is none of those that JSON has, so that
-/// JSON pays nothing for it.
+/// What values that are no text become, by the column's type. Only asked where a value is none of those that JSON has,
+/// so that JSON pays nothing for it.
 extension ColumnForm {
     func boolean(ofNumber value: InputValue) throws(EncodingFailure) -> Bool {
         guard value.kind.isNumber else { throw EncodingFailure(.wrongType, found: value.kind) }
@@ -93,8 +93,8 @@ extension ColumnForm {
 
     // MARK: JSON
 
-    /// Numbers as JSON's, but for those that it has not; bytes in base64, all other scalars as the strings that they are in text;
-    /// what is nested by what it holds.
+    /// Numbers as JSON's, but for those that it has not; bytes in base64, all other scalars as the strings that they
+    /// are in text; what is nested by what it holds.
     func appendJSON(
         ofBinary value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
     ) throws(EncodingFailure) {
@@ -118,10 +118,9 @@ extension ColumnForm {
     ) throws(EncodingFailure) {
         let isRecord = container.kind == .record
         buffer.append(byte: UInt8(ascii: isRecord ? "{" : "["))
-        var isFirst = true
+        let start = buffer.count
         try containers.visit(container) { (name, value) throws(EncodingFailure) in
-            if !isFirst { buffer.append(byte: UInt8(ascii: ",")) }
-            isFirst = false
+            if buffer.count > start { buffer.append(byte: UInt8(ascii: ",")) }
             if isRecord {
                 try appendJSON(string: InputValue(.string, name), to: &buffer)
                 buffer.append(byte: UInt8(ascii: ":"))

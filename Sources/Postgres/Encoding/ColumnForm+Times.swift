@@ -3,6 +3,7 @@ extension ColumnForm {
     // MARK: Numbers
 
     /// A number, or with a unit a string that is one.
+    @inline(__always)
     private func number(_ value: InputValue) throws(EncodingFailure) -> DecimalText? {
         switch value.kind {
         case .number:
@@ -63,6 +64,7 @@ extension ColumnForm {
 
     // MARK: Moments and dates
 
+    @inline(__always)
     private func calendarTime(_ value: InputValue) throws(EncodingFailure) -> CalendarTime {
         switch CalendarTime.read(value.bytes) {
         case .value(let time): return time
@@ -87,6 +89,7 @@ extension ColumnForm {
     }
 
     /// What a clock shows in a zone that is not told, as the column stores it: a moment needs the options' zone.
+    @inline(__always)
     private func clock(_ local: Int64, found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
         if kind == .timestamptz {
             guard let zone else { throw EncodingFailure(.missingZone, found: found) }

@@ -20,8 +20,8 @@ struct FloatDigits: TextOutputStream {
         count += 1
     }
 
-    /// Plain where the first digit stands behind 10⁻⁵ and before 10 to the power of `limit`, else with an exponent of at least two
-    /// digits.
+    /// Plain where the first digit stands behind 10⁻⁵ and before 10 to the power of `limit`, else with an exponent of
+    /// at least two digits.
     ///
     /// - Returns: how many bytes of `target` it is, at most 32.
     mutating func respell(plainBelow limit: Int, into target: UnsafeMutableRawBufferPointer) -> Int {
@@ -39,50 +39,56 @@ struct FloatDigits: TextOutputStream {
             target.copyMemory(from: text)
             return text.count
         }
-        var length = 0
-        func put(_ byte: UInt8) {
-            target[length] = byte
-            length += 1
-        }
-        func putDigits(_ range: Range<Int>) {
-            for index in range { put(index < decimal.count ? 0x30 + decimal[index] : 0x30) }
-        }
-        if decimal.isNegative { put(UInt8(ascii: "-")) }
+        var writer = TextWriter(target)
+        if decimal.isNegative { writer.put(UInt8(ascii: "-")) }
         let first = decimal.firstSignificant
         var end = decimal.count
         while end > first, decimal[end - 1] == 0 { end -= 1 }
         guard end > first else {
-            put(0x30)
-            return length
+            writer.put(0x30)
+            return writer.count
         }
         // Of the first digit.
         let exponent = decimal.point - first - 1
-        if -4..<limit ~= exponent {
-            if exponent < 0 {
-                put(0x30)
-                put(UInt8(ascii: "."))
-                for _ in exponent + 1..<0 { put(0x30) }
-                putDigits(first..<end)
-            } else {
-                putDigits(first..<first + exponent + 1)
-                if end > first + exponent + 1 {
-                    put(UInt8(ascii: "."))
-                    putDigits(first + exponent + 1..<end)
-                }
-            }
-            return length
+        let isPlain = -4..<limit ~= exponent
+        // Where the point stands, counted in digits from the first.
+        let point = isPlain ? exponent + 1 : 1
+        if point <= 0 {
+            writer.put(0x30)
+            writer.put(UInt8(ascii: "."))
+            for _ in point..<0 { writer.put(0x30) }
         }
-        putDigits(first..<first + 1)
-        if end > first + 1 {
-            put(UInt8(ascii: "."))
-            putDigits(first + 1..<end)
+        for index in first..<max(end, first + point) {
+            if index == first + point, point > 0 { writer.put(UInt8(ascii: ".")) }
+            writer.put(index < end ? 0x30 + decimal[index] : 0x30)
         }
+        if !isPlain { writer.put(exponent: exponent) }
+        return writer.count
+    }
+}
+
+/// Writes digits one behind the other.
+struct TextWriter {
+    private let target: UnsafeMutableRawBufferPointer
+    private(set) var count = 0
+
+    /// - Parameter target: has room for all that is put.
+    init(_ target: UnsafeMutableRawBufferPointer) { self.target = target }
+
+    mutating func put(_ byte: UInt8) {
+        target[count] = byte
+        count += 1
+    }
+
+    mutating func put(number: Int64) {
+        count += number.write(decimalInto: UnsafeMutableRawBufferPointer(rebasing: target[count...]))
+    }
+
+    /// With a sign, and at least two digits.
+    fileprivate mutating func put(exponent: Int) {
         put(UInt8(ascii: "e"))
         put(UInt8(ascii: exponent < 0 ? "-" : "+"))
-        let magnitude = abs(exponent)
-        if magnitude > 99 { put(0x30 + UInt8(magnitude / 100)) }
-        put(0x30 + UInt8(magnitude / 10 % 10))
-        put(0x30 + UInt8(magnitude % 10))
-        return length
+        if abs(exponent) < 10 { put(0x30) }
+        put(number: Int64(abs(exponent)))
     }
 }

@@ -40,7 +40,8 @@ enum FloatText {
         if let mantissa = decimal.mantissa, mantissa <= 1 << 24 {
             let exponent = decimal.exponent - decimal.fractionDigits
             if mantissa == 0 { return .value(decimal.isNegative ? -0.0 : 0) }
-            // Both operands are exact in `Double`, and 53 bits are more than twice 24 and 2: rounding twice is harmless.
+            // Both operands are exact in `Double`, and 53 bits are more than twice 24 and 2: rounding twice is
+            // harmless.
             if -10...10 ~= exponent, let magnitude = scaled(Double(mantissa), by: exponent) {
                 return .value(Float(decimal.isNegative ? -magnitude : magnitude))
             }
@@ -49,8 +50,9 @@ enum FloatText {
         return value.isFinite && (value != 0 || decimal.firstSignificant == decimal.count) ? .value(value) : .outOfRange
     }
 
-    /// Writes a number with the fewest digits that are read as it, in PostgreSQL's spelling: `0.1`, `1e+15`, `NaN`. PostgreSQL
-    /// itself writes one digit more where these lie in the middle between two numbers, which is read as the even one.
+    /// Writes a number with the fewest digits that are read as it, in PostgreSQL's spelling: `0.1`, `1e+15`, `NaN`.
+    /// PostgreSQL itself writes one digit more where these lie in the middle between two numbers, which is read as the
+    /// even one.
     ///
     /// - Parameter target: has room for 32 bytes.
     /// - Returns: how many bytes it is.

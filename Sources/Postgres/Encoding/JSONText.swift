@@ -80,32 +80,31 @@ extension CopyBuffer {
         // From the end backwards, so that nothing is overwritten before it has moved.
         var read = length
         var write = length + extra
-        func put(_ byte: UInt8) {
+        func put(_ byte: UInt8, _ write: inout Int) {
             write &-= 1
             source.storeBytes(of: byte, toByteOffset: write, as: UInt8.self)
         }
-        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: "\""), &write)
         while read > 0 {
             read &-= 1
             let byte = source.load(fromByteOffset: read, as: UInt8.self)
             if byte < 0x20 {
                 if let letter = Self.shortEscape(byte) {
-                    put(letter)
+                    put(letter, &write)
                 } else {
-                    let digit = byte & 0xF
-                    put(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-                    put(0x30 &+ byte >> 4)
-                    put(0x30)
-                    put(0x30)
-                    put(UInt8(ascii: "u"))
+                    put((byte & 0xF).hexDigit, &write)
+                    put(0x30 &+ byte >> 4, &write)
+                    put(0x30, &write)
+                    put(0x30, &write)
+                    put(UInt8(ascii: "u"), &write)
                 }
-                put(UInt8(ascii: "\\"))
+                put(UInt8(ascii: "\\"), &write)
             } else {
-                put(byte)
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { put(UInt8(ascii: "\\")) }
+                put(byte, &write)
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { put(UInt8(ascii: "\\"), &write) }
             }
         }
-        put(UInt8(ascii: "\""))
+        put(UInt8(ascii: "\""), &write)
     }
 
     private static func shortEscape(_ byte: UInt8) -> UInt8? {

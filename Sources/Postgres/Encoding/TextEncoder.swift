@@ -359,10 +359,8 @@ extension CopyBuffer {
         while index > 0 {
             index &-= 1
             let byte = target.load(fromByteOffset: index, as: UInt8.self)
-            for (place, digit) in [(0, byte >> 4), (1, byte & 0xF)] {
-                target.storeBytes(
-                    of: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit, toByteOffset: 2 &* index &+ place, as: UInt8.self)
-            }
+            target.storeBytes(of: (byte >> 4).hexDigit, toByteOffset: 2 &* index, as: UInt8.self)
+            target.storeBytes(of: (byte & 0xF).hexDigit, toByteOffset: 2 &* index &+ 1, as: UInt8.self)
         }
     }
 }

@@ -1,7 +1,7 @@
 /// A decimal as binary formats carry it: an integer in two's complement, the highest byte first, of any length.
 enum UnscaledDecimal {
-    /// 2466 digits: more than twice what the precision of any column can be. To write a number in another base takes the square of
-    /// its length, and no message may cost more than its bytes are worth.
+    /// 2466 digits: more than twice what the precision of any column can be. To write a number in another base takes
+    /// the square of its length, and no message may cost more than its bytes are worth.
     static let greatestByteCount = 1024
 
     /// Hands over the number as text in JSON's grammar, `-12345e-2`.
@@ -51,27 +51,19 @@ enum UnscaledDecimal {
     ) -> Int {
         let isNegative = bytes.first.map { $0 & 0x80 != 0 } ?? false
         let count = read(bytes, isNegative, into: limbs)
-        var length = 0
-        func put(_ byte: UInt8) {
-            text[length] = byte
-            length += 1
-        }
-        func put(_ number: Int64) {
-            length += number.write(decimalInto: UnsafeMutableRawBufferPointer(rebasing: text[length...]))
-        }
-        if isNegative { put(UInt8(ascii: "-")) }
-        put(count == 0 ? 0 : Int64(limbs[count - 1]))
+        var writer = TextWriter(text)
+        if isNegative { writer.put(UInt8(ascii: "-")) }
+        writer.put(number: count == 0 ? 0 : Int64(limbs[count - 1]))
         for index in stride(from: count - 2, through: 0, by: -1) {
-            var rest = limbs[index]
-            for place in stride(from: 8, through: 0, by: -1) {
-                text[length + place] = UInt8(truncatingIfNeeded: 0x30 + rest % 10)
-                rest /= 10
+            var unit: UInt32 = 100_000_000
+            while unit > 0 {
+                writer.put(UInt8(truncatingIfNeeded: 0x30 + limbs[index] / unit % 10))
+                unit /= 10
             }
-            length += 9
         }
-        put(UInt8(ascii: "e"))
-        put(Int64(-scale))
-        return length
+        writer.put(UInt8(ascii: "e"))
+        writer.put(number: Int64(-scale))
+        return writer.count
     }
 
     /// Reads the magnitude in base 10⁹, the lowest limb first.
@@ -80,32 +72,36 @@ enum UnscaledDecimal {
     private static func read(
         _ bytes: UnsafeRawBufferPointer, _ isNegative: Bool, into limbs: UnsafeMutableBufferPointer<UInt32>
     ) -> Int {
-        let base: UInt64 = 1_000_000_000
         var count = 0
-        func shift(by bits: UInt64, adding low: UInt64) {
-            var carry = low
-            for index in 0..<count {
-                let value = UInt64(limbs[index]) << bits + carry
-                limbs[index] = UInt32(truncatingIfNeeded: value % base)
-                carry = value / base
-            }
-            while carry > 0 {
-                limbs[count] = UInt32(truncatingIfNeeded: carry % base)
-                count += 1
-                carry /= base
-            }
-        }
         var index = 0
         while index < bytes.count {
             // Four bytes a step, and at first what is left over of that.
             let end = index + (bytes.count - index - 1) % 4 + 1
             var word: UInt64 = 0
             for byte in bytes[index..<end] { word = word << 8 | UInt64(isNegative ? ~byte : byte) }
-            shift(by: UInt64(8 * (end - index)), adding: word)
+            shift(limbs, &count, by: UInt64(8 * (end - index)), adding: word)
             index = end
         }
         // The magnitude of a negative number is its complement, and one.
-        if isNegative { shift(by: 0, adding: 1) }
+        if isNegative { shift(limbs, &count, by: 0, adding: 1) }
         return count
+    }
+
+    /// Multiplies by two so many times, at most 32, and adds a number of 32 bits.
+    private static func shift(
+        _ limbs: UnsafeMutableBufferPointer<UInt32>, _ count: inout Int, by bits: UInt64, adding low: UInt64
+    ) {
+        let base: UInt64 = 1_000_000_000
+        var carry = low
+        for index in 0..<count {
+            let value = UInt64(limbs[index]) << bits + carry
+            limbs[index] = UInt32(truncatingIfNeeded: value % base)
+            carry = value / base
+        }
+        while carry > 0 {
+            limbs[count] = UInt32(truncatingIfNeeded: carry % base)
+            count += 1
+            carry /= base
+        }
     }
 }

@@ -1,8 +1,9 @@
 extension CopyBuffer {
-    /// Appends a value as a text column holds it. The one text of each kind: what `null_if` compares, and what JSON quotes.
+    /// Appends a value as a text column holds it. The one text of each kind: what `null_if` compares, and what JSON
+    /// quotes.
     ///
-    /// Numbers have the fewest digits that tell them from all others, decimals all that they came with. Times are ISO 8601, an
-    /// instant in UTC. Bytes are taken as they are.
+    /// Numbers have the fewest digits that tell them from all others, decimals all that they came with. Times are ISO
+    /// 8601, an instant in UTC. Bytes are taken as they are.
     ///
     /// - Throws: `outOfRange`, and `wrongType` for what is nested or null; there may be some of it in the buffer then.
     package mutating func append(textOf value: InputValue) throws(EncodingFailure) {
@@ -36,8 +37,8 @@ extension CopyBuffer {
         }
     }
 
-    /// Zeros that are written between the point and the first digit: enough for all decimals of 38 digits. The scale of a
-    /// decimal may be anything, and a message of a few bytes must not become a megabyte.
+    /// Zeros that are written between the point and the first digit: enough for all decimals of 38 digits. The scale of
+    /// a decimal may be anything, and a message of a few bytes must not become a megabyte.
     private static var mostZeros: Int { 40 }
 
     /// A decimal with its point where it belongs; with an exponent where that would take more zeros.
@@ -65,17 +66,15 @@ extension CopyBuffer {
     mutating func append(uuid halves: (high: UInt64, low: UInt64)) {
         let target = reserve(36)
         var place = 0
-        for half in [halves.high, halves.low] {
-            for shift in stride(from: 60, through: 0, by: -4) {
-                if place == 8 || place == 13 || place == 18 || place == 23 {
-                    target.storeBytes(of: UInt8(ascii: "-"), toByteOffset: place, as: UInt8.self)
-                    place += 1
-                }
-                target.storeBytes(
-                    of: UInt8(truncatingIfNeeded: half >> UInt64(shift) & 0xF).hexDigit, toByteOffset: place,
-                    as: UInt8.self)
+        for digit in 0..<32 {
+            if digit == 8 || digit == 12 || digit == 16 || digit == 20 {
+                target.storeBytes(of: UInt8(ascii: "-"), toByteOffset: place, as: UInt8.self)
                 place += 1
             }
+            let half = digit < 16 ? halves.high : halves.low
+            let value = UInt8(truncatingIfNeeded: half >> UInt64(60 - 4 * (digit & 15)) & 0xF)
+            target.storeBytes(of: value.hexDigit, toByteOffset: place, as: UInt8.self)
+            place += 1
         }
         advance(by: 36)
     }
@@ -140,11 +139,11 @@ extension CopyBuffer {
 }
 
 extension InputValue {
-    /// Hands over a number that is no text as a number in text, for the rules that are written for that. NaN and the infinities
-    /// have these names.
+    /// Hands over a number that is no text as a number in text, for the rules that are written for that. NaN and the
+    /// infinities have these names.
     ///
-    /// - Throws: what `body` throws, with the value's own kind; `outOfRange` for a decimal of more bytes than any column's
-    ///   precision needs; `wrongType` for what is no number.
+    /// - Throws: what `body` throws, with the value's own kind; `outOfRange` for a decimal of more bytes than any
+    ///   column's precision needs; `wrongType` for what is no number.
     func withText<Result>(
         _ body: (InputValue) throws(EncodingFailure) -> Result
     ) throws(EncodingFailure) -> Result {

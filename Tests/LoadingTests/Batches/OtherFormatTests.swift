@@ -96,6 +96,15 @@ import Testing
         #expect(batch([(nil, message.bytes)], target).lines == [["5", #"\N"#, #"\N"#]])
     }
 
+    @Test("what is nested as deep as a decoder follows becomes JSON")
+    func depth() throws {
+        var list = TaggedMessage.list()
+        for _ in 1..<1024 { list = TaggedMessage.list(list) }
+        let target = try Target.made(.made(), .made([.made("l", .jsonb), .made("x", .inet)]))
+        let text = String(repeating: "[", count: 1024) + String(repeating: "]", count: 1024)
+        #expect(batch([(nil, TaggedMessage(("l", list)).bytes)], target).lines == [[text, #"\N"#]])
+    }
+
     @Test("a message that is not of the format is a dead letter in the decoder's own words")
     func refusals() throws {
         let target = try Target.made(.made(), .made([.made("i", .int4)]))

@@ -6,8 +6,8 @@ import TestSupport
 
 /// A format of its own for tests, with a tag for each kind of field: what a format other than JSON has to bring.
 ///
-/// `T`, then members: a name's length and the name, the kind, and its payload. Words are of eight bytes, the highest first; texts
-/// and bytes have their length in two bytes before them, lists and records in four.
+/// `T`, then members: a name's length and the name, the kind, and its payload. Words are of eight bytes, the highest
+/// first; texts and bytes have their length in two bytes before them, lists and records in four.
 final class TaggedDecoder: RecordDecoder {
     private let paths: [FieldPath]
     private let fields: UnsafeMutableBufferPointer<Field>
