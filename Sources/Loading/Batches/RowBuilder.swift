@@ -345,7 +345,7 @@ package final class RowBuilder {
     ) throws(EncodingFailure) -> InputValue {
         guard let key = batch.key(of: message) else { return InputValue(.null) }
         if column.isJSON { return try containers.document(key) }
-        if key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""),
+        if plan.keyFormat.isJSON, key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""),
             let text = try? containers.document(key)
         {
             return text
@@ -405,7 +405,9 @@ package final class RowBuilder {
         case .keyField(let field), .keyFieldOrKey(let field):
             guard let key = batch.key(of: message) else { return "the message has no key" }
             guard let keyFields else {
-                return key.isEmpty ? "the message's key is empty" : "the message's key is no JSON object"
+                if key.isEmpty { return "the message's key is empty" }
+                return self.plan.keyFormat.isJSON
+                    ? "the message's key is no JSON object" : "the message's key has no fields"
             }
             guard case .key(let path?) = source else {
                 return keyFields[field].words(source.expression, of: "message's key")

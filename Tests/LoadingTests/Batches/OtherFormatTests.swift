@@ -157,6 +157,19 @@ import Testing
         #expect(lines == [[#"{"4"}"#, #"{"a":[4,[]]}"#, "n", #"\N"#]])
     }
 
+    @Test("a plain key is what its bytes are, and no JSON, unless its format is")
+    func plainKeys() throws {
+        let target = try Target.made(
+            .made(mode: .upsert, key: ["id"]), .made([.made("id"), .made("x", .inet)], key: ["id"]))
+        let quoted = Array(#""k""#.utf8)
+        #expect(batch([(quoted, nil)], target).lines == [[#""k""#]])
+        #expect(batch([(quoted, nil)], target, keyFormat: .json).lines == [["k"]])
+        let route = Route.made(columns: [.init(name: "id", source: .key(FieldPath(["id"])), isRequired: true)])
+        let required = try Target.made(route, .made([.made("id")]))
+        let letters = batch([(quoted, TaggedMessage().bytes)], required).deadLetters
+        #expect(letters.first?.explanation.hasSuffix("the message's key has no fields") == true, "\(letters)")
+    }
+
     @Test("`null_if` compares the text of a value of any kind")
     func nullIf() throws {
         let route = Route.made(columns: [.init(name: "v", nullIf: ["-1", "1970-01-01", "0.10", "NaN", "aé"])])
