@@ -10,9 +10,10 @@ public struct Field {
         case null, `false`, `true`
         /// A number in text: `bytes` are the number as written, in JSON's grammar.
         case number
-        /// `bytes` are UTF-8 with escapes resolved.
+        /// `bytes` are UTF-8, which has been checked, with escapes resolved.
         case string
-        /// `bytes` are the raw JSON text of the array or object.
+        /// `bytes` are the raw JSON text of the array or object, which has been checked, and behind which
+        /// `JSONRecordDecoder.padding` bytes can be read.
         case array, object
         /// 64 bits with a sign.
         case integer

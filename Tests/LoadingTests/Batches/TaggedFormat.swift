@@ -11,7 +11,8 @@ import TestSupport
 final class TaggedDecoder: RecordDecoder {
     private let paths: [FieldPath]
     private let fields: UnsafeMutableBufferPointer<Field>
-    let padding = 24
+    /// It hands out JSON, too.
+    let padding = JSONRecordDecoder.padding
 
     init(_ paths: [FieldPath]) {
         self.paths = paths
@@ -84,10 +85,30 @@ final class TaggedDecoder: RecordDecoder {
             return (name, try field(kind))
         }
 
+        /// Whether the text is one value of the kind, as what is handed out as JSON must be.
+        private static func isJSON(_ text: UnsafeRawBufferPointer, _ kind: Field.Kind) -> Bool {
+            let object = Array(#"{"a":"#.utf8) + text + [UInt8(ascii: "}")]
+            let padded = object + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+            return padded.withUnsafeBytes { bytes in
+                let decoder = JSONRecordDecoder(paths: [FieldPath(["a"])])
+                let fields = try? decoder.decode(UnsafeRawBufferPointer(rebasing: bytes[..<object.count]))
+                return fields?.first.map { $0.kind == kind && $0.bytes.count == text.count } ?? false
+            }
+        }
+
         private mutating func field(_ kind: Field.Kind) throws(DecodingFailure) -> Field {
             switch kind {
             case .absent, .null, .false, .true: return Field(kind)
-            case .number, .string, .bytes, .array, .object: return Field(kind, try take(Int(integer(UInt16.self))))
+            case .bytes: return Field(kind, try take(Int(integer(UInt16.self))))
+            case .number, .string, .array, .object:
+                let text = try take(Int(integer(UInt16.self)))
+                guard String(validating: text, as: UTF8.self) != nil else {
+                    throw DecodingFailure(.invalidUTF8, "has a text that is no UTF-8")
+                }
+                guard kind == .string || Self.isJSON(text, kind) else {
+                    throw DecodingFailure(.invalidSyntax, "has a text that is no JSON")
+                }
+                return Field(kind, text)
             case .integer: return .integer(try integer(Int64.self))
             case .unsigned: return .unsigned(try integer(UInt64.self))
             case .double: return .double(Double(bitPattern: try integer(UInt64.self)))
