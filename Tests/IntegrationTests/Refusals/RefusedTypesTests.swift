@@ -50,6 +50,12 @@ struct RefusedTypesTests {
 
     /// A table for each type, all fed by one topic: a good message, a bad one, a good one.
     private func refuse(_ specimens: [TypeSpecimen], _ mode: Route.Mode) async throws {
+        let known = try TestDatabase.shared().connect()
+        let specimens = try specimens.filter { specimen in
+            // Older servers have fewer. What is not in pg_catalog is made by the scenario itself.
+            let type = try known.query("SELECT to_regtype($1)::text", [.text(specimen.type)])
+            return TypeSpecimen.own.contains { specimen.type.hasPrefix($0.type) } || type.string(0, 0) != nil
+        }
         let tables = specimens.indices.map { "CREATE TABLE t\($0) (id int PRIMARY KEY, v \(specimens[$0].type));" }
         try await Scenario.with(TypeSpecimen.ownTypes + tables.joined()) { scenario in
             func message(_ id: Int, _ value: (TypeSpecimen) -> String) -> TestMessage {
