@@ -5,6 +5,8 @@ import Records
 /// that a row's fields come from.
 final class RowContainers: ContainerReader {
     private let container = JSONContainer()
+    /// Most rows open nothing, and pay nothing.
+    private var hasOpened = false
     private let decoder: (any RecordDecoder)?
     private let keyDecoder: (any RecordDecoder)?
     /// What ends the visit under way: a decoder has errors of its own.
@@ -22,7 +24,12 @@ final class RowContainers: ContainerReader {
     }
 
     /// Begins a row: what was opened for the one before is forgotten.
-    func reset() { container.reset() }
+    @inline(__always)
+    func reset() {
+        guard hasOpened else { return }
+        container.reset()
+        hasOpened = false
+    }
 
     func elements(of list: InputValue) throws(EncodingFailure) -> [InputValue] {
         if list.kind == .list {
@@ -30,6 +37,7 @@ final class RowContainers: ContainerReader {
             try visit(list) { (_, value) in elements.append(value) }
             return elements
         }
+        hasOpened = true
         do {
             return try container.elements(of: list.bytes).map { InputValue($0) }
         } catch {
@@ -53,6 +61,7 @@ final class RowContainers: ContainerReader {
             try visit(record) { (name, value) in add(String(decoding: name, as: UTF8.self), value) }
             return members
         }
+        hasOpened = true
         do {
             for member in try container.members(of: record.bytes) { add(member.name, InputValue(member.value)) }
             return members
@@ -91,6 +100,7 @@ final class RowContainers: ContainerReader {
         documentText.append(text)
         documentText.append(byte: UInt8(ascii: "]"))
         _ = documentText.reserve(JSONRecordDecoder.padding)
+        hasOpened = true
         do {
             let fields = try container.elements(of: documentText.bytes)
             if fields.count == 1 { return InputValue(fields[0]) }

@@ -268,7 +268,7 @@ struct ColumnForm: Sendable {
         }
         switch NumericValue.read(value.bytes, limits: numericLimits) {
         case .value(let number):
-            if number.isInfinite, !options.numericHasInfinity {
+            if !options.numericHasInfinity, number.isInfinite {
                 throw EncodingFailure(.badSyntax, found: value.kind)
             }
             return number
