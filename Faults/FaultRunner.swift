@@ -16,28 +16,12 @@ struct FaultRunner: Sendable {
         var summary: String
         var seconds: Double
         var report: FaultReport
-        /// What kept it from coming to its end; then it has shown nothing.
-        var obstacle: String?
 
         var hasPassed: Bool { report.failures.isEmpty }
     }
 
-    /// Runs them all, and those that came to no end once more: a case that waited in vain beside others on a busy machine
-    /// has shown nothing, and one that waits in vain by itself has.
-    ///
     /// - Parameter limit: how many at once.
     func run(_ cases: [any FaultCase], limit: Int) async -> [Outcome] {
-        var outcomes = await runOnce(cases, limit: limit)
-        for (index, faultCase) in cases.enumerated() {
-            guard let obstacle = outcomes[index].obstacle else { continue }
-            var again = await run(faultCase)
-            again.report.notes.append("it came to no end beside the others, and was run again by itself: \(obstacle)")
-            outcomes[index] = again
-        }
-        return outcomes
-    }
-
-    private func runOnce(_ cases: [any FaultCase], limit: Int) async -> [Outcome] {
         await withTaskGroup(of: (Int, Outcome).self) { group in
             var outcomes: [Int: Outcome] = [:]
             for (index, faultCase) in cases.enumerated() {
@@ -62,17 +46,15 @@ struct FaultRunner: Sendable {
         let began = ContinuousClock.now
         context.say("begins; \(command(faultCase.name)) repeats it")
         var report = FaultReport()
-        var obstacle: String?
         do {
             try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
             report = try await faultCase.run(context)
             report.failures += report.faults.shortfalls(of: faultCase.least(scale))
         } catch {
-            obstacle = "\(error)"
             report.failures.append("it could not be carried out to the end: \(error)")
         }
         let outcome = Outcome(
-            name: faultCase.name, summary: faultCase.summary, seconds: began.age, report: report, obstacle: obstacle)
+            name: faultCase.name, summary: faultCase.summary, seconds: began.age, report: report)
         if outcome.hasPassed {
             try? FileManager.default.removeItem(at: logs)
             context.say("passed in \(Int(outcome.seconds)) s: \(FaultTable.faults(report))")
