@@ -35,7 +35,17 @@ public final class MockCluster: Sendable {
         self.cluster = cluster
         self.brokers = 1...Int32(brokers)
         bootstrapServers = String(cString: rd_kafka_mock_cluster_bootstraps(cluster))
+        for (request, version) in Self.newestVersions {
+            try check(rd_kafka_mock_set_apiversion(cluster, request.rawValue, 0, version), "version of \(request.name)")
+        }
     }
+
+    /// What librdkafka 2.0.2 knows of these, with every version.
+    ///
+    /// From 2.5 on the mock answers newer ones with the partition's new leader (KIP-951) when another broker leads it, and
+    /// follows a null pointer where none does: `mpart->leader->id` in `rd_kafka_mock_handle_Produce`, from version 10 of the
+    /// request, and in `rd_kafka_mock_handle_Fetch`, from 12. 2.15 still does.
+    private static let newestVersions: [(KafkaRequest, Int16)] = [(.produce, 7), (.fetch, 11)]
 
     deinit {
         rd_kafka_mock_cluster_destroy(cluster)
