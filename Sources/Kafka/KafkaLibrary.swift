@@ -8,6 +8,12 @@ public enum KafkaLibrary {
     /// librdkafka's version for people, e.g. `2.0.2`.
     public static let versionString: String = String(cString: rd_kafka_version_str())
 
+    /// Whether SCRAM of a librdkafka is let in by brokers that hold a client to the nonce it was given, as Apache Kafka does
+    /// since 4.0: before 2.6.1 it puts its own nonce before the brokers' once more, which older brokers let pass.
+    ///
+    /// https://github.com/confluentinc/librdkafka/pull/4895
+    public static func repeatsScramNonce(version: Int32 = version) -> Bool { version < 0x0206_01ff }
+
     /// Whether this librdkafka knows a configuration property: `fetch.queue.backoff.ms`, for example, exists since 2.2.
     public static func supports(property: String) -> Bool {
         let configuration = rd_kafka_conf_new()

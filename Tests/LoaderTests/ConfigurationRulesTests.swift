@@ -71,7 +71,7 @@ import Testing
             ("metadata.broker.list", "b:1"), ("partition.assignment.strategy", "cooperative-sticky"),
         ])
     func refused(name: String, value: String) {
-        let found = PropertyRules.refused([name: value], libraryVersion: 0x0200_02ff)
+        let found = PropertyRules.findings([name: value], libraryVersion: 0x0200_02ff)
         #expect(found.map(\.property) == [name])
         #expect(found.allSatisfy { $0.severity == .error && !$0.message.isEmpty && !$0.mend.isEmpty })
     }
@@ -79,27 +79,36 @@ import Testing
     @Test("cooperative assignment is allowed where librdkafka no longer hangs in it")
     func cooperative() {
         let properties = ["partition.assignment.strategy": "cooperative-sticky"]
-        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_00ff).count == 1)
-        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_01ff).isEmpty)
-        #expect(PropertyRules.refused(["partition.assignment.strategy": "range"], libraryVersion: 0x0200_02ff).isEmpty)
+        #expect(PropertyRules.findings(properties, libraryVersion: 0x0206_00ff).count == 1)
+        #expect(PropertyRules.findings(properties, libraryVersion: 0x0206_01ff).isEmpty)
+        #expect(PropertyRules.findings(["partition.assignment.strategy": "range"], libraryVersion: 0x0200_02ff).isEmpty)
+    }
+
+    @Test("the consumer protocol is refused where it is a preview, and so is what only the classic one has beside it")
+    func consumerProtocol() {
+        func found(_ properties: [String: String], _ version: Int32) -> [String] {
+            PropertyRules.findings(properties, libraryVersion: version).filter { $0.severity == .error }.map(\.property)
+        }
+        #expect(found(["group.protocol": "consumer"], 0x0200_02ff) == ["group.protocol"])
+        #expect(found(["group.protocol": "CONSUMER"], 0x020b_01ff) == ["group.protocol"])
+        #expect(found(["group.protocol": "consumer"], 0x020c_00ff).isEmpty)
+        #expect(found(["group.protocol": "classic", "session.timeout.ms": "9000"], 0x0208_00ff).isEmpty)
+        for name in ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"] {
+            #expect(found(["group.protocol": "consumer", name: "range"], 0x0210_01ff) == [name])
+        }
     }
 
     @Test(
-        "SCRAM is refused with a librdkafka that current brokers do not let in, by its version, unless somebody insists",
+        "SCRAM with a librdkafka that newer brokers do not let in is a warning that names both versions",
         arguments: ["sasl.mechanism", "sasl.mechanisms"], ["SCRAM-SHA-256", "scram-sha-512"])
     func scram(name: String, mechanism: String) {
         let properties = [name: mechanism]
-        let found = PropertyRules.refused(properties, libraryVersion: 0x0200_02ff)
+        let found = PropertyRules.findings(properties, libraryVersion: 0x0200_02ff)
         #expect(found.map(\.property) == [name])
-        #expect(found.allSatisfy { $0.message.contains("2.0.2") && $0.mend.contains("2.6.1") })
-        #expect(PropertyRules.refused(properties, libraryVersion: 0x0200_02ff, allowsOldScram: true).isEmpty)
-        #expect(PropertyRules.refused(properties, libraryVersion: 0x0206_01ff).isEmpty)
-        #expect(PropertyRules.refused([name: "PLAIN"], libraryVersion: 0x0200_02ff).isEmpty)
-    }
-
-    @Test("to insist on SCRAM without asking for it is a mistake")
-    func idleInsistence() throws {
-        #expect(try mistakes(set: ["kafka.allow_old_scram=true"]).map(\.path) == ["kafka.allow_old_scram"])
+        #expect(found.allSatisfy { $0.severity == .warning && $0.message.contains("2.0.2") })
+        #expect(found.allSatisfy { $0.message.contains("Apache Kafka 4.0") && $0.mend.contains("2.6.1") })
+        #expect(PropertyRules.findings(properties, libraryVersion: 0x0206_01ff).isEmpty)
+        #expect(PropertyRules.findings([name: "PLAIN"], libraryVersion: 0x0200_02ff).isEmpty)
     }
 
     @Test("reading uncommitted messages is a warning, not a mistake")

@@ -32,8 +32,6 @@ struct Configuration: Sendable {
     var log = Log()
     /// `false`, `true`, or the name of a deployment; see `DeploymentName`.
     var resetOnStart = ""
-    /// SCRAM is used although this librdkafka may be too old for it.
-    var allowsOldScram = false
 
     /// What was written somewhere; a key that is not in it has its default.
     var settings = ConfigurationSettings()

@@ -29,9 +29,6 @@ extension ConfigurationKey {
             into: \.resetOnStart,
             "For development: begin at the earliest messages again, once for each deployment. `true` takes a new program "
                 + "or a changed configuration for one; any other text is the deployment's name."),
-        .key(
-            "kafka.allow_old_scram", .boolean, default: "false", into: \.allowsOldScram,
-            "Lets SCRAM be tried with a librdkafka before 2.6.1, which current brokers refuse."),
         .property(
             "kafka.properties.<property>",
             "Any of librdkafka's properties, such as `security.protocol`. In a variable's name dots are underscores."),

@@ -150,19 +150,13 @@ private struct Check {
     }
 
     mutating func properties(libraryVersion: Int32) {
-        let refused = PropertyRules.refused(
-            loading.properties, libraryVersion: libraryVersion, allowsOldScram: configuration.allowsOldScram)
-        if configuration.allowsOldScram, !PropertyRules.hasScram(loading.properties) {
-            report(
-                path("kafka.allow_old_scram"), "no SCRAM is asked for, so it does nothing",
-                "Remove it, or set kafka.properties sasl.mechanism.")
-        }
-        for finding in refused {
+        let findings = PropertyRules.findings(loading.properties, libraryVersion: libraryVersion)
+        for finding in findings {
             report(
                 path("kafka.properties.<property>").renamed(finding.property), finding.message, finding.mend,
                 code: .refusedProperty, severity: finding.severity)
         }
-        let others = loading.properties.filter { property, _ in !refused.contains { $0.property == property } }
+        let others = loading.properties.filter { property, _ in !findings.contains { $0.property == property } }
         for (property, value) in others.sorted(by: { $0.key < $1.key }) {
             guard let error = KafkaLibrary.problems(in: [property: value]).first else { continue }
             // librdkafka's explanation may repeat the value.

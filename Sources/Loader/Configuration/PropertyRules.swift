@@ -1,3 +1,5 @@
+import Kafka
+
 /// librdkafka's properties that would break what the loader promises, or that have a key of their own.
 enum PropertyRules {
     struct Finding: Equatable {
@@ -10,27 +12,29 @@ enum PropertyRules {
     /// Since this version members of a cooperative group no longer hang; see librdkafka's CHANGELOG, 2.6.1.
     private static let cooperativeSince: Int32 = 0x0206_01ff
 
-    /// Since this version SCRAM's client does not repeat its nonce, which current brokers refuse; see 2.6.1 there.
-    private static let scramSince: Int32 = 0x0206_01ff
+    /// Since this version the protocol of KIP-848 is meant for production; before, it is a preview under which members
+    /// lose the group; see librdkafka's CHANGELOG, 2.12.0 and 2.10.1.
+    private static let consumerProtocolSince: Int32 = 0x020c_00ff
+
+    /// What is the brokers' to say under `group.protocol=consumer`: librdkafka starts no client with it.
+    private static let classicOnly = [
+        "partition.assignment.strategy": "group.remote.assignor, or leave the choice to the brokers",
+        "session.timeout.ms": "the brokers' group.consumer.session.timeout.ms",
+        "heartbeat.interval.ms": "the brokers' group.consumer.heartbeat.interval.ms",
+    ]
 
     private static func isScram(_ name: String, _ value: String) -> Bool {
         (name == "sasl.mechanism" || name == "sasl.mechanisms") && value.uppercased().contains("SCRAM")
     }
 
-    /// Whether the brokers are asked for SCRAM.
-    static func hasScram(_ properties: [String: String]) -> Bool { properties.contains { isScram($0.key, $0.value) } }
-
     private static func text(_ version: Int32) -> String {
         "\(version >> 24).\(version >> 16 & 0xff).\(version >> 8 & 0xff)"
     }
 
-    /// - Parameters:
-    ///   - libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
-    ///   - allowsOldScram: somebody has said that the brokers take it.
-    static func refused(
-        _ properties: [String: String], libraryVersion: Int32, allowsOldScram: Bool = false
-    ) -> [Finding] {
-        properties.sorted { $0.key < $1.key }.compactMap { name, value in
+    /// - Parameter libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
+    static func findings(_ properties: [String: String], libraryVersion: Int32) -> [Finding] {
+        let isConsumerProtocol = properties["group.protocol"]?.lowercased() == "consumer"
+        return properties.sorted { $0.key < $1.key }.compactMap { name, value in
             switch name {
             case "enable.auto.commit", "enable.auto.offset.store":
                 return Finding(
@@ -49,20 +53,32 @@ enum PropertyRules {
                     property: name, severity: .warning,
                     message: "messages of aborted transactions will be loaded too",
                     mend: "Remove it, unless that is meant.")
+            case "group.protocol" where isConsumerProtocol && libraryVersion < consumerProtocolSince:
+                return Finding(
+                    property: name,
+                    message:
+                        "the consumer protocol is no more than a preview before librdkafka 2.12.0; this is \(text(libraryVersion))",
+                    mend: "Remove it, or install a newer librdkafka.")
+            case _ where isConsumerProtocol && classicOnly[name] != nil:
+                let instead = classicOnly[name] ?? ""
+                return Finding(
+                    property: name, message: "has no place beside group.protocol=consumer",
+                    mend: "Remove it; use \(instead).")
             case "partition.assignment.strategy"
             where value.contains("cooperative") && libraryVersion < cooperativeSince:
                 return Finding(
                     property: name, message: "cooperative assignment can hang before librdkafka 2.6.1",
                     mend: "Use range or roundrobin, or install a newer librdkafka.")
-            case _ where isScram(name, value) && libraryVersion < scramSince && !allowsOldScram:
+            case _ where isScram(name, value) && KafkaLibrary.repeatsScramNonce(version: libraryVersion):
+                // Only a warning: brokers before 4.0 take it, and which these are shows when they refuse it.
                 return Finding(
-                    property: name,
+                    property: name, severity: .warning,
                     message:
-                        "librdkafka \(text(libraryVersion)) repeats its nonce in \(value), which current brokers refuse "
-                        + "as a failed authentication (mended in 2.6.1)",
+                        "with librdkafka \(text(libraryVersion)) \(value) cannot work with Apache Kafka 4.0 or newer: it repeats "
+                        + "its nonce, which those brokers refuse as a failed authentication",
                     mend:
-                        "Install librdkafka 2.6.1 or newer (Debian 13 has 2.8; the image has it), or use another mechanism. "
-                        + "If your brokers are known to take it, set kafka.allow_old_scram: true.")
+                        "Install librdkafka 2.6.1 or newer (Debian 13 and the image have 2.8), or use another mechanism, unless "
+                        + "all brokers are older than 4.0.")
             default: return nil
             }
         }

@@ -104,11 +104,14 @@ public struct RoutedTopics: Sendable {
             return problem
         }
         guard unknown.count < hosts.count || hosts.isEmpty else { return problems }
+        let isAuthentication = trouble == .authentication || trouble == .saslAuthenticationFailed
         var problem = SetupProblem(
             .kafka, at: "kafka.brokers", "no broker answers: \(error.reason) (\(error.code.name))",
-            mend: "check the addresses \(options.brokers) from this machine, and the security settings in "
-                + "kafka.properties")
-        let isRefusal = [.authentication, .saslAuthenticationFailed, .ssl].contains(trouble) || !error.isRetriable
+            mend: isAuthentication
+                ? KafkaErrorCode.authenticationMend()
+                : "check the addresses \(options.brokers) from this machine, and the security settings in "
+                    + "kafka.properties")
+        let isRefusal = isAuthentication || trouble == .ssl || !error.isRetriable
         problem.passing = isRefusal ? .never : .outage
         problems.append(problem)
         return problems

@@ -16,7 +16,7 @@ extension KafkaErrorCode {
         case .groupAuthorizationFailed:
             "give this user the right READ on the consumer group"
         case .saslAuthenticationFailed, .authentication:
-            "check sasl.mechanism, sasl.username and sasl.password in kafka.properties"
+            Self.authenticationMend()
         case .ssl:
             "check security.protocol and the ssl.* properties in kafka.properties"
         case .unknownTopic, .unknownTopicOrPartition, .unknownPartition:
@@ -30,5 +30,17 @@ extension KafkaErrorCode {
         default:
             nil
         }
+    }
+
+    /// What to do where the brokers refuse who this client says it is.
+    ///
+    /// - Parameter libraryVersion: librdkafka's.
+    static func authenticationMend(libraryVersion: Int32 = KafkaLibrary.version) -> String {
+        let mend =
+            "check sasl.mechanism, sasl.username and sasl.password in kafka.properties, and that the brokers know the user"
+        guard KafkaLibrary.repeatsScramNonce(version: libraryVersion) else { return mend }
+        return mend
+            + "; SCRAM with a librdkafka before 2.6.1 is refused by Apache Kafka 4.0 and newer, whatever the password: "
+            + "install a newer one (Debian 13 and the image have 2.8)"
     }
 }

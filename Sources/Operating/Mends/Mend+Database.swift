@@ -1,3 +1,4 @@
+import Kafka
 import Loading
 import Postgres
 
@@ -46,7 +47,7 @@ extension Mend.Outage {
         case .shortOfResource: "see the server's log for which, and raise it"
         case .away: "bring the server of postgres.url back"
         case .brokers(.authentication), .brokers(.saslAuthenticationFailed):
-            "check sasl.mechanism, sasl.username and sasl.password in kafka.properties, and that the brokers know the user"
+            KafkaErrorCode.authenticationMend()
         case .brokers(.ssl): "check security.protocol and the ssl.* properties in kafka.properties"
         case .brokers: "bring the brokers of kafka.brokers back"
         case .letterTopic(let topic):

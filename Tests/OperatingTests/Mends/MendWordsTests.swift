@@ -94,6 +94,8 @@ struct MendWordsTests {
         }
         #expect(words(.transport) == "bring the brokers of kafka.brokers back; the loader goes on by itself")
         #expect(words(.authentication).contains("sasl.password in kafka.properties"))
+        #expect(KafkaErrorCode.authenticationMend(libraryVersion: 0x0206_00ff).contains("refused by Apache Kafka 4.0"))
+        #expect(!KafkaErrorCode.authenticationMend(libraryVersion: 0x0206_01ff).contains("SCRAM"))
         #expect(words(.ssl).contains("security.protocol"))
         #expect(Mend.letters(.topic("dead", .topicAuthorizationFailed)).words.contains("WRITE to produce"))
         #expect(Mend.letters(.topic("dead", .messageTooLarge)).words.contains("--entity-name dead"))
