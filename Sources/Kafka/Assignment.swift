@@ -12,12 +12,18 @@ import CRdKafka
 struct Assignment {
     private let client: KafkaClient
     private(set) var partitions: Set<TopicPartition> = []
+    /// Until when the group's callbacks wait for librdkafka's answers, once the member is to end; nil before.
+    private var patience: ContinuousClock.Instant?
+    /// An answer has not come by then, and none ever will.
+    private(set) var isStuck = false
 
     init(_ client: KafkaClient) { self.client = client }
 
     /// Whether the group hands over only what moves, rather than everything at each rebalance.
-    var isCooperative: Bool {
-        rd_kafka_rebalance_protocol(client.handle).map { strcmp($0, "COOPERATIVE") == 0 } ?? false
+    var isCooperative: Bool { Self.isCooperative(client.handle) }
+
+    private static func isCooperative(_ handle: OpaquePointer) -> Bool {
+        rd_kafka_rebalance_protocol(handle).map { strcmp($0, "COOPERATIVE") == 0 } ?? false
     }
 
     /// Whether what the group takes has gone to others already.
@@ -78,25 +84,51 @@ struct Assignment {
     /// Takes over what the group gives, with nothing to fetch: where to begin is known only after the ledger has been read,
     /// which may have to wait for the database, and a callback that waits would hold up the whole group.
     mutating func accept() {
-        let none = PartitionList(capacity: 0)
-        if isCooperative {
-            _ = KafkaError(taking: rd_kafka_incremental_assign(client.handle, none.pointer), operation: "assign")
-        } else {
-            partitions.removeAll()
-            rd_kafka_assign(client.handle, none.pointer)
+        let cooperatively = tell { handle in
+            let none = PartitionList(capacity: 0)
+            guard Self.isCooperative(handle) else {
+                rd_kafka_assign(handle, none.pointer)
+                return false
+            }
+            _ = KafkaError(taking: rd_kafka_incremental_assign(handle, none.pointer), operation: "assign")
+            return true
         }
+        if !cooperatively { partitions.removeAll() }
     }
 
     /// Gives up what the group takes.
     mutating func giveUp(_ going: [TopicPartition]) {
-        guard isCooperative else { return giveUpAll() }
-        let list = PartitionList(partitions.intersection(going).map { ($0, SpecialOffset.invalid) })
-        _ = KafkaError(taking: rd_kafka_incremental_unassign(client.handle, list.pointer), operation: "unassign")
-        partitions.subtract(going)
+        let ours = partitions.intersection(going)
+        let cooperatively = tell { handle in
+            guard Self.isCooperative(handle) else {
+                rd_kafka_assign(handle, nil)
+                return false
+            }
+            let list = PartitionList(ours.map { ($0, SpecialOffset.invalid) })
+            _ = KafkaError(taking: rd_kafka_incremental_unassign(handle, list.pointer), operation: "unassign")
+            return true
+        }
+        if cooperatively { partitions.subtract(going) } else { partitions.removeAll() }
     }
 
     mutating func giveUpAll() {
-        rd_kafka_assign(client.handle, nil)
+        _ = tell { handle in
+            rd_kafka_assign(handle, nil)
+            return false
+        }
         partitions.removeAll()
+    }
+
+    /// The member is to end: its group may be gone before it has heard an answer, and librdkafka throws away unanswered what
+    /// it is asked at that moment, so that the caller would wait for ever.
+    mutating func end(until deadline: ContinuousClock.Instant) { patience = deadline }
+
+    /// - Parameter request: calls that wait for librdkafka's main thread; returns whether the group is cooperative.
+    private mutating func tell(_ request: @escaping @Sendable (OpaquePointer) -> Bool) -> Bool {
+        guard let patience else { return request(client.handle) }
+        guard !isStuck else { return false }
+        let answer = client.call("kafka-answer", until: patience, request)
+        isStuck = answer == nil
+        return answer ?? false
     }
 }

@@ -260,6 +260,7 @@ public final class Consumer {
         committer.stopRinging()
         // librdkafka hangs in its close while the application still holds the consumer's queue.
         groupQueue.destroy()
+        assignment.end(until: deadline)
         let hasLeft = leave(until: deadline)
         committer.destroy()
         for queue in queues { queue.destroy() }
@@ -281,6 +282,6 @@ public final class Consumer {
             guard ContinuousClock.now < deadline else { return false }
             farewell.serve(waiting: 20)
         }
-        return true
+        return !assignment.isStuck
     }
 }

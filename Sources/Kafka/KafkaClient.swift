@@ -116,14 +116,25 @@ package final class KafkaClient: Sendable {
         guard markDestroyed() else { return true }
         stopThreads()
         guard waitForThreads(until: deadline) else { return false }
-        nonisolated(unsafe) let handle = handle
         let callbacks = callbacks
-        let end = End()
-        let thread = Thread {
+        let destruction: Void? = call("kafka-destroy", until: deadline) { handle in
             rd_kafka_destroy_flags(handle, flags)
-            withExtendedLifetime(callbacks) { end.come() }
+            withExtendedLifetime(callbacks) {}
         }
-        thread.name = "kafka-destroy"
+        return destruction != nil
+    }
+
+    /// Makes a call that librdkafka gives no deadline, on a thread of its own.
+    ///
+    /// - Returns: nil if it has not come back in time. Then the thread is left to the end of the process, and so must the
+    ///   handle be.
+    func call<Answer: Sendable>(
+        _ name: String, until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (OpaquePointer) -> Answer
+    ) -> Answer? {
+        nonisolated(unsafe) let handle = handle
+        let end = End<Answer>()
+        let thread = Thread { end.come(with: body(handle)) }
+        thread.name = name
         thread.stackSize = 256 << 10
         thread.start()
         return end.wait(until: deadline)
@@ -140,23 +151,23 @@ package final class KafkaClient: Sendable {
         }
     }
 
-    /// Whether a thread has come to its end.
-    private final class End: @unchecked Sendable {
-        // Unchecked: the flag is touched only under `condition`.
+    /// What a thread has come back with.
+    private final class End<Answer: Sendable>: @unchecked Sendable {
+        // Unchecked: the answer is touched only under `condition`.
         private let condition = MonotonicCondition()
-        private var hasCome = false
+        private var answer: Answer?
 
-        func come() {
+        func come(with answer: Answer) {
             condition.withLock {
-                hasCome = true
+                self.answer = answer
                 condition.broadcast()
             }
         }
 
-        func wait(until deadline: ContinuousClock.Instant) -> Bool {
+        func wait(until deadline: ContinuousClock.Instant) -> Answer? {
             condition.withLock {
-                while !hasCome, condition.wait(until: deadline) {}
-                return hasCome
+                while answer == nil, condition.wait(until: deadline) {}
+                return answer
             }
         }
     }

@@ -29,6 +29,50 @@ struct KafkaClientTests {
         #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
     }
 
+    @Test("a member whose group does not answer any more when it gives up its partitions still ends at the deadline")
+    func deafGroup() async throws {
+        let broker = try Broker.sharedMock()
+        try await broker.withTopic(partitions: 1) { topic in
+            let gate = MonotonicCondition()
+            let isOpen = Atomic(false)
+            let name = Broker.randomName("client")
+            // It says so once it has asked for the partitions, and answers nothing until that is said.
+            KafkaLog.send { line in
+                guard line.client.hasPrefix(name), line.text.contains("before terminating") else { return }
+                gate.withLock { while !isOpen.load(ordering: .acquiring) { gate.wait() } }
+            }
+            defer { KafkaLog.send(to: nil) }
+            let consumer = try Consumer(
+                properties: broker.properties([
+                    ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "cgrp"),
+                ]), queues: 1, wakeup: Wakeup())
+            let member = GivingMember()
+            consumer.delegate = member
+            try consumer.subscribe(to: [topic])
+            try await eventually("it has the partition") {
+                _ = consumer.serve()
+                return member.hasPartitions
+            }
+            #expect(!consumer.close(until: .now + .seconds(2)))
+            #expect(member.hasGiven)
+            gate.withLock {
+                isOpen.store(true, ordering: .releasing)
+                gate.broadcast()
+            }
+        }
+    }
+
+    private final class GivingMember: Consumer.Delegate {
+        var hasPartitions = false
+        var hasGiven = false
+
+        func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) { hasPartitions = true }
+        func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) { hasGiven = true }
+        func consumer(_ consumer: Consumer, reports error: KafkaError) {}
+        func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) {}
+        func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {}
+    }
+
     @Test("a thread that asks ends before its client, and none begins once the client ends")
     func threads() throws {
         let client = try KafkaClient(.reader, [])
