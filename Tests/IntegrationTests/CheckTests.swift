@@ -291,11 +291,12 @@ struct CheckTests {
             process.executableURL = try builtProgram("loader")
             process.arguments = ["check", "--json", "--no-values"]
             process.currentDirectoryURL = FileManager.default.temporaryDirectory
-            process.environment = [
-                "KAFKA_BROKERS": scenario.broker.bootstrapServers, "KAFKA_TOPIC": scenario.topic,
-                "KAFKA_CONSUMER_GROUP": scenario.options.group, "DATABASE_URL": scenario.options.database.url,
-                "LOADER_TABLE": "goods", "LOADER_MODE": "upsert",
-            ]
+            process.environment =
+                [
+                    "KAFKA_BROKERS": scenario.broker.bootstrapServers, "KAFKA_TOPIC": scenario.topic,
+                    "KAFKA_CONSUMER_GROUP": scenario.options.group, "DATABASE_URL": scenario.options.database.url,
+                    "LOADER_TABLE": "goods", "LOADER_MODE": "upsert",
+                ].withInheritance
             let output = Pipe()
             process.standardOutput = output
             try process.runWithoutBlockedSignals()

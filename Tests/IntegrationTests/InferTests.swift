@@ -17,7 +17,7 @@ struct InferTests {
         process.executableURL = try builtProgram("loader")
         process.arguments = arguments
         process.currentDirectoryURL = directory
-        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
+        process.environment = environment.withInheritance
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output

@@ -14,3 +14,12 @@ public func builtProgram(_ name: String) throws -> URL {
     }
     throw CocoaError(.fileNoSuchFile, userInfo: [NSFilePathErrorKey: name])
 }
+
+extension [String: String] {
+    /// These settings, with what a program needs to find others and its libraries as this one does: where the tests run with
+    /// another librdkafka, so must the loaders that they start.
+    public var withInheritance: [String: String] {
+        let inherited = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
+        return merging(inherited) { own, _ in own }
+    }
+}

@@ -48,10 +48,9 @@ public final class LoaderProcess: Sendable {
         let path = try (program ?? builtProgram("loader")).path()
         let script = (descriptorLimit.map { "ulimit -n \($0)\n" } ?? "") + Self.script
         let command = ["/bin/sh", "-c", script, "sh", path] + command + arguments
-        var environment = environment
-        environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
         id = try Self.spawn(
-            command, environment.map { "\($0.key)=\($0.value)" }, input: ends[0], output: self.log.path())
+            command, environment.withInheritance.map { "\($0.key)=\($0.value)" }, input: ends[0],
+            output: self.log.path())
     }
 
     deinit {

@@ -21,9 +21,7 @@ struct Command {
             process.executableURL = program
             process.arguments = arguments
             process.currentDirectoryURL = directory ?? FileManager.default.temporaryDirectory
-            process.environment = environment.merging(["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""]) {
-                own, _ in own
-            }
+            process.environment = environment.withInheritance
             let output = Pipe()
             // To a file: a full pipe that nobody reads yet would hold the command up.
             let log = FileManager.default.temporaryDirectory.appending(

@@ -37,7 +37,7 @@ import Testing
         process.executableURL = try builtProgram("loader")
         process.arguments = arguments
         process.currentDirectoryURL = directory
-        process.environment = ["PATH": "/usr/bin:/bin", "DATABASE_URL": url]
+        process.environment = ["DATABASE_URL": url].withInheritance
         let output = Pipe()
         process.standardOutput = output
         process.standardError = output
