@@ -6,7 +6,8 @@ import TestSupport
 /// Members come and go every two seconds while messages arrive.
 struct RebalanceStorm: FaultCase {
     let name = "rebalance-storm"
-    let summary = "up to 4 members join and leave every 2 s, by SIGTERM and SIGKILL, dynamic and static, eager"
+    let summary =
+        "up to 4 members join and leave every 2 s, by SIGTERM and SIGKILL, dynamic and static, in each protocol"
 
     /// A broker and the kind of members on it.
     private enum Lane: String, CaseIterable {
@@ -16,12 +17,39 @@ struct RebalanceStorm: FaultCase {
         case `static`
         /// The mock, which expires the killed.
         case expiring
-        /// Where librdkafka is new enough for the loader to allow it.
+        /// Only what moves is handed over.
         case cooperative
+        case cooperativeExpiring = "cooperative, expiring"
+        /// The brokers share the partitions out (KIP-848).
+        case consumer = "consumer protocol"
+
+        var properties: [(String, String)] {
+            switch self {
+            case .dynamic, .static, .expiring: []
+            case .cooperative, .cooperativeExpiring: [("partition.assignment.strategy", "cooperative-sticky")]
+            case .consumer: [("group.protocol", "consumer")]
+            }
+        }
+
+        var isOnMock: Bool { self == .expiring || self == .cooperativeExpiring }
+        /// Whether a killed member comes back as who it was, or is missed.
+        var mayKill: Bool { self == .static || isOnMock }
     }
 
-    private static var isCooperativeAllowed: Bool { KafkaLibrary.version >= 0x0206_01ff }
-    private static var lanes: [Lane] { Lane.allCases.filter { $0 != .cooperative || isCooperativeAllowed } }
+    /// Why a lane cannot be tried with this librdkafka, or on these brokers; nil if it can.
+    private static func reason(against lane: Lane) -> String? {
+        let version = "librdkafka \(KafkaLibrary.versionString)"
+        switch lane {
+        case .dynamic, .static, .expiring: return nil
+        case .cooperative, .cooperativeExpiring:
+            return KafkaLibrary.version >= 0x0206_01ff ? nil : "\(version): the loader refuses it before 2.6.1"
+        case .consumer:
+            if KafkaLibrary.version < 0x020c_00ff { return "\(version): the loader refuses it before 2.12.0" }
+            return FaultCluster.brokers == nil ? "it needs Apache Kafka 4.0; KAFKA_BROKERS names a cluster" : nil
+        }
+    }
+
+    private static var lanes: [Lane] { Lane.allCases.filter { reason(against: $0) == nil } }
 
     func least(_ scale: FaultScale) -> FaultCounts {
         // Every 2 s for 2 minutes, but for those that take longer than that to leave.
@@ -36,12 +64,16 @@ struct RebalanceStorm: FaultCase {
         let server = try context.startDatabase()
         let real = try FaultCluster.real()
         let mock = try FaultCluster.mock(brokers: 3)
-        return try await context.sideBySide(Self.lanes, limit: 4) { index, lane in
-            let broker = lane == .expiring ? mock : real
+        var report = try await context.sideBySide(Self.lanes, limit: 4) { index, lane in
+            let broker = lane.isOnMock ? mock : real
             return try await Landing.with(broker: broker, server: server, partitions: 12) { landing in
                 try await storm(lane, landing, context.generator(index), context)
             }
         }
+        for lane in Lane.allCases {
+            if let reason = Self.reason(against: lane) { report.notes.append("no \(lane.rawValue) lane: \(reason)") }
+        }
+        return report
     }
 
     private func storm(
@@ -49,11 +81,6 @@ struct RebalanceStorm: FaultCase {
     ) async throws -> FaultReport {
         var generator = generator
         var report = FaultReport()
-        if !Self.isCooperativeAllowed {
-            report.notes.append(
-                "librdkafka \(KafkaLibrary.versionString): the loader refuses cooperative assignment before 2.6.1, so it is not stormed"
-            )
-        }
         let traffic = try Traffic(landing, rate: 1000, generator: generator)
         let gaps = try LoadingGaps(landing)
         var members: [Int: LoaderProcess] = [:]
@@ -72,7 +99,7 @@ struct RebalanceStorm: FaultCase {
             {
                 let isLeft = try landing.loadedCount(on: connection) < traffic.written
                 // Members that are expected back, or that expire, may also be killed.
-                if lane == .static || lane == .expiring, Int.random(in: 0..<4, using: &generator) == 0 {
+                if lane.mayKill, Int.random(in: 0..<4, using: &generator) == 0 {
                     try await leaver.killAndWait()
                     report.faults.count("\(lane.rawValue) kills")
                 } else {
@@ -98,15 +125,17 @@ struct RebalanceStorm: FaultCase {
     }
 
     private func settings(_ lane: Lane, _ slot: Int, _ landing: Landing) -> [String: String] {
-        switch lane {
-        case .dynamic, .expiring: [:]
-        case .static:
-            [
-                "LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-\(slot)",
+        var properties = lane.properties
+        if lane == .static {
+            properties += [
+                ("group.instance.id", "\(landing.group)-\(slot)"),
                 // A broker waits so long for a member that it still counts on before it goes on without it.
-                "LOADER_KAFKA_PROPERTIES_MAX_POLL_INTERVAL_MS": "45000",
+                ("max.poll.interval.ms", "45000"),
             ]
-        case .cooperative: ["LOADER_KAFKA_PROPERTIES_PARTITION_ASSIGNMENT_STRATEGY": "cooperative-sticky"]
         }
+        return Dictionary(
+            uniqueKeysWithValues: properties.map { name, value in
+                ("LOADER_KAFKA_PROPERTIES_" + name.uppercased().replacing(".", with: "_"), value)
+            })
     }
 }
