@@ -31,11 +31,13 @@ struct Assignment {
 
     /// Makes these positions all that is fetched, each partition into its queue.
     ///
-    /// - Parameter restarting: partitions that begin anew at their offset although they may be assigned already. With
-    ///   eager rebalancing all do.
+    /// - Parameters:
+    ///   - restarting: partitions that begin anew at their offset although they may be assigned already. With eager
+    ///     rebalancing all do.
+    ///   - ended: told which of them come no more as they were, once librdkafka holds none of their messages.
     mutating func fetch(
         _ positions: [(partition: TopicPartition, offset: Int64, queue: Int)], restarting: Set<TopicPartition>,
-        into queues: [KafkaQueue]
+        into queues: [KafkaQueue], ended: (Set<TopicPartition>) -> Void
     ) throws(KafkaError) {
         let wanted = Set(positions.map(\.partition))
         let isCooperative = isCooperative
@@ -53,6 +55,7 @@ struct Assignment {
             }
             if let error { throw error }
             partitions.subtract(ending)
+            ended(ending)
         }
         waitForStops()
         let beginning = positions.filter { !partitions.contains($0.partition) }

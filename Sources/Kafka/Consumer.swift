@@ -5,8 +5,7 @@ import CRdKafka
 /// Messages come from queues of our own, into which each partition is led, and everything of the group (rebalances,
 /// errors, answers to commits) from `serve()`. So whoever cannot take more messages of one queue simply leaves them
 /// there, while the group and the other queues are served: nothing is paused or resumed, which librdkafka
-/// before 2.1 does not survive without losing messages. Messages are taken one by one, because the batch call of those
-/// versions repeats and skips around a rebalance.
+/// before 2.1 does not survive without losing messages; nor is its call for many messages to be used; see `MessageBundle`.
 public final class Consumer {
     /// What the group does to this member. Called on the consumer's thread, from within `serve()` and `close()`.
     public protocol Delegate: AnyObject {
@@ -29,6 +28,8 @@ public final class Consumer {
     let client: KafkaClient
     let groupQueue: KafkaQueue
     private var queues: [KafkaQueue]
+    /// One for each queue, or none where they cannot be used.
+    private let bundles: [MessageBundle]
     private var fetchWaker: FetchWaker?
     private var assignment: Assignment
     private let committer: GroupCommitter
@@ -62,6 +63,7 @@ public final class Consumer {
         self.client = client
         self.groupQueue = groupQueue
         self.queues = (0..<max(queues, 1)).map { _ in KafkaQueue(client) }
+        bundles = MessageBundle.isSound ? self.queues.map { _ in MessageBundle() } : []
         fetchWaker = FetchWaker.ifNeeded(properties)
         assignment = Assignment(client)
         committer = GroupCommitter(client, wakeup: wakeup)
@@ -104,13 +106,24 @@ public final class Consumer {
     /// The next message of a queue, or nil if none is there yet.
     @inline(__always)
     public func take(from queue: Int) -> Message? {
-        guard let message = rd_kafka_consume_queue(queues[queue].pointer, 0) else { return nil }
+        let taken =
+            bundles.isEmpty
+            ? rd_kafka_consume_queue(queues[queue].pointer, 0) : bundles[queue].take(from: queues[queue])
+        guard let message = taken else { return nil }
         if fetchWaker?.took(message.pointee.len + message.pointee.key_len) ?? false { client.wakeBrokerThreads() }
         return Message(message)
     }
 
     /// Messages, and ends of partitions, that were fetched and not taken yet.
-    public var queueLength: Int { queues.reduce(0) { $0 + $1.length } }
+    public var queueLength: Int {
+        queues.reduce(0) { $0 + $1.length } + bundles.reduce(0) { $0 + $1.count }
+    }
+
+    /// What has left the queues of partitions that come no more as they were, as librdkafka does with what is still in them.
+    private func drop(_ partitions: Set<TopicPartition>) {
+        guard !partitions.isEmpty else { return }
+        for bundle in bundles { bundle.drop { partitions.contains($0) } }
+    }
 
     // MARK: Assignment
 
@@ -121,7 +134,7 @@ public final class Consumer {
     public func assign(
         _ positions: [(partition: TopicPartition, offset: Int64, queue: Int)], restarting: Set<TopicPartition>
     ) throws(KafkaError) {
-        try assignment.fetch(positions, restarting: restarting, into: queues)
+        try assignment.fetch(positions, restarting: restarting, into: queues) { drop($0) }
         tellProbes()
     }
 
@@ -227,6 +240,8 @@ public final class Consumer {
         _ code: rd_kafka_resp_err_t, _ list: UnsafePointer<rd_kafka_topic_partition_list_t>
     ) {
         let partitions = PartitionList.answers(of: list).map(\.offset.partition)
+        let before = assignment.partitions
+        defer { drop(before.subtracting(assignment.partitions)) }
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
             assignment.accept()
@@ -260,6 +275,8 @@ public final class Consumer {
         committer.stopRinging()
         // librdkafka hangs in its close while the application still holds the consumer's queue.
         groupQueue.destroy()
+        // Nor does it end its threads beside messages of theirs.
+        for bundle in bundles { bundle.drop { _ in true } }
         assignment.end(until: deadline)
         let hasLeft = leave(until: deadline)
         committer.destroy()
