@@ -92,7 +92,7 @@ struct RebalanceStorm: FaultCase {
             // At least one is there all the time, or nothing can be loaded.
             let joins = members.count < 2 || (!absent.isEmpty && Bool.random(using: &generator))
             if joins, let slot = absent.randomElement(using: &generator) {
-                members[slot] = try context.start(landing, settings(lane, slot, landing))
+                members[slot] = try context.start(settings(lane, slot, landing), command: ["run"])
                 report.faults.count("\(lane.rawValue) joins and leaves")
             } else if let slot = members.keys.sorted().randomElement(using: &generator),
                 let leaver = members.removeValue(forKey: slot)
@@ -112,9 +112,9 @@ struct RebalanceStorm: FaultCase {
         let written = try await traffic.stop()
         // Static members that are away keep their partitions, so all come back for the rest.
         for slot in 0..<4 where members[slot] == nil && lane == .static {
-            members[slot] = try context.start(landing, settings(lane, slot, landing))
+            members[slot] = try context.start(settings(lane, slot, landing), command: ["run"])
         }
-        if members.isEmpty { members[0] = try context.start(landing, settings(lane, 0, landing)) }
+        if members.isEmpty { members[0] = try context.start(settings(lane, 0, landing), command: ["run"]) }
         try await landing.waitForLoaded(written)
         report.recoveries += gaps.stop()
         report.notes.append(
@@ -133,9 +133,15 @@ struct RebalanceStorm: FaultCase {
                 ("max.poll.interval.ms", "45000"),
             ]
         }
-        return Dictionary(
-            uniqueKeysWithValues: properties.map { name, value in
-                ("LOADER_KAFKA_PROPERTIES_" + name.uppercased().replacing(".", with: "_"), value)
-            })
+        func variable(_ property: String) -> String {
+            "LOADER_KAFKA_PROPERTIES_" + property.uppercased().replacing(".", with: "_")
+        }
+        var environment = landing.environment
+        // The brokers' to say, in the group's own configuration.
+        if lane == .consumer {
+            for name in ["session.timeout.ms", "heartbeat.interval.ms"] { environment[variable(name)] = nil }
+        }
+        for (name, value) in properties { environment[variable(name)] = value }
+        return environment
     }
 }
