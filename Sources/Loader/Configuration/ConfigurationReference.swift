@@ -97,8 +97,9 @@ enum ConfigurationReference {
 
         `kafka.properties` goes to librdkafka, which checks it. The loader refuses what would break its promise:
         `enable.auto.commit`, `enable.auto.offset.store` and `auto.offset.reset`, which move offsets behind the ledger's
-        back; `group.id` and `bootstrap.servers`, which have keys of their own; and cooperative assignment before librdkafka
-        2.6.1, where it can hang.
+        back; `group.id` and `bootstrap.servers`, which have keys of their own; cooperative assignment before librdkafka
+        2.6.1, where it can hang; and `group.protocol=consumer` before 2.12, where it is a preview. Beside that one the brokers say
+        what `partition.assignment.strategy`, `session.timeout.ms` and `heartbeat.interval.ms` say otherwise.
 
         """
     }
