@@ -885,6 +885,10 @@ int csj_takes(CSJNames names, const uint8_t *wanted, size_t wanted_count, const 
     return search_loose({{names == CSJ_SNAKE_CASE ? folded(own) : own, names, &node}}, name, name_count) != nullptr;
 }
 
+int csj_is_utf8(const uint8_t *text, size_t count) {
+    return simdjson::validate_utf8(reinterpret_cast<const char *>(text), count);
+}
+
 CSJStatus csj_decoder_decode(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset) {
     *offset = -1;
     return count == 0 ? CSJ_EMPTY : decoder->decode(text, count, offset);

@@ -144,7 +144,7 @@ extension FieldPath {
 }
 
 extension FieldPath.Names {
-    fileprivate var asC: CSJNames {
+    var asC: CSJNames {
         switch self {
         case .exact: CSJ_EXACT
         case .cut: CSJ_CUT

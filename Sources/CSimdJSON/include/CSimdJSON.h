@@ -67,6 +67,9 @@ const CSJField *csj_decoder_fields(CSJDecoder *decoder);
 // Whether a path of the one component `wanted` takes a field of this name.
 int csj_takes(CSJNames names, const uint8_t *wanted, size_t wanted_count, const uint8_t *name, size_t name_count);
 
+// Whether the bytes are UTF-8, without surrogates and overlong forms. Needs no padding.
+int csj_is_utf8(const uint8_t *text, size_t count);
+
 // Fills the fields from `text`, which must be followed by CSJ_PADDING readable bytes. They point into it, or into
 // memory of the decoder that stays until the next call. `offset` says where it failed,
 // or is negative if that is unknown.
