@@ -30,6 +30,10 @@ enum HotPath {
         try rows(orders, "to binary rows", orders.target(.insert))
         try rows(orders, "to text rows", orders.target(.insert, .text))
         try selection(orders)
+        for workload in [try Workload.avroOrders(count: count), try .avroScalars(count: count)] {
+            try decode(workload)
+            try rows(workload, "to binary rows", workload.target(.insert))
+        }
         let shapes = [
             Workload.small(count: count), .wide(count: max(1, count / 20)),
             .large("10 kB", items: 200, count: max(1, count / 40)),
@@ -44,8 +48,8 @@ enum HotPath {
     // MARK: Stages
 
     private static func decode(_ workload: Workload) throws {
-        let plan = MessagePlan(targets: [0], of: [try workload.target(.insert)])
-        let decoder = JSONRecordDecoder(paths: plan.valuePaths)
+        let plan = MessagePlan(targets: [0], of: [try workload.target(.insert)], format: workload.format)
+        let decoder = workload.format.decoder(plan.valuePaths)
         var fields = 0
         try measure(workload, "decode") {
             try workload.bytes.withUnsafeBytes { bytes in
@@ -59,7 +63,8 @@ enum HotPath {
 
     /// Copies into the batch, decodes and encodes: all that becomes of a message before it is sent.
     private static func rows(_ workload: Workload, _ stage: String, _ target: Target) throws {
-        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
+        let builder = RowBuilder(
+            plan: MessagePlan(targets: [0], of: [target], format: workload.format), targets: [target])
         let batch = Batch()
         try measure(workload, stage) { try fill(batch, builder, workload, target) { _ in } }
     }
@@ -67,7 +72,8 @@ enum HotPath {
     /// Sorts each batch by key and drops what a later message of the key replaces; counted per message.
     private static func selection(_ workload: Workload) throws {
         let target = try workload.target(.upsert)
-        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
+        let builder = RowBuilder(
+            plan: MessagePlan(targets: [0], of: [target], format: workload.format), targets: [target])
         let batch = Batch()
         var times: [Double] = []
         for _ in 0..<rounds {

@@ -9,19 +9,28 @@ struct Workload {
     private(set) var bytes: [UInt8] = []
     private(set) var messages: [(value: Range<Int>, key: Range<Int>)] = []
     private let columns: [Table.Column]
+    let format: MessageFormat
 
     /// - Parameter value: makes a message of a key and a number that differs from message to message.
     private init(
         _ name: String, count: Int, columns: [Table.Column], value: (_ key: String, _ random: inout Generator) -> String
     ) {
+        self.init(name, .json, count: count, columns: columns) { Array(value($0, &$1).utf8) }
+    }
+
+    private init(
+        _ name: String, _ format: MessageFormat, count: Int, columns: [Table.Column],
+        value: (_ key: String, _ random: inout Generator) -> [UInt8]
+    ) {
         self.name = name
         self.columns = columns
+        self.format = format
         var random = Generator(state: 1)
         messages.reserveCapacity(count)
         for _ in 0..<count {
             let key = random.identifier()
             let start = bytes.count
-            bytes += value(key, &random).utf8
+            bytes += value(key, &random)
             let middle = bytes.count
             bytes += key.utf8
             messages.append((start..<middle, middle..<bytes.count))
@@ -88,6 +97,78 @@ struct Workload {
         Workload(name, count: count, columns: orderColumns) { key, random in order(key, &random, items: items) }
     }
 
+    /// The orders in Avro: the same columns, and the same fields that none takes.
+    static func avroOrders(count: Int) throws -> Workload {
+        let schema = try AvroSchema(
+            """
+            {"type": "record", "name": "Order", "fields": [{"name": "order_id", "type": "string"},
+                {"name": "created_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+                {"name": "customer_name", "type": ["null", "string"]}, {"name": "total_price", "type": \(Self.price)},
+                {"name": "line_items", "type": {"type": "array", "items": {"type": "record", "name": "Item", "fields": [
+                    {"name": "sku", "type": "string"}, {"name": "qty", "type": "int"},
+                    {"name": "price", "type": \(Self.price)}]}}},
+                {"name": "status", "type": {"type": "enum", "name": "Status", "symbols": [
+                    "new", "paid", "packed", "shipped"]}},
+                {"name": "quantity", "type": ["null", "int"]},
+                {"name": "shop", "type": {"type": "record", "name": "Shop", "fields": [
+                    {"name": "id", "type": "long"}, {"name": "city", "type": "string"}]}}]}
+            """)
+        return Workload("orders, Avro", .avro(schema), count: count, columns: orderColumns) { key, random in
+            var message = AvroMessage()
+            message.put(key)
+            message.put(1_770_000_000_000_000 + random.below(30_000_000_000_000))
+            message.put(1)
+            message.put(["Zoë Müller", "李雷 Khan", #"Maria "Mia" Jones"#, "Søren Ångström"][random.below(4)])
+            message.put(price: random.below(4_000_000))
+            let items = 1 + random.below(3)
+            message.put(items)
+            for _ in 0..<items {
+                message.put("SKU-\(random.below(90000) + 10000)")
+                message.put(random.below(9) + 1)
+                message.put(price: random.below(40000))
+            }
+            message.put(0)
+            message.put(random.below(4))
+            message.put(1)
+            message.put(random.below(30))
+            message.put(random.below(50))
+            message.put("Berlin")
+            return message.bytes
+        }
+    }
+
+    /// 10 columns and about 143 bytes in Avro, none of them nested and each of them taken.
+    static func avroScalars(count: Int) throws -> Workload {
+        let types = [
+            ("order_id", PostgresType.text, #""string""#),
+            ("created_at", .timestamptz, #"{"type": "long", "logicalType": "timestamp-micros"}"#),
+            ("customer_name", .text, #"["null", "string"]"#), ("total_price", .numeric, Self.price),
+            ("status", .text, #"{"type": "enum", "name": "Status", "symbols": ["new", "paid"]}"#),
+            ("quantity", .int4, #"["null", "int"]"#), ("note", .text, #""string""#), ("address", .text, #""string""#),
+            ("weight", .float8, #""double""#), ("paid", .bool, #""boolean""#),
+        ]
+        let fields = types.map { #"{"name": "\#($0.0)", "type": \#($0.2)}"# }.joined(separator: ",")
+        let schema = try AvroSchema(#"{"type": "record", "name": "Order", "fields": [\#(fields)]}"#)
+        let columns = types.map { column($0.0, $0.1) }
+        return Workload("scalars, Avro", .avro(schema), count: count, columns: columns) { key, random in
+            var message = AvroMessage()
+            message.put(key)
+            message.put(1_770_000_000_000_000 + random.below(30_000_000_000_000))
+            message.put(1)
+            message.put(["Zoë Müller", "Mary Jones", "Maria Jones", "Alan Smith"][random.below(4)])
+            message.put(price: random.below(4_000_000))
+            message.put(random.below(2))
+            message.put(1)
+            message.put(random.below(30))
+            message.put("please leave it with neighbours")
+            message.put("\(random.below(900)) Long Street, 10115 Berlin")
+            message.bytes += [0, 0, 0, 0, 0, 0, 0xF0, 0x3F, UInt8(random.below(2))]
+            return message.bytes
+        }
+    }
+
+    private static let price = #"{"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}"#
+
     private static let orderColumns = [
         column("order_id", .text), column("created_at", .timestamptz), column("customer_name", .text),
         column("total_price", .numeric), column("line_items", .jsonb), column("status", .text),
@@ -106,6 +187,31 @@ struct Workload {
     }
 }
 
+/// A message in Avro as it is written.
+private struct AvroMessage {
+    var bytes: [UInt8] = []
+
+    mutating func put(_ number: Int) {
+        var rest = UInt64(bitPattern: Int64((number << 1) ^ (number >> 63)))
+        while rest > 0x7F {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    mutating func put(_ text: String) {
+        put(text.utf8.count)
+        bytes += text.utf8
+    }
+
+    /// In hundredths, as bytes.
+    mutating func put(price: Int) {
+        put(4)
+        bytes += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: price >> $0) }
+    }
+}
+
 private func column(_ name: String, _ type: PostgresType) -> Table.Column {
     Table.Column(name: name, number: 1, type: type)
 }
@@ -113,6 +219,7 @@ private func column(_ name: String, _ type: PostgresType) -> Table.Column {
 extension PostgresType {
     fileprivate static let text = PostgresType(oid: 25, name: "text", formatted: "text")
     fileprivate static let int4 = PostgresType(oid: 23, name: "int4", formatted: "integer")
+    fileprivate static let float8 = PostgresType(oid: 701, name: "float8", formatted: "double precision")
     fileprivate static let bool = PostgresType(oid: 16, name: "bool", formatted: "boolean")
     /// `numeric(12,2)`; the modifier is `(12 << 16 | 2) + 4`.
     fileprivate static let numeric = PostgresType(

@@ -204,6 +204,44 @@ struct AllocationTests {
         }
     }
 
+    @Test("a message in Avro is decoded, and its row built, without any", arguments: [Target.Format.binary, .text])
+    func avro(format: Target.Format) throws {
+        let schema = try AvroSchema(
+            """
+            {"type": "record", "name": "R", "fields": [{"name": "id", "type": "long"}, {"name": "name", "type": "string"},
+                {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}},
+                {"name": "note", "type": ["null", "string"]}, {"name": "unrouted", "type": {"type": "array", "items": "double"}},
+                {"name": "tags", "type": {"type": "map", "values": ["null", "long", "string"]}},
+                {"name": "items", "type": {"type": "array", "items": {"type": "record", "name": "I", "fields": [
+                    {"name": "sku", "type": "string"}, {"name": "qty", "type": "int"}]}}}]}
+            """)
+        var columns: [Table.Column] = [
+            .made("id", .int8), .made("name"), .made("price", .numeric), .made("note"), .made("items", .jsonb),
+            .made("tag", .int8), .made("tags", .jsonb),
+        ]
+        if format == .text { columns.append(.made("address", .inet)) }
+        let route = Route.made(columns: [.init(name: "tag", source: .field(FieldPath(["tags", "b"])))])
+        let target = try Target.made(route, .made(columns))
+        #expect(target.format == format)
+        let value: [UInt8] =
+            [14, 6, 0x61, 0xC3, 0xA9, 4, 0x30, 0x39, 2, 2, 0x6E, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+            + [4, 2, 0x61, 0, 2, 0x62, 2, 8, 0] + [3, 12, 2, 0x78, 2, 2, 0x79, 4, 0]
+        let plan = MessagePlan(targets: [0], of: [target], format: .avro(schema))
+        try expectNoMore(1000) { messages in
+            let batch = Batch()
+            value.withUnsafeBytes { bytes in
+                let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+                for offset in 0..<Int64(messages) {
+                    _ = batch.append(value: bytes, key: bytes, offset: offset, range: range)
+                }
+            }
+            let builder = RowBuilder(plan: plan, targets: [target])
+            let allocations = count { for message in 0..<messages { builder.build(message, in: batch) } }
+            #expect(batch.sections.first?.rows.count == messages, "\(batch.deadLetters.prefix(1))")
+            return allocations
+        }
+    }
+
     @Test("a key's last row is found without any", arguments: [Target.Format.binary, .text])
     func selection(format: Target.Format) throws {
         let target = try target(.upsert, format)

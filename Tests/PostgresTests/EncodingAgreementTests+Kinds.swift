@@ -55,6 +55,8 @@ extension EncodingAgreementTests {
             Number(.decimal("99994", 2), "999.94"), Number(.decimal("999994", 3), "999.994"),
             Number(.decimal("999995", 3), "999.995"), Number(.decimal("-1000", 0), "-1000", whole: "-1000"),
             Number(
+                .decimal("-99999999999999999999999999999999999999", 38), "-0.99999999999999999999999999999999999999"),
+            Number(
                 .decimal("1234567890123456789012345678901234567890", 20), "12345678901234567890.12345678901234567890"),
             Number(
                 .decimal("-170141183460469231731687303715884105728", 0), "-170141183460469231731687303715884105728",
@@ -93,7 +95,8 @@ extension EncodingAgreementTests {
             Sample(.day(0), "1970-01-01"), Sample(.day(-1), "1969-12-31"), Sample(.day(20487), "2026-02-03"),
             Sample(.day(-2_440_588), "4714-11-24 BC"), Sample(.day(-2_440_589), refused),
             Sample(.day(106_751_991), "294247-01-10"), Sample(.day(2_145_042_905), "5874897-12-31"),
-            Sample(.day(2_145_042_906), refused), Sample(.day(.max), refused), Sample(.day(.min), refused),
+            Sample(.day(2_145_042_906), refused), Sample(.day(Int64(Int32.max)), refused),
+            Sample(.day(Int64(Int32.min)), refused), Sample(.day(.max), refused), Sample(.day(.min), refused),
         ]
         let moments: [(Int64, String)] = [
             (0, "1970-01-01T00:00:00"), (-1, "1969-12-31T23:59:59.999999"),
@@ -112,6 +115,7 @@ extension EncodingAgreementTests {
             Sample(.timeOfDay(0), "00:00:00"), Sample(.timeOfDay(86_399_999_999), "23:59:59.999999"),
             Sample(.timeOfDay(43_200_000_500), "12:00:00.0005"), Sample(.timeOfDay(86_400_000_000), "24:00:00"),
             Sample(.timeOfDay(86_400_000_001), refused), Sample(.timeOfDay(-1), refused),
+            Sample(.timeOfDay(.max), refused), Sample(.timeOfDay(.min), refused),
         ]
         let zones = ["Europe/Berlin", "America/St_Johns", "+05:30"].map { EncodingOptions(timeZone: $0) }
         return [PostgresType.date, .timestamp].map { Subject(type: $0, samples: days + instants + locals) }
@@ -150,7 +154,11 @@ extension EncodingAgreementTests {
             (.interval(-1, 40, -90_500_000), "P-1M40DT-1M-30.5S", "-1 mons 40 days -00:01:30.5"),
             (.interval(0, 0, -3_600_000_000), "PT-1H", "-01:00:00"),
             (.interval(.max, .min, 0), "P178956970Y7M-2147483648D", "178956970 years 7 mons -2147483648 days"),
-            (.interval(0, 0, 2_147_483_647 * 3_600_000_000), "PT2147483647H", "2147483647:00:00"),
+            // The greatest that Avro has, but for its sign.
+            (
+                .interval(.max, .max, 4_294_967_295_000), "P178956970Y7M2147483647DT1193H2M47.295S",
+                "178956970 years 7 mons 2147483647 days 1193:02:47.295"
+            ), (.interval(0, 0, 2_147_483_647 * 3_600_000_000), "PT2147483647H", "2147483647:00:00"),
         ]
         let uuid = MadeValue.uuid(0x0011_2233_4455_6677, 0x8899_AABB_CCDD_EEFF)
         let written = "00112233-4455-6677-8899-aabbccddeeff"

@@ -19,22 +19,7 @@ import Testing
         _ messages: [(key: [UInt8]?, value: [UInt8]?)], _ target: Target, format: MessageFormat = .tagged,
         keyFormat: MessageFormat = .tagged
     ) -> Batch {
-        let batch = Batch()
-        let plan = MessagePlan(targets: [0], of: [target], format: format, keyFormat: keyFormat)
-        let builder = RowBuilder(plan: plan, targets: [target])
-        let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
-        for (offset, message) in messages.enumerated() {
-            let start = batch.arena.count
-            for bytes in [message.value, message.key] { bytes?.withUnsafeBytes { batch.arena.append($0) } }
-            let place = batch.append(
-                Batch.MessageRecord(
-                    partition: range, offset: Int64(offset), timestamp: 0, start: start,
-                    valueCount: message.value.map { Int32($0.count) } ?? -1,
-                    keyCount: message.key.map { Int32($0.count) } ?? -1, headersCount: 0))
-            batch.advance(range, past: Int64(offset))
-            builder.build(place, in: batch)
-        }
-        return batch
+        Batch.built(messages, target, format: format, keyFormat: keyFormat)
     }
 
     private static let kinds: [(column: String, type: PostgresType, field: [UInt8], text: String)] = [
@@ -183,5 +168,30 @@ import Testing
         }
         let other = TaggedMessage(("v", TaggedMessage.decimal([10], scale: 1))).bytes
         #expect(batch([(nil, other)], target).lines == [["1.0", #"\N"#]])
+    }
+}
+
+extension Batch {
+    /// A batch of messages in any format, and their rows.
+    static func built(
+        _ messages: [(key: [UInt8]?, value: [UInt8]?)], _ target: Target, format: MessageFormat,
+        keyFormat: MessageFormat = .json
+    ) -> Batch {
+        let batch = Batch()
+        let plan = MessagePlan(targets: [0], of: [target], format: format, keyFormat: keyFormat)
+        let builder = RowBuilder(plan: plan, targets: [target])
+        let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+        for (offset, message) in messages.enumerated() {
+            let start = batch.arena.count
+            for bytes in [message.value, message.key] { bytes?.withUnsafeBytes { batch.arena.append($0) } }
+            let place = batch.append(
+                Batch.MessageRecord(
+                    partition: range, offset: Int64(offset), timestamp: 0, start: start,
+                    valueCount: message.value.map { Int32($0.count) } ?? -1,
+                    keyCount: message.key.map { Int32($0.count) } ?? -1, headersCount: 0))
+            batch.advance(range, past: Int64(offset))
+            builder.build(place, in: batch)
+        }
+        return batch
     }
 }
