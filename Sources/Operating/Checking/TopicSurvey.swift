@@ -81,9 +81,8 @@ public struct TopicSurvey: Sendable {
     /// What the loader's group would refuse, as far as it can be known without disturbing it: by its members' way of
     /// sharing, and by a group of the survey's own, joined with the same properties and left again.
     private mutating func askWhetherItJoins(_ options: LoadingOptions) {
-        let assignors = options.properties["partition.assignment.strategy"] ?? "range,roundrobin"
         if let group, !group.members.isEmpty, !group.assignor.isEmpty,
-            !assignors.split(separator: ",").contains(where: { $0.filter { $0 != " " } == group.assignor })
+            !Self.takesPart(in: group.assignor, options.properties)
         {
             problems.append(
                 refusal(
@@ -105,6 +104,15 @@ public struct TopicSurvey: Sendable {
                     .kafka, at: "kafka.properties", "the Kafka client cannot start: \(error.reason)",
                     mend: "see librdkafka's CONFIGURATION.md"))
         }
+    }
+
+    /// Whether a member of these properties can be in a group whose members share their partitions so.
+    static func takesPart(in assignor: String, _ properties: [String: String]) -> Bool {
+        // Under the consumer protocol the brokers share them out, `uniform` unless told otherwise, and take members of both
+        // protocols into such a group.
+        if assignor == "uniform" || properties["group.protocol"]?.lowercased() == "consumer" { return true }
+        let ours = properties["partition.assignment.strategy"] ?? "range,roundrobin"
+        return ours.split(separator: ",").contains { $0.filter { $0 != " " } == assignor }
     }
 
     private func refusal(_ code: KafkaErrorCode, _ reason: String, _ options: LoadingOptions) -> SetupProblem {
