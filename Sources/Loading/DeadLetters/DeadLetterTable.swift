@@ -104,8 +104,13 @@ public struct DeadLetterTable {
 
     // MARK: Rows
 
+    /// Whole minutes and what is over by themselves: before version 14 a server gives both as one float, which has not room
+    /// for the milliseconds of the last years that a timestamp can have.
     package static func milliseconds(_ time: String) -> String {
-        "round((extract(epoch FROM \(time)) * 1000)::numeric)::bigint"
+        """
+        (extract(epoch FROM date_trunc('minute', \(time)))::bigint * 1000 \
+        + round(extract(milliseconds FROM \(time))::numeric)::bigint)
+        """
     }
 
     package static let columns = """

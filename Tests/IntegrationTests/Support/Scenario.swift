@@ -101,7 +101,7 @@ struct Scenario {
     func deadLetters() throws -> [DeadLetterRow] {
         let result = try connection.query(
             """
-            SELECT topic, partition, "offset", (extract(epoch FROM "timestamp") * 1000)::bigint, key, value,
+            SELECT topic, partition, "offset", \(DeadLetterTable.milliseconds("\"timestamp\"")), key, value,
               to_json(header_names), (SELECT coalesce(json_agg(encode(v, 'hex') ORDER BY i), '[]')
                                       FROM unnest(header_values) WITH ORDINALITY AS h (v, i)),
               regexp_replace(target, '^[^.]*\\.', ''), reason, sqlstate, column_name, message, attempts
