@@ -84,17 +84,19 @@ struct TypesTests {
             CREATE DOMAIN net AS inet;
             CREATE TYPE hstore_like AS (sku text, count int, tags text[]);
             """
+        let server = try TestDatabase.shared().connect()
+        let other = Self.other.filter { server.makes($0.type) }
         // The binary types go as text, too, in the table that has both.
         let tables = [
-            ("as_binary", Self.binary), ("as_text", Self.binary + Self.other), ("staged", Self.binary),
-            ("staged_as_text", Self.binary + Self.other),
+            ("as_binary", Self.binary), ("as_text", Self.binary + other), ("staged", Self.binary),
+            ("staged_as_text", Self.binary + other),
         ]
         let definitions = tables.map { name, samples in
             "CREATE TABLE \(name) (id int PRIMARY KEY, "
                 + samples.enumerated().map { "c\($0) \($1.type)" }.joined(separator: ", ") + ")"
         }
         try await Scenario.with(types + definitions.joined(separator: ";")) { scenario in
-            let fields = (Self.binary + Self.other).enumerated().map { "\"c\($0)\": \($1.json)" }
+            let fields = (Self.binary + other).enumerated().map { "\"c\($0)\": \($1.json)" }
             let topic = try scenario.topic([
                 TestMessage(key: nil, value: "{\"id\": 1, " + fields.joined(separator: ", ") + "}"),
                 TestMessage(key: nil, value: #"{"id": 2}"#),

@@ -52,6 +52,7 @@ struct RefusedTypesTests {
     private func refuse(_ specimens: [TypeSpecimen], _ mode: Route.Mode) async throws {
         let known = try TestDatabase.shared().connect()
         let specimens = try specimens.filter { specimen in
+            guard known.makes(specimen.type) else { return false }
             // Older servers have fewer. What is not in pg_catalog is made by the scenario itself.
             let type = try known.query("SELECT to_regtype($1)::text", [.text(specimen.type)])
             return TypeSpecimen.own.contains { specimen.type.hasPrefix($0.type) } || type.string(0, 0) != nil
