@@ -180,6 +180,11 @@ public enum Catalog {
                     SELECT FROM pg_catalog.pg_trigger g
                     WHERE NOT g.tgisinternal
                       AND (g.tgrelid = w.oid OR g.tgrelid IN (SELECT relid FROM pg_partition_tree(w.oid)))),
+            'hasConflicts',
+                EXISTS (
+                    SELECT FROM pg_catalog.pg_index x
+                    WHERE (x.indisunique OR x.indisexclusion)
+                      AND (x.indrelid = w.oid OR x.indrelid IN (SELECT relid FROM pg_partition_tree(w.oid)))),
             -- The bits of tgtype: 1 for each row, 2 before, 4 on INSERT.
             'hasInsertTriggers',
                 EXISTS (
@@ -347,6 +352,7 @@ private struct RelationRow: Decodable {
     var columns: [Column]
     var indexes: [Index]
     var hasDeferredConstraints: Bool
+    var hasConflicts: Bool
     var hasInsertTriggers: Bool
     var maySelect: Bool
     var mayDelete: Bool
@@ -376,7 +382,8 @@ private struct RelationRow: Decodable {
                             collation: $0.collation, isDeterministic: $0.isDeterministic, equality: $0.equality)
                     })
             },
-            hasDeferredConstraints: hasDeferredConstraints, hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
+            hasDeferredConstraints: hasDeferredConstraints, hasConflicts: hasConflicts,
+            hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
             mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary,
             numericHasInfinity: numericHasInfinity)
     }

@@ -21,8 +21,8 @@ public final class Connection {
     private let socket: SharedSocket
     /// How long the server may be silent while it is waited for.
     let answerTimeout: Duration
-    /// Asked while the server is waited for; once true, nobody needs its answer any more.
-    let isGivenUp: (() -> Bool)?
+    /// Asked on the connection's own thread while the server is waited for; once true, nobody needs its answer any more.
+    public var isGivenUp: (() -> Bool)?
     /// Told on the connection's own thread, while a call waits, that the server has been silent for so long: after
     /// `silence`, and again each time as much has passed. It may ask over another connection why that is.
     public var whileSilent: ((Connection, Duration) -> Void)?

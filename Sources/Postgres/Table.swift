@@ -113,6 +113,8 @@ public struct Table: Sendable, Hashable {
     /// Something may be checked only at COMMIT: a deferred constraint on it or on a table that refers to it, or what lies
     /// behind a view or a trigger.
     public var hasDeferredConstraints: Bool
+    /// A row may have to wait for another transaction's: a unique index or an exclusion constraint, on it or on a partition.
+    public var hasConflicts: Bool
     /// A trigger sees each row before it is inserted, and may change it.
     public var hasInsertTriggers: Bool
     public var maySelect: Bool
@@ -126,8 +128,8 @@ public struct Table: Sendable, Hashable {
 
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
-        hasDeferredConstraints: Bool = false, hasInsertTriggers: Bool = false, maySelect: Bool = true,
-        mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true,
+        hasDeferredConstraints: Bool = false, hasConflicts: Bool = false, hasInsertTriggers: Bool = false,
+        maySelect: Bool = true, mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true,
         numericHasInfinity: Bool = true
     ) {
         self.oid = oid
@@ -136,6 +138,7 @@ public struct Table: Sendable, Hashable {
         self.columns = columns
         self.uniqueIndexes = uniqueIndexes
         self.hasDeferredConstraints = hasDeferredConstraints
+        self.hasConflicts = hasConflicts
         self.hasInsertTriggers = hasInsertTriggers
         self.maySelect = maySelect
         self.mayDelete = mayDelete

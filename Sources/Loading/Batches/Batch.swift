@@ -149,6 +149,8 @@ package final class Batch: @unchecked Sendable {
     var waiting = Duration.zero
     /// The tables that its rows are built for.
     private(set) var tables = RoutedTables.Version(number: 0, targets: [])
+    /// A transaction that has the rows already. Whoever lets go of it takes them back.
+    var headStart: HeadStart?
     /// When its rows were built, the last time if it took several, and how long that took in all.
     private(set) var building: (began: ContinuousClock.Instant, duration: Duration)?
 
@@ -290,6 +292,7 @@ package final class Batch: @unchecked Sendable {
             places.removeAll()
         }
         self.tables = tables
+        headStart = nil
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
         skipped = 0
@@ -312,6 +315,7 @@ package final class Batch: @unchecked Sendable {
         loadedMessages = 0
         reached.removeAll()
         building = nil
+        headStart = nil
         failures.removeAll()
         failureCount = 0
     }

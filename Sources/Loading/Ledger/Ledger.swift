@@ -274,6 +274,15 @@ package struct Ledger: Sendable {
             ])
     }
 
+    /// The fence as a statement that fails, with `SQLState.divisionByZero`, if any was elsewhere: in a pipeline nothing behind
+    /// it is carried out then.
+    func requiring(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
+        let advancing = advancing(ranges)
+        return Connection.Statement(
+            "WITH moved AS (\(advancing.sql) RETURNING 1) "
+                + "SELECT 1 / CASE WHEN count(*) = \(ranges.count) THEN 1 ELSE 0 END FROM moved", advancing.parameters)
+    }
+
     /// What became of a batch whose COMMIT got no answer.
     enum Outcome: Equatable { case committed, notCommitted, takenOver }
 

@@ -8,6 +8,8 @@ extension BatchLoader {
         var backoff = Backoff()
         var waitingSince: ContinuousClock.Instant?
         var isOutcomeUnknown = false
+        /// Nothing has failed yet.
+        private(set) var isFirst = true
         private var conflicts = 0
         private var alone = 0
         private var losses = 0
@@ -27,6 +29,7 @@ extension BatchLoader {
         mutating func failed(
             _ error: PostgresError, withRows: Bool, messages: Int, isCareful: Bool, _ size: TransactionSize
         ) -> Evidence {
+            isFirst = false
             conflicts = FailureClass(error) == .conflict ? conflicts + 1 : 0
             if withRows, messages == 1, Suspicion(error) == .perhaps { alone += 1 }
             if error.isConnectionLoss, error.sqlState == nil { losses = error.cameWithRows ? losses + 1 : 0 }

@@ -116,6 +116,7 @@ final class BatchLoader {
             locks.end()
             return .ended(.abandoned(batch))
         }
+        let headStart = takeHeadStart(part, of: batch, trying)
         do throws(TransactionFailure) {
             let connection = try connected()
             if trying.isOutcomeUnknown, let ledger {
@@ -133,6 +134,8 @@ final class BatchLoader {
             }
             let (window, maxShare) = (window, options.deadLetters.maxShare)
             let givenUp = orphans.givenUpShare
+            let letsNextBegin = care == nil && size.limit == nil && batch.tables.allowHeadStarts
+            if letsNextBegin, batch.tables.allowParallelCopies { mailbox.letNextBegin() }
             let transaction = BatchTransaction(
                 batch: batch, part: part, targets: batch.tables.targets, connection: connection, ledger: ledger,
                 database: options.database,
@@ -141,13 +144,30 @@ final class BatchLoader {
                     window.share(adding: messages, bad: bad).flatMap { share in
                         share + givenUp > maxShare ? min(1, share + givenUp) : nil
                     }
-                }, isJudging: trying.isJudging, setAside: trying.setAside)
+                }, isJudging: trying.isJudging, setAside: trying.setAside, headStart: headStart,
+                isIn: { [mailbox] in if letsNextBegin { mailbox.letNextBegin() } })
             let loaded = try transaction.run(care: &care)
             if trying.isJudging || trying.setAside != nil { size.judged() }
             return .loaded(loaded)
         } catch {
+            // What comes next may hold what this batch needs when it is tried again.
+            mailbox.holdNextBack()
             return react(to: error, part, of: batch, isReused: isReused, &trying)
         }
+    }
+
+    /// The rows that are in already, if they are those of this try; its connection is the loader's from now on, and the
+    /// loader's own is left to the next head start.
+    private func takeHeadStart(_ part: Batch.Part, of batch: Batch, _ trying: Trying) -> HeadStart? {
+        guard let headStart = batch.headStart else { return nil }
+        batch.headStart = nil
+        guard care == nil, size.limit == nil, trying.isFirst, part.messages == batch.messages.indices else {
+            mailbox.spare(headStart.takeBack())
+            return nil
+        }
+        mailbox.spare(connection)
+        use(headStart.connection)
+        return headStart
     }
 
     private func react(
@@ -327,11 +347,16 @@ final class BatchLoader {
         let connection = try TransactionFailure.ofNoRow { () throws(PostgresError) in
             try Connection(options.connectionOptions("writer \(index)")) { [unowned self] in self.isAbandoned }
         }
+        use(connection)
+        statistics.reached(connection)
+        return connection
+    }
+
+    private func use(_ connection: Connection) {
+        connection.isGivenUp = { [unowned self] in self.isAbandoned }
         locks.watch(connection)
         self.connection = connection
-        statistics.reached(connection)
         mailbox.use(connection.makeCanceller())
-        return connection
     }
 
     private func disconnect() {

@@ -22,6 +22,10 @@ struct BatchTransaction {
     var isJudging = false
     /// Why rows are not even tried, and become dead letters; see `Remedy.setAside`.
     var setAside: PostgresError? = nil
+    /// Has the rows in a transaction of `connection` already.
+    var headStart: HeadStart? = nil
+    /// Called once nothing is left but COMMIT.
+    var isIn: () -> Void = {}
 
     private var partitions: [Batch.PartitionRange] { part?.partitions ?? batch.partitions }
     private var messages: Range<Int> { part?.messages ?? 0..<batch.messages.count }
@@ -40,14 +44,20 @@ struct BatchTransaction {
         let filled = ContinuousClock.now
         try commit()
         let committed = ContinuousClock.now
-        (loaded.copying, loaded.committing, loaded.committed) = (filled - began, committed - filled, committed)
+        let copying = filled - began + (headStart?.duration ?? .zero)
+        (loaded.copying, loaded.committing, loaded.committed) = (copying, committed - filled, committed)
         return loaded
     }
 
-    /// BEGIN and the fence, in one round trip.
+    /// BEGIN and the fence, in one round trip; the fence alone behind a head start.
     private func open() throws(TransactionFailure) {
-        var statements = [Connection.Statement(Connection.begin), Connection.Statement(settings)]
+        var statements: [Connection.Statement] = []
+        if headStart == nil {
+            let settings = database.settings(connection.serverVersion)
+            statements = [Connection.Statement(Connection.begin), Connection.Statement(settings)]
+        }
         if let ledger { statements.append(ledger.advancing(partitions)) }
+        guard !statements.isEmpty else { return }
         let answer = try TransactionFailure.ofNoRow { () throws(PostgresError) in try connection.pipeline(statements) }
         if let failure = answer.failure {
             throw .postgres(answer.results.isEmpty ? connection.asStandby(failure) : failure, commitSent: false)
@@ -55,11 +65,16 @@ struct BatchTransaction {
         if ledger != nil, answer.results.last?.affectedRows != partitions.count { throw .fenced }
     }
 
-    /// COMMIT, in one round trip with the last look at the tables: if they have changed, it is not carried out.
+    /// Whether the fence goes along with COMMIT: where nothing is to be written between the two.
+    private var fencesLast: Bool { headStart != nil && ledger != nil && batch.deadLetters.isEmpty }
+
+    /// COMMIT, in one round trip with the last look at the tables: if they have changed, it is not carried out. Nor is it, or
+    /// the look, behind a fence that lets nobody through.
     private func commit() throws(TransactionFailure) {
+        let fence = fencesLast ? ledger?.requiring(partitions) : nil
         let answer: (results: [QueryResult], failure: PostgresError?)
         do throws(PostgresError) {
-            answer = try connection.pipeline([requirement, Connection.Statement("COMMIT")])
+            answer = try connection.pipeline([fence, requirement, Connection.Statement("COMMIT")].compactMap(\.self))
         } catch {
             throw .postgres(error, commitSent: true)
         }
@@ -68,15 +83,16 @@ struct BatchTransaction {
         // a connection that died has not said anything.
         if error.isConnectionLoss { throw .postgres(error, commitSent: true) }
         rollBack()
-        if answer.results.isEmpty, error.sqlState == .divisionByZero { throw .tableChanged }
-        // The look at the tables carries no rows; COMMIT carries what deferred constraints and triggers look at.
-        throw answer.results.isEmpty ? .postgres(error, commitSent: false) : .refused(error.withRows)
+        let passed = answer.results.count - (fence == nil ? 0 : 1)
+        if passed <= 0, error.sqlState == .divisionByZero { throw passed < 0 ? .fenced : .tableChanged }
+        // Neither carries rows; COMMIT carries what deferred constraints and triggers look at.
+        throw passed <= 0 ? .postgres(error, commitSent: false) : .refused(error.withRows)
     }
 
     /// All between BEGIN and COMMIT.
     private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
         try Failpoint.beforeBegin.pass()
-        try open()
+        if !fencesLast { try open() }
         try Failpoint.afterFence.pass()
         if let replay {
             guard try replay.begin(on: connection) else { throw .fenced }
@@ -84,10 +100,11 @@ struct BatchTransaction {
         // What the server refuses may be the fault of a change, not of the row.
         if care != nil { try checkTables() }
         var loaded = Loaded(deadLetters: batch.deadLetters.filter { messages.contains($0.message) })
-        loaded.add(try loadRows(care: &care))
+        if let headStart { loaded.add(headStart.loaded) } else { loaded.add(try loadRows(care: &care)) }
         try write(loaded)
         if care == nil { try forceConstraints() }
         try Failpoint.beforeCommit.pass()
+        isIn()
         return loaded
     }
 
@@ -96,8 +113,8 @@ struct BatchTransaction {
         let selections = targets.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
             !$0.rows.isEmpty
         }
-        var loaded = Loaded()
         if let setAside {
+            var loaded = Loaded()
             loaded.deadLetters = selections.flatMap { selection in
                 selection.rows.map { DeadLetter(losing: setAside, $0, selection.target) }
             }
@@ -110,16 +127,7 @@ struct BatchTransaction {
             return careful.loaded
         }
         var loading = TargetLoading(batch: batch, connection: connection)
-        for selection in selections {
-            do throws(Refusal) {
-                try loading.load(selection, selection.rows.indices, isLast: true)
-            } catch {
-                throw TransactionFailure(error)
-            }
-            loaded.rows += selection.rows.count
-            loaded.rowsOfTargets[selection.target.index] = selection.rows.count
-        }
-        return loaded
+        do throws(Refusal) { return try loading.loadAll(selections) } catch { throw TransactionFailure(error) }
     }
 
     /// The dead letters, unless they are so many that the route is broken.

@@ -2,26 +2,32 @@
 /// then loaded, and what became of those before.
 ///
 /// A batch is loaded only if the one before it is in: if that is not, nobody knows yet where to go on, and what follows
-/// is given up with it.
+/// is given up with it. Its rows may be copied before, where the loader lets them; see `HeadStart`.
 ///
 /// Pure: whoever shares it between threads has a lock around it.
 struct Handoff<Job, Outcome> {
     /// How many may be under way: one that is loaded, and one that is built meanwhile.
     static var capacity: Int { 2 }
 
-    private enum Stage { case waiting, building, built, loading }
+    private enum Stage { case waiting, building, built, copying, loading }
 
     private struct Entry {
         let job: Job
         var stage = Stage.waiting
         /// It comes back without being loaded, as soon as nobody is at it.
         var isGivenUp = false
+        /// Once is enough: what did not go then is the loader's.
+        var hadHeadStart = false
 
-        var isHeld: Bool { stage == .building || stage == .loading }
+        var isHeld: Bool { stage != .waiting && stage != .built }
     }
 
     private var entries: [Entry] = []
     private var outcomes: [Outcome] = []
+    /// The job behind the one that is loaded may take a head start.
+    private var mayBegin = false
+    /// The head start under way is not wanted any more.
+    private var isHeldBack = false
     private let givenUp: (Job) -> Outcome
 
     /// - Parameter givenUp: the outcome of a job that nobody has begun to load.
@@ -33,6 +39,9 @@ struct Handoff<Job, Outcome> {
     var isLoadingGivenUp: Bool { entries.contains { $0.stage == .loading && $0.isGivenUp } }
     /// What is being built is to be given up.
     var isBuildingGivenUp: Bool { entries.contains { $0.stage == .building && $0.isGivenUp } }
+    var isCopying: Bool { entries.contains { $0.stage == .copying } }
+    /// What is being copied is to be given up, or taken back.
+    var isCopyingGivenUp: Bool { isHeldBack || entries.contains { $0.stage == .copying && $0.isGivenUp } }
 
     // MARK: The consumer's side
 
@@ -67,12 +76,42 @@ struct Handoff<Job, Outcome> {
         giveBack()
     }
 
+    /// The job to copy before its turn; nil where there is none, or the loader has not said that it may.
+    mutating func beginCopying() -> Job? {
+        guard mayBegin, entries.count > 1, entries[0].stage == .loading else { return nil }
+        let job = begin(.copying) { $0.stage == .built && !$0.isGivenUp && !$0.hadHeadStart }
+        for index in entries.indices where entries[index].stage == .copying { entries[index].hadHeadStart = true }
+        return job
+    }
+
+    /// The job that was being copied has its head start, or none.
+    mutating func copied() {
+        precondition(isCopying, "a head start ends once")
+        isHeldBack = false
+        for index in entries.indices where entries[index].stage == .copying { entries[index].stage = .built }
+        giveBack()
+    }
+
     // MARK: The loader's side
 
-    /// The job to load next: the oldest, once it is built.
+    /// The job to load next: the oldest, once it is built and nobody copies it.
     mutating func beginLoading() -> Job? {
         guard entries.first?.stage == .built else { return nil }
+        mayBegin = false
         return begin(.loading) { $0.stage == .built }
+    }
+
+    /// The job behind the one under way may take a head start from now on.
+    mutating func letNextBegin() { mayBegin = true }
+
+    /// The job behind the one under way must have none, because that one is tried again. What is being copied is to be taken
+    /// back; until it is, `isCopying` holds.
+    ///
+    /// - Returns: that job, if nobody is at it.
+    mutating func holdNextBack() -> Job? {
+        mayBegin = false
+        isHeldBack = isCopying
+        return entries.dropFirst().first { $0.stage == .built }?.job
     }
 
     /// The job under way has ended; behind anything but a success those that follow are given up.
@@ -80,6 +119,7 @@ struct Handoff<Job, Outcome> {
         precondition(entries.first?.stage == .loading, "what ends was under way")
         entries.removeFirst()
         outcomes.append(outcome)
+        mayBegin = false
         if !isSuccess { for index in entries.indices { entries[index].isGivenUp = true } }
         giveBack()
     }

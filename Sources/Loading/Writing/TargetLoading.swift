@@ -35,6 +35,17 @@ package struct TargetLoading {
         return new
     }
 
+    /// Loads all rows of these targets; where it throws, some of them may be in.
+    mutating func loadAll(_ selections: [RowSelection]) throws(Refusal) -> BatchTransaction.Loaded {
+        var loaded = BatchTransaction.Loaded()
+        for selection in selections {
+            try load(selection, selection.rows.indices, isLast: true)
+            loaded.rows += selection.rows.count
+            loaded.rowsOfTargets[selection.target.index] = selection.rows.count
+        }
+        return loaded
+    }
+
     /// Loads a part of a target's rows; where it throws, some of them may be in.
     ///
     /// - Parameter isLast: nothing follows for this target in the transaction, so nothing can be in the table by then that

@@ -4,7 +4,8 @@ import Logging
 import Postgres
 
 /// Two threads that take batches from the consumer's: one builds their rows, the other, behind it, loads them over a
-/// connection of its own. So the next batch is built while PostgreSQL is at the one before.
+/// connection of its own. So the next batch is built while PostgreSQL is at the one before; and where that changes nothing
+/// for it, its rows are copied over a second connection while the one before is committed.
 final class Writer: @unchecked Sendable {
     // Unchecked: everything that several threads touch is in `state`, under `condition`, or has a lock of its own. What a
     // thread needs for its work is local to it.
@@ -32,6 +33,8 @@ final class Writer: @unchecked Sendable {
         var threads = 2
         var isAway = false
         var canceller: Canceller?
+        /// A connection that nobody uses.
+        var spare: Connection?
     }
 
     let index: Int
@@ -47,7 +50,7 @@ final class Writer: @unchecked Sendable {
         self.index = index
         self.tables = tables
         self.wakeup = wakeup
-        begin("builder") { writer in writer.buildAll() }
+        begin("builder") { writer in writer.buildAll(HeadStarts(index, options)) }
         begin("writer") { writer in
             let loader = BatchLoader(
                 index: index, options: options, tables: tables, producer: producer, orphans: orphans,
@@ -119,18 +122,51 @@ final class Writer: @unchecked Sendable {
 
     // MARK: The builder's thread
 
-    private func buildAll() {
-        var builders = RowBuilders(tables.current)
-        while let batch = next({ $0.beginBuilding() }) {
-            batch.noteLastMessages()
-            builders.use(tables.current)
-            builders.build(batch) { condition.withLock { state.handoff.isBuildingGivenUp } }
-            let rings = condition.withLock {
-                state.handoff.built()
-                condition.broadcast()
-                return state.handoff.hasOutcome
+    private enum Turn {
+        case build(Batch)
+        case copy(Batch)
+    }
+
+    private func buildAll(_ headStarts: HeadStarts) {
+        var (headStarts, builders) = (headStarts, RowBuilders(tables.current))
+        while let turn = next({ $0.beginBuilding().map(Turn.build) ?? $0.beginCopying().map(Turn.copy) }) {
+            switch turn {
+            case .build(let batch):
+                batch.noteLastMessages()
+                builders.use(tables.current)
+                builders.build(batch) { condition.withLock { state.handoff.isBuildingGivenUp } }
+                endTurn { state in state.handoff.built() }
+            case .copy(let batch):
+                let headStart = headStarts.take(batch, spare: takeSpare) { [unowned self] in
+                    condition.withLock { state.handoff.isCopyingGivenUp }
+                }
+                endTurn { state in
+                    // Under the lock, because the batch is anybody's behind it; closing a connection waits for nobody.
+                    if state.handoff.isCopyingGivenUp {
+                        headStart?.connection.close()
+                    } else {
+                        batch.headStart = headStart
+                    }
+                    state.handoff.copied()
+                }
             }
-            if rings { wakeup.ring() }
+        }
+        takeSpare()?.close()
+    }
+
+    private func endTurn(_ end: (inout State) -> Void) {
+        let rings = condition.withLock {
+            end(&state)
+            condition.broadcast()
+            return state.handoff.hasOutcome
+        }
+        if rings { wakeup.ring() }
+    }
+
+    private func takeSpare() -> Connection? {
+        condition.withLock {
+            defer { state.spare = nil }
+            return state.spare
         }
     }
 
@@ -150,14 +186,37 @@ final class Writer: @unchecked Sendable {
     /// Waits for something to do.
     ///
     /// - Returns: nil once the thread is to end.
-    private func next(_ begin: (inout Handoff<Batch, Outcome>) -> Batch?) -> Batch? {
+    private func next<Work>(_ begin: (inout Handoff<Batch, Outcome>) -> Work?) -> Work? {
         condition.withLock {
             while !state.isStopped {
-                if let batch = begin(&state.handoff) { return batch }
+                if let work = begin(&state.handoff) { return work }
                 condition.wait()
             }
             return nil
         }
+    }
+
+    /// The rows of the batch behind the one that is loaded may be copied from now on.
+    func letNextBegin() {
+        condition.withLock {
+            state.handoff.letNextBegin()
+            condition.broadcast()
+        }
+    }
+
+    /// Has the rows of the batch behind the one that is loaded taken back, so that they are in nobody's way, and waits until
+    /// that is done. It is not for long: who copies them asks whether to go on.
+    func holdNextBack() {
+        condition.withLock {
+            state.handoff.holdNextBack()?.headStart = nil
+            while state.handoff.isCopying { condition.wait() }
+        }
+    }
+
+    /// Leaves a connection to the next head start.
+    func spare(_ connection: Connection?) {
+        guard let connection else { return }
+        condition.withLock { state.spare = connection }
     }
 
     var isLoadingGivenUp: Bool { condition.withLock { state.handoff.isLoadingGivenUp } }

@@ -15,6 +15,21 @@ struct HandoffTests {
         func load() -> Int? { handoff.beginLoading() }
         func end(_ outcome: String, isSuccess: Bool = true) { handoff.end(with: outcome, isSuccess: isSuccess) }
         func abandon() -> Bool { handoff.abandon() }
+        func letNextBegin() { handoff.letNextBegin() }
+        func copy() -> Int? { handoff.beginCopying() }
+        func copied() { handoff.copied() }
+        func holdNextBack() -> Int? { handoff.holdNextBack() }
+
+        /// The first is being loaded, the second is built.
+        static func behind() -> Desk {
+            let desk = Desk(1, 2)
+            _ = desk.build()
+            desk.built()
+            _ = desk.load()
+            _ = desk.build()
+            desk.built()
+            return desk
+        }
         var outcomes: [String] {
             var all: [String] = []
             while let next = handoff.takeOutcome() { all.append(next) }
@@ -104,5 +119,56 @@ struct HandoffTests {
         let desk = Desk(1, 2)
         #expect(desk.abandon())
         #expect(desk.outcomes == ["1 is given up", "2 is given up"])
+    }
+
+    @Test("rows are copied before their turn only where the one before lets them, once, and loaded behind it")
+    func headStart() {
+        let desk = Desk.behind()
+        #expect(desk.copy() == nil, "nobody has let it")
+        desk.letNextBegin()
+        #expect(desk.copy() == 2)
+        #expect(desk.copy() == nil, "one at a time")
+        desk.end("1 is in")
+        #expect(desk.load() == nil, "it is being copied")
+        #expect(!desk.handoff.isCopyingGivenUp)
+        desk.copied()
+        #expect(desk.load() == 2)
+        desk.handoff.submit(3)
+        _ = desk.build()
+        desk.built()
+        #expect(desk.copy() == nil, "each has to let the next one")
+        desk.end("2 is in")
+        #expect(desk.load() == 3)
+        #expect(desk.outcomes == ["1 is in", "2 is in"])
+    }
+
+    @Test("a head start is taken back before the batch in front of it is tried again, and not taken a second time")
+    func holdBack() {
+        let desk = Desk.behind()
+        #expect(desk.holdNextBack() == 2, "nobody is at it")
+        desk.letNextBegin()
+        #expect(desk.copy() == 2)
+        #expect(desk.holdNextBack() == nil, "somebody is at it")
+        #expect(desk.handoff.isCopyingGivenUp)
+        desk.copied()
+        #expect(desk.holdNextBack() == 2)
+        #expect(!desk.handoff.isCopyingGivenUp)
+        desk.letNextBegin()
+        #expect(desk.copy() == nil, "once is enough")
+        desk.end("1 is in")
+        #expect(desk.load() == 2)
+    }
+
+    @Test("behind a batch that is not in a head start is given up, and the batch comes back once nobody is at it")
+    func headStartBehindFailure() {
+        let desk = Desk.behind()
+        desk.letNextBegin()
+        #expect(desk.copy() == 2)
+        desk.end("1 is fenced", isSuccess: false)
+        #expect(desk.handoff.isCopyingGivenUp)
+        #expect(desk.outcomes == ["1 is fenced"])
+        desk.copied()
+        #expect(desk.outcomes == ["2 is given up"])
+        #expect(desk.handoff.isEmpty)
     }
 }
