@@ -11,8 +11,9 @@ extension LoadingOptions {
             ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true"),
             // Brokers that are back should not wait ten seconds for the loader.
             ("reconnect.backoff.max.ms", "2000"),
-            // Small, because the fetches are kept going while it is full; see `FetchWaker`.
-            ("queued.max.messages.kbytes", "6144"), ("fetch.max.bytes", "6291456"),
+            // Small, because the fetches are kept going while it is full; see `FetchWaker`. An answer is compressed as a rule,
+            // and comes on top of what is queued, with all that it unpacks to.
+            ("queued.max.messages.kbytes", "6144"), ("fetch.max.bytes", "2097152"),
             // A new topic of a regular expression is to be found within ten seconds, a new partition within a minute: the
             // first costs the brokers a list of all topics each time.
             ("topic.metadata.refresh.interval.ms", hasExpressions ? "9000" : "60000"),

@@ -109,6 +109,8 @@ public struct BinaryEncoder: Sendable {
             buffer.append(2 as Int32)
             buffer.append(Int16(truncatingIfNeeded: number))
         case .numeric:
+            let isText = value.kind == .number || value.kind == .string
+            if isText, NumericValue.append(short: value.bytes, form.numericLimits, to: &buffer) { return }
             if value.kind.isNumber {
                 try value.withText { (number) throws(EncodingFailure) in try form.numeric(number).append(to: &buffer) }
             } else {

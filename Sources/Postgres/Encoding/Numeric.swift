@@ -102,6 +102,74 @@ enum NumericValue {
         buffer.append(0 as Int16)
     }
 
+    /// Appends a number as nearly all are written: a minus or none, up to 16 digits, and up to 8 behind a point, with which the
+    /// column holds it as it is.
+    ///
+    /// - Returns: false if it is another; nothing is appended then.
+    @inline(__always)
+    static func append(short bytes: UnsafeRawBufferPointer, _ limits: NumericLimits?, to buffer: inout CopyBuffer)
+        -> Bool
+    {
+        guard bytes.count > 0, bytes.count <= 26 else { return false }
+        let isNegative = bytes[0] == UInt8(ascii: "-")
+        var index = isNegative ? 1 : 0
+        var whole: UInt64 = 0
+        let wholeDigits = digits(of: bytes, &index, into: &whole)
+        guard wholeDigits > 0, wholeDigits <= 16 else { return false }
+        var fraction: UInt64 = 0
+        var fractionDigits = 0
+        if index < bytes.count {
+            guard bytes[index] == UInt8(ascii: ".") else { return false }
+            index &+= 1
+            fractionDigits = digits(of: bytes, &index, into: &fraction)
+            guard fractionDigits > 0, fractionDigits <= 8, index == bytes.count else { return false }
+            for _ in fractionDigits..<8 { fraction &*= 10 }
+        }
+        if let limits {
+            guard fractionDigits <= limits.scale, wholeDigits <= limits.precision - limits.scale else { return false }
+        }
+        appendGroups(whole, fraction, isNegative, scale: fractionDigits, to: &buffer)
+        return true
+    }
+
+    @inline(__always)
+    private static func digits(
+        of bytes: UnsafeRawBufferPointer, _ index: inout Int, into value: inout UInt64
+    ) -> Int {
+        let start = index
+        while index < bytes.count {
+            let digit = bytes[index] &- 0x30
+            guard digit < 10 else { break }
+            value = value &* 10 &+ UInt64(digit)
+            index &+= 1
+        }
+        return index &- start
+    }
+
+    /// - Parameters:
+    ///   - whole: below 10^16.
+    ///   - fraction: behind the point, in units of 10^-8.
+    @inline(__always)
+    private static func appendGroups(
+        _ whole: UInt64, _ fraction: UInt64, _ isNegative: Bool, scale: Int, to buffer: inout CopyBuffer
+    ) {
+        let (high, low) = whole.quotientAndRemainder(dividingBy: 100_000_000)
+        let groups = SIMD8<UInt16>(
+            UInt16(truncatingIfNeeded: high / 10_000), UInt16(truncatingIfNeeded: high % 10_000),
+            UInt16(truncatingIfNeeded: low / 10_000), UInt16(truncatingIfNeeded: low % 10_000),
+            UInt16(truncatingIfNeeded: fraction / 10_000), UInt16(truncatingIfNeeded: fraction % 10_000), 0, 0)
+        var (first, end) = (0, 6)
+        while first < 6, groups[first] == 0 { first &+= 1 }
+        while end > first, groups[end &- 1] == 0 { end &-= 1 }
+        let count = end &- first
+        buffer.append(Int32(truncatingIfNeeded: 8 &+ 2 &* count))
+        buffer.append(Int16(truncatingIfNeeded: count))
+        buffer.append(count == 0 ? 0 : Int16(truncatingIfNeeded: 3 &- first))
+        buffer.append(isNegative && count > 0 ? 0x4000 : 0 as Int16)
+        buffer.append(Int16(truncatingIfNeeded: scale))
+        for index in first..<end { buffer.append(Int16(truncatingIfNeeded: groups[index])) }
+    }
+
     private static func append(_ decimal: DecimalText, _ limits: NumericLimits?, to buffer: inout CopyBuffer) {
         var scale = max(0, decimal.fractionDigits - decimal.exponent)
         // The server rounds to the column's scale, for which it needs one digit more and no other.
