@@ -145,4 +145,25 @@ struct HeadStartTests {
             #expect(try scenario.ids() == Array(0..<15))
         }
     }
+
+    @Test("a session that ends while its rows wait for their turn is no outage, and they are loaded over another")
+    func terminated() async throws {
+        try await Self.with { scenario in
+            let gate = try Gate(scenario, held: [3: true])
+            try scenario.produce(15)
+            scenario.options.untilEnd = true
+            let loader = try scenario.start()
+            try await waitUntilCopied(scenario)
+            _ = try scenario.connection.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name LIKE $1 AND state = 'idle in transaction'
+                """, [.text("loader \(scenario.options.group) writer%")])
+            try gate.open(3)
+            try await loader.waitForEnd()
+            #expect(try scenario.ids() == Array(0..<15))
+            #expect(loader.statistics.snapshot.outageCounts.isEmpty)
+            #expect(try scenario.group() == scenario.marked(15))
+        }
+    }
 }

@@ -152,6 +152,12 @@ final class BatchLoader {
         } catch {
             // What comes next may hold what this batch needs when it is tried again.
             mailbox.holdNextBack()
+            if headStart != nil, case .postgres(let lost, commitSent: true) = error {
+                // It has slept since its rows were copied, so that its end says as little about the server as that of any
+                // other that slept; the ledger is asked over the next one.
+                trying.isOutcomeUnknown = true
+                return react(to: lost, withRows: false, isReused: true, part, of: batch, &trying)
+            }
             return react(to: error, part, of: batch, isReused: isReused, &trying)
         }
     }

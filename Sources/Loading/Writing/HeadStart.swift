@@ -55,8 +55,8 @@ extension RoutedTables.Version {
         }
     }
 
-    /// Whether rows may even go in beside those of the batch before. With a unique index that one might have to wait for a row of
-    /// the batch that waits for it; with two tables, for somebody who locks one of them in between; and what the server
+    /// Whether rows may even go in beside those of the batch before. With a unique index that one might have to wait for a row
+    /// of the batch that waits for it; with two tables, for somebody who locks one of them in between; and what the server
     /// counts for each row, as an identity does, would not follow the order of the messages.
     var allowParallelCopies: Bool {
         guard targets.count == 1, let target = targets.first else { return false }

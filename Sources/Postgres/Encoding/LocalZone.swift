@@ -140,13 +140,7 @@ final class ZoneOffsets: Sendable {
     /// The offset in force at a moment, in seconds from 1970.
     func offset(at seconds: Int64) -> Int32 {
         guard seconds >= 0, seconds < end else { return rules.offset(at: seconds) }
-        var low = 0
-        var high = starts.count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= seconds { low = middle } else { high = middle }
-        }
-        return offsets[low]
+        return offsets[starts.lastPlace(notAfter: seconds)]
     }
 
     /// A local time that a spring change skips is read with the offset before the change, one that an autumn change

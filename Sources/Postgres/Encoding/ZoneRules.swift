@@ -57,13 +57,7 @@ struct ZoneRules: Sendable {
             return starts.isEmpty ? footer?.offset(at: seconds) ?? first : first
         }
         if let footer, let last = starts.last, seconds >= last { return footer.offset(at: seconds) }
-        var low = 0
-        var high = starts.count
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= seconds { low = middle } else { high = middle }
-        }
-        return offsets[low]
+        return offsets[starts.lastPlace(notAfter: seconds)]
     }
 
     private struct Header {
@@ -255,5 +249,18 @@ private struct BigEndianReader {
         guard byte() == 0x0a, let end = bytes[place...].firstIndex(of: 0x0a) else { return nil }
         defer { place = end + 1 }
         return Array(bytes[place..<end])
+    }
+}
+
+extension [Int64] {
+    /// Where the last of these moments is, which ascend, that is not after a moment; 0 if all are.
+    func lastPlace(notAfter moment: Int64) -> Int {
+        var low = 0
+        var high = count
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if self[middle] <= moment { low = middle } else { high = middle }
+        }
+        return low
     }
 }
