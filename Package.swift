@@ -20,6 +20,7 @@ let package = Package(
     products: [
         .executable(name: "loader", targets: ["Loader"]),
         .executable(name: "kafka-mock", targets: ["KafkaMockProgram"]),
+        .executable(name: "registry-mock", targets: ["RegistryMockProgram"]),
         .executable(name: "hot-path", targets: ["HotPath"]),
         .executable(name: "faults", targets: ["Faults"]),
     ],
@@ -34,11 +35,15 @@ let package = Package(
         .systemLibrary(
             name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"]), .brew(["librdkafka"])]),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: hot),
+        .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "Records", dependencies: ["CSimdJSON"], swiftSettings: hot),
+        .target(name: "Schemas", dependencies: ["Records", "Web"], swiftSettings: hot),
         .target(
             name: "Loading",
             dependencies: [
@@ -68,6 +73,18 @@ let package = Package(
             name: "KafkaMockProgram",
             dependencies: ["Kafka", "KafkaMock", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: strict),
+        .target(
+            name: "RegistryMock",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "RegistryMockProgram",
+            dependencies: ["RegistryMock", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
         .executableTarget(
             name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records"],
@@ -75,7 +92,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CRdKafka", "Kafka", "KafkaMock", "Postgres",
+                "CRdKafka", "Kafka", "KafkaMock", "Postgres", "RegistryMock",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -94,7 +111,11 @@ let package = Package(
             path: "Faults", swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "WebTests", dependencies: ["Web", "RegistryMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "SchemasTests", dependencies: ["AllocationCounter", "Schemas", "Records", "RegistryMock", "Web"],
+            swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",
             dependencies: [

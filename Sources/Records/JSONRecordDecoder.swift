@@ -175,6 +175,7 @@ extension DecodingFailure {
             case .invalidUTF8: "is not valid UTF-8"
             case .tooDeep: "is nested too deep"
             case .notAnObject: "is JSON, but not an object"
+            case .unknownSchema: "names a schema"
             }
         return DecodingFailure(reason, words, offset: offset)
     }

@@ -9,6 +9,8 @@ public struct DecodingFailure: Error, Equatable, Sendable {
         case tooDeep
         /// The message is valid, but it has no fields.
         case notAnObject
+        /// The schema that it names is not to be had, or is none that anybody reads here.
+        case unknownSchema
     }
 
     public var reason: Reason

@@ -5,7 +5,8 @@ struct UnusedTests {
     /// Called by others under these names: the compiler, the standard library, libraries that ask for a conformance.
     private static let called: Set<String> = [
         "body", "configuration", "handlerAdded", "handlerRemoved", "InboundOut", "forceFlush", "hash", "encode", "init",
-        "validate", "errorDescription", "debugDescription", "_writeASCII", "KafkaMockProgram", "Loader", "_",
+        "validate", "errorDescription", "debugDescription", "_writeASCII", "KafkaMockProgram", "RegistryMockProgram",
+        "Loader", "_",
         // Encoded, and read by others.
         "librdkafka", "libpq",
     ]

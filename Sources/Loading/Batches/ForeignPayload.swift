@@ -9,7 +9,7 @@ enum ForeignPayload {
         case .empty:
             "the message is empty"
         case .notAnObject: Self.json(value)
-        case .tooDeep: nil
+        case .tooDeep, .unknownSchema: nil
         case .invalidSyntax, .invalidUTF8:
             framing(value) ?? encoding(value)
         }

@@ -21,6 +21,10 @@ enum DeadLetterMend {
             return deletion(form, replay)
                 + "mend the producer; such messages fit no route, so once they are sent again: "
                 + "`loader dead-letters purge --reason \(reason)`"
+        case .unknownSchema:
+            return
+                "set `schema_registry.url` to the registry that the producer writes to, or bring the schema back there, "
+                + "as the letter says; \(replay)"
         case .wrongType, .badSyntax:
             return
                 "change the type of \(place), say how it is to be read (`unit`, `decode`), take the column from another "

@@ -18,6 +18,9 @@ public final class AvroRecordDecoder: RecordDecoder {
     /// So many elements without a byte may be in any message, and one more for each of its bytes.
     private static let emptyElements = 65536
 
+    /// As `padding`, for those who hold a message before they have a decoder.
+    public static let padding = AvroCursor.padding
+
     public let padding = AvroCursor.padding
 
     private let plan: AvroPlan

@@ -214,4 +214,22 @@ struct AvroSchemaTests {
         #expect(node.documentation == "of the type")
         #expect(try shape(#"{"type":"int","connect.type":"int16"}"#).connectType == "int16")
     }
+
+    @Test("schemas that read messages alike have one fingerprint, which is Avro's own")
+    func fingerprint() throws {
+        // Of the specification's own cases (share/test/data/schema-tests.txt).
+        let known: [(String, UInt64)] = [
+            ("\"null\"", 0x63dd_24e7_cc25_8f8a), ("{\"type\": \"boolean\"}", 0x9f42_fc78_a4d4_f764),
+            ("\"int\"", 0x7275_d51a_3f39_5c8f),
+        ]
+        for (text, fingerprint) in known { #expect(try AvroSchema(text).fingerprint == fingerprint, "\(text)") }
+        let one = try AvroSchema(
+            #"{"type":"record","name":"R","namespace":"a.b","doc":"x","fields":[{"name":"f","type":{"type":"fixed","name":"F","size":4},"default":"abcd"},{"name":"g","type":["null","F"]},{"name":"h","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"e","type":{"type":"enum","name":"c.E","symbols":["X","Y"],"aliases":["Z"]}},{"name":"r","type":{"type":"map","values":{"type":"array","items":"R"}}}]}"#
+        )
+        #expect(
+            one.canonicalForm
+                == #"{"name":"a.b.R","type":"record","fields":[{"name":"f","type":{"name":"a.b.F","type":"fixed","size":4}},{"name":"g","type":["null","a.b.F"]},{"name":"h","type":"long"},{"name":"e","type":{"name":"c.E","type":"enum","symbols":["X","Y"]}},{"name":"r","type":{"type":"map","values":{"type":"array","items":"a.b.R"}}}]}"#
+        )
+        #expect(try AvroSchema(one.canonicalForm).fingerprint == one.fingerprint)
+    }
 }

@@ -1,0 +1,247 @@
+import Records
+
+/// Reads messages that say themselves what they are: by what stands before them, or in a header. Which schema that is, it has
+/// been told before (`missing` and `learn`), so that nothing here waits.
+///
+/// Belongs to one thread.
+public final class FramedDecoder: RecordDecoder {
+    /// What a message is that has nothing before it.
+    public enum Plain: Sendable {
+        case json
+        case avro(AvroSchema)
+        /// Of this schema, which is learned as any other.
+        case schema(SchemaID)
+        /// It must have something before it.
+        case nothing
+    }
+
+    public let padding: Int
+
+    /// How the last message was read.
+    public private(set) var framing = Framing.none
+    /// The last message was JSON, or nothing that could be told from it.
+    public private(set) var wasJSON = true
+
+    private struct Reader {
+        var decoder: any RecordDecoder
+        var isJSON: Bool
+        /// Values of its schema have names.
+        var isRecord: Bool
+    }
+
+    private enum Entry {
+        case reader(Reader)
+        case refused(DecodingFailure)
+    }
+
+    private let paths: [FieldPath]
+    private let plain: Plain
+    private let registry: String?
+    private let looksBefore: Bool
+    private let json: JSONRecordDecoder
+    private let isJSON: Bool
+    /// For messages with nothing before them.
+    private let own: Reader?
+    private let ownFingerprint: SchemaID
+    private var entries: [SchemaID: Entry] = [:]
+    private var unknown: [SchemaID] = []
+    private var last = SchemaID.none
+    private var lastReader: Reader
+    /// What `visit` looks into.
+    private var opened: any RecordDecoder
+
+    /// More than any topic has; what is beyond them is learned again.
+    private static let mostReaders = 1024
+
+    /// - Parameters:
+    ///   - registry: where schemas are asked for, in words; nil: nowhere.
+    public init(paths: [FieldPath], plain: Plain, registry: String?) {
+        self.paths = paths
+        self.plain = plain
+        self.registry = registry
+        json = JSONRecordDecoder(paths: paths)
+        switch plain {
+        case .json: (isJSON, looksBefore, own, ownFingerprint) = (true, true, nil, .none)
+        case .nothing: (isJSON, looksBefore, own, ownFingerprint) = (false, true, nil, .none)
+        // Its first bytes may be any: what looks like a schema's number is the message's own.
+        case .schema: (isJSON, looksBefore, own, ownFingerprint) = (false, false, nil, .none)
+        case .avro(let schema):
+            (isJSON, looksBefore) = (false, false)
+            own = Self.reader(of: schema, paths)
+            ownFingerprint = .fingerprint(schema.fingerprint)
+        }
+        opened = json
+        lastReader = Reader(decoder: json, isJSON: true, isRecord: true)
+        padding = max(JSONRecordDecoder.padding, AvroRecordDecoder.padding)
+    }
+
+    private static func reader(of schema: AvroSchema, _ paths: [FieldPath]) -> Reader {
+        var isRecord = false
+        if case .record = schema[schema.root].shape { isRecord = true }
+        return Reader(decoder: AvroRecordDecoder(schema, paths: paths), isJSON: false, isRecord: isRecord)
+    }
+
+    // MARK: Schemas
+
+    /// Whether a message without headers is so plainly JSON that nothing else need be asked about it.
+    @inline(__always)
+    private func isPlain(_ message: UnsafeRawBufferPointer) -> Bool {
+        guard isJSON, let first = message.first else { return false }
+        return first > 0x03 && first != 0xC3 && first != 0x4F
+    }
+
+    /// The schema of a message, if it has to be learned before.
+    ///
+    /// - Parameter header: the value of the header that names its schema; nil: it has none. The same below.
+    public func missing(in message: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?) -> SchemaID? {
+        if header == nil, isPlain(message) { return nil }
+        let id = framing(of: message, header).schema
+        guard id != last, id.kind != .none, id.kind != .fingerprint, registry != nil, entries[id] == nil else {
+            return nil
+        }
+        return id
+    }
+
+    /// Takes in what was found.
+    public func learn(_ id: SchemaID, _ found: SchemaResolver.Found) {
+        if entries.count >= Self.mostReaders + unknown.count {
+            entries.removeAll()
+            unknown.removeAll()
+        }
+        last = .none
+        switch found {
+        case .none(let words):
+            unknown.append(id)
+            entries[id] = .refused(DecodingFailure(.unknownSchema, "names schema \(id), \(words)"))
+        case .schema(let schema):
+            entries[id] =
+                switch schema.content {
+                case .avro(let schema): .reader(Self.reader(of: schema, paths))
+                case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
+                case .unreadable(let words):
+                    .refused(DecodingFailure(.unknownSchema, "names schema \(id)\(schema.place), which \(words)"))
+                }
+        }
+    }
+
+    /// What was unknown may be known by now.
+    public func forgetUnknown() {
+        for id in unknown { entries[id] = nil }
+        unknown.removeAll(keepingCapacity: true)
+    }
+
+    /// What a message says of its schema.
+    public func framing(of message: UnsafeRawBufferPointer, _ header: UnsafeRawBufferPointer?) -> Framing {
+        if let header, let framing = Framing(header: header) { return framing }
+        if looksBefore { return Framing(of: message) }
+        if case .schema(let id) = plain { return Framing(.none, id, payload: 0) }
+        let framing = Framing(of: message)
+        return framing.form == .singleObject && framing.schema == ownFingerprint ? framing : .none
+    }
+
+    // MARK: Messages
+
+    public func decode(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        try decode(message, header: nil)
+    }
+
+    public func decode(
+        _ message: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        if header == nil, isPlain(message) {
+            framing = .none
+            wasJSON = true
+            return try json.decode(message)
+        }
+        return try decodeFramed(message, header)
+    }
+
+    @inline(never)
+    private func decodeFramed(
+        _ message: UnsafeRawBufferPointer, _ header: UnsafeRawBufferPointer?
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        framing = framing(of: message, header)
+        wasJSON = false
+        let reader = try reader(framing)
+        opened = reader.decoder
+        wasJSON = reader.isJSON
+        do throws(DecodingFailure) {
+            return try reader.decoder.decode(UnsafeRawBufferPointer(rebasing: message[framing.payload...]))
+        } catch {
+            var failure = error
+            failure.offset = failure.offset.map { $0 + framing.payload }
+            throw failure
+        }
+    }
+
+    private func reader(_ framing: Framing) throws(DecodingFailure) -> Reader {
+        switch framing.form {
+        case .number, .guid, .header: return try reader(framing.schema)
+        case .singleObject:
+            if let own, framing.schema == ownFingerprint { return own }
+            throw DecodingFailure(
+                .unknownSchema,
+                "is in Avro's single-object encoding, of a schema that is not the route's: \(framing.schema)")
+        case .glue:
+            throw DecodingFailure(
+                .unknownSchema, "names schema version \(framing.schema) of AWS Glue's registry, which is not asked yet")
+        case .avroFile:
+            throw DecodingFailure(
+                .unknownSchema, "is an Avro file of many records with their schema, and no message: read it as a file")
+        case .none:
+            if let own { return own }
+            if framing.schema.kind != .none { return try reader(framing.schema) }
+            guard isJSON else {
+                throw DecodingFailure(.unknownSchema, "names no schema, neither before it nor in a header")
+            }
+            return Reader(decoder: json, isJSON: true, isRecord: true)
+        }
+    }
+
+    private func reader(_ id: SchemaID) throws(DecodingFailure) -> Reader {
+        if id == last { return lastReader }
+        guard registry != nil else {
+            throw DecodingFailure(.unknownSchema, "names schema \(id) of a registry, and none is configured")
+        }
+        switch entries[id] {
+        case .reader(let reader):
+            (last, lastReader) = (id, reader)
+            return reader
+        case .refused(let failure): throw failure
+        case nil: throw DecodingFailure(.unknownSchema, "names schema \(id), which was not looked up")
+        }
+    }
+
+    /// Whether a key has fields, and is no value by itself. Of a schema that is not known it is said to have, so that
+    /// whoever decodes it hears why not.
+    public func hasFields(_ key: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?) -> Bool {
+        let framing = framing(of: key, header)
+        guard framing != .none else {
+            if isJSON { return key.first == UInt8(ascii: "{") }
+            return own?.isRecord ?? true
+        }
+        guard let reader = try? reader(framing) else { return true }
+        return reader.isJSON
+            ? key.dropFirst(framing.payload).first == UInt8(ascii: "{") : reader.isRecord
+    }
+
+    /// Whether what a message says of its schema leads to JSON.
+    public func isJSON(_ framing: Framing) -> Bool { (try? reader(framing))?.isJSON ?? false }
+
+    public func visit(
+        _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
+    ) throws(DecodingFailure) {
+        try opened.visit(container, body)
+    }
+}
+
+extension RegisteredSchema {
+    /// ` (orders-value, version 3)`, as far as it is known.
+    var place: String {
+        switch (subject, version) {
+        case (let subject?, let version?): " (\(subject), version \(version))"
+        case (let subject?, nil): " (\(subject))"
+        default: ""
+        }
+    }
+}

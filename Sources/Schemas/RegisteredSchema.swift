@@ -1,0 +1,35 @@
+import Records
+
+/// A schema as a registry has it, which never changes under its id.
+public struct RegisteredSchema: Sendable {
+    public enum Content: Sendable {
+        case avro(AvroSchema)
+        /// A JSON Schema: the messages are JSON, and say all by themselves.
+        case json
+        /// Nobody here reads messages of it; why, to follow what it is called.
+        case unreadable(String)
+    }
+
+    public var content: Content
+    /// Where the registry says so.
+    public var subject: String?
+    public var version: Int?
+    /// The number that the registry has for it.
+    public var number: Int32?
+
+    public init(_ content: Content, subject: String? = nil, version: Int? = nil, number: Int32? = nil) {
+        self.content = content
+        self.subject = subject
+        self.version = version
+        self.number = number
+    }
+
+    /// What its messages are written in.
+    public var format: String {
+        switch content {
+        case .avro: "avro"
+        case .json: "json"
+        case .unreadable: "unreadable"
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/// What is asked of a server.
+public struct HTTPRequest: Sendable {
+    public enum Method: Sendable {
+        case get
+        case post([UInt8])
+    }
+
+    public var method: Method
+    /// With `http` or `https`. It may have a user and a password, which go before those of the client.
+    public var url: String
+    /// Beside those that every request has.
+    public var headers: [(name: String, value: String)]
+
+    public init(_ method: Method = .get, _ url: String, headers: [(name: String, value: String)] = []) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+    }
+}
+
+/// What a server said, whatever its status.
+public struct HTTPAnswer: Sendable {
+    public var status: Int
+    public var body: [UInt8]
+    /// Where it sends the client instead. No client goes there by itself: its credentials are for the one that was asked.
+    public var redirect: String?
+}
