@@ -208,15 +208,19 @@ public final class Connection {
     /// Loads data by `COPY … FROM STDIN`.
     ///
     /// - Parameters:
-    ///   - sql: the COPY statement.
+    ///   - copy: the COPY statement.
+    ///   - before: statements that go before it in the same round trip.
+    ///   - after: statements that follow the end of the data in the same round trip, if it was taken.
     ///   - body: sends the data in COPY's format. If it throws, the COPY is aborted and the error passed on.
     /// - Returns: the rows loaded.
     /// - Throws: the server's error, with `copyLine` where it named a row, even if it came while data was being sent.
     public func copyIn(
-        _ sql: String, _ body: (borrowing CopyInStream) throws(PostgresError) -> Void
+        _ copy: String, before: [String] = [], after: [String] = [],
+        _ body: (borrowing CopyInStream) throws(PostgresError) -> Void
     ) throws(PostgresError) -> Int {
+        let sql = (before + [copy] + after).joined(separator: "; ")
         try checkStatement(sql)
-        let relation = CopyErrorContext.relation(ofCopy: sql)
+        let relation = CopyErrorContext.relation(ofCopy: copy)
         let start = try collect(wasSent: PQsendQuery(handle, sql))
         guard PQresultStatus(start) == PGRES_COPY_IN else {
             try complete(start)
@@ -347,7 +351,7 @@ public final class Connection {
     /// Ends the COPY under way and reads the server's answers to the last.
     private func endCopy(into relation: String?, abortingWith reason: String?) throws(PostgresError) -> Int {
         var ended = PQputCopyEnd(handle, reason) == 1
-        var rows = 0
+        var rows: Int?
         var failure: PostgresError?
         while let result = try nextResult() {
             if PQresultStatus(result) == PGRES_COPY_IN {
@@ -363,7 +367,9 @@ public final class Connection {
                 continue
             }
             do throws(PostgresError) {
-                rows = try complete(result, copyInto: relation).affectedRows
+                // The first is COPY's, and what follows touches rows of its own.
+                let touched = try complete(result, copyInto: relation).affectedRows
+                rows = rows ?? touched
             } catch {
                 failure = failure ?? error
             }
@@ -371,7 +377,7 @@ public final class Connection {
         if let failure {
             throw isOpen ? failure : failure.lost
         }
-        return rows
+        return rows ?? 0
     }
 }
 

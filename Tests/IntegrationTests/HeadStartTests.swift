@@ -33,11 +33,11 @@ struct HeadStartTests {
     }
 
     private static func with(
-        partitions: Int = 1, isolation: isolated (any Actor)? = #isolation,
+        mode: Route.Mode = .insert, maxRows: Int = 5, isolation: isolated (any Actor)? = #isolation,
         _ body: (LedgerScenario) async throws -> Void
     ) async throws {
-        try await LedgerScenario.with(try Broker.sharedReal(), partitions: partitions) { scenario in
-            scenario.options.batch = BatchPolicy(maxRows: 5, maxDelay: .seconds(60))
+        try await LedgerScenario.with(try Broker.sharedReal(), mode: mode) { scenario in
+            scenario.options.batch = BatchPolicy(maxRows: maxRows, maxDelay: .seconds(60))
             // Nothing is given up because the test is slow.
             scenario.options.database.lockSilence = .seconds(60)
             scenario.options.database.lockTimeout = .seconds(60)
@@ -46,15 +46,17 @@ struct HeadStartTests {
         }
     }
 
-    /// Waits until a transaction has copied rows, and waits for its turn.
-    private func waitUntilCopied(_ scenario: LedgerScenario) async throws {
+    /// Waits until a transaction has done what it can, and waits for its turn.
+    ///
+    /// - Parameter last: what its last statement is like.
+    private func waitUntilCopied(_ scenario: LedgerScenario, last: String = "COPY%") async throws {
         let observer = try Connection(scenario.options.connectionOptions("observer"))
-        try await eventually("the next batch's rows are copied") {
+        try await eventually("the next batch is ahead") {
             try observer.query(
                 """
                 SELECT 1 FROM pg_stat_activity
-                WHERE application_name LIKE $1 AND state = 'idle in transaction' AND query LIKE 'COPY%'
-                """, [.text("loader \(scenario.options.group) writer%")]
+                WHERE application_name LIKE $1 AND state = 'idle in transaction' AND query LIKE $2
+                """, [.text("loader \(scenario.options.group) writer%"), .text(last)]
             ).rowCount == 1
         }
     }
@@ -164,6 +166,73 @@ struct HeadStartTests {
             #expect(try scenario.ids() == Array(0..<15))
             #expect(loader.statistics.snapshot.outageCounts.isEmpty)
             #expect(try scenario.group() == scenario.marked(15))
+        }
+    }
+
+    // MARK: Rows with a key
+
+    @Test(
+        "the keys of an upsert are asked for while the batch before is at its rows; it locks no row until its turn, and a row that somebody else adds meanwhile becomes what the messages say",
+        arguments: [Route.Mode.upsert, .ignore])
+    func keysAhead(mode: Route.Mode) async throws {
+        try await Self.with(mode: mode, maxRows: 2500) { scenario in
+            let gate = try Gate(scenario, held: [3: true])
+            try scenario.produce(7500)
+            scenario.options.untilEnd = true
+            let loader = try scenario.start()
+            // All of its keys are new, so that nothing has to go by way of a stage.
+            try await waitUntilCopied(scenario, last: "SELECT s.%")
+            try scenario.connection.execute(
+                "SET lock_timeout = '20s'; INSERT INTO events (id, at) VALUES (2600, -1)")
+            try gate.open(3)
+            try await loader.waitForEnd()
+            #expect(try scenario.ids() == Array(0..<7500))
+            let overtaken = try scenario.connection.query("SELECT at FROM events WHERE id = 2600")
+            #expect(overtaken.int(0, 0) == (mode == .upsert ? 2600 : -1))
+            #expect(loader.statistics.snapshot.rows == 7500)
+            #expect(try scenario.group() == scenario.marked(7500))
+        }
+    }
+
+    @Test(
+        "whatever keys batches that follow each other have in common, deletions among them, the last message of each counts"
+    )
+    func lastCounts() async throws {
+        try await Self.with(mode: .upsert, maxRows: 2500) { scenario in
+            var random = SeededGenerator.random(for: "keys ahead")
+            var last: [Int: Int] = [:]
+            let messages = (0..<20_000).map { offset in
+                let id = Int.random(in: 0..<4000, using: &random) + offset / 4
+                let isDeletion = Int.random(in: 0..<10, using: &random) == 0
+                last[id] = isDeletion ? nil : offset
+                return TestMessage(partition: 0, key: "\(id)", value: isDeletion ? nil : #"{"id": \#(id)}"#)
+            }
+            try scenario.broker.produce(messages, to: scenario.topic)
+            #expect(try await scenario.load().messages == 20_000)
+            let found = try scenario.connection.query("SELECT id, at FROM events")
+            var rows: [Int: Int] = [:]
+            for row in 0..<found.rowCount { rows[Int(found.int(row, 0) ?? -1)] = Int(found.int(row, 1) ?? -1) }
+            #expect(rows == last)
+        }
+    }
+
+    @Test("a session that ends while an upsert waits for its turn is no outage, and the rows are loaded over another")
+    func terminatedAhead() async throws {
+        try await Self.with(mode: .upsert) { scenario in
+            let gate = try Gate(scenario, held: [3: true])
+            try scenario.produce(15)
+            scenario.options.untilEnd = true
+            let loader = try scenario.start()
+            try await waitUntilCopied(scenario)
+            _ = try scenario.connection.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name LIKE $1 AND state = 'idle in transaction'
+                """, [.text("loader \(scenario.options.group) writer%")])
+            try gate.open(3)
+            try await loader.waitForEnd()
+            #expect(try scenario.ids() == Array(0..<15))
+            #expect(loader.statistics.snapshot.outageCounts.isEmpty)
         }
     }
 }

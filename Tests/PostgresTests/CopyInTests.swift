@@ -30,6 +30,35 @@ private func send(_ text: String, to stream: borrowing CopyInStream) throws(Post
         }
     }
 
+    @Test(
+        "what goes before and after is carried out with it; the rows are COPY's, and behind a failure nothing follows")
+    func around() throws {
+        try server.withSchema { schema in
+            let connection = try schema.connect()
+            try connection.execute("CREATE TABLE t (a int PRIMARY KEY, b text)")
+            func copy(_ data: String, after: [String] = []) throws(PostgresError) -> Int {
+                try connection.copyIn(
+                    "COPY t FROM STDIN", before: ["SAVEPOINT here"],
+                    after: ["RELEASE SAVEPOINT here", "UPDATE t SET b = 'after'"] + after
+                ) { stream throws(PostgresError) in try send(data, to: stream) }
+            }
+            try connection.execute("BEGIN; INSERT INTO t VALUES (7, 'seven')")
+            #expect(try copy("1\tone\n2\ttwo\n") == 2)
+            #expect(try connection.query("SELECT count(*) FROM t WHERE b = 'after'").int(0, 0) == 3)
+            let doubled = #expect(throws: PostgresError.self) { _ = try copy("3\tthree\n1\tone\n") }
+            #expect(doubled?.sqlState == .uniqueViolation && doubled?.copyLine == 2)
+            try connection.execute("ROLLBACK TO SAVEPOINT here")
+            let behind = #expect(throws: PostgresError.self) {
+                _ = try copy("3\tthree\n", after: ["SELECT 1 / 0", "DELETE FROM t"])
+            }
+            #expect(behind?.sqlState == .divisionByZero && behind?.copyLine == nil)
+            try connection.execute("ROLLBACK")
+            #expect(try connection.query("SELECT count(*) FROM t").int(0, 0) == 0)
+            #expect(throws: PostgresError.self) { _ = try copy("3\tthree\n") }
+            #expect(connection.isOpen && connection.transactionStatus == .idle)
+        }
+    }
+
     @Test("a piece larger than a slice arrives whole")
     func large() throws {
         try server.withSchema { schema in

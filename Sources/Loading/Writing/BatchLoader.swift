@@ -134,8 +134,8 @@ final class BatchLoader {
             }
             let (window, maxShare) = (window, options.deadLetters.maxShare)
             let givenUp = orphans.givenUpShare
-            let letsNextBegin = care == nil && size.limit == nil && batch.tables.allowHeadStarts
-            if letsNextBegin, batch.tables.allowParallelCopies { mailbox.letNextBegin() }
+            let next = care == nil && size.limit == nil ? batch.tables.headStarts : nil
+            if next == .rows || next == .keys { mailbox.letNextBegin() }
             let transaction = BatchTransaction(
                 batch: batch, part: part, targets: batch.tables.targets, connection: connection, ledger: ledger,
                 database: options.database,
@@ -145,7 +145,7 @@ final class BatchLoader {
                         share + givenUp > maxShare ? min(1, share + givenUp) : nil
                     }
                 }, isJudging: trying.isJudging, setAside: trying.setAside, headStart: headStart,
-                isIn: { [mailbox] in if letsNextBegin { mailbox.letNextBegin() } })
+                isIn: { [mailbox] in if next != nil { mailbox.letNextBegin() } })
             let loaded = try transaction.run(care: &care)
             if trying.isJudging || trying.setAside != nil { size.judged() }
             return .loaded(loaded)

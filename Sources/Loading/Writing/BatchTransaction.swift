@@ -22,7 +22,7 @@ struct BatchTransaction {
     var isJudging = false
     /// Why rows are not even tried, and become dead letters; see `Remedy.setAside`.
     var setAside: PostgresError? = nil
-    /// Has the rows in a transaction of `connection` already.
+    /// Has the rows in a transaction of `connection` already, or has prepared them there.
     var headStart: HeadStart? = nil
     /// Called once nothing is left but COMMIT.
     var isIn: () -> Void = {}
@@ -100,7 +100,7 @@ struct BatchTransaction {
         // What the server refuses may be the fault of a change, not of the row.
         if care != nil { try checkTables() }
         var loaded = Loaded(deadLetters: batch.deadLetters.filter { messages.contains($0.message) })
-        if let headStart { loaded.add(headStart.loaded) } else { loaded.add(try loadRows(care: &care)) }
+        if let rows = headStart?.loaded { loaded.add(rows) } else { loaded.add(try loadRows(care: &care)) }
         try write(loaded)
         if care == nil { try forceConstraints() }
         try Failpoint.beforeCommit.pass()
@@ -126,7 +126,7 @@ struct BatchTransaction {
             care = careful.care
             return careful.loaded
         }
-        var loading = TargetLoading(batch: batch, connection: connection)
+        var loading = TargetLoading(batch: batch, connection: connection, behind: headStart?.ahead ?? [:])
         do throws(Refusal) { return try loading.loadAll(selections) } catch { throw TransactionFailure(error) }
     }
 

@@ -20,29 +20,47 @@ struct KeyLookup {
             && (target.table.kind == .table || target.table.kind == .partitioned)
     }
 
+    /// Rows by whether the table has their keys.
+    struct Split {
+        var new: RowGroup
+        var known: [RowReference] = []
+    }
+
+    /// Asks which rows are new.
+    ///
+    /// - Parameter prints: of these rows, and of those that will be there as well by the time that these go in.
+    /// - Returns: nil if ON CONFLICT alone is to settle it, as none is new, or few.
+    func split(
+        _ group: RowGroup, _ source: RowSource, _ keys: KeyTable, prints: (own: KeyPrints, behind: KeyPrints)? = nil,
+        over connection: RowConnection
+    ) throws(Refusal) -> Split? {
+        guard var found = try found(group.rows, source, keys, over: connection) else { return nil }
+        if let prints { prints.own.mark(group.rows, of: source, behind: prints.behind, in: &found) }
+        var split = Split(new: group.inserting(target))
+        split.new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
+        split.known = zip(group.rows, found).filter { $1 }.map(\.0)
+        return split.new.rows.isEmpty ? nil : split
+    }
+
     /// Loads the rows whose keys are new.
     ///
-    /// - Returns: the rows that are left.
+    /// - Parameter after: statements that follow in the same round trip.
+    /// - Returns: whether it went, with what followed; if not, nothing of it is in, and ON CONFLICT is to settle it.
     func load(
-        _ group: RowGroup, _ source: RowSource, _ keys: KeyTable, over connection: RowConnection
-    ) throws(Refusal) -> [RowReference] {
-        guard let found = try found(group.rows, source, keys, over: connection), found.contains(false) else {
-            return group.rows
-        }
-        try connection.run("SAVEPOINT loader_new")
-        var new = group.inserting(target)
-        new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
+        _ new: RowGroup, _ source: RowSource, after: [String] = [], over connection: RowConnection
+    ) throws(Refusal) -> Bool {
         do throws(Refusal) {
-            try StraightCopy(target).load(new, source, over: connection)
+            try StraightCopy(target).load(
+                new, source, before: ["SAVEPOINT loader_new"], after: ["RELEASE SAVEPOINT loader_new"] + after,
+                over: connection)
+            return true
         } catch {
             // Somebody else was faster with a key, or COPY is not for this table: row-level security refuses it.
             let isSettledByConflict = [.uniqueViolation, .featureNotSupported].contains(error.error.sqlState)
             guard isSettledByConflict, connection.isOpen else { throw error }
-            try connection.run("ROLLBACK TO SAVEPOINT loader_new; RELEASE SAVEPOINT loader_new")
-            return group.rows
         }
-        try connection.run("RELEASE SAVEPOINT loader_new")
-        return zip(group.rows, found).filter { $1 }.map(\.0)
+        try connection.run("ROLLBACK TO SAVEPOINT loader_new; RELEASE SAVEPOINT loader_new")
+        return false
     }
 
     /// - Returns: for each row whether its key was found; nil where that is likely for most.

@@ -24,12 +24,13 @@ struct RowConnection {
     /// - Parameters:
     ///   - rows: those that are sent, in their order: the server names them by their lines.
     ///   - takesAll: it is a table of our own, where no trigger leaves a row out.
+    ///   - before, after: statements around it.
     func copy(
-        _ statement: String, naming rows: [RowReference], takesAll: Bool,
+        _ statement: String, naming rows: [RowReference], takesAll: Bool, before: [String] = [], after: [String] = [],
         _ send: (borrowing CopyInStream) throws(PostgresError) -> Void
     ) throws(Refusal) {
         do throws(PostgresError) {
-            let taken = try plain.copyIn(statement, send)
+            let taken = try plain.copyIn(statement, before: before, after: after, send)
             precondition(
                 taken == rows.count || (taken < rows.count && !takesAll),
                 "COPY has taken \(taken) rows of \(rows.count)")

@@ -29,11 +29,15 @@ package struct RowSelection {
     /// The place of the section that holds the rows; nil where there are only tombstones.
     private let rowSection: Int?
 
-    /// - Parameter messages: whose rows; nil for all.
-    package init(batch: Batch, target: Target, messages: Range<Int>? = nil) {
+    /// - Parameters:
+    ///   - messages: whose rows; nil for all.
+    ///   - deletions: whether they are among them.
+    package init(batch: Batch, target: Target, messages: Range<Int>? = nil, deletions: Bool = true) {
         self.batch = batch
         self.target = target
-        let sections = batch.sections.indices.filter { batch.sections[$0].target == target.index }
+        let sections = batch.sections.indices.filter { index in
+            batch.sections[index].target == target.index && (deletions || batch.sections[index].kind == .rows)
+        }
         rowSection = sections.first { batch.sections[$0].kind == .rows }
         var rows: [RowReference] = []
         rows.reserveCapacity(sections.reduce(0) { $0 + batch.sections[$1].rows.count })
@@ -199,6 +203,24 @@ package struct RowSelection {
     }
 }
 
+extension Target {
+    /// Hands over each row's key, in a form in which equal ones have equal bytes, unless the server alone can compare them.
+    func forEachKey(
+        of rows: [RowReference], in sections: [Batch.Section], _ body: (UnsafeRawBufferPointer) -> Void
+    ) {
+        let keys = isKeyBytewise ? nil : CanonicalKeys(self)
+        for row in rows {
+            guard let keys else {
+                body(sections[Int(row.section)].key(of: Int(row.row), format))
+                continue
+            }
+            keys.removeAll()
+            keys.append(row, of: sections)
+            body(keys[0])
+        }
+    }
+}
+
 extension Batch.Section {
     /// The fields of a row's key, as COPY wants them.
     func key(of row: Int, _ format: Target.Format) -> UnsafeRawBufferPointer {
@@ -231,6 +253,11 @@ private final class CanonicalKeys {
             buffer.patch(Int32(truncatingIfNeeded: buffer.count - start - 4), at: start)
         }
         ends.append(buffer.count)
+    }
+
+    func removeAll() {
+        buffer.removeAll()
+        ends.removeAll(keepingCapacity: true)
     }
 
     subscript(index: Int) -> UnsafeRawBufferPointer {

@@ -15,14 +15,21 @@ struct StageMerge {
     func make(on connection: Connection) throws(PostgresError) { try stage.make(create, on: connection) }
 
     func load(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
+        try fill(group, source, over: connection)
+        for statement in emptying(group) { try connection.run(statement) }
+    }
+
+    /// Has the rows in the stage, and nothing else.
+    func fill(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
         try connection.clear(stage, create)
         try connection.copy(copy(group), naming: group.rows, takesAll: true) {
             (stream: borrowing CopyInStream) throws(PostgresError) in
             try source.send(group, to: stream)
         }
-        if let index = index(group) { try connection.run(index) }
-        try connection.run(merge(group))
     }
+
+    /// What brings the rows of a stage that was filled into the table.
+    func emptying(_ group: RowGroup) -> [String] { [index(group), merge(group)].compactMap(\.self) }
 
     private var table: String { target.name.quoted }
 

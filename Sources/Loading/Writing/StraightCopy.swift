@@ -11,8 +11,13 @@ package struct StraightCopy {
         self.table = table ?? target.name.quoted
     }
 
-    func load(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
-        try connection.copy(statement(group), naming: group.rows, takesAll: false) {
+    /// - Parameters:
+    ///   - before, after: statements around it.
+    func load(
+        _ group: RowGroup, _ source: RowSource, before: [String] = [], after: [String] = [],
+        over connection: RowConnection
+    ) throws(Refusal) {
+        try connection.copy(statement(group), naming: group.rows, takesAll: false, before: before, after: after) {
             (stream: borrowing CopyInStream) throws(PostgresError) in
             try source.send(group, to: stream)
         }

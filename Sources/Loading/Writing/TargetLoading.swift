@@ -10,10 +10,12 @@ package struct TargetLoading {
     private let batch: Batch
     private var connection: RowConnection
     /// By target.
-    private var tables: [Int: Tables] = [:]
+    private var tables: [Int: Tables]
+    /// What was done before the batch's turn, by target; taken by the first who loads the target's rows.
+    private var ahead: [Int: Ahead]
 
     /// What a target may need in the transaction: at most two temporary tables.
-    private struct Tables {
+    struct Tables {
         let stage: StageMerge
         let keys: KeyTable
 
@@ -24,8 +26,15 @@ package struct TargetLoading {
     }
 
     package init(batch: Batch, connection: Connection) {
+        self.init(batch: batch, connection: connection, behind: [:])
+    }
+
+    /// - Parameter ahead: what the same transaction has prepared.
+    init(batch: Batch, connection: Connection, behind ahead: [Int: Ahead]) {
         self.batch = batch
         self.connection = RowConnection(plain: connection)
+        self.ahead = ahead
+        tables = ahead.mapValues(\.tables)
     }
 
     private mutating func tables(of target: Target) -> Tables {
@@ -53,18 +62,76 @@ package struct TargetLoading {
     package mutating func load(
         _ selection: RowSelection, _ part: some Collection<Int>, isLast: Bool
     ) throws(Refusal) {
-        let target = selection.target
-        let tables = tables(of: target)
-        var states = try selection.finalStates(part) { rows throws(Refusal) in
-            try tables.keys.same(rows, batch.sections, over: connection)
-        }
+        let tables = tables(of: selection.target)
+        let ready = ahead.removeValue(forKey: selection.target.index)
+        let order: Order
+        if let ready { order = ready.order } else { order = try self.order(selection, part) }
         // Deletions first: the rows that follow may take a unique value that a deleted row held.
-        if !states.deletions.isEmpty { try tables.keys.delete(states.deletions, batch.sections, over: connection) }
-        let groups = RowGroup.groups(
-            of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls)
-        states.rows = []
-        let source = RowSource(target, states.sections, selection.omissions)
-        for group in groups { try load(group, source, tables, isLast: isLast) }
+        if !order.deletions.isEmpty { try tables.keys.delete(order.deletions, batch.sections, over: connection) }
+        for (number, group) in order.groups.enumerated() {
+            try load(group, order.source, tables, isLast: isLast, ready: number == 0 ? ready : nil)
+        }
+    }
+
+    /// What is left of a part of a target's rows, in the order in which it goes in.
+    struct Order {
+        let deletions: [RowReference]
+        let groups: [RowGroup]
+        let source: RowSource
+    }
+
+    private mutating func order(
+        _ selection: RowSelection, _ part: some Collection<Int>
+    ) throws(Refusal) -> Order {
+        let target = selection.target
+        let keys = tables(of: target).keys
+        let states = try selection.finalStates(part) { rows throws(Refusal) in
+            try keys.same(rows, batch.sections, over: connection)
+        }
+        return Order(
+            deletions: states.deletions,
+            groups: RowGroup.groups(
+                of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls),
+            source: RowSource(target, states.sections, selection.omissions))
+    }
+
+    // MARK: Ahead of the turn
+
+    /// What of a target's rows is done before their turn: they are in order, those of the first group are told apart by whether
+    /// the table will have their keys, and what has to go by way of the stage is in it.
+    struct Ahead {
+        fileprivate let tables: Tables
+        fileprivate let order: Order
+        fileprivate var split: KeyLookup.Split?
+        fileprivate var staged: RowGroup?
+    }
+
+    /// Does what can be done for these rows while those of the batch before are on their way. The tables are only read.
+    ///
+    /// - Parameter prints: of this batch, and of the one before.
+    mutating func getReady(
+        _ selections: [RowSelection], _ prints: (own: KeyPrints, behind: KeyPrints)
+    ) throws(Refusal) -> [Int: Ahead] {
+        var all: [Int: Ahead] = [:]
+        for selection in selections where selection.target.tellsKeysEarly {
+            let target = selection.target
+            let tables = tables(of: target)
+            var ahead = Ahead(tables: tables, order: try order(selection, selection.rows.indices))
+            if var left = ahead.order.groups.first, !left.columns.isEmpty {
+                let lookup = KeyLookup(target)
+                if lookup.pays(for: left) {
+                    ahead.split = try lookup.split(
+                        left, ahead.order.source, tables.keys, prints: prints, over: connection)
+                }
+                if let split = ahead.split { left.rows = split.known }
+                if !left.rows.isEmpty {
+                    try tables.stage.fill(left, ahead.order.source, over: connection)
+                    ahead.staged = left
+                }
+            }
+            all[target.index] = ahead
+        }
+        return all
     }
 
     /// The statements that a row takes, without the row: what fails now is no row's fault. To be rolled back.
@@ -91,8 +158,10 @@ package struct TargetLoading {
         }
     }
 
+    // MARK: Rows
+
     private func load(
-        _ group: RowGroup, _ source: RowSource, _ tables: Tables, isLast: Bool
+        _ group: RowGroup, _ source: RowSource, _ tables: Tables, isLast: Bool, ready: Ahead? = nil
     ) throws(Refusal) {
         let target = source.target
         if group.columns.isEmpty { return try insertDefaults(group.rows, target) }
@@ -102,9 +171,19 @@ package struct TargetLoading {
         var left = group
         let lookup = KeyLookup(target)
         // With care, and where a key has a row more, ON CONFLICT does all of it.
-        if isLast, lookup.pays(for: group) {
-            left.rows = try lookup.load(group, source, tables.keys, over: connection)
-            if left.rows.isEmpty { return }
+        var split = ready?.split
+        if ready == nil, isLast, lookup.pays(for: group) {
+            split = try lookup.split(group, source, tables.keys, over: connection)
+        }
+        let merging = ready?.staged.map { tables.stage.emptying($0) }
+        if let split {
+            if try lookup.load(split.new, source, after: merging ?? [], over: connection) {
+                if merging != nil || split.known.isEmpty { return }
+                left.rows = split.known
+            }
+        } else if let merging {
+            for statement in merging { try connection.run(statement) }
+            return
         }
         try tables.stage.load(left, source, over: connection)
     }

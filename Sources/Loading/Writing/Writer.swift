@@ -4,8 +4,8 @@ import Logging
 import Postgres
 
 /// Two threads that take batches from the consumer's: one builds their rows, the other, behind it, loads them over a
-/// connection of its own. So the next batch is built while PostgreSQL is at the one before; and where that changes nothing
-/// for it, its rows are copied over a second connection while the one before is committed.
+/// connection of its own. So the next batch is built while PostgreSQL is at the one before; and its rows are copied over a
+/// second connection, or prepared there, while the one before is committed.
 final class Writer: @unchecked Sendable {
     // Unchecked: everything that several threads touch is in `state`, under `condition`, or has a lock of its own. What a
     // thread needs for its work is local to it.
@@ -135,6 +135,7 @@ final class Writer: @unchecked Sendable {
                 batch.noteLastMessages()
                 builders.use(tables.current)
                 builders.build(batch) { condition.withLock { state.handoff.isBuildingGivenUp } }
+                headStarts.built(batch)
                 endTurn { state in state.handoff.built() }
             case .copy(let batch):
                 let headStart = headStarts.take(batch, spare: takeSpare) { [unowned self] in
