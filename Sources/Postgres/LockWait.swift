@@ -101,26 +101,30 @@ extension LockWait {
               SELECT pid FROM pg_catalog.pg_stat_activity
               WHERE datname = current_database() AND usename = current_user AND application_name = $1
                 AND pid <> pg_backend_pid()
-            ), exact AS (SELECT pid FROM own WHERE pid = $2)
+            ), exact AS (SELECT pid FROM own WHERE pid = $2),
+            -- Read once, so that all of it is of one moment.
+            locks AS MATERIALIZED (SELECT * FROM pg_catalog.pg_locks),
+            waits AS MATERIALIZED (
+              SELECT w.*, pg_blocking_pids(w.pid) AS blockers FROM locks w
+              WHERE NOT w.granted
+                AND w.pid IN (SELECT pid FROM exact UNION SELECT pid FROM own WHERE NOT EXISTS (SELECT FROM exact))
+              ORDER BY w.pid LIMIT 1
+            )
             SELECT l.pid, l.locktype <> 'relation',
               (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE c.oid = coalesce(l.relation, (
-                 SELECT t.relation FROM pg_catalog.pg_locks t
-                 WHERE t.pid = l.pid AND t.locktype = 'tuple' AND t.granted LIMIT 1))),
-              pg_blocking_pids(l.pid)::text,
-              (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_locks mine
-               JOIN pg_catalog.pg_locks theirs ON theirs.relation = mine.relation AND theirs.mode = mine.mode
-                 AND theirs.granted AND theirs.pid = ANY (pg_blocking_pids(l.pid))
+                 SELECT t.relation FROM locks t WHERE t.pid = l.pid AND t.locktype = 'tuple' AND t.granted LIMIT 1))),
+              l.blockers::text,
+              (SELECT n.nspname || '.' || c.relname FROM locks mine
+               JOIN locks theirs ON theirs.relation = mine.relation AND theirs.mode = mine.mode
+                 AND theirs.granted AND theirs.pid = ANY (l.blockers)
                JOIN pg_catalog.pg_class c ON c.oid = mine.relation AND c.relkind IN ('r', 'p')
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                WHERE mine.pid = l.pid AND mine.granted AND mine.mode = 'RowExclusiveLock'
                  AND n.nspname NOT LIKE 'pg\\_%' AND c.relpersistence <> 't'
                ORDER BY n.nspname = 'loader', 1 LIMIT 1)
-            FROM pg_catalog.pg_locks l
-            WHERE NOT l.granted
-              AND l.pid IN (SELECT pid FROM exact UNION SELECT pid FROM own WHERE NOT EXISTS (SELECT FROM exact))
-            ORDER BY l.pid LIMIT 1
+            FROM waits l
             """, [.text(session.application), .int32(session.pid)])
         guard found.rowCount > 0 else { return nil }
         var wait = LockWait()

@@ -6,4 +6,9 @@ extension Connection {
         guard type.hasPrefix("xml") else { return true }
         return (try? query("SELECT '<a/>'::xml")) != nil
     }
+
+    /// Whether the server has collations of ICU: it may have been built without.
+    var hasICU: Bool {
+        get throws { try query("SELECT 1 FROM pg_collation WHERE collname = 'und-x-icu'").rowCount > 0 }
+    }
 }
