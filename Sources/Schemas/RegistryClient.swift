@@ -197,8 +197,13 @@ final class RegistryClient {
     }
 
     private struct ErrorAnswer: Decodable {
-        var error_code: Int?
+        var errorCode: Int?
         var message: String?
+
+        enum CodingKeys: String, CodingKey {
+            case errorCode = "error_code"
+            case message
+        }
     }
 
     private static func failure(_ answer: HTTPAnswer, _ place: String) -> RegistryFailure {
@@ -210,7 +215,7 @@ final class RegistryClient {
         case 403: code = .rights
         case 408, 425, 429, 500...: code = .away
         // 40401 subject, 40402 version, 40403 schema, 40404 to 40407 deleted ones. 404 alone is said of a path.
-        case 404 where (40401...40499).contains(said?.error_code ?? 0): code = .unknown
+        case 404 where (40401...40499).contains(said?.errorCode ?? 0): code = .unknown
         case 404 where place.contains("/schemas/guids/"):
             (code, words) = (.unknown, "the registry knows no GUIDs; Confluent's does from version 8 on")
         case 422: code = .unknown
