@@ -6,12 +6,16 @@ extension CarefulLoading {
     /// How often a target's rows are looked at together, while other transactions take away what they refer to.
     private static let mostLookups = 3
 
+    func mayAskForOrphans(_ progress: Progress) -> Bool {
+        progress.lookups < Self.mostLookups && !progress.selection.target.asksForSameKeys
+    }
+
     /// Finds all rows that refer to nothing at once, where the server can say so.
     ///
     /// - Returns: whether there were any.
     mutating func setOrphansAside(_ progress: inout Progress) throws(TransactionFailure) -> Bool {
         let selection = progress.selection
-        guard progress.lookups < Self.mostLookups, !selection.target.asksForSameKeys else { return false }
+        guard mayAskForOrphans(progress) else { return false }
         let candidates = (progress.search.position..<selection.rows.count).filter { !progress.refused.contains($0) }
         let found = try orphans(among: candidates, of: selection)
         progress.lookups += 1
@@ -89,6 +93,9 @@ extension CarefulLoading {
         }
     }
 
+    /// From so many on, rows without later ones of their key are tried again together.
+    private static let many = 8
+
     /// Tries the rows again that referred to nothing, each with the later rows of its key behind it, so that the last
     /// one still wins.
     ///
@@ -96,24 +103,48 @@ extension CarefulLoading {
     mutating func retryOrphans(_ progress: inout Progress) throws(TransactionFailure) -> Bool {
         guard !progress.orphans.isEmpty else { return false }
         let selection = progress.selection
-        let followers = selection.followers(of: progress.orphans.map(\.row))
-        let still = progress.orphans.count > 1 ? try orphans(among: progress.orphans.map(\.row), of: selection) : [:]
-        var remaining: [(row: Int, error: PostgresError)] = []
-        for (orphan, later) in zip(progress.orphans, followers) {
-            if still[orphan.row] != nil {
-                remaining.append(orphan)
-                continue
-            }
-            let part = [orphan.row] + later.filter { !progress.refused.contains($0) }
+        // In the order of arrival, however they were found.
+        progress.orphans.sort { $0.row < $1.row }
+        let places = progress.orphans.map(\.row)
+        let followers = selection.followers(of: places)
+        let still = progress.orphans.count > 1 ? try orphans(among: places, of: selection) : [:]
+        var remaining: [Int: PostgresError] = [:]
+        for orphan in progress.orphans where still[orphan.row] != nil { remaining[orphan.row] = orphan.error }
+        let last = zip(places, followers).filter { $0.1.isEmpty && still[$0.0] == nil }.map(\.0)
+        let together = try retryTogether(last, of: selection)
+        remaining.merge(together.refused) { $1 }
+        progress.refused.subtract(together.tried.subtracting(together.refused.keys))
+        for (place, later) in zip(places, followers) where still[place] == nil && !together.tried.contains(place) {
+            let part = [place] + later.filter { !progress.refused.contains($0) }
             if let refusal = try tryPart(selection, part) {
-                remaining.append((orphan.row, refusal.error))
+                remaining[place] = refusal.error
             } else {
-                progress.refused.remove(orphan.row)
-                loaded.rows += 1
+                // Behind it others of its key come.
+                progress.refused.remove(place)
             }
         }
-        defer { progress.orphans = remaining }
-        return remaining.count < progress.orphans.count
+        progress.refused.subtract(places)
+        progress.refused.formUnion(remaining.keys)
+        loaded.rows += places.count - remaining.count
+        progress.orphans = remaining.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        return remaining.count < places.count
+    }
+
+    /// Tries rows again that no later row of their key follows.
+    ///
+    /// - Returns: those that were tried, and of them those that are still refused.
+    private mutating func retryTogether(
+        _ places: [Int], of selection: RowSelection
+    ) throws(TransactionFailure) -> (tried: Set<Int>, refused: [Int: PostgresError]) {
+        var (tried, refused): (Set<Int>, [Int: PostgresError]) = ([], [:])
+        guard places.count >= Self.many else { return (tried, refused) }
+        for start in stride(from: 0, to: places.count, by: RowByRow.most) {
+            let part = Array(places[start..<min(start + RowByRow.most, places.count)])
+            guard let stillRefused = try retryEach(part, of: selection) else { break }
+            tried.formUnion(part)
+            refused.merge(stillRefused) { $1 }
+        }
+        return (tried, refused)
     }
 }
 

@@ -5,13 +5,15 @@ import Postgres
 struct CarefulLoading {
     let batch: Batch
     let connection: Connection
-    private var loading: TargetLoading
+    var loading: TargetLoading
     /// One message, alone for the last time: a row that fails has had its chances.
-    private let isJudging: Bool
+    let isJudging: Bool
     /// Sections whose statements went through without rows.
     private var sound: Set<Int32> = []
     /// By target.
     var lookups: [Int: ParentLookup] = [:]
+    /// How often rows could not go in one by one within the server.
+    var failuresOfEach = 0
     var care: Care
     var loaded = BatchTransaction.Loaded()
 
@@ -32,9 +34,14 @@ struct CarefulLoading {
         var refused: Set<Int> = []
         /// How often it was asked which rows refer to nothing.
         var lookups = 0
+        /// Refusals since a chunk went in whole.
+        var refusals = 0
+        /// So many rows are refused that the next ones go in one by one.
+        var isDense: Bool
 
-        init(_ selection: RowSelection) {
+        init(_ selection: RowSelection, _ care: Care) {
             self.selection = selection
+            isDense = care.isDense(selection.target.index)
             search = RefusalSearch(count: selection.rows.count)
         }
     }
@@ -42,7 +49,7 @@ struct CarefulLoading {
     /// A target whose foreign keys wait for rows of another one stops there, and goes on when that one has got further.
     /// Only when nothing moves any more are the rows found that refer to nothing.
     mutating func load(_ selections: [RowSelection]) throws(TransactionFailure) {
-        var all = selections.map { Progress($0) }
+        var all = selections.map { Progress($0, care) }
         var isMoving = true
         while isMoving {
             isMoving = false
@@ -80,12 +87,22 @@ struct CarefulLoading {
         let selection = progress.selection
         let rows = selection.rows
         while !progress.search.isDone {
+            if progress.isDense, mayLoadEach(selection) {
+                switch try loadEach(&progress, waitsForParents: waitsForParents) {
+                case .loaded: continue
+                case .waits: return
+                case .notPossible: progress.isDense = false
+                }
+            }
             let part = progress.search.part(upTo: care.chunk)
             let tried = progress.lookups == 0 ? Array(part) : part.filter { !progress.refused.contains($0) }
             guard !tried.isEmpty, let refusal = try tryPart(selection, tried) else {
                 loaded.rows += tried.count
                 progress.search.loaded(part)
-                if part.count >= care.chunk { care.chunkLoaded() }
+                if part.count >= care.chunk {
+                    care.chunkLoaded()
+                    progress.refusals = 0
+                }
                 continue
             }
             let isOrphan = refusal.error.sqlState == .foreignKeyViolation
@@ -98,7 +115,13 @@ struct CarefulLoading {
                 continue
             }
             let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
-            guard let guilty = progress.search.refused(part, naming: named) else { continue }
+            let isFirst = !progress.search.isSearching
+            guard let guilty = progress.search.refused(part, naming: named) else {
+                if isFirst { progress.refusals += 1 }
+                // One row that is named is cheap to find.
+                if progress.refusals > 1 || (named == nil && part.count <= RowByRow.most) { progress.isDense = true }
+                continue
+            }
             try makeSure(refusal, guilty, of: selection)
             if isOrphan {
                 progress.orphans.append((guilty, refusal.error))

@@ -2,10 +2,12 @@ import Postgres
 
 extension DeadLetter {
     /// Of a row that the server refuses.
-    init(refused error: PostgresError, _ row: RowReference, _ target: Target) {
+    ///
+    /// - Parameter column: where the error itself does not name it.
+    init(refused error: PostgresError, _ row: RowReference, _ target: Target, column: String? = nil) {
         self.init(
             message: Int(row.message), target: target.index, reason: target.wait.includes(error) ? .waiting : .refused,
-            column: error.column ?? error.copyColumn(among: target.columns.map(\.name)),
+            column: error.column ?? column ?? error.copyColumn(among: target.columns.map(\.name)),
             explanation: "\(target.name): \(error)",
             serverMessage: "\(target.name): \(error.codeAndPlace): \(error.everything)", sqlState: error.sqlState)
     }

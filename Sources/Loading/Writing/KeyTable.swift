@@ -50,9 +50,11 @@ struct KeyTable {
         try connection.run(deleteKeys)
     }
 
-    /// Fills the table with the rows' keys, each with its position.
-    private func fill(
-        _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    /// Fills the table with the rows' keys.
+    ///
+    /// - Parameter numbers: what stands beside each; nil for its position.
+    func fill(
+        _ rows: [RowReference], _ sections: [Batch.Section], numbers: [Int32]? = nil, over connection: RowConnection
     ) throws(Refusal) {
         try connection.clear(table, create)
         try connection.copy("COPY \(table.name) FROM STDIN\(target.copyOptions)", naming: rows, takesAll: true) {
@@ -60,7 +62,7 @@ struct KeyTable {
             try stream.send(rows: rows.count, fields: target.keyCount + 1, target.format) { position, scratch in
                 let reference = rows[position]
                 scratch.append(sections[Int(reference.section)].key(of: Int(reference.row), target.format))
-                scratch.append(integer: Int32(truncatingIfNeeded: position), target.format)
+                scratch.append(integer: numbers?[position] ?? Int32(truncatingIfNeeded: position), target.format)
             }
         }
     }
@@ -88,6 +90,9 @@ struct KeyTable {
     }
 
     // MARK: Statements
+
+    /// Where each row stands, as `place`, with its `number`.
+    var places: String { "SELECT k.ctid AS place, k.\(Self.ordinal) AS number FROM \(table.name) AS k" }
 
     private var create: String {
         "CREATE TEMP TABLE \(table.newName) ON COMMIT DROP AS SELECT \(target.keyNames), 0::int4 AS \(Self.ordinal) "

@@ -26,6 +26,9 @@ package struct RefusalSearch: Sendable, Equatable {
         return position..<min(position + chunk, count)
     }
 
+    /// The rows that come next, whatever is looked for.
+    func next(upTo most: Int) -> Range<Int> { position..<min(position + most, count) }
+
     package mutating func loaded(_ part: Range<Int>) {
         position = part.upperBound
         if let end = suspectsEnd, end <= position { suspectsEnd = nil }

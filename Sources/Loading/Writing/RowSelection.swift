@@ -183,7 +183,7 @@ package struct RowSelection {
         return joined.filter { !$0.isEmpty }
     }
 
-    /// For each of these rows, in order, the later ones that may be of the same key, where an upsert makes that count.
+    /// For each of these rows, whichever comes first, the later ones that may be of the same key, where an upsert makes that count.
     func followers(of indices: [Int]) -> [[Int]] {
         guard target.mode == .upsert else { return indices.map { _ in [] } }
         guard !target.asksForSameKeys else { return indices.map { Array(rows.indices[($0 + 1)...]) } }
@@ -194,7 +194,7 @@ package struct RowSelection {
             return Array(keys[0])
         }
         var later = Dictionary(indices.map { (bytes($0), [Int]()) }) { first, _ in first }
-        for index in (indices.first ?? rows.count)..<rows.count { later[bytes(index)]?.append(index) }
+        for index in (indices.min() ?? rows.count)..<rows.count { later[bytes(index)]?.append(index) }
         return indices.map { index in (later[bytes(index)] ?? []).filter { $0 > index } }
     }
 

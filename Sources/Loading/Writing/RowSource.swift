@@ -12,13 +12,16 @@ package struct RowSource {
         self.omissions = omissions
     }
 
-    package func send(_ group: RowGroup, to stream: borrowing CopyInStream) throws(PostgresError) {
+    /// - Parameter numbers: for each row what is sent behind its columns.
+    package func send(
+        _ group: RowGroup, numbers: [Int32]? = nil, to stream: borrowing CopyInStream
+    ) throws(PostgresError) {
         var scratch = CopyBuffer(capacity: 160 << 10)
         if target.format == .binary { BinaryCopy.appendHeader(to: &scratch) }
-        if group.mixed.isEmpty, group.filled.isEmpty {
+        if group.mixed.isEmpty, group.filled.isEmpty, numbers == nil {
             try sendWhole(group.rows, &scratch, to: stream)
         } else {
-            try sendFilledUp(group, &scratch, to: stream)
+            try sendFilledUp(group, numbers, &scratch, to: stream)
         }
         try Failpoint.midCopy.pass(stream, sending: &scratch)
         if target.format == .binary { BinaryCopy.appendTrailer(to: &scratch) }
@@ -58,7 +61,7 @@ package struct RowSource {
     /// Sends rows with all of the group's columns, defaults or nulls in place of those that a row leaves out, and behind them
     /// which nulls are a row's own.
     private func sendFilledUp(
-        _ group: RowGroup, _ scratch: inout CopyBuffer, to stream: borrowing CopyInStream
+        _ group: RowGroup, _ numbers: [Int32]?, _ scratch: inout CopyBuffer, to stream: borrowing CopyInStream
     ) throws(PostgresError) {
         guard let omissions else { return }
         let format = target.format
@@ -74,11 +77,11 @@ package struct RowSource {
                 constant: constant.map { _ in start..<constants.count }
             )
         }
-        for reference in group.rows {
+        for (place, reference) in group.rows.enumerated() {
             let entry = row(reference)
             var fields = RowFields(entry, of: sections[Int(reference.section)], format)
             for word in words { nulls[word] = 0 }
-            scratch.beginRow(fields: columns.count + words.count, format)
+            scratch.beginRow(fields: columns.count + words.count + (numbers == nil ? 0 : 1), format)
             var isFirst = true
             for column in columns {
                 if let bit = column.bit, omissions.contains(entry.omission, bit) {
@@ -94,6 +97,7 @@ package struct RowSource {
                 isFirst = false
             }
             for word in words { scratch.append(integer: Int64(bitPattern: nulls[word]), format) }
+            if let numbers { scratch.append(integer: numbers[place], format) }
             scratch.endRow(format)
             try flush(&scratch, to: stream)
         }

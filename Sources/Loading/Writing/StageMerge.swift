@@ -42,20 +42,25 @@ struct StageMerge {
     /// With all of the target's columns, whatever a row leaves out, and with words for the nulls that are given, unless the
     /// table is too wide for them.
     var create: String {
-        let words = (0..<target.nullWords).map { nullWord($0) }
+        Self.create(stage, target, more: (0..<target.nullWords).map { (nullWord($0), "bigint") })
+    }
+
+    /// - Parameter more: columns behind the target's own.
+    static func create(_ stage: ScratchTable, _ target: Target, more: [(name: String, type: String)]) -> String {
         // From the table, so that the columns have its collations; but to insert nobody needs the right to read.
         guard target.mode != .insert else {
             let columns = target.columns.map { "\(quoteIdentifier($0.name)) \($0.stageType.formatted)" }
             return
-                "CREATE TEMP TABLE \(stage.newName) (\((columns + words.map { $0 + " bigint" }).joined(separator: ", "))) "
-                + "ON COMMIT DROP"
+                "CREATE TEMP TABLE \(stage.newName) "
+                + "(\((columns + more.map { "\($0.name) \($0.type)" }).joined(separator: ", "))) ON COMMIT DROP"
         }
         let columns = target.columns.map { column in
             let name = quoteIdentifier(column.name)
             return column.stageType == column.type ? name : "\(name)::\(column.stageType.formatted) AS \(name)"
         }
-        let all = (columns + words.map { "0::bigint AS \($0)" }).joined(separator: ", ")
-        return "CREATE TEMP TABLE \(stage.newName) ON COMMIT DROP AS SELECT \(all) FROM \(table) WITH NO DATA"
+        let all = (columns + more.map { "0::\($0.type) AS \($0.name)" }).joined(separator: ", ")
+        return
+            "CREATE TEMP TABLE \(stage.newName) ON COMMIT DROP AS SELECT \(all) FROM \(target.name.quoted) WITH NO DATA"
     }
 
     var empty: String { stage.empty }
@@ -71,23 +76,32 @@ struct StageMerge {
 
     /// By the route's mode; in mode `insert` for what COPY cannot do: defaults for some of the rows.
     func merge(_ group: RowGroup) -> String {
-        switch target.mode {
-        case .insert: return insert(group)
-        case .ignore: return insert(group) + " ON CONFLICT\(target.arbiter) DO NOTHING"
-        case .upsert: break
-        }
+        if target.mode != .upsert || group.mixed.isEmpty { return insert(group) + plainConflict(group) }
         let updated = updatedColumns(group)
-        if updated.isEmpty { return insert(group) + " ON CONFLICT\(target.arbiter) DO NOTHING" }
-        if group.mixed.isEmpty {
-            let updates = updated.map { "\(name($0)) = EXCLUDED.\(name($0))" }.joined(separator: ", ")
-            return insert(group) + " ON CONFLICT\(target.arbiter) DO UPDATE SET \(updates)"
-        }
+        if updated.isEmpty { return insert(group) + plainConflict(group) }
         // Where a trigger may change rows before they are inserted, what it makes of them is what an update takes, too.
         if target.table.hasInsertTriggers { return insert(group) + onConflict(group, updated) }
         // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update. So rows that
         // are there are updated first, and for the others somebody else may be faster with.
         return "WITH known AS (\(update(group, updated)) RETURNING s.ctid::text AS place) " + insert(group)
             + " WHERE s.ctid::text NOT IN (SELECT place FROM known)" + onConflict(group, updated)
+    }
+
+    /// Where all rows give the group's columns.
+    ///
+    /// - Parameters:
+    ///   - source: what stands in for the stage.
+    ///   - condition: on its rows, which are `s`.
+    func merge(_ group: RowGroup, from source: ScratchTable, where condition: String) -> String {
+        insert(group, from: source) + " WHERE " + condition + plainConflict(group)
+    }
+
+    private func plainConflict(_ group: RowGroup) -> String {
+        guard target.mode != .insert else { return "" }
+        let updated = target.mode == .upsert ? updatedColumns(group) : []
+        if updated.isEmpty { return " ON CONFLICT\(target.arbiter) DO NOTHING" }
+        let updates = updated.map { "\(name($0)) = EXCLUDED.\(name($0))" }.joined(separator: ", ")
+        return " ON CONFLICT\(target.arbiter) DO UPDATE SET \(updates)"
     }
 
     /// Makes the look-up of a row in the stage by its key cheap; needed where `merge` may look up each.
@@ -100,7 +114,7 @@ struct StageMerge {
         group.columns.filter { $0 >= target.keyCount && !target.columns[$0].isAlwaysIdentity }
     }
 
-    private func insert(_ group: RowGroup) -> String {
+    private func insert(_ group: RowGroup, from source: ScratchTable? = nil) -> String {
         let values = group.columns.map { index in
             let column = target.columns[index]
             guard group.mixed.contains(index), let expression = column.defaultExpression else {
@@ -113,7 +127,8 @@ struct StageMerge {
         let overriding =
             group.columns.contains { target.columns[$0].isAlwaysIdentity } ? " OVERRIDING SYSTEM VALUE" : ""
         return
-            "INSERT INTO \(table) AS t (\(names(group.columns)))\(overriding) SELECT \(values) FROM \(stage.name) AS s"
+            "INSERT INTO \(table) AS t (\(names(group.columns)))\(overriding) SELECT \(values) FROM "
+            + "\((source ?? stage).name) AS s"
     }
 
     private func update(_ group: RowGroup, _ updated: [Int]) -> String {

@@ -23,20 +23,34 @@ enum Suspicion: Equatable {
             self = .row
             return
         }
-        switch state.rawValue {
-        // A lock that somebody holds, a full disk, no connection left.
-        case "55P03", "53100", "53300": self = .server
-        // Corrupted data and indexes are met by the row that touches them.
-        case "XX001", "XX002", "57014": self = .perhaps
-        // What a type's receive function says of a field with too few bytes.
-        case "08P01": self = .row
-        default:
-            switch state.classCode {
-            // 08 and 58 with a living connection come from what a trigger or a foreign table talks to.
-            case "08", "40", "53", "58": self = .perhaps
-            case "57": self = .server
-            default: self = .row
-            }
+        let code = state.rawValue
+        if Self.rowCodes.contains(code) {
+            self = .row
+        } else if Self.serverCodes.contains(code) {
+            self = .server
+        } else if Self.openCodes.contains(code) || Self.openClasses.contains(state.classCode) {
+            self = .perhaps
+        } else {
+            self = Self.serverClasses.contains(state.classCode) ? .server : .row
         }
+    }
+
+    /// What a type's receive function says of a field with too few bytes.
+    private static let rowCodes = ["08P01"]
+    /// A lock that somebody holds, a full disk, no connection left.
+    private static let serverCodes = ["55P03", "53100", "53300"]
+    private static let serverClasses = ["57"]
+    /// Corrupted data and indexes are met by the row that touches them.
+    private static let openCodes = ["XX001", "XX002", "57014"]
+    /// 08 and 58 with a living connection come from what a trigger or a foreign table talks to.
+    private static let openClasses = ["08", "40", "53", "58"]
+
+    /// The same as a condition in SQL: that a code by itself proves a row's fault.
+    ///
+    /// - Parameter state: the SQLSTATE's name in the condition.
+    static func isRow(_ state: String) -> String {
+        func list(_ codes: [String]) -> String { codes.map { "'\($0)'" }.joined(separator: ", ") }
+        return "(\(state) IN (\(list(rowCodes))) OR \(state) NOT IN (\(list(serverCodes + openCodes))) "
+            + "AND left(\(state), 2) NOT IN (\(list(serverClasses + openClasses))))"
     }
 }

@@ -14,14 +14,16 @@ package struct TargetLoading {
     /// What was done before the batch's turn, by target; taken by the first who loads the target's rows.
     private var ahead: [Int: Ahead]
 
-    /// What a target may need in the transaction: at most two temporary tables.
+    /// What a target may need in the transaction: at most three temporary tables.
     struct Tables {
         let stage: StageMerge
         let keys: KeyTable
+        let each: RowByRow
 
         init(_ target: Target) {
             stage = StageMerge(target)
             keys = KeyTable(target)
+            each = RowByRow(target)
         }
     }
 
@@ -210,5 +212,23 @@ package struct TargetLoading {
         if needsStage { try tables.stage.make(on: connection.plain) }
         let needsKeys = target.keyCount > 0 && (target.asksForSameKeys || selection.hasTombstones)
         if needsKeys { try tables.keys.make(on: connection.plain) }
+    }
+
+    /// Loads rows one after the other, in their order, by one statement: the others go in, whichever the server refuses.
+    ///
+    /// - Returns: those that it refuses, in their order; nil where it does not pay, with nothing in.
+    mutating func loadEach(
+        _ selection: RowSelection, _ part: [Int], nulled: inout Int
+    ) throws(Refusal) -> [RowByRow.Refused]? {
+        let tables = tables(of: selection.target)
+        return try tables.each.load(selection, part, tables.keys, over: connection, nulled: &nulled)
+    }
+
+    /// Makes the temporary tables that `loadEach` needs, and what is done about its rows. Before a savepoint, like the others.
+    mutating func prepareEach(_ selection: RowSelection) throws(PostgresError) {
+        try prepare(selection)
+        let tables = tables(of: selection.target)
+        try tables.each.make(on: connection.plain)
+        if selection.hasTombstones { try tables.keys.make(on: connection.plain) }
     }
 }
