@@ -52,13 +52,15 @@ extension RowSelection {
     /// The same text in the same column of the other rows goes along with it, for an input function answers the same: of
     /// a sentinel that comes in every tenth message not each has to be refused. A domain's check may not.
     ///
-    /// - Parameter part: the rows that were refused together.
+    /// - Parameters:
+    ///   - unfit: the column, where the error does not name it.
+    ///   - part: the rows that were refused together.
     /// - Returns: whether the same rows are worth another try. The row may also be one of several that were folded: it is
     ///   found when it is tried alone.
-    package func setNull(_ refusal: Refusal, _ part: Range<Int>) -> Bool {
+    package func setNull(_ refusal: Refusal, in unfit: Int? = nil, _ part: Range<Int>) -> Bool {
         guard let row = refusal.row ?? (part.count == 1 ? rows[part.lowerBound] : nil),
             batch.sections.indices.contains(Int(row.section)),
-            let column = target.unfitColumn(refusal.error), target.columns[column].mending?.nullsUnfit == true,
+            let column = unfit ?? target.unfitColumn(refusal.error), target.columns[column].mending?.nullsUnfit == true,
             let field = batch.sections[Int(row.section)].field(column, of: Int(row.row), target).map({ Array($0) }),
             setNull(column, of: row)
         else { return false }

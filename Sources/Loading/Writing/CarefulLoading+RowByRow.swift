@@ -82,7 +82,7 @@ extension CarefulLoading {
         } catch {
             try mayBeLookedFor(error)
         }
-        if let refused { return try withColumns(refused, of: selection) }
+        if let refused { return refused }
         try undoEach()
         return nil
     }
@@ -109,29 +109,15 @@ extension CarefulLoading {
         failuresOfEach += 1
     }
 
-    /// Asks for the columns that a domain's check has not named, as there are several of the domain: COPY names them.
-    private mutating func withColumns(
-        _ refused: [RowByRow.Refused], of selection: RowSelection
-    ) throws(TransactionFailure) -> [RowByRow.Refused] {
-        var refused = refused
-        for index in refused.indices {
-            let error = refused[index].error
-            guard refused[index].isOfCopy, error.dataType != nil, error.table == nil,
-                selection.target.unfitColumn(error) == nil,
-                let alone = try tryPart(selection, [refused[index].row], keeps: false)
-            else { continue }
-            refused[index].error = alone.error
-        }
-        return refused
-    }
-
-    /// Puts NULL in the place of values whose domain refuses them, where the route says so.
+    /// Puts NULL in the place of values that their types or domains refuse, where the route says so.
     ///
     /// - Returns: whether there were any.
     private mutating func nulled(_ refused: [RowByRow.Refused], of selection: RowSelection) -> Bool {
         var isAny = false
         for entry in refused
-        where selection.setNull(Refusal(error: entry.error, withRows: true), entry.row..<entry.row + 1) {
+        where selection.setNull(
+            Refusal(error: entry.error, withRows: true), in: entry.column, entry.row..<entry.row + 1)
+        {
             loaded.nulledRefusals += 1
             isAny = true
         }
@@ -151,7 +137,7 @@ extension CarefulLoading {
                 progress.orphans.append((entry.row, entry.words))
                 continue
             }
-            let column = entry.isOfCopy ? target.unfitColumn(entry.error).map { target.columns[$0].name } : nil
+            let column = entry.column.map { target.columns[$0].name }
             loaded.deadLetters.append(
                 DeadLetter(refused: entry.words, selection.rows[entry.row], target, column: column))
         }

@@ -45,18 +45,23 @@ struct StageMerge {
         Self.create(stage, target, more: (0..<target.nullWords).map { (nullWord($0), "bigint") })
     }
 
-    /// - Parameter more: columns behind the target's own.
-    static func create(_ stage: ScratchTable, _ target: Target, more: [(name: String, type: String)]) -> String {
+    /// - Parameters:
+    ///   - staged: in what columns stand that are not as in every stage.
+    ///   - more: columns behind the target's own.
+    static func create(
+        _ stage: ScratchTable, _ target: Target, _ staged: StagedColumns? = nil, more: [(name: String, type: String)]
+    ) -> String {
+        let types = target.columns.indices.map { staged?[$0] ?? target.columns[$0].stageType.formatted }
         // From the table, so that the columns have its collations; but to insert nobody needs the right to read.
         guard target.mode != .insert else {
-            let columns = target.columns.map { "\(quoteIdentifier($0.name)) \($0.stageType.formatted)" }
+            let columns = zip(target.columns, types).map { "\(quoteIdentifier($0.name)) \($1)" }
             return
                 "CREATE TEMP TABLE \(stage.newName) "
                 + "(\((columns + more.map { "\($0.name) \($0.type)" }).joined(separator: ", "))) ON COMMIT DROP"
         }
-        let columns = target.columns.map { column in
+        let columns = zip(target.columns, types).map { column, type in
             let name = quoteIdentifier(column.name)
-            return column.stageType == column.type ? name : "\(name)::\(column.stageType.formatted) AS \(name)"
+            return type == column.type.formatted ? name : "\(name)::\(type) AS \(name)"
         }
         let all = (columns + more.map { "0::\($0.type) AS \($0.name)" }).joined(separator: ", ")
         return
@@ -91,9 +96,12 @@ struct StageMerge {
     ///
     /// - Parameters:
     ///   - source: what stands in for the stage.
+    ///   - columns: in what its columns stand.
     ///   - condition: on its rows, which are `s`.
-    func merge(_ group: RowGroup, from source: ScratchTable, where condition: String) -> String {
-        insert(group, from: source) + " WHERE " + condition + plainConflict(group)
+    func merge(
+        _ group: RowGroup, from source: ScratchTable, _ columns: StagedColumns, where condition: String
+    ) -> String {
+        insert(group, from: source, columns) + " WHERE " + condition + plainConflict(group)
     }
 
     private func plainConflict(_ group: RowGroup) -> String {
@@ -114,11 +122,13 @@ struct StageMerge {
         group.columns.filter { $0 >= target.keyCount && !target.columns[$0].isAlwaysIdentity }
     }
 
-    private func insert(_ group: RowGroup, from source: ScratchTable? = nil) -> String {
+    private func insert(
+        _ group: RowGroup, from source: ScratchTable? = nil, _ staged: StagedColumns? = nil
+    ) -> String {
         let values = group.columns.map { index in
             let column = target.columns[index]
             guard group.mixed.contains(index), let expression = column.defaultExpression else {
-                return "s.\(name(index))"
+                return staged?.value(index, of: target) ?? "s.\(name(index))"
             }
             // Cast, because a default may be of any type that can be assigned to the column's.
             let value = "(\(expression))::\(column.type.withoutDomain.formatted)"
@@ -188,5 +198,5 @@ extension Target {
 
 extension Target.Column {
     /// Its type in a stage. A domain may refuse the null that stands for a column left out.
-    fileprivate var stageType: PostgresType { omissionBit == nil ? type : type.withoutDomain }
+    var stageType: PostgresType { omissionBit == nil ? type : type.withoutDomain }
 }

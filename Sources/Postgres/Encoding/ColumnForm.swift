@@ -452,6 +452,9 @@ extension PostgresType {
         if case .domain(let base) = shape { base.baseShape } else { shape }
     }
 
+    /// Whether it has no binary encoder: what is sent is text, which the server's own input function reads.
+    public var isReadByServer: Bool { !ColumnForm(self, options: EncodingOptions()).isBinary }
+
     /// `json`, `jsonb`, and domains over them.
     public var isJSON: Bool {
         switch shape {

@@ -256,6 +256,32 @@ struct RowByRowLimitsTests {
         }
     }
 
+    @Test("rows beside a value that its column cannot hold are sent once, however many such values there are")
+    func sentOnce() throws {
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute(
+                "CREATE DOMAIN small AS int CHECK (VALUE < 100); CREATE TABLE t (id int PRIMARY KEY, ip inet, v small)")
+            let target = try target("t", .upsert, schema, connection)
+            let messages = (0..<500).map { id -> (key: String?, value: String?) in
+                (nil, #"{"id": \#(id), "ip": "\#(id % 3 == 0 ? "?" : "::1")", "v": \#(id % 4 == 0 ? 100 : 1)}"#)
+            }
+            let batch = Batch.filled(messages, for: target)
+            try connection.execute(Connection.begin)
+            var loading = loading(batch, connection)
+            try loading.load([RowSelection(batch: batch, target: target)])
+            let refused = (0..<500).filter { $0 % 3 == 0 || $0 % 4 == 0 }
+            #expect(loading.loaded.deadLetters.map(\.message) == refused)
+            #expect(loading.loaded.deadLetters.allSatisfy { $0.column == ($0.message % 3 == 0 ? "ip" : "v") })
+            // The bad ones too stand in the stage, where one COPY has brought them all.
+            let sent = try values(
+                connection,
+                "SELECT n_tup_ins::text FROM pg_stat_xact_all_tables WHERE relname = 'loader_rows_0' AND n_tup_ins > 0")
+            #expect(sent == ["500"])
+        }
+    }
+
     @Test("columns of one domain are told apart, and what is made for that is there afterwards")
     func alikeDomains() throws {
         try PostgresServer.shared().withSchema { schema in

@@ -12,6 +12,8 @@ struct RowByRowTests {
         CREATE FUNCTION some_time() RETURNS timestamptz VOLATILE LANGUAGE sql AS $$ SELECT '2025-01-01Z'::timestamptz $$;
         CREATE DOMAIN small AS int CHECK (VALUE < 100);
         CREATE DOMAIN given AS text NOT NULL CHECK (VALUE <> 'no');
+        CREATE DOMAIN private AS inet CHECK (VALUE << '10.0.0.0/8');
+        CREATE TYPE pair AS (a int, b small);
         CREATE TABLE parents (id int PRIMARY KEY);
         INSERT INTO parents SELECT generate_series(1, 50);
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -30,6 +32,10 @@ struct RowByRowTests {
           RETURN NULL;
         END $$;
         """
+
+    /// What the server's own input functions read, with a length and without.
+    private static let readByServer =
+        ", ip inet, ips inet[], home private, away private DEFAULT '10.1.1.1', span int4range, bits bit(3), pair pair"
 
     /// - Parameters:
     ///   - more: columns, each with a comma before it.
@@ -62,7 +68,10 @@ struct RowByRowTests {
         #""parent": 99"#,
         #""price": 99999"#, #""code": "P0001""#, #""code": "42P01""#, #""code": "23514""#, #""code": "suppress""#,
         #""sql": "SELECT 1 / 0""#, #""sql": "SELECT * FROM nothing""#, #""sql": "INSERT INTO parents VALUES (1)""#,
-        #""late": "XX000""#, #""late": "23503""#, #""ip": "1.2.3""#, #""odd \"name's": "$loader$""#,
+        #""late": "XX000""#, #""late": "23503""#, #""ip": "1.2.3""#, #""og": null"#, #""ips": ["::1", "::g"]"#,
+        #""home": "::g""#, #""home": "1.1.1.1""#, #""span": "[7,3]""#,
+        #""bits": "10""#, #""pair": {"a": 1, "b": 100}"#, #""away": "::1""#, #""ip": "?", "v": -1"#,
+        #""odd \"name's": "$loader$""#,
     ]
 
     /// - Parameter orphans: rows whose foreign key refuses them. They are tried once more behind the others, and find a row of
@@ -147,7 +156,7 @@ struct RowByRowTests {
             800, keys: repeats ? 200 : 800, tombstones: mode == .upsert && Bool.random(using: &generator),
             orphans: !repeats, &generator)
         let table = Self.table(
-            more: isText ? ", ip inet" : "", isPartitioned: Bool.random(using: &generator),
+            more: isText ? Self.readByServer : "", isPartitioned: Bool.random(using: &generator),
             hasTriggers: Int.random(in: 0..<3, using: &generator) > 0)
         try PostgresServer.shared().withSchema { schema in
             let connection = try schema.connect()
