@@ -47,19 +47,19 @@ let package = Package(
         .target(
             name: "Loading",
             dependencies: [
-                "Kafka", "Postgres", "Records", .product(name: "Logging", package: "swift-log"),
+                "Kafka", "Postgres", "Records", "Schemas", .product(name: "Logging", package: "swift-log"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: hot),
         .target(
             name: "Operating",
             dependencies: [
-                "Loading", "Kafka", "Postgres", "Records", .product(name: "Logging", package: "swift-log"),
+                "Loading", "Kafka", "Postgres", "Records", "Schemas", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "Loader",
             dependencies: [
-                "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Yams",
+                "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Schemas", "Web", "Yams",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -87,7 +87,7 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "AllocationCounter", path: "Benchmarks/AllocationCounter"),
         .executableTarget(
-            name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records"],
+            name: "HotPath", dependencies: ["AllocationCounter", "Loading", "Kafka", "Postgres", "Records", "Schemas"],
             path: "Benchmarks/HotPath", swiftSettings: strict),
         .target(
             name: "TestSupport",
@@ -119,7 +119,9 @@ let package = Package(
         .testTarget(
             name: "LoadingTests",
             dependencies: [
-                "AllocationCounter", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
+                "AllocationCounter", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "RegistryMock",
+                "Schemas",
+                "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ], swiftSettings: strict),
         .testTarget(
@@ -133,7 +135,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "Loader", "Operating", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "TestSupport",
+                "Loader", "Operating", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "RegistryMock",
+                "TestSupport",
             ],
             swiftSettings: strict),
     ],

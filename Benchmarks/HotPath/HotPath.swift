@@ -30,6 +30,8 @@ enum HotPath {
         try rows(orders, "to binary rows", orders.target(.insert))
         try rows(orders, "to text rows", orders.target(.insert, .text))
         try selection(orders)
+        try decode(orders.byItself())
+        try rows(orders.byItself(), "to binary rows", orders.target(.insert))
         for workload in [try Workload.avroOrders(count: count), try .avroScalars(count: count)] {
             try decode(workload)
             try rows(workload, "to binary rows", workload.target(.insert))
@@ -104,6 +106,7 @@ enum HotPath {
                     let place = batch.append(
                         value: UnsafeRawBufferPointer(rebasing: bytes[message.value]),
                         key: UnsafeRawBufferPointer(rebasing: bytes[message.key]), offset: Int64(next), range: range)
+                    if builder.namesSchemas { _ = builder.learn(place, in: batch) { _ in nil } }
                     builder.build(place, in: batch)
                     next += 1
                 }

@@ -4,12 +4,12 @@ import Records
 
 /// Messages of one shape, and the table they go to.
 struct Workload {
-    let name: String
+    private(set) var name: String
     /// Values and keys one behind the other, with room behind them for a decoder to read past the last.
     private(set) var bytes: [UInt8] = []
     private(set) var messages: [(value: Range<Int>, key: Range<Int>)] = []
     private let columns: [Table.Column]
-    let format: MessageFormat
+    private(set) var format: MessageFormat
 
     /// - Parameter value: makes a message of a key and a number that differs from message to message.
     private init(
@@ -36,6 +36,14 @@ struct Workload {
             messages.append((start..<middle, middle..<bytes.count))
         }
         bytes += [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
+    }
+
+    /// The same messages, each looked at for what it says of its schema.
+    func byItself() -> Workload {
+        var workload = self
+        workload.name += ", auto"
+        workload.format = .framed(.json, nil)
+        return workload
     }
 
     var valueByteCount: Int { messages.reduce(0) { $0 + $1.value.count } }

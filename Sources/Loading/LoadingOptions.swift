@@ -1,4 +1,5 @@
 import Postgres
+import Schemas
 
 /// Everything the pipeline is told, free of where it was written.
 public struct LoadingOptions: Sendable {
@@ -73,6 +74,8 @@ public struct LoadingOptions: Sendable {
     public var properties: [String: String]
     public var database: Database
     public var routes: [Route]
+    /// The registry that messages' schemas are in, and what is known of it; nil: none.
+    public var schemas: SchemaSource?
     public var batch: BatchPolicy
     /// Connections that load at the same time, each with its own partitions and transactions.
     public var writers: Int

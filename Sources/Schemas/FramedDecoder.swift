@@ -208,7 +208,7 @@ public final class FramedDecoder: RecordDecoder {
             (last, lastReader) = (id, reader)
             return reader
         case .refused(let failure): throw failure
-        case nil: throw DecodingFailure(.unknownSchema, "names schema \(id), which was not looked up")
+        case nil: throw DecodingFailure(.unknownSchema, "names schema \(id), which could not be looked up")
         }
     }
 

@@ -107,7 +107,8 @@ import Testing
                         Route.Column(name: "raw", source: .value),
                     ], onNul: .strip, label: "routes[0]"),
                 Route(
-                    topics: [.name("refunds")], table: TableName(schema: nil, name: "refunds"), mode: .ignore,
+                    topics: [.name("refunds")], table: TableName(schema: nil, name: "refunds"), format: .json,
+                    mode: .ignore,
                     timeZone: "Europe/Berlin", label: "routes[1]"),
             ])
     }

@@ -33,6 +33,23 @@ import Testing
                 ["dead_letters.table=null", "dead_letters.topic=dead", "routes.0.wait_for_parent=5s"],
                 "routes[0].wait_for_parent"
             ),
+            (["schema_registry.user=u"], "schema_registry.user"),
+            (["schema_registry.url=http://r", "schema_registry.password=p"], "schema_registry.password"),
+            (["schema_registry.url=http://r", "schema_registry.key=k"], "schema_registry.key"),
+            (
+                ["schema_registry.url=http://r", "schema_registry.user=u", "schema_registry.token=t"],
+                "schema_registry.token"
+            ),
+            (["routes.0.format=avro"], "routes[0].format"), (["routes.0.key_format=avro"], "routes[0].key_format"),
+            (["routes.0.format=avro", "routes.0.schema.id=7"], "routes[0].schema.id"),
+            (["schema_registry.url=http://r", "routes.0.schema.id=7"], "routes[0].schema.id"),
+            (
+                [
+                    "schema_registry.url=http://r", "routes.0.format=avro", "routes.0.schema.id=7",
+                    "routes.0.schema.subject=s",
+                ],
+                "routes[0].schema.subject"
+            ),
         ])
     func contradictions(assignments: [String], path: String) throws {
         let found = try mistakes(set: assignments)
@@ -53,6 +70,11 @@ import Testing
             ["routes.0.columns.id=x", "routes.0.rest=none"],
             ["dead_letters.table=null", "dead_letters.topic=dead", "dead_letters.wait_for_parent=0s"],
             ["routes.0.wait_for_parent=1h", "dead_letters.wait_for_parent=0s"],
+            ["schema_registry.url=http://r", "schema_registry.user=u", "schema_registry.password=p"],
+            ["schema_registry.url=http://r/apis/ccompat/v7,https://s", "schema_registry.token=t"],
+            ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.key_format=avro"],
+            ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.schema.subject=s"],
+            ["schema_registry.url=http://r", "routes.0.columns.s=$schema_id"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
 

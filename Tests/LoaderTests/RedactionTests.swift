@@ -22,6 +22,14 @@ import Testing
     func connections(text: String, shown: String) { #expect(Redaction.connection(text) == shown) }
 
     @Test(
+        "URLs of a registry are shown without users and passwords",
+        arguments: [
+            ("https://u:s3cret@h:8081", "https://******@h:8081"), ("https://h:8081/path", "https://h:8081/path"),
+            ("https://u:s3@cret@h, https://v:s3cret@i", "https://******@i"), ("s3cret@h", "******"),
+        ])
+    func webAddresses(text: String, shown: String) { #expect(Redaction.webAddresses(text) == shown) }
+
+    @Test(
         "librdkafka's secrets are known by their names",
         arguments: [
             ("sasl.password", true), ("ssl.key.password", true), ("ssl.keystore.password", true), ("ssl.key.pem", true),
@@ -35,7 +43,8 @@ import Testing
         let files = ["/s": "s3cret"]
         let secrets = [
             "kafka.properties.sasl.password=s3cret", "kafka.properties.ssl.key.password=s3cret",
-            "postgres.url=postgresql://u:s3cret@h/d",
+            "postgres.url=postgresql://u:s3cret@h/d", "schema_registry.url=https://u:s3cret@h",
+            "schema_registry.password=s3cret", "schema_registry.user=u",
         ]
         let yaml = completeYAML + "\nlog: { level: info }\nx-s: s3cret\n"
         let report = ConfigurationReport(try read(yaml, set: secrets, files: files))

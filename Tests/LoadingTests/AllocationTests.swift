@@ -159,16 +159,19 @@ struct AllocationTests {
         "a message is decoded, and its row built, without any",
         arguments: [Route.Mode.insert, .upsert], [Target.Format.binary, .text])
     func rows(mode: Route.Mode, format: Target.Format) throws {
-        let target = try target(mode, format)
         let all = [1000: Messages(1000), 2000: Messages(2000)]
-        try expectNoMore(1000) { messages in
-            let batch = Batch()
-            all[messages]?.fill(batch)
-            var builders = RowBuilders([target])
-            let allocations = count { builders.build(batch) }
-            #expect(batch.sections.first?.rows.count == messages)
-            #expect(batch.deadLetters.isEmpty)
-            return allocations
+        for messageFormat in [MessageFormat.json, .framed(.json, nil)] {
+            var target = try target(mode, format)
+            target.messageFormat = messageFormat
+            try expectNoMore(1000) { messages in
+                let batch = Batch()
+                all[messages]?.fill(batch)
+                var builders = RowBuilders([target])
+                let allocations = count { builders.build(batch) }
+                #expect(batch.sections.first?.rows.count == messages)
+                #expect(batch.deadLetters.isEmpty)
+                return allocations
+            }
         }
     }
 

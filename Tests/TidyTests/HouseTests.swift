@@ -15,10 +15,11 @@ struct HouseTests {
         "Schemas": ["Records", "Web"],
         "RegistryMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
         "RegistryMockProgram": ["ArgumentParser", "RegistryMock"],
-        "Loading": ["Kafka", "Postgres", "Records", "Logging", "Tracing"],
-        "Operating": ["Loading", "Kafka", "Postgres", "Records", "Logging"],
+        "Loading": ["Kafka", "Postgres", "Records", "Schemas", "Logging", "Tracing"],
+        "Operating": ["Loading", "Kafka", "Postgres", "Records", "Schemas", "Logging"],
         "Loader": [
-            "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "ArgumentParser", "Logging", "Tracing",
+            "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Schemas", "Web", "ArgumentParser",
+            "Logging", "Tracing",
             "Yams", "NIOCore", "NIOPosix", "NIOHTTP1",
         ],
     ]

@@ -54,6 +54,9 @@ struct CheckReportText {
         ].compactMap(\.self)
         lines += wrapped(how.joined(separator: " · "), Self.indent)
         if let words = sampleWords(route) { lines += wrapped(words, Self.indent) }
+        if let schemas = route.sample?.schemas, !schemas.isEmpty {
+            lines += wrapped("schemas: " + schemas.map(\.shown).joined(separator: ", "), Self.indent)
+        }
         if !route.columns.isEmpty {
             lines.append("")
             lines += table(of: route)

@@ -28,8 +28,11 @@ struct InferCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The table to propose. Default: public, and the topic's name.", valueName: "name"))
     var table: String?
 
+    /// What it can look into.
+    enum Format: String, ExpressibleByArgument, CaseIterable { case json }
+
     @Option(help: "What the messages are written in.")
-    var format = Route.Format.json
+    var format = Format.json
 
     @Option(help: ArgumentHelp("Messages of each partition to look at.", valueName: "count"))
     var sample = 1000
@@ -159,5 +162,4 @@ struct InferCommand: ParsableCommand {
     }
 }
 
-extension Route.Format: ExpressibleByArgument {}
 extension TableProposal.Nesting: ExpressibleByArgument {}

@@ -26,8 +26,20 @@ struct Configuration: Sendable {
         var suffix = ""
     }
 
+    /// The schema registry; no URL: none.
+    struct Registry: Sendable, Equatable {
+        var urls: [String] = []
+        var user: String?
+        var password: String?
+        var token: String?
+        var authorities: String?
+        var certificate: String?
+        var key: String?
+    }
+
     var loading = LoadingOptions(brokers: "", group: "", routes: [])
     var group = Group()
+    var registry = Registry()
     var http = HTTP()
     var log = Log()
     /// `false`, `true`, or the name of a deployment; see `DeploymentName`.

@@ -52,6 +52,33 @@ extension ConfigurationKey {
             "`false` does not wait for the disk at COMMIT. Safe with `delivery: exactly_once` only."),
 
         .key(
+            "schema_registry.url", ConfigurationKind<[String]>.webAddresses, otherwise: "no registry",
+            into: \.registry.urls,
+            "The registry that messages' schemas are in, with Confluent's API: one URL or several of the same registry."
+        ),
+        .key(
+            "schema_registry.user", ConfigurationKind<String>.text.wrapped,
+            otherwise: "nobody, or who stands in the URL",
+            into: \.registry.user, "Who asks it, with `schema_registry.password`."),
+        .key(
+            "schema_registry.password", ConfigurationKind<String>.anyText.wrapped, otherwise: "empty",
+            into: \.registry.password, "The password of `schema_registry.user`."),
+        .key(
+            "schema_registry.token", ConfigurationKind<String>.text.wrapped, otherwise: "none", into: \.registry.token,
+            "A token in place of a user: `Authorization: Bearer`."),
+        .key(
+            "schema_registry.ca", ConfigurationKind<String>.text.wrapped, otherwise: "the system's authorities",
+            into: \.registry.authorities,
+            "A PEM file of the authorities that may have signed the registry's certificate."),
+        .key(
+            "schema_registry.certificate", ConfigurationKind<String>.text.wrapped, otherwise: "none",
+            into: \.registry.certificate, "A PEM file with the loader's own certificate, for a registry that wants one."
+        ),
+        .key(
+            "schema_registry.key", ConfigurationKind<String>.text.wrapped, otherwise: "in the certificate's file",
+            into: \.registry.key, "A PEM file with the key of that certificate."),
+
+        .key(
             "batch.max_rows", .integer(1...10_000_000), default: "50000", aliases: [Alias(name: "BATCH_SIZE")],
             into: \.loading.batch.maxRows, "Rows and dead letters that fill a batch."),
         .key(
@@ -79,7 +106,8 @@ extension ConfigurationKey {
             "outage_timeout",
             ConfigurationKind<Duration>.duration(.seconds(1) ... .seconds(604_800)).orNull("for ever"), default: "null",
             into: \.loading.outageTimeout,
-            "How long to wait for a database or broker that is away, or a database that is busy, then exit with 69."),
+            "How long to wait for a database, broker or schema registry that is away, or a database that is busy, then exit with "
+                + "69."),
 
         .route(
             "routes[].topic", .topics, isRequired: true, aliases: [Alias(name: "KAFKA_TOPIC")], into: \.topics,
@@ -87,7 +115,24 @@ extension ConfigurationKey {
         .route(
             "routes[].table", .table, isRequired: true, aliases: [Alias(name: "LOADER_TABLE")], into: \.table,
             "The table they go to. Without quotes a name is folded to lower case."),
-        .route("routes[].format", .choice, default: "json", into: \.format, "What the messages are written in."),
+        .route(
+            "routes[].format", .choice, default: "auto", into: \.format,
+            "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "
+                + "else JSON. `avro`: the same, or without an id by `schema`."),
+        .route(
+            "routes[].key_format", .choice, default: "auto", into: \.keyFormat,
+            "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value."
+        ),
+        .route(
+            "routes[].schema.file", ConfigurationKind<Route.SchemaFile>.schemaFile.wrapped,
+            otherwise: "messages name theirs",
+            into: \.schemaFile, "An Avro schema (`.avsc`) for messages that have nothing before them."),
+        .route(
+            "routes[].schema.id", ConfigurationKind<Int32>.schemaNumber.wrapped, otherwise: "messages name theirs",
+            into: \.schemaID, "The same, by its id in the registry."),
+        .route(
+            "routes[].schema.subject", ConfigurationKind<String>.text.wrapped, otherwise: "messages name theirs",
+            into: \.schemaSubject, "The same, by its subject: the version that is the newest when the loader starts."),
         .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
             "What a message does to its row: append; append unless the key is there; insert or replace by key."),

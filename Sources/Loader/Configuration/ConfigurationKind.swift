@@ -312,7 +312,10 @@ extension ConfigurationKind where Value == ColumnSource {
     static var expression: ConfigurationKind {
         .scalar("expression", domain: "a field's path or `$…`") { text throws(ValueMistake) in
             if let source = ColumnSource(text) { return source }
-            let known = ["$value", "$key", "$topic", "$partition", "$offset", "$timestamp", "$headers.name", "$now"]
+            let known = [
+                "$value", "$key", "$topic", "$partition", "$offset", "$timestamp", "$headers.name", "$now",
+                "$schema_id",
+            ]
             guard text.hasPrefix("$") else {
                 throw ValueMistake(
                     .invalidValue, "\(text) has an empty part",
@@ -342,7 +345,7 @@ extension ConfigurationKind where Value == ListenAddress? {
 
 extension ConfigurationValue {
     /// A list as it is, or a text split at its commas; a regular expression keeps its commas.
-    fileprivate func items(what: String) throws(ValueMistake) -> [String] {
+    func items(what: String) throws(ValueMistake) -> [String] {
         var items: [String]
         switch self {
         case .null: items = []

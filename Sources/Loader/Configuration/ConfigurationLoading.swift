@@ -94,6 +94,7 @@ extension Configuration {
         let (failures, bad) = applySettings()
         problems += failures
         markLooseNames()
+        loading.schemas = registry.source
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

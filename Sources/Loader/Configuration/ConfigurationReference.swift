@@ -83,11 +83,12 @@ enum ConfigurationReference {
         |---|---|
         | `total`, `customer.name`, `items.0.sku` | a field of the message; `\\.` is a dot within a name |
         | `$$name` | a field whose own name begins with `$` |
-        | `$value` | the whole value |
-        | `$key`, `$key.id` | the whole key, or a field of a JSON key |
+        | `$value` | the whole value; of a message that names its schema what it says, but for `bytea`, which gets the bytes |
+        | `$key`, `$key.id` | the whole key, likewise, or a field of it |
         | `$headers.name` | the last header of that name |
         | `$topic`, `$partition`, `$offset`, `$timestamp` | where the message stands, and its own time |
         | `$now` | when the loader took the message |
+        | `$schema_id` | the number or GUID of the schema that the message names; null if it names none |
 
         ## Keys
 

@@ -8,6 +8,7 @@ enum ConfigurationRules {
     {
         var check = Check(configuration: configuration, bad: bad)
         for index in configuration.loading.routes.indices { check.route(index) }
+        check.registry()
         check.deadLetters()
         check.timeouts()
         check.properties(libraryVersion: KafkaLibrary.version)
@@ -56,6 +57,7 @@ private struct Check {
                 path("routes[].rest", index), "none leaves nothing to load, because the route names no columns",
                 "Add columns, or take rest out.")
         }
+        schema(of: route, index)
         for column in route.columns ?? [] { self.column(column, of: index) }
         if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
             for column in key where !columns.contains(where: { $0.isNamed(column) }) {
@@ -96,6 +98,64 @@ private struct Check {
                 path("on_error"), "null would be a dead letter as well, because required is true",
                 "Take on_error or required out.", reading: [path("required")])
         }
+    }
+
+    /// What a route says of schemas, which must lead to one.
+    private mutating func schema(of route: Route, _ index: Int) {
+        let format = path("routes[].format", index)
+        let ways = [
+            ("file", route.schemaFile != nil), ("id", route.schemaID != nil), ("subject", route.schemaSubject != nil),
+        ].filter(\.1).map { ($0.0, path("routes[].schema.\($0.0)", index)) }
+        for (_, way) in ways where route.format != .avro {
+            report(
+                way, "has no effect, because the format is \(route.format.rawValue)",
+                "Set format: avro, or take schema out.", reading: [format])
+        }
+        if ways.count > 1 {
+            report(
+                ways[1].1, "schema.\(ways[0].0) says already which schema it is", "Keep one of them.",
+                reading: [ways[0].1])
+        }
+        let registry = path("schema_registry.url")
+        let needsRegistry = "needs a registry, and none is configured"
+        let mend = "Set schema_registry.url"
+        guard configuration.registry.urls.isEmpty else { return }
+        for (name, way) in ways where name != "file" && route.format == .avro {
+            report(way, needsRegistry, "\(mend), or name a file.", reading: [registry])
+        }
+        if route.format == .avro, ways.isEmpty {
+            report(format, "avro \(needsRegistry)", "\(mend), or schema.file of the route.", reading: [registry])
+        }
+        if route.keyFormat == .avro {
+            report(path("routes[].key_format", index), "avro \(needsRegistry)", "\(mend).", reading: [registry])
+        }
+    }
+
+    mutating func registry() {
+        let registry = configuration.registry
+        let settings: [(String, Bool)] = [
+            ("user", registry.user != nil), ("password", registry.password != nil), ("token", registry.token != nil),
+            ("ca", registry.authorities != nil), ("certificate", registry.certificate != nil),
+            ("key", registry.key != nil),
+        ]
+        guard !registry.urls.isEmpty else {
+            for (name, isSet) in settings where isSet { report(idle: name, without: "url") }
+            return
+        }
+        if registry.password != nil, registry.user == nil { report(idle: "password", without: "user") }
+        if registry.key != nil, registry.certificate == nil { report(idle: "key", without: "certificate") }
+        if registry.token != nil, registry.user != nil {
+            report(
+                path("schema_registry.token"), "a user is set as well, and only one of them can ask",
+                "Keep one of them.",
+                reading: [path("schema_registry.user")])
+        }
+    }
+
+    private mutating func report(idle name: String, without other: String) {
+        report(
+            path("schema_registry.\(name)"), "has no effect without \(other)", "Set \(other), or take it out.",
+            reading: [path("schema_registry.\(other)")])
     }
 
     mutating func deadLetters() {

@@ -37,6 +37,14 @@ enum Redaction {
         return result + rest[...question] + shown.joined(separator: "&")
     }
 
+    /// A URL of HTTP, or several with commas between them, without the user and the password.
+    static func webAddresses(_ text: String) -> String {
+        guard let at = text.lastIndex(of: "@") else { return text }
+        // A password may hold what ends a URL elsewhere: rather too much is hidden than too little.
+        guard let scheme = text.firstRange(of: "://"), scheme.upperBound <= at else { return mark }
+        return text[..<scheme.upperBound] + mark + text[at...]
+    }
+
     /// `host=db password='s e c'`; what cannot be read as pairs is hidden as a whole.
     private static func keywords(_ text: String) -> String {
         var shown: [String] = []
@@ -72,9 +80,16 @@ enum Redaction {
 extension ConfigurationSetting {
     /// The value as it may be printed.
     var shown: ConfigurationValue {
+        if case .list(let items) = value, path.description == "schema_registry.url", !isFromSecretFile {
+            return .list(items.map(Redaction.webAddresses))
+        }
         guard case .text(let text) = value else { return isFromSecretFile ? .text(Redaction.mark) : value }
         // Of what a file has put in, nobody knows here which part it was.
         if path.description == "postgres.url", !isFromSecretFile { return .text(Redaction.connection(text)) }
+        if path.components.first == .name("schema_registry"), let name = path.names.last {
+            if name == "password" || name == "token" { return .text(Redaction.mark) }
+            if name == "url", !isFromSecretFile { return .text(Redaction.webAddresses(text)) }
+        }
         let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])
         if isProperty, let name = path.names.last, Redaction.isSecret(property: name) { return .text(Redaction.mark) }
         return isFromSecretFile ? .text(Redaction.mark) : value

@@ -122,6 +122,7 @@ extension LoadingStatistics.Outage {
         case .database: "the database"
         case .brokers: "the brokers"
         case .deadLetterTopic: "the dead letters' topic"
+        case .schemaRegistry: "the schema registry"
         }
     }
 
@@ -130,6 +131,7 @@ extension LoadingStatistics.Outage {
         case .database: "the database is away"
         case .brokers: "the brokers are away"
         case .deadLetterTopic: "the dead letters' topic takes nothing"
+        case .schemaRegistry: "the schema registry is away"
         }
     }
 }

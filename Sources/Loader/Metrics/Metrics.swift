@@ -70,7 +70,8 @@ extension Metric {
                 })
         },
         .labelled(
-            "loader_outage", .gauge, "1 while this is away: database, brokers, dead_letter_topic.", by: ["place"]
+            "loader_outage", .gauge, "1 while this is away: database, brokers, dead_letter_topic, schema_registry.",
+            by: ["place"]
         ) { status in
             LoadingStatistics.Outage.allCases.map {
                 Sample(labels: [$0.rawValue], value: .integer(status.snapshot.outages.contains($0) ? 1 : 0))

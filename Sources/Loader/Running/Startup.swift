@@ -35,6 +35,7 @@ enum Startup {
                     try prepare(options, preflight, logger: logger) { stop.isRequested }
                     waiting.end()
                     for warning in found.topics?.warnings ?? [] { waiting.warn(warning) }
+                    for warning in found.registryProblems { waiting.warn(warning) }
                     return preflight
                 } catch let error as PostgresError where FailureClass(error).passes {
                     waiting.tell(OutageNotice(error))

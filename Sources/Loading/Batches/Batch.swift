@@ -154,6 +154,9 @@ package final class Batch: @unchecked Sendable {
     /// When its rows were built, the last time if it took several, and how long that took in all.
     private(set) var building: (began: ContinuousClock.Instant, duration: Duration)?
 
+    /// Why it has not all of its rows: the registry was away for as long as an outage may last.
+    var unbuilt: OutageNotice?
+
     /// The first tries that failed, for the batch's trace.
     private(set) var failures: [Failure] = []
     private(set) var failureCount = 0
@@ -293,6 +296,7 @@ package final class Batch: @unchecked Sendable {
         }
         self.tables = tables
         headStart = nil
+        unbuilt = nil
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
         skipped = 0
@@ -316,6 +320,7 @@ package final class Batch: @unchecked Sendable {
         reached.removeAll()
         building = nil
         headStart = nil
+        unbuilt = nil
         failures.removeAll()
         failureCount = 0
     }
@@ -388,6 +393,19 @@ package final class Batch: @unchecked Sendable {
             else { return true }
             found = value
             return false
+        }
+        return found
+    }
+
+    /// The value of a message's last header of this name.
+    func lastHeader(_ name: StaticString, of message: Int) -> UnsafeRawBufferPointer? {
+        let count = name.utf8CodeUnitCount
+        var found: UnsafeRawBufferPointer?
+        forEachHeader(of: message) { other, value in
+            if other.count == count, let start = other.baseAddress, memcmp(start, name.utf8Start, count) == 0 {
+                found = value
+            }
+            return true
         }
         return found
     }

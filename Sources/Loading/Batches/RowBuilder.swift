@@ -1,6 +1,7 @@
 import Kafka
 import Postgres
 import Records
+import Schemas
 
 /// Turns messages into rows, straight into the batch's COPY buffers: no message becomes a dictionary, no row an array.
 ///
@@ -13,9 +14,22 @@ package final class RowBuilder {
     // No optionals: a call through one retains the decoder for each message.
     private let decoder: any RecordDecoder
     private let keyDecoder: any RecordDecoder
+    /// The same decoders where messages say themselves how they are read; else of no use.
+    private let framed: FramedDecoder
+    private let framedKey: FramedDecoder
+    private let isFramed: Bool
+    private let isKeyFramed: Bool
+    /// All of the value, and of the key, of the message at hand, where it names its schema and somebody wants it.
+    private var wholeValue: Field?
+    private var wholeKey: Field?
+    /// Where they begin behind what they say of their schema, if they are JSON or plain.
+    private var valueStart = 0
+    private var keyStart = 0
     /// Some column takes a field of the value, of the key.
     private let readsValue: Bool
     private let readsKey: Bool
+    /// The same of the key, all of it left out.
+    private let readsKeyFields: Bool
     private let containers: RowContainers
     /// Bytes behind a value or a key that a decoder may read. One figure, so that the arena of a value's fields does
     /// not move for its key.
@@ -29,10 +43,16 @@ package final class RowBuilder {
         tombstones = zip(plan.targets, plan.tombstoneInputs).map {
             RowPlan(targets[$0].requiringKey, inputs: $1, isOfTombstones: true)
         }
-        decoder = plan.format.decoder(plan.valuePaths)
-        keyDecoder = plan.keyFormat.decoder(plan.keyPaths)
-        readsValue = !plan.valuePaths.isEmpty
+        let none = FramedDecoder(paths: [], plain: .nothing, registry: nil)
+        isFramed = plan.format.framed != nil
+        isKeyFramed = plan.keyFormat.framed != nil
+        framed = plan.format.framed?.decoder(plan.valuePaths) ?? none
+        framedKey = plan.keyFormat.framed?.decoder(plan.keyPaths) ?? none
+        decoder = isFramed ? framed : plan.format.decoder(plan.valuePaths)
+        keyDecoder = isKeyFramed ? framedKey : plan.keyFormat.decoder(plan.keyPaths)
+        readsValue = plan.valuePaths.count > (plan.wholeValue == nil ? 0 : 1)
         readsKey = !plan.keyPaths.isEmpty
+        readsKeyFields = plan.keyPaths.count > (plan.wholeKey == nil ? 0 : 1)
         containers = RowContainers(decoder: decoder, keyDecoder: keyDecoder)
         padding = max(decoder.padding, keyDecoder.padding)
         hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
@@ -46,6 +66,51 @@ package final class RowBuilder {
         batch.advance(range, past: message.offset)
         build(batch.append(message, range: range), in: batch)
     }
+
+    // MARK: Schemas
+
+    /// Whether messages may name schemas that have to be found before their rows are built.
+    package var namesSchemas: Bool { isFramed || isKeyFramed }
+
+    /// Finds the schemas of a message that are not known yet, each once.
+    ///
+    /// - Parameter find: what finds one; nil: given up.
+    /// - Returns: whether all are found.
+    package func learn(_ message: Int, in batch: Batch, _ find: (SchemaID) -> SchemaResolver.Found?) -> Bool {
+        let value = batch.value(of: message)
+        if isFramed, let value {
+            let header = header(ofKey: false, message, in: batch)
+            if let id = framed.missing(in: value, header: header) {
+                guard let found = find(id) else { return false }
+                framed.learn(id, found)
+            }
+        }
+        if isKeyFramed, readsKey, plan.rowsNeedKey || value == nil || hasTombstoneForms,
+            let key = batch.key(of: message)
+        {
+            let header = header(ofKey: true, message, in: batch)
+            if let id = framedKey.missing(in: key, header: header) {
+                guard let found = find(id) else { return false }
+                framedKey.learn(id, found)
+            }
+        }
+        return true
+    }
+
+    /// What no registry had may be there by now.
+    func forgetUnknownSchemas() {
+        framed.forgetUnknown()
+        framedKey.forgetUnknown()
+    }
+
+    @inline(__always)
+    private func header(ofKey isOfKey: Bool, _ message: Int, in batch: Batch) -> UnsafeRawBufferPointer? {
+        // Most messages have none at all.
+        guard batch.messages[message].headersCount > 0 else { return nil }
+        return batch.lastHeader(Framing.headerName(ofKey: isOfKey), of: message)
+    }
+
+    // MARK: Messages
 
     /// Builds the rows of a message that the batch holds already.
     package func build(_ message: Int, in batch: Batch) {
@@ -78,7 +143,8 @@ package final class RowBuilder {
         let held = batch.value(of: message) ?? value
         let fields: UnsafeBufferPointer<Field>?
         do {
-            fields = readsValue ? try decoder.decode(held) : nil
+            fields =
+                isFramed ? try framedFields(of: held, message, in: batch) : readsValue ? try decoder.decode(held) : nil
         } catch {
             for row in rows { refuse(message, row.target.index, decoding: error, of: held, in: batch) }
             return
@@ -89,6 +155,24 @@ package final class RowBuilder {
         } catch {
             for row in rows { refuse(message, row.target.index, decodingKey: error, in: batch) }
         }
+    }
+
+    /// The fields of a value that may name its schema.
+    private func framedFields(
+        of held: UnsafeRawBufferPointer, _ message: Int, in batch: Batch
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
+        let header = header(ofKey: false, message, in: batch)
+        guard let whole = plan.wholeValue else { return readsValue ? try framed.decode(held, header: header) : nil }
+        (wholeValue, valueStart) = (nil, 0)
+        // What is taken whole and names no schema is anybody's bytes.
+        guard readsValue || framed.framing(of: held, header).form != .none else { return nil }
+        let fields = try framed.decode(held, header: header)
+        if framed.wasJSON {
+            valueStart = framed.framing.payload
+        } else {
+            wholeValue = fields[whole]
+        }
+        return fields
     }
 
     private func buildTombstone(_ message: Int, _ plan: RowPlan, in batch: Batch) {
@@ -116,10 +200,34 @@ package final class RowBuilder {
     private func keyFields(
         of message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
+        if isKeyFramed { return try framedKeyFields(of: message, in: batch) }
         guard readsKey, let key = batch.key(of: message), plan.keyFormat.hasFields(key) else { return nil }
         _ = batch.arena.reserve(padding)
         guard let held = batch.key(of: message) else { return nil }
         return try keyDecoder.decode(held)
+    }
+
+    /// The same of a key that may name its schema.
+    private func framedKeyFields(
+        of message: Int, in batch: Batch
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
+        (wholeKey, keyStart) = (nil, 0)
+        // First, because it may move what is looked at.
+        _ = batch.arena.reserve(padding)
+        guard readsKey, let held = batch.key(of: message) else { return nil }
+        let header = header(ofKey: true, message, in: batch)
+        let hasFields = framedKey.hasFields(held, header: header)
+        let framing = framedKey.framing(of: held, header)
+        // Plain text, and JSON that is no object, are what they are; and so is all where nobody takes a field.
+        guard framing.form != .none || (hasFields && readsKeyFields) else { return nil }
+        if !hasFields, framedKey.isJSON(framing) {
+            keyStart = framing.payload
+            return nil
+        }
+        let fields = try framedKey.decode(held, header: header)
+        keyStart = framedKey.wasJSON ? framing.payload : 0
+        if let whole = plan.wholeKey, !framedKey.wasJSON { wholeKey = fields[whole] }
+        return hasFields ? fields : nil
     }
 
     // MARK: Rows
@@ -295,14 +403,22 @@ package final class RowBuilder {
     ) throws(EncodingFailure) {
         switch source {
         case .value:
-            guard let bytes = batch.value(of: message) else {
+            guard var bytes = batch.value(of: message) else {
                 return try append(InputValue(.null), column, into: &buffer)
             }
+            if isFramed, !column.takesBytes {
+                if let wholeValue { return try append(InputValue(wholeValue), column, into: &buffer) }
+                bytes = UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
+            }
             // What the decoder of JSON has read through is known to be an object.
-            let kind: InputValue.Kind = column.isJSON && readsValue && plan.format.isJSON ? .object : .string
+            let isRead = isFramed ? framed.wasJSON && (readsValue || valueStart > 0) : readsValue && plan.format.isJSON
+            let kind: InputValue.Kind = column.isJSON && isRead ? .object : .string
             try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
-            let bytes = batch.key(of: message)
+            if isKeyFramed, let wholeKey, !column.takesBytes {
+                return try append(InputValue(ofKey: wholeKey), column, into: &buffer)
+            }
+            let bytes = batch.key(of: message).map { column.takesBytes ? $0 : .init(rebasing: $0[keyStart...]) }
             try append(bytes.map { InputValue(.string, $0) } ?? InputValue(.null), column, into: &buffer)
         case .header(let name):
             let named = batch.headers(of: message).last { $0.name.elementsEqual(name.utf8) }
@@ -332,6 +448,8 @@ package final class RowBuilder {
             try append(.instant(microseconds: microseconds), column, into: &buffer)
         case .now:
             try append(.instant(microseconds: batch.began), column, into: &buffer)
+        case .schemaID:
+            try append(schemaID(of: message, in: batch), column, into: &buffer)
         case .constant: column.mending?.appendFixed(to: &buffer)
         case .field:
             // Compiled to an input of its own.
@@ -339,11 +457,26 @@ package final class RowBuilder {
         }
     }
 
+    /// What a message says that it is written by.
+    private func schemaID(of message: Int, in batch: Batch) -> InputValue {
+        guard isFramed, let value = batch.value(of: message) else { return InputValue(.null) }
+        let id = framed.framing(of: value, header(ofKey: false, message, in: batch)).schema
+        return switch id.kind {
+        case .number: .integer(Int64(id.number ?? 0))
+        case .guid: InputValue(.uuid(high: id.high, low: id.low))
+        case .none, .fingerprint, .subject: InputValue(.null)
+        }
+    }
+
     /// A plain key is its text; a key that is a JSON string, as Kafka Connect writes them, is what it says.
     private func wholeKey(
         of message: Int, in batch: Batch, _ column: Target.Column
     ) throws(EncodingFailure) -> InputValue {
-        guard let key = batch.key(of: message) else { return InputValue(.null) }
+        guard var key = batch.key(of: message) else { return InputValue(.null) }
+        if isKeyFramed, !column.takesBytes {
+            if let wholeKey { return InputValue(ofKey: wholeKey) }
+            key = UnsafeRawBufferPointer(rebasing: key[keyStart...])
+        }
         if column.isJSON { return try containers.document(key) }
         if plan.keyFormat.isJSON, key.count >= 2, key.first == UInt8(ascii: "\""), key.last == UInt8(ascii: "\""),
             let text = try? containers.document(key)
@@ -418,6 +551,7 @@ package final class RowBuilder {
             return isThere ? "the header \(name) has no value" : "the message has no header \(name)"
         case .source(.timestamp): return "the message has no timestamp"
         case .source(.key): return "the message has no key"
+        case .source(.schemaID): return "the message names no schema by a number or a GUID"
         case .source: return "the message has no value"
         }
     }
@@ -457,7 +591,8 @@ package final class RowBuilder {
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target,
-                reason: DeadLetter.Reason(failure.reason, otherwise: plan.keyFormat.refusal),
+                reason: DeadLetter.Reason(
+                    failure.reason, otherwise: isKeyFramed && !framedKey.wasJSON ? .badSyntax : plan.keyFormat.refusal),
                 explanation: "the key \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 
@@ -468,8 +603,9 @@ package final class RowBuilder {
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target,
-                reason: DeadLetter.Reason(failure.reason, otherwise: plan.format.refusal),
-                explanation: plan.format.describe(value, failure)
+                reason: DeadLetter.Reason(
+                    failure.reason, otherwise: isFramed && !framed.wasJSON ? .badSyntax : plan.format.refusal),
+                explanation: (isFramed && framed.framing.form != .none ? nil : plan.format.describe(value, failure))
                     ?? "the message \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 }

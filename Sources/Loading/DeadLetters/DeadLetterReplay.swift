@@ -352,7 +352,7 @@ package final class ReplayStep {
                 overtaken.append(index)
                 continue
             }
-            builders.builder(routes).add(entry.message, range: range(entry.message), to: batch)
+            builders.add(entry.message, routes, range: range(entry.message), to: batch)
             origins.append(.entry(index))
         }
         for (index, entry) in unrouted.enumerated() {

@@ -73,10 +73,3 @@ extension Batch {
                 headersCount: Int32(arena.count - beforeHeaders)))
     }
 }
-
-extension RowBuilder {
-    /// Takes a message in that was kept elsewhere, as if a consumer had brought it.
-    func add(_ message: KeptMessage, range: Int32, to batch: Batch) {
-        build(batch.keep(message, range: range), in: batch)
-    }
-}

@@ -108,7 +108,7 @@ final class LaterMessages {
         guard !routes.isEmpty else { return [] }
         scratch.removeAll(keepingAtMost: 1 << 20)
         let range = scratch.addRange(of: message.partition, expected: message.offset)
-        builders.builder(routes).add(message, range: range, to: scratch)
+        builders.add(message, routes, range: range, to: scratch)
         var keys: [Key] = []
         for section in scratch.sections where targets[section.target].mode == .upsert {
             for row in section.rows {
@@ -126,11 +126,14 @@ package final class ReplayBuilders {
     private var builders: RowBuilders
     private var upserts: [String: [Int]] = [:]
 
-    init(_ targets: [Target]) { builders = RowBuilders(targets) }
+    init(_ targets: [Target]) { builders = RowBuilders(forCommand: targets) }
 
     package var targets: [Target] { builders.targets }
 
-    func builder(_ routes: [Int]) -> RowBuilder { builders.builder(ofRoutes: routes) }
+    /// Takes a message in that was kept elsewhere, as if a consumer had brought it.
+    func add(_ message: KeptMessage, _ routes: [Int], range: Int32, to batch: Batch) {
+        builders.build(batch.keep(message, range: range), routes, in: batch)
+    }
 
     func routes(of topic: String) -> [Int] { builders.routes(of: topic) }
 

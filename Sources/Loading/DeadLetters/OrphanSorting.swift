@@ -20,7 +20,7 @@ extension DeadLetterReplay {
             let partition = entry.message.partition
             let range = ranges[partition] ?? batch.addRange(of: partition, expected: entry.message.offset)
             ranges[partition] = range
-            builders.builder(entry.routes).add(entry.message, range: range, to: batch)
+            builders.add(entry.message, entry.routes, range: range, to: batch)
         }
         // Every entry is one message, in the same order.
         var isUnknown = [Bool](repeating: false, count: entries.count)

@@ -1,6 +1,7 @@
 import Kafka
 import Logging
 import Postgres
+import Schemas
 
 /// What can be done about something: which of the ways there are, and the values that it takes.
 ///
@@ -97,6 +98,8 @@ extension Mend {
         /// With the error that the client met last.
         case brokers(KafkaErrorCode)
         case letterTopic(String)
+        /// By why the registry told nothing.
+        case registry(RegistryFailure.Code)
     }
 
     /// The client, and its membership in the group.

@@ -16,6 +16,8 @@ public enum ColumnSource: Sendable, Hashable {
     case timestamp
     /// `$now`: when the loader took the message.
     case now
+    /// `$schema_id`: what the message says that it is written by; null where it says nothing.
+    case schemaID
     /// No message's: the route says what each row gets.
     case constant
 
@@ -40,6 +42,7 @@ public enum ColumnSource: Sendable, Hashable {
             case "$offset": self = .offset
             case "$timestamp": self = .timestamp
             case "$now": self = .now
+            case "$schema_id": self = .schemaID
             default:
                 if expression.hasPrefix("$key."), let path = FieldPath(parsing: expression.dropFirst(5)) {
                     self = .key(path)
@@ -95,6 +98,7 @@ extension ColumnSource: CustomStringConvertible {
         case .offset: "$offset"
         case .timestamp: "$timestamp"
         case .now: "$now"
+        case .schemaID: "$schema_id"
         case .constant: "constant"
         }
     }

@@ -41,7 +41,7 @@ package enum CompiledRoutes {
             switch Target.compile(route, index: index, table: table, role: role) {
             case .success(var target):
                 target.version = versions[index]
-                targets.append(target)
+                targets.append(target.reading(with: options.schemas))
             case .failure(let found): problems += found.problems
             }
         }

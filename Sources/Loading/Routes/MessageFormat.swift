@@ -1,7 +1,20 @@
 import Records
+import Schemas
 
 /// How the keys or the values of a route's messages are read, and what is said of those that cannot be.
 package struct MessageFormat: Sendable {
+    /// How messages are read that say themselves which schema they are of.
+    struct Framed: Sendable {
+        /// What they are without that.
+        var plain: FramedDecoder.Plain
+        /// What is known of schemas; nil: nobody can be asked.
+        var schemas: SchemaSource?
+
+        func decoder(_ paths: [FieldPath]) -> FramedDecoder {
+            FramedDecoder(paths: paths, plain: plain, registry: schemas?.registry.place)
+        }
+    }
+
     /// Makes a decoder, for one thread, that picks the fields of these paths.
     package var decoder: @Sendable (_ paths: [FieldPath]) -> any RecordDecoder
     /// Whether a key is one with fields, and no plain value.
@@ -13,6 +26,8 @@ package struct MessageFormat: Sendable {
     var refusal: DeadLetter.Reason
     /// What the decoder takes is JSON, which json and jsonb take as it is.
     var isJSON: Bool
+    /// Nil where no message says anything of its schema.
+    var framed: Framed?
 
     package static let json = MessageFormat(
         decoder: { JSONRecordDecoder(paths: $0) }, hasFields: { $0.first == UInt8(ascii: "{") },
@@ -26,13 +41,60 @@ package struct MessageFormat: Sendable {
             decoder: { AvroRecordDecoder(schema, paths: $0) }, hasFields: { [hasFields] _ in hasFields },
             describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false)
     }
+
+    /// Each message by what it says itself.
+    package static func framed(_ plain: FramedDecoder.Plain, _ schemas: SchemaSource?) -> MessageFormat {
+        let framed = Framed(plain: plain, schemas: schemas)
+        var format = MessageFormat.json
+        format.decoder = { framed.decoder($0) }
+        format.framed = framed
+        if case .json = plain { return format }
+        format.isJSON = false
+        format.refusal = .badSyntax
+        return format
+    }
 }
 
 extension MessageFormat {
-    package init(_ format: Route.Format) {
-        self =
-            switch format {
-            case .json: .json
+    /// How the values of a route's messages are read.
+    init(valuesOf route: Route, _ schemas: SchemaSource?) {
+        switch route.format {
+        case .json: self = .json
+        case .auto: self = .framed(.json, schemas)
+        case .avro:
+            if let file = route.schemaFile {
+                self = .framed(.avro(file.schema), schemas)
+            } else if let number = route.schemaID {
+                self = .framed(.schema(.number(number)), schemas)
+            } else if let subject = route.schemaSubject, let schemas {
+                self = .framed(.schema(schemas.newest(ofSubject: subject)), schemas)
+            } else {
+                self = .framed(.nothing, schemas)
             }
+        }
+    }
+
+    /// How the keys are. Where nobody knows schemas, nothing before a key is taken for one: keys are often plain bytes.
+    init(keysOf route: Route, _ schemas: SchemaSource?) {
+        switch route.keyFormat {
+        case .json: self = .json
+        case .auto: self = schemas == nil ? .json : .framed(.json, schemas)
+        case .avro: self = .framed(.nothing, schemas)
+        }
+    }
+}
+
+extension Route {
+    /// What tells the ways of reading messages apart: routes of a topic that have the same read each message once.
+    struct Reading: Hashable {
+        var format: Format
+        var keyFormat: Format
+        var schema: String
+    }
+
+    var reading: Reading {
+        let schema =
+            schemaFile.map { "file \($0.path)" } ?? schemaID.map { "\($0)" } ?? schemaSubject.map { "of \($0)" }
+        return Reading(format: format, keyFormat: keyFormat, schema: schema ?? "")
     }
 }

@@ -25,14 +25,20 @@ package struct MessagePlan: Sendable {
     var keyPaths: [FieldPath]
     /// Whether messages with a value need a field of the key, too.
     var rowsNeedKey: Bool
+    /// Where all of a value is among `valuePaths`, and all of a key among `keyPaths`, for those who want it of messages
+    /// that say themselves how they are read; nil where nobody does.
+    private(set) var wholeValue: Int?
+    private(set) var wholeKey: Int?
 
-    /// - Parameter format: nil for that of the routes, which have one in common.
+    /// - Parameters:
+    ///   - format: nil for that of the routes, which have one in common.
+    ///   - keyFormat: likewise.
     package init(
-        targets indices: [Int], of targets: [Target], format: MessageFormat? = nil, keyFormat: MessageFormat = .json
+        targets indices: [Int], of targets: [Target], format: MessageFormat? = nil, keyFormat: MessageFormat? = nil
     ) {
         self.targets = indices
-        self.format = format ?? MessageFormat(indices.first.map { targets[$0].route.format } ?? .json)
-        self.keyFormat = keyFormat
+        self.format = format ?? indices.first.map { targets[$0].messageFormat } ?? .json
+        self.keyFormat = keyFormat ?? indices.first.map { targets[$0].keyMessageFormat } ?? .json
         inputs = []
         tombstoneInputs = []
         var valuePaths: [FieldPath] = []
@@ -66,8 +72,20 @@ package struct MessagePlan: Sendable {
                     }
                 })
         }
+        let sources = indices.flatMap { targets[$0].columns }.map(\.source)
+        if self.format.framed != nil, sources.contains(.value) {
+            wholeValue = position(FieldPath([]), in: &valuePaths)
+        }
+        let wantsWhole = (inputs + tombstoneInputs).joined().contains {
+            if case .keyFieldOrKey = $0 { true } else { false }
+        }
+        if self.keyFormat.framed != nil, wantsWhole || sources.contains(.key(nil)) {
+            wholeKey = position(FieldPath([]), in: &keyPaths)
+        }
         self.valuePaths = valuePaths
         self.keyPaths = keyPaths
-        rowsNeedKey = inputs.joined().contains { if case .keyField = $0 { true } else { false } }
+        rowsNeedKey =
+            inputs.joined().contains { if case .keyField = $0 { true } else { false } }
+            || (wholeKey != nil && sources.contains(.key(nil)))
     }
 }

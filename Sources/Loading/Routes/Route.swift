@@ -10,7 +10,29 @@ public struct Route: Sendable, Equatable {
         case expression(String)
     }
 
-    public enum Format: String, Sendable, CaseIterable { case json }
+    /// What messages are written in.
+    public enum Format: String, Sendable, CaseIterable {
+        /// Each message says it: a schema before it or in a header, or else it is JSON.
+        case auto
+        case json
+        /// By the schema that each message names, or the route.
+        case avro
+    }
+
+    /// A schema for messages that name none, from a file.
+    public struct SchemaFile: Sendable, Equatable {
+        public var path: String
+        public var schema: AvroSchema
+
+        public init(path: String, schema: AvroSchema) {
+            self.path = path
+            self.schema = schema
+        }
+
+        public static func == (one: SchemaFile, other: SchemaFile) -> Bool {
+            one.path == other.path && one.schema.nodes == other.schema.nodes
+        }
+    }
 
     /// What a message does to its row.
     public enum Mode: String, Sendable, CaseIterable {
@@ -109,6 +131,11 @@ public struct Route: Sendable, Equatable {
     public var topics: [TopicPattern]
     public var table: TableName
     public var format: Format
+    public var keyFormat = Format.auto
+    /// What messages are of that do not say it themselves: at most one of these.
+    public var schemaFile: SchemaFile?
+    public var schemaID: Int32?
+    public var schemaSubject: String?
     public var mode: Mode
     /// Nil: the table's primary key.
     public var key: [String]?
@@ -129,7 +156,7 @@ public struct Route: Sendable, Equatable {
     public var label: String
 
     public init(
-        topics: [TopicPattern], table: TableName, format: Format = .json, mode: Mode = .insert, key: [String]? = nil,
+        topics: [TopicPattern], table: TableName, format: Format = .auto, mode: Mode = .insert, key: [String]? = nil,
         onTombstone: OnTombstone? = nil, tombstones: [TombstoneForm] = [], onNoFields: OnNoFields = .deadLetter,
         names: Names = .exact, rest: Rest = .fields, columns: [Column]? = nil, timeZone: String? = nil,
         onNul: OnNul = .deadLetter, waitForParent: Duration? = nil, label: String = "routes[0]"

@@ -209,7 +209,7 @@ extension ColumnSource {
     /// What the loader itself says.
     var isCoordinate: Bool {
         switch self {
-        case .topic, .partition, .offset, .timestamp, .now, .constant: true
+        case .topic, .partition, .offset, .timestamp, .now, .schemaID, .constant: true
         case .field, .value, .key, .header: false
         }
     }
@@ -218,7 +218,7 @@ extension ColumnSource {
     fileprivate var isAlwaysThere: Bool {
         switch self {
         case .topic, .partition, .offset, .now, .value, .constant: true
-        case .field, .key, .header, .timestamp: false
+        case .field, .key, .header, .timestamp, .schemaID: false
         }
     }
 

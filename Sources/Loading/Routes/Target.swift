@@ -1,5 +1,6 @@
 import Postgres
 import Records
+import Schemas
 
 /// A route compiled against its table's catalog: what is copied, in which order and format, and what a key does.
 package struct Target: Sendable {
@@ -16,6 +17,8 @@ package struct Target: Sendable {
         package var fixedInput: String?
         /// `json` or `jsonb`, where a whole key or value goes in as the JSON text it is.
         var isJSON: Bool
+        /// `bytea`, where a whole key or value goes in byte for byte.
+        var takesBytes = false
         /// The bit of this column in a row's set of those left out, for one that has a default and may be left to it.
         package var omissionBit: Int?
         /// The default as SQL; nil for an identity, whose next value only the server can take.
@@ -48,6 +51,9 @@ package struct Target: Sendable {
     var version = Catalog.Version()
     /// What its rows refer to.
     var foreignKeys: [ForeignKey] = []
+    /// How its messages are read, and their keys.
+    var messageFormat = MessageFormat.json
+    var keyMessageFormat = MessageFormat.json
     /// Which of its refused rows are dead letters only once nothing has come that they refer to.
     var wait = ParentWait()
 
@@ -87,6 +93,16 @@ extension Target {
         _ route: Route, index: Int, table: Table, role: String? = nil
     ) -> Result<Target, SetupProblems> {
         var compilation = TargetCompilation(route, index: index, table: table, role: role)
-        return compilation.compile()
+        return compilation.compile().map { $0.reading(with: nil) }
+    }
+}
+
+extension Target {
+    /// The same, with what is known of schemas.
+    func reading(with schemas: SchemaSource?) -> Target {
+        var target = self
+        target.messageFormat = MessageFormat(valuesOf: route, schemas)
+        target.keyMessageFormat = MessageFormat(keysOf: route, schemas)
+        return target
     }
 }

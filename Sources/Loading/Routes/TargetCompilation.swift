@@ -196,6 +196,7 @@ struct TargetCompilation {
                 // Nulls are no key: each would be a row of its own for the server, all of them one row for a batch.
                 isNotNull: found.isNotNull || key.contains(column.name), isJSON: found.type.isJSON,
                 defaultExpression: found.defaultExpression, isAlwaysIdentity: found.identity == .always)
+            compiled.takesBytes = found.type.isBytes
             do throws(EncodingFailure) {
                 if let mended = try Target.mending(column, found.type, options[position], format) {
                     (compiled.mending, compiled.fixedInput) = (mended.0, mended.input)
@@ -234,5 +235,16 @@ extension Table {
             zip(index.columns, index.comparisons).first { $0.0 == column }?.1
         }
         return candidates.first { !$0.isDeterministic || $0.equality != nil } ?? candidates.first ?? Comparison()
+    }
+}
+
+extension PostgresType {
+    /// `bytea`, and domains over it.
+    fileprivate var isBytes: Bool {
+        switch shape {
+        case .domain(let base): base.isBytes
+        case .base: oid == 17
+        default: false
+        }
     }
 }

@@ -11,6 +11,7 @@ public final class LoadingStatistics: Sendable {
     public enum Outage: String, Sendable, Hashable, CaseIterable {
         case database, brokers
         case deadLetterTopic = "dead_letter_topic"
+        case schemaRegistry = "schema_registry"
     }
 
     public enum Phase: Sendable, Equatable {

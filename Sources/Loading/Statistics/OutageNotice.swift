@@ -1,5 +1,6 @@
 import Kafka
 import Postgres
+import Schemas
 
 /// What is said of an outage: the thing by its name, and the next step that helps.
 package struct OutageNotice: Sendable {
@@ -56,6 +57,24 @@ package struct OutageNotice: Sendable {
         code = error.code.name
         self.error = "\(error)"
         mend = .database(.outage(.brokers(error.code)))
+    }
+
+    /// The schema registry tells nothing.
+    package init(registry failure: RegistryFailure) {
+        place = .schemaRegistry
+        switch failure.code {
+        case .credentials: what = "the schema registry refuses who asks"
+        case .rights:
+            what = "the schema registry does not let its schemas be read"
+            until = "it does"
+        case .tls: what = "the schema registry and the loader do not trust each other"
+        case .files, .url: what = "the schema registry cannot be asked"
+        case .noRegistry: what = "what answers is no schema registry"
+        case .away, .unknown, .givenUp: what = "the schema registry is away"
+        }
+        code = failure.status.map { "http_\($0)" } ?? failure.code.rawValue
+        error = "\(failure)"
+        mend = .database(.outage(.registry(failure.code)))
     }
 
     /// The topic of dead letters acknowledges nothing.

@@ -57,6 +57,7 @@ final class BatchLoader {
     func carryOut(_ batch: Batch) -> Writer.Outcome {
         catchUp(batch)
         var rereadings = (count: 0, isTold: false)
+        if let notice = batch.unbuilt { return .failed(batch, .away(notice)) }
         var sum = BatchTransaction.Loaded()
         let topic = topicLetters()
         while true {
@@ -300,7 +301,11 @@ final class BatchLoader {
     private func catchUp(_ batch: Batch) {
         let current = tables.current
         guard current.number != batch.tables.number else { return }
-        if builders == nil { builders = RowBuilders(current) }
+        if builders == nil {
+            builders = RowBuilders(
+                current, telling: words.teller { [unowned mailbox] in mailbox.isAway = $0 },
+                patience: options.outageTimeout)
+        }
         builders?.use(current)
         builders?.build(batch) { self.isAbandoned }
     }

@@ -29,6 +29,11 @@ struct BatchLoaderWords {
 
     // MARK: Waiting
 
+    /// Tells of a registry that rows wait for which are built again.
+    func teller(_ isAway: @escaping (Bool) -> Void) -> SchemaLookup.Teller {
+        SchemaLookup.Teller(statistics, logger, party: name, isAway: isAway)
+    }
+
     /// Something has been said to be away, and has not come back.
     var isAway: Bool { awaySince != nil }
 

@@ -39,6 +39,8 @@ struct Handoff<Job, Outcome> {
     var isLoadingGivenUp: Bool { entries.contains { $0.stage == .loading && $0.isGivenUp } }
     /// What is being built is to be given up.
     var isBuildingGivenUp: Bool { entries.contains { $0.stage == .building && $0.isGivenUp } }
+    /// Nothing is being loaded, because the oldest job is not built yet.
+    var isBuildingFirst: Bool { entries.first?.stage == .building }
     var isCopying: Bool { entries.contains { $0.stage == .copying } }
     /// What is being copied is to be given up, or taken back.
     var isCopyingGivenUp: Bool { isHeldBack || entries.contains { $0.stage == .copying && $0.isGivenUp } }

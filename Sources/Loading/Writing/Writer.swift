@@ -32,9 +32,14 @@ final class Writer: @unchecked Sendable {
         var isStopped = false
         var threads = 2
         var isAway = false
+        /// The same for what builds.
+        var isBuilderAway = false
         var canceller: Canceller?
         /// A connection that nobody uses.
         var spare: Connection?
+
+        /// What is under way waits for something that is away. What is built behind a batch that loads holds nobody up.
+        var waitsForOthers: Bool { isAway || (isBuilderAway && handoff.isBuildingFirst) }
     }
 
     let index: Int
@@ -50,7 +55,14 @@ final class Writer: @unchecked Sendable {
         self.index = index
         self.tables = tables
         self.wakeup = wakeup
-        begin("builder") { writer in writer.buildAll(HeadStarts(index, options)) }
+        begin("builder") { writer in
+            let teller = SchemaLookup.Teller(statistics, logger, party: "builder \(index)") { isAway in
+                writer.setBuilderAway(isAway)
+            }
+            writer.buildAll(
+                HeadStarts(index, options),
+                RowBuilders(tables.current, telling: teller, patience: options.outageTimeout))
+        }
         begin("writer") { writer in
             let loader = BatchLoader(
                 index: index, options: options, tables: tables, producer: producer, orphans: orphans,
@@ -91,7 +103,7 @@ final class Writer: @unchecked Sendable {
     /// - Returns: nil if there is none in time.
     func awaitOutcome(until deadline: ContinuousClock.Instant, giveUpWhenAway: Bool) -> Outcome? {
         condition.withLock {
-            while !state.handoff.hasOutcome, !(giveUpWhenAway && state.isAway) {
+            while !state.handoff.hasOutcome, !(giveUpWhenAway && state.waitsForOthers) {
                 guard condition.wait(until: deadline) else { break }
             }
             return state.handoff.takeOutcome()
@@ -127,8 +139,8 @@ final class Writer: @unchecked Sendable {
         case copy(Batch)
     }
 
-    private func buildAll(_ headStarts: HeadStarts) {
-        var (headStarts, builders) = (headStarts, RowBuilders(tables.current))
+    private func buildAll(_ headStarts: HeadStarts, _ builders: RowBuilders) {
+        var (headStarts, builders) = (headStarts, builders)
         while let turn = next({ $0.beginBuilding().map(Turn.build) ?? $0.beginCopying().map(Turn.copy) }) {
             switch turn {
             case .build(let batch):
@@ -162,6 +174,13 @@ final class Writer: @unchecked Sendable {
             return state.handoff.hasOutcome
         }
         if rings { wakeup.ring() }
+    }
+
+    private func setBuilderAway(_ isAway: Bool) {
+        condition.withLock {
+            state.isBuilderAway = isAway
+            condition.broadcast()
+        }
     }
 
     private func takeSpare() -> Connection? {

@@ -98,6 +98,8 @@ package struct CheckReport: Encodable, Sendable {
             package var wasTriedInTable = false
             /// The table's triggers that ran for it.
             package var triggers: [String] = []
+            /// `7 (orders-value, version 3)`, for each schema that messages name, the most frequent first.
+            package var schemas: [String] = []
         }
 
         package var route: String

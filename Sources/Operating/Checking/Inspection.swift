@@ -2,6 +2,7 @@ import Foundation
 import Kafka
 import Loading
 import Postgres
+import Schemas
 
 /// Looks at everything that a start needs, and at a sample of the messages. Writes nothing, and joins no group
 /// but one of its own, for a moment.
@@ -51,6 +52,11 @@ package struct Inspection {
         defer { connection?.close() }
         for problem in start.databaseProblems + (start.preflight?.warnings ?? []) {
             report.add(problem, to: Self.area(of: problem))
+        }
+        if let schemas = options.schemas {
+            let problems = RegistryCheck.problems(options)
+            report.areas.append(.init(name: "registry", summary: problems.isEmpty ? schemas.registry.place : ""))
+            for problem in problems { report.add(problem, to: "registry") }
         }
         let preflight = start.preflight
         let survey = TopicSurvey(
@@ -147,6 +153,21 @@ package struct Inspection {
 
     // MARK: The messages
 
+    /// Each schema by its subject and version, as far as the registry says them.
+    private func words(for schemas: [SchemaID: Int]) -> [String] {
+        let resolver = options.schemas.map { SchemaResolver($0) }
+        let sorted = schemas.sorted { ($1.value, $0.key.description) < ($0.value, $1.key.description) }
+        return sorted.prefix(20).map { id, _ in
+            let known = options.schemas?.known(id)
+            var place = known.flatMap { schema in schema.subject.map { ($0, schema.version) } }
+            if place == nil, let number = id.number {
+                place = (try? resolver?.place(ofNumber: number)).flatMap { $0 }.map { ($0.subject, $0.version) }
+            }
+            guard let place else { return "\(id)" }
+            return "\(id) (\(place.0)\(place.1.map { ", version \($0)" } ?? ""))"
+        }
+    }
+
     private func takeSample(
         _ preflight: Preflight, _ survey: TopicSurvey, _ connection: Connection?, _ locked: Set<String>,
         _ report: inout CheckReport
@@ -165,6 +186,7 @@ package struct Inspection {
         for (summary, sample) in zip(preflight.routes, trial.samples) {
             guard let index = report.routes.firstIndex(where: { $0.route == summary.label }) else { continue }
             report.routes[index].fill(sample)
+            report.routes[index].sample?.schemas = words(for: sample.schemas)
         }
         for problem in trial.problems + trial.findings { report.add(problem, to: "topics") }
         if let newest = trial.newest {
@@ -184,6 +206,7 @@ package struct Inspection {
     static func area(of problem: SetupProblem) -> String {
         switch problem.code {
         case .kafka: "brokers"
+        case .registry: "registry"
         case .group, .position: "group"
         case .topic, .sample: "topics"
         case .timeout: "timeouts"

@@ -14,20 +14,23 @@ package struct StartCheck: Sendable {
     package var databaseProblems: [SetupProblem] = []
     /// Nil where nobody waited for it.
     package var topics: RoutedTopics?
+    /// What is wrong with the schema registry, and warnings where it is only away.
+    package var registryProblems: [SetupProblem] = []
 
     /// What keeps a start from going on.
-    package var problems: [SetupProblem] { databaseProblems + (topics?.problems ?? []) }
+    package var problems: [SetupProblem] { databaseProblems + (topics?.problems ?? []) + registryProblems }
 
     /// How long either may take.
     static let timeout = Duration.seconds(10)
 
-    /// Looks at both at the same time, on connections of its own.
+    /// Looks at all of it at the same time, on connections of its own.
     ///
     /// - Parameter isGivenUp: asked while it waits; once true, nobody needs what it finds.
     package static func look(
         _ options: LoadingOptions, _ statistics: LoadingStatistics, _ locks: LockWatch, isGivenUp: @escaping () -> Bool
     ) -> StartCheck {
         let asked = Asked<RoutedTopics> { RoutedTopics(options, timeout: timeout) }
+        let registry = Asked<[SetupProblem]> { RegistryCheck.problems(options) }
         var found = StartCheck()
         let deadline = ContinuousClock.now + timeout
         do throws(PostgresError) {
@@ -45,6 +48,7 @@ package struct StartCheck: Sendable {
             found.refuse(error, options)
         }
         found.topics = asked.wait(isGivenUp: isGivenUp)
+        found.registryProblems = registry.wait(isGivenUp: isGivenUp) ?? []
         return found
     }
 

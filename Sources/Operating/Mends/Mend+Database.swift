@@ -1,6 +1,7 @@
 import Kafka
 import Loading
 import Postgres
+import Schemas
 
 extension Mend.Database {
     var words: String {
@@ -50,9 +51,29 @@ extension Mend.Outage {
             KafkaErrorCode.authenticationMend()
         case .brokers(.ssl): "check security.protocol and the ssl.* properties in kafka.properties"
         case .brokers: "bring the brokers of kafka.brokers back"
+        case .registry(let code): Self.words(registry: code)
         case .letterTopic(let topic):
             "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
                 + "\(topic)), and bring its brokers back"
+        }
+    }
+}
+
+extension Mend.Outage {
+    private static func words(registry code: RegistryFailure.Code) -> String {
+        switch code {
+        case .away, .unknown, .givenUp:
+            "bring the registry of schema_registry.url back; behind https it may also want a client's certificate "
+                + "(schema_registry.certificate)"
+        case .tls:
+            "let schema_registry.ca name the authority that has signed the registry's certificate, and schema_registry.url "
+                + "the host that the certificate is for; or renew the certificate"
+        case .files: "mend the files of schema_registry.ca, .certificate and .key: PEM that the loader's user may read"
+        case .credentials: "mend schema_registry.user and .password, or .token"
+        case .rights: "let the user of schema_registry read the subjects of the routes' topics"
+        case .noRegistry, .url:
+            "let schema_registry.url lead to the registry's API, path included: Apicurio has it at /apis/ccompat/v7, a context of "
+                + "Confluent's at /contexts/.NAME"
         }
     }
 }

@@ -1,4 +1,5 @@
 import Loading
+import Schemas
 
 /// What a sample of messages showed of a route.
 public struct RouteSample: Sendable, Equatable {
@@ -44,6 +45,8 @@ public struct RouteSample: Sendable, Equatable {
     public var rows = 0
     public var deletions = 0
     public var columns: [Column] = []
+    /// How many of the messages that could be read name each schema.
+    package var schemas: [SchemaID: Int] = [:]
     public var rejections: [Rejection] = []
     /// The outermost ones, the most frequent first.
     public var unusedFields: [UnusedField] = []

@@ -3,6 +3,7 @@ import Kafka
 import Loading
 import Postgres
 import Records
+import Schemas
 
 /// Puts a sample of real messages through the routes, as loading would, and loads nothing.
 public struct RouteTrial {
@@ -14,6 +15,7 @@ public struct RouteTrial {
 
     private let targets: [Target]
     private let maxShare: Double
+    private let hasRegistry: Bool
 
     /// - Parameters:
     ///   - count: messages of each partition.
@@ -31,25 +33,26 @@ public struct RouteTrial {
             return target
         }
         maxShare = options.deadLetters.maxShare
+        hasRegistry = options.schemas != nil
         samples = targets.map { target in
             var sample = RouteSample()
             sample.columns = target.columns.map { RouteSample.Column(name: $0.name) }
             return sample
         }
         let sampler = try Sampler(options)
+        var builders = RowBuilders(forCommand: targets)
         for topic in survey.topics.keys.sorted() {
             let taken = targets.indices.filter { index in targets[index].route.topics.contains { $0.matches(topic) } }
             guard !taken.isEmpty else { continue }
             let batch = Batch()
             batch.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
-            let builder = RowBuilder(plan: MessagePlan(targets: taken, of: targets), targets: targets)
             var ranges: [Int32: Int32] = [:]
             do throws(KafkaError) {
                 try sampler.read(survey.plans(of: topic, count: count)) { message in
                     let place = TopicPartition(topic: topic, partition: message.partition)
                     let range = ranges[message.partition] ?? batch.addRange(of: place, expected: message.offset)
                     ranges[message.partition] = range
-                    builder.add(message, range: range, to: batch)
+                    builders.add(message, range: range, taken, to: batch)
                     if let time = message.timestamp { newest = max(newest ?? time, time) }
                 }
             } catch {
@@ -154,14 +157,17 @@ public struct RouteTrial {
                 if let path = path(column.element.source) { paths[column.offset] = path }
             }
         }
-        let ofValue = FieldReader(paths { if case .field(let path) = $0 { path } else { nil } })
+        let target = targets[index]
+        let ofValue = FieldReader(target, paths { if case .field(let path) = $0 { path } else { nil } }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
-        let ofKey = FieldReader(paths { if case .key(let path?) = $0 { path } else { nil } })
-        for message in batch.messages.indices {
-            guard let value = batch.value(of: message) else { continue }
-            guard let fields = ofValue.read(value) else { continue }
+        let ofKey = FieldReader(target, paths { if case .key(let path?) = $0 { path } else { nil } }, isOfKey: true)
+        for message in batch.messages.indices where batch.value(of: message) != nil {
+            guard let fields = ofValue.read(message, in: batch) else { continue }
             samples[index].objects += 1
-            let keyFields = batch.key(of: message).flatMap { ofKey.read($0) } ?? [:]
+            if let schema = ofValue.schema(of: message, in: batch) {
+                samples[index].schemas[schema, default: 0] += 1
+            }
+            let keyFields = ofKey.read(message, in: batch) ?? [:]
             for (place, column) in columns.enumerated() {
                 // It stands in each row, and in no message.
                 if column.source == .constant {
@@ -232,6 +238,13 @@ public struct RouteTrial {
     /// Mistakes that only messages show: a share of dead letters at which the loader stops.
     public var problems: [SetupProblem] {
         zip(targets, samples).compactMap { target, sample in
+            if !hasRegistry, let letters = sample.rejections.first(where: { $0.reason == "unknown_schema" }) {
+                return SetupProblem(
+                    .sample, at: target.route.label,
+                    "\(letters.count) of \(sample.messages) sampled messages name a schema of a registry, and none is "
+                        + "configured, so each would be a dead letter",
+                    mend: "set schema_registry.url to the registry that their producer writes to")
+            }
             let share = Double(sample.rejected) / Double(max(sample.messages, 1))
             guard sample.rejected > 0, share > maxShare else { return nil }
             return SetupProblem(
@@ -288,23 +301,29 @@ extension RouteTrial {
     }
 }
 
-/// Reads the fields of JSON objects for the columns that want them.
+/// Reads the fields of messages for the columns that want them.
 private final class FieldReader {
     private let columns: [Int]
-    private let decoder: JSONRecordDecoder?
+    private let fields: SampleFields
 
-    init(_ paths: [Int: FieldPath]) {
+    init(_ target: Target, _ paths: [Int: FieldPath], isOfKey: Bool) {
         let sorted = paths.sorted { $0.key < $1.key }
         columns = sorted.map(\.key)
-        decoder = sorted.isEmpty ? nil : JSONRecordDecoder(paths: sorted.map(\.value))
+        fields = SampleFields(target, sorted.map(\.value), isOfKey: isOfKey)
     }
 
-    /// The value for each column, nil for one whose field is absent; nil if this is no object.
-    func read(_ text: UnsafeRawBufferPointer) -> [Int: InputValue?]? {
-        guard let decoder else { return [:] }
-        guard let fields = try? decoder.decode(text) else { return nil }
+    /// The value for each column, nil for one whose field is absent; nil if the message has no fields.
+    func read(_ message: Int, in batch: Batch) -> [Int: InputValue?]? {
+        guard !columns.isEmpty else { return [:] }
+        guard let fields = fields.read(message, in: batch) else { return nil }
         return Dictionary(
             uniqueKeysWithValues: zip(columns, fields).map { ($0, $1.kind == .absent ? nil : InputValue($1)) })
+    }
+
+    /// The schema that a message names; nil: none.
+    func schema(of message: Int, in batch: Batch) -> SchemaID? {
+        let schema = fields.schema(of: message, in: batch)
+        return schema.kind == .none ? nil : schema
     }
 }
 

@@ -216,7 +216,7 @@ struct RowValueTests {
     func foreignPayloads(value: [UInt8], words: String) throws {
         let target = try Target.made(.made(), .made([.made("id", .int4)]))
         let batch = Batch()
-        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target]), targets: [target])
+        let builder = RowBuilder(plan: MessagePlan(targets: [0], of: [target], format: .json), targets: [target])
         let range = batch.addRange(of: .init(topic: "t", partition: 0), expected: 0)
         let noKey = UnsafeRawBufferPointer(start: nil, count: 0)
         let place = value.withUnsafeBytes { batch.append(value: $0, key: noKey, offset: 0, range: range) }
