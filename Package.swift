@@ -30,6 +30,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     ],
     targets: [
         .systemLibrary(
@@ -42,7 +43,9 @@ let package = Package(
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
         .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: hot),
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
-        .target(name: "Records", dependencies: ["CSimdJSON"], swiftSettings: hot),
+        .target(
+            name: "Records",
+            dependencies: ["CSimdJSON", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
         .target(name: "Schemas", dependencies: ["Records", "Web"], swiftSettings: hot),
         .target(
             name: "Loading",
@@ -112,7 +115,10 @@ let package = Package(
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WebTests", dependencies: ["Web", "RegistryMock", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "RecordsTests",
+            dependencies: ["Records", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: strict),
         .testTarget(
             name: "SchemasTests", dependencies: ["AllocationCounter", "Schemas", "Records", "RegistryMock", "Web"],
             swiftSettings: strict),

@@ -11,7 +11,7 @@ struct HouseTests {
         "KafkaMockProgram": ["ArgumentParser", "KafkaMock", "Kafka"],
         "Postgres": ["CLibPQ"],
         "Web": ["CCurl"],
-        "Records": ["CSimdJSON"],
+        "Records": ["CSimdJSON", "SwiftProtobuf"],
         "Schemas": ["Records", "Web"],
         "RegistryMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
         "RegistryMockProgram": ["ArgumentParser", "RegistryMock"],

@@ -1,5 +1,3 @@
-import CSimdJSON
-
 /// A place in a message of Avro, from which values are read.
 ///
 /// It never stands behind the message's end, and reads no further than `padding` bytes behind that; what it takes lies
@@ -149,33 +147,11 @@ struct AvroCursor {
     mutating func string() throws(AvroFault) -> UnsafeRawBufferPointer {
         let start = place
         let text = try bytes()
-        guard Self.isASCII(text) || Self.isUTF8(text) else {
+        guard UTF8Text.isValid(text) else {
             place = start
             throw .text
         }
         return text
-    }
-
-    /// Eight bytes a step, the last of them with what stands behind.
-    @inline(__always)
-    private static func isASCII(_ text: UnsafeRawBufferPointer) -> Bool {
-        guard let start = text.baseAddress else { return true }
-        var high: UInt64 = 0
-        var at = 0
-        while at &+ 8 <= text.count {
-            high |= start.loadUnaligned(fromByteOffset: at, as: UInt64.self)
-            at &+= 8
-        }
-        if at < text.count {
-            let word = UInt64(littleEndian: start.loadUnaligned(fromByteOffset: at, as: UInt64.self))
-            high |= word & (1 &<< UInt64(8 &* (text.count &- at)) &- 1)
-        }
-        return high & 0x8080_8080_8080_8080 == 0
-    }
-
-    @inline(never)
-    private static func isUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
-        csj_is_utf8(text.baseAddress?.assumingMemoryBound(to: UInt8.self), text.count) != 0
     }
 
     @inline(__always)

@@ -45,6 +45,8 @@ struct RefusedTypesTests {
             (try? connection.execute("CREATE EXTENSION IF NOT EXISTS \(name) SCHEMA public")) != nil
                 || (try? connection.execute("CREATE EXTENSION IF NOT EXISTS \(name) SCHEMA public")) != nil ? types : []
         }
+        // A server may have come without any.
+        guard !types.isEmpty else { return }
         try await refuse(types + types.map(\.array), mode)
     }
 

@@ -5,7 +5,8 @@ import Testing
 
 /// What two other programs read in messages: `scripts/lib/avro-cases` makes them, and has them read by fastavro and by
 /// Apache's own library.
-@Suite("Avro decoder against other programs", .enabled(if: AvroCases.python != nil, "\(AvroCases.missing)"))
+@Suite(
+    "Avro decoder against other programs", .enabled(if: OtherProgram.has("avro, fastavro"), "\(OtherProgram.missing)"))
 struct AvroOracleTests {
     @Test("random messages of random schemas are what fastavro and Apache's avro read in them, whole and by any path")
     func agreement() async throws {
@@ -14,7 +15,7 @@ struct AvroOracleTests {
         var kinds: [String: Int] = [:]
         for made in cases {
             let schema = try AvroSchema(made.schema)
-            let message = try #require(made.bytes)
+            let message = try #require(made.message.asBytes)
             let whole = AvroRecordDecoder(schema, paths: [.whole])
             #expect(told(message, by: whole, padding: 0xFF) == .success([made.value]), "\(made.schema)")
             let paths = made.paths.map { FieldPath($0.components) }
@@ -36,7 +37,7 @@ struct AvroOracleTests {
     func cut() async throws {
         for made in try await AvroCases.make(seed: 2, schemas: 100) {
             let schema = try AvroSchema(made.schema)
-            let message = try #require(made.bytes)
+            let message = try #require(made.message.asBytes)
             let decoders = [
                 AvroRecordDecoder(schema, paths: [.whole]), AvroRecordDecoder(schema, paths: []),
                 AvroRecordDecoder(schema, paths: made.paths.map { FieldPath($0.components) }),
@@ -79,52 +80,7 @@ private struct AvroCases: Decodable {
     var value: String
     var paths: [Path]
 
-    var bytes: [UInt8]? {
-        var bytes: [UInt8] = []
-        var rest = Substring(message)
-        while !rest.isEmpty {
-            guard let byte = UInt8(rest.prefix(2), radix: 16) else { return nil }
-            bytes.append(byte)
-            rest = rest.dropFirst(2)
-        }
-        return bytes
-    }
-
-    static let missing = "no Python with fastavro and avro in PATH or .local/venv/bin; scripts/test installs them"
-
-    private static let root = URL(filePath: #filePath).appending(path: "../../../..").standardized
-
-    static let python: String? = {
-        let path = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
-        return ([root.appending(path: ".local/venv/bin").path()] + path).map { $0 + "/python3" }.first { program in
-            guard FileManager.default.isExecutableFile(atPath: program) else { return false }
-            return (try? run(program, ["-c", "import avro, fastavro"]))?.status == 0
-        }
-    }()
-
     static func make(seed: Int, schemas: Int) async throws -> [AvroCases] {
-        let program = try #require(python)
-        let script = root.appending(path: "scripts/lib/avro-cases").path()
-        let result = try await withCheckedThrowingContinuation { continuation in
-            Thread {
-                continuation.resume(with: Result { try run(program, [script, "\(seed)", "\(schemas)"]) })
-            }.start()
-        }
-        #expect(result.status == 0, "the oracles do not agree with each other; its words are above")
-        let decoder = JSONDecoder()
-        return try result.output.split(separator: UInt8(ascii: "\n")).map { try decoder.decode(Self.self, from: $0) }
-    }
-
-    private static func run(_ program: String, _ arguments: [String]) throws -> (status: Int32, output: Data) {
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        try process.runWithoutBlockedSignals()
-        let text = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, text)
+        try await OtherProgram.lines(of: "avro-cases", ["\(seed)", "\(schemas)"], with: "avro, fastavro")
     }
 }

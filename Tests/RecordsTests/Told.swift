@@ -1,7 +1,9 @@
 import Records
 
 /// A field in words that keep its kind and each bit of its value, as `scripts/lib/avro-cases` tells them.
-func told(_ field: Field, by decoder: any RecordDecoder) -> String {
+///
+/// - Parameter sorted: records in the order of their names, of which the last counts where one comes twice.
+func told(_ field: Field, by decoder: any RecordDecoder, sorted: Bool = false) -> String {
     func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
@@ -15,6 +17,7 @@ func told(_ field: Field, by decoder: any RecordDecoder) -> String {
     case .false: return "false"
     case .true: return "true"
     case .integer: return "i:\(number)"
+    case .unsigned: return "w:\(field.first)"
     case .float: return "f:\(word(field.first, bytes: 4))"
     case .double: return "d:\(word(field.first, bytes: 8))"
     case .bytes: return "b:\(hexadecimal(field.bytes))"
@@ -33,14 +36,18 @@ func told(_ field: Field, by decoder: any RecordDecoder) -> String {
     case .uuid: return "u:\(word(field.first, bytes: 8))\(word(field.second, bytes: 8))"
     case .list, .record:
         var parts: [String] = []
+        var named: [String: String] = [:]
         do {
             try decoder.visit(field) { name, value in
-                parts.append((field.kind == .record ? hexadecimal(name) + "=" : "") + told(value, by: decoder))
+                let value = told(value, by: decoder, sorted: sorted)
+                parts.append((field.kind == .record ? hexadecimal(name) + "=" : "") + value)
+                named[hexadecimal(name)] = value
                 return true
             }
         } catch {
             return "unreadable: \(error)"
         }
+        if sorted, field.kind == .record { parts = named.map { "\($0)=\($1)" }.sorted() }
         let text = parts.joined(separator: ",")
         return field.kind == .record ? "{\(text)}" : "[\(text)]"
     default: return "\(field.kind)"
@@ -77,14 +84,16 @@ private func decimalText(_ bytes: some Sequence<UInt8>) -> String {
 
 /// Decodes a message, which lies in memory of just its size and the padding that the decoder asks for, and tells the
 /// fields, or what the decoder said.
-func told(_ message: [UInt8], by decoder: any RecordDecoder, padding: UInt8 = 0) -> Result<[String], DecodingFailure> {
+func told(
+    _ message: [UInt8], by decoder: any RecordDecoder, padding: UInt8 = 0, sorted: Bool = false
+) -> Result<[String], DecodingFailure> {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: message.count + decoder.padding, alignment: 1)
     defer { memory.deallocate() }
     memory.copyBytes(from: message)
     for place in message.count..<memory.count { memory[place] = padding }
     do throws(DecodingFailure) {
         let fields = try decoder.decode(UnsafeRawBufferPointer(rebasing: memory[..<message.count]))
-        return .success(fields.map { told($0, by: decoder) })
+        return .success(fields.map { told($0, by: decoder, sorted: sorted) })
     } catch {
         return .failure(error)
     }
