@@ -104,10 +104,6 @@ public final class FramedDecoder: RecordDecoder {
 
     /// Takes in what was found.
     public func learn(_ id: SchemaID, _ found: SchemaResolver.Found) {
-        if entries.count >= Self.mostReaders + unknown.count {
-            entries.removeAll()
-            unknown.removeAll()
-        }
         last = .none
         switch found {
         case .none(let words):
@@ -124,8 +120,12 @@ public final class FramedDecoder: RecordDecoder {
         }
     }
 
-    /// What was unknown may be known by now.
+    /// Begins another lot of messages: what was unknown may be known by now, and more plans than any topic has are not kept.
     public func forgetUnknown() {
+        if entries.count > Self.mostReaders + unknown.count {
+            entries.removeAll()
+            last = .none
+        }
         for id in unknown { entries[id] = nil }
         unknown.removeAll(keepingCapacity: true)
     }

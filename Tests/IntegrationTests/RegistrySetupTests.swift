@@ -33,6 +33,28 @@ struct RegistrySetupTests {
         }
     }
 
+    @Test("the check names the schemas of the sample with their subjects, and shows what their messages fill")
+    func check() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let id = registry.register(AvroMessage.schema, as: "numbers-value")
+        try await Landing.with(broker: .sharedMock(), server: TestDatabase.shared(), partitions: 1) { landing in
+            try produce(landing, id)
+            let check = try await Command.run(
+                ["check", "--json"], environment(landing, ["LOADER_SCHEMA_REGISTRY_URL": registry.url]))
+            #expect(check.status == 0, "\(check.output)")
+            let route = try #require((try check.json()["routes"] as? [[String: Any]])?.first)
+            let sample = try #require(route["sample"] as? [String: Any])
+            #expect(sample["schemas"] as? [String] == ["\(id) (numbers-value, version 1)"])
+            #expect(sample["rows"] as? Int == 20)
+            let columns = try #require(route["columns"] as? [[String: Any]])
+            let number = try #require(columns.first { $0["name"] as? String == "n" })
+            #expect(number["filled"] as? Int == 20)
+            #expect((route["problems"] as? [Any])?.isEmpty ?? true, "\(check.output)")
+            #expect((route["unused_fields"] as? [Any])?.isEmpty ?? true)
+        }
+    }
+
     @Test("a registry that does not let it in, is none, or is not trusted stops the start, and says what to do")
     func refused() async throws {
         let registry = try RegistryMock(user: "me", password: "right")

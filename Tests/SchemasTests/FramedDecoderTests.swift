@@ -116,6 +116,20 @@ struct FramedDecoderTests {
         #expect(missing([0, 0, 0, 0, 4, 1]) == nil)
     }
 
+    @Test("however many schemas a lot of messages is of, each of them is read")
+    func many() throws {
+        let decoder = try decoder()
+        let schema = RegisteredSchema(.avro(try AvroSchema(Self.one)))
+        for _ in 0..<2 {
+            decoder.forgetUnknown()
+            for id in Int32(100)..<3100 { decoder.learn(.number(id), .schema(schema)) }
+            for id in Int32(100)..<3100 {
+                let frame = [0] + withUnsafeBytes(of: id.bigEndian) { Array($0) }
+                #expect(read(frame + [14, 2, 0x61], by: decoder) == "7 a")
+            }
+        }
+    }
+
     @Test("a key has fields if its schema is a record, or it is an object")
     func keys() throws {
         let decoder = try decoder()

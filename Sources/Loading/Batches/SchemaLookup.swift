@@ -67,7 +67,7 @@ package final class SchemaLookup {
                         begin(failure)
                         pause(backoff.next())
                         if isHopeless() { hopeless = OutageNotice(registry: failure) }
-                    }, answered: { [self] in if !isHopeless() { end() } }))
+                    }, answered: { [self] in if !isHopeless() { end(answers: !asked()) } }))
         }
     }
 
@@ -83,7 +83,8 @@ package final class SchemaLookup {
             to: teller.logger)
     }
 
-    private func end() {
+    /// - Parameter answers: it does; else nobody waits for it any more.
+    private func end(answers: Bool) {
         backoff.reset()
         (failingSince, hopeless) = (nil, nil)
         guard isAway else { return }
@@ -91,7 +92,7 @@ package final class SchemaLookup {
         guard let teller else { return }
         teller.isAway(false)
         teller.statistics.outage(.schemaRegistry, for: teller.party, isOver: true)
-        teller.logger.notice("the schema registry answers again")
+        if answers { teller.logger.notice("the schema registry answers again") }
     }
 
     /// In slices: whoever gives up is heard soon.
