@@ -19,6 +19,7 @@ package final class RowBuilder {
     private let framedKey: FramedDecoder
     private let isFramed: Bool
     private let isKeyFramed: Bool
+    private let takesWholeValue: Bool
     /// All of the value, and of the key, of the message at hand, where it names its schema and somebody wants it.
     private var wholeValue: Field?
     private var wholeKey: Field?
@@ -46,6 +47,7 @@ package final class RowBuilder {
         let none = FramedDecoder(paths: [], plain: .nothing, registry: nil)
         isFramed = plan.format.framed != nil
         isKeyFramed = plan.keyFormat.framed != nil
+        takesWholeValue = plan.wholeValue != nil
         framed = plan.format.framed?.decoder(plan.valuePaths) ?? none
         framedKey = plan.keyFormat.framed?.decoder(plan.keyPaths) ?? none
         decoder = isFramed ? framed : plan.format.decoder(plan.valuePaths)
@@ -70,7 +72,7 @@ package final class RowBuilder {
     // MARK: Schemas
 
     /// Whether messages may name schemas that have to be found before their rows are built.
-    package var namesSchemas: Bool { isFramed || isKeyFramed }
+    package var namesSchemas: Bool { (isFramed && plan.format.framed?.schemas != nil) || isKeyFramed }
 
     /// Finds the schemas of a message that are not known yet, each once.
     ///
@@ -78,7 +80,7 @@ package final class RowBuilder {
     /// - Returns: whether all are found.
     package func learn(_ message: Int, in batch: Batch, _ find: (SchemaID) -> SchemaResolver.Found?) -> Bool {
         let value = batch.value(of: message)
-        if isFramed, let value {
+        if isFramed, readsValue || takesWholeValue, let value {
             let header = header(ofKey: false, message, in: batch)
             if let id = framed.missing(in: value, header: header) {
                 guard let found = find(id) else { return false }
@@ -143,8 +145,15 @@ package final class RowBuilder {
         let held = batch.value(of: message) ?? value
         let fields: UnsafeBufferPointer<Field>?
         do {
-            fields =
-                isFramed ? try framedFields(of: held, message, in: batch) : readsValue ? try decoder.decode(held) : nil
+            if takesWholeValue {
+                fields = try wholeFields(of: held, message, in: batch)
+            } else if !readsValue {
+                fields = nil
+            } else if isFramed {
+                fields = try framed.decode(held, header: header(ofKey: false, message, in: batch))
+            } else {
+                fields = try decoder.decode(held)
+            }
         } catch {
             for row in rows { refuse(message, row.target.index, decoding: error, of: held, in: batch) }
             return
@@ -157,12 +166,12 @@ package final class RowBuilder {
         }
     }
 
-    /// The fields of a value that may name its schema.
-    private func framedFields(
+    /// The fields of a value that may name its schema, and all of it.
+    private func wholeFields(
         of held: UnsafeRawBufferPointer, _ message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
+        guard let whole = plan.wholeValue else { return nil }
         let header = header(ofKey: false, message, in: batch)
-        guard let whole = plan.wholeValue else { return readsValue ? try framed.decode(held, header: header) : nil }
         (wholeValue, valueStart) = (nil, 0)
         // What is taken whole and names no schema is anybody's bytes.
         guard readsValue || framed.framing(of: held, header).form != .none else { return nil }
