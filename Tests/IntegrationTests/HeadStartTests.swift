@@ -155,6 +155,8 @@ struct HeadStartTests {
             try scenario.produce(15)
             scenario.options.untilEnd = true
             let loader = try scenario.start()
+            // The first batch's session must not be idle when the others are ended.
+            try await scenario.waitUntilBlocked()
             try await waitUntilCopied(scenario)
             _ = try scenario.connection.query(
                 """
@@ -223,6 +225,8 @@ struct HeadStartTests {
             try scenario.produce(15)
             scenario.options.untilEnd = true
             let loader = try scenario.start()
+            // The first batch's session must not be idle when the others are ended.
+            try await scenario.waitUntilBlocked()
             try await waitUntilCopied(scenario)
             _ = try scenario.connection.query(
                 """
