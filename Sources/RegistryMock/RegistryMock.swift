@@ -37,14 +37,18 @@ public final class RegistryMock: Sendable {
         public var references: [Reference]
         /// As JSON; nil for none.
         public var ruleSet: String?
+        /// What `format=serialized` answers; nil: the text, as registries do that know no such form.
+        public var serialized: String?
 
         public init(
-            _ text: String, type: String = "AVRO", references: [Reference] = [], ruleSet: String? = nil
+            _ text: String, type: String = "AVRO", references: [Reference] = [], ruleSet: String? = nil,
+            serialized: String? = nil
         ) {
             self.type = type
             self.text = text
             self.references = references
             self.ruleSet = ruleSet
+            self.serialized = serialized
         }
     }
 
@@ -159,11 +163,12 @@ extension RegistryMock.State {
 
     private mutating func rightAnswer(_ request: MockHTTPServer.Request) -> MockHTTPServer.Answer {
         let parts = request.path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+        let isSerialized = request.query["format"] == "serialized"
         switch (request.method, parts.count, parts.first) {
         case ("GET", 2, "schemas") where parts[1] == "types": return .json(["JSON", "PROTOBUF", "AVRO"])
-        case ("GET", 3, "schemas") where parts[1] == "ids": return schema(of: Int(parts[2]))
+        case ("GET", 3, "schemas") where parts[1] == "ids": return schema(of: Int(parts[2]), isSerialized)
         case ("GET", 3, "schemas") where parts[1] == "guids":
-            return schema(of: guids.first { $0.value == parts[2].lowercased() }?.key)
+            return schema(of: guids.first { $0.value == parts[2].lowercased() }?.key, isSerialized)
         case ("GET", 4, "schemas") where parts[1] == "ids" && parts[3] == "versions":
             return versions(of: Int(parts[2]))
         case ("GET", 1, "subjects"): return .json(subjects.keys.sorted())
@@ -172,7 +177,8 @@ extension RegistryMock.State {
         case ("GET", 3, "subjects"):
             guard let all = subjects[parts[1]] else { return .error(404, 40401, "Subject '\(parts[1])' not found.") }
             return .json(all.filter { !$0.isDeleted }.map(\.number))
-        case ("GET", 4, "subjects"): return version(parts[3], of: parts[1], request.query["deleted"] == "true")
+        case ("GET", 4, "subjects"):
+            return version(parts[3], of: parts[1], request.query["deleted"] == "true", isSerialized)
         case ("DELETE", 4, "subjects"): return delete(parts[3], of: parts[1])
         case ("GET", _, "config"), ("PUT", _, "config"):
             return .json(["compatibilityLevel": "NONE", "compatibility": "NONE"])
@@ -180,9 +186,10 @@ extension RegistryMock.State {
         }
     }
 
-    private func schema(of id: Int?) -> MockHTTPServer.Answer {
+    private func schema(of id: Int?, _ isSerialized: Bool) -> MockHTTPServer.Answer {
         guard let id, let schema = schemas[id] else { return .error(404, 40403, "Schema not found") }
         var answer = fields(of: schema)
+        if isSerialized { answer["schema"] = schema.serialized ?? schema.text }
         answer["guid"] = guids[id]
         return .json(answer)
     }
@@ -219,13 +226,17 @@ extension RegistryMock.State {
         return .json(all)
     }
 
-    private func version(_ name: String, of subject: String, _ takesDeleted: Bool) -> MockHTTPServer.Answer {
+    private func version(
+        _ name: String, of subject: String, _ takesDeleted: Bool, _ isSerialized: Bool
+    ) -> MockHTTPServer.Answer {
         guard let all = subjects[subject]?.filter({ takesDeleted || !$0.isDeleted }), !all.isEmpty else {
             return .error(404, 40401, "Subject '\(subject)' not found.")
         }
         let found = name == "latest" ? all.last : all.first { String($0.number) == name }
         guard let found else { return .error(404, 40402, "Version \(name) not found.") }
-        return .json(fields(of: found, subject))
+        var answer = fields(of: found, subject)
+        if isSerialized, let serialized = schemas[found.id]?.serialized { answer["schema"] = serialized }
+        return .json(answer)
     }
 
     private mutating func delete(_ name: String, of subject: String) -> MockHTTPServer.Answer {

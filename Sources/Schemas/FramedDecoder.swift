@@ -27,6 +27,8 @@ public final class FramedDecoder: RecordDecoder {
         var isJSON: Bool
         /// Values of its schema have names.
         var isRecord: Bool
+        /// Of Protobuf: which of a file's messages it is, stands behind the schema.
+        var messages: ProtobufMessages?
     }
 
     private enum Entry {
@@ -72,7 +74,7 @@ public final class FramedDecoder: RecordDecoder {
         }
         opened = json
         lastReader = Reader(decoder: json, isJSON: true, isRecord: true)
-        padding = max(JSONRecordDecoder.padding, AvroRecordDecoder.padding)
+        padding = max(JSONRecordDecoder.padding, AvroRecordDecoder.padding, ProtobufRecordDecoder.padding)
     }
 
     private static func reader(of schema: AvroSchema, _ paths: [FieldPath]) -> Reader {
@@ -113,6 +115,10 @@ public final class FramedDecoder: RecordDecoder {
             entries[id] =
                 switch schema.content {
                 case .avro(let schema): .reader(Self.reader(of: schema, paths))
+                case .protobuf(let schema):
+                    .reader(
+                        Reader(
+                            decoder: json, isJSON: false, isRecord: true, messages: ProtobufMessages(schema, paths)))
                 case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
                 case .unreadable(let words):
                     .refused(DecodingFailure(.unknownSchema, "names schema \(id)\(schema.place), which \(words)"))
@@ -162,7 +168,11 @@ public final class FramedDecoder: RecordDecoder {
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         framing = framing(of: message, header)
         wasJSON = false
-        let reader = try reader(framing)
+        var reader = try reader(framing)
+        if let messages = reader.messages {
+            let named = try messages.decoder(of: message, header, framing)
+            (reader.decoder, framing.payload) = (named.decoder, named.payload)
+        }
         opened = reader.decoder
         wasJSON = reader.isJSON
         do throws(DecodingFailure) {

@@ -4,6 +4,8 @@ import Records
 public struct RegisteredSchema: Sendable {
     public enum Content: Sendable {
         case avro(AvroSchema)
+        /// Which of its file's messages it is, each message says.
+        case protobuf(ProtobufSchema)
         /// A JSON Schema: the messages are JSON, and say all by themselves.
         case json
         /// Nobody here reads messages of it; why, to follow what it is called.
@@ -28,6 +30,7 @@ public struct RegisteredSchema: Sendable {
     public var format: String {
         switch content {
         case .avro: "avro"
+        case .protobuf: "protobuf"
         case .json: "json"
         case .unreadable: "unreadable"
         }

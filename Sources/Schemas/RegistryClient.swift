@@ -25,18 +25,22 @@ final class RegistryClient {
     func schema(number: Int32, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
         // Otherwise the answer comes with the highest id that there is.
         let answer: SchemaAnswer = try get("/schemas/ids/\(number)?fetchMaxId=false", isGivenUp)
-        var schema = try read(answer, isGivenUp)
+        var schema = try read(answer, at: "/schemas/ids/\(number)?fetchMaxId=false&", isGivenUp)
         schema.number = number
         return schema
     }
 
     func schema(guid: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        try read(try get("/schemas/guids/\(guid)", isGivenUp), isGivenUp)
+        let answer: SchemaAnswer = try get("/schemas/guids/\(guid)", isGivenUp)
+        return try read(answer, at: "/schemas/guids/\(guid)?", isGivenUp)
     }
 
     /// The newest version of a subject.
     func newest(ofSubject subject: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        try read(try get("/subjects/\(Self.escaped(subject))/versions/latest", isGivenUp), isGivenUp)
+        let path = "/subjects/\(Self.escaped(subject))/versions/"
+        let answer: SchemaAnswer = try get(path + "latest", isGivenUp)
+        // The newest may be another a moment later.
+        return try read(answer, at: path + "\(answer.version.map { "\($0)" } ?? "latest")?", isGivenUp)
     }
 
     /// The subject and the version that an id stands for; of several the first. Older registries do not say it with the
@@ -90,7 +94,10 @@ final class RegistryClient {
         }
     }
 
-    private func read(_ answer: SchemaAnswer, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
+    /// - Parameter place: where the same schema is asked for in another form.
+    private func read(
+        _ answer: SchemaAnswer, at place: String, _ isGivenUp: () -> Bool
+    ) throws(RegistryFailure) -> RegisteredSchema {
         func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
             RegisteredSchema(content, subject: answer.subject, version: answer.version, number: answer.id)
         }
@@ -118,9 +125,63 @@ final class RegistryClient {
             } catch {
                 return schema(.unreadable("is none of Avro's: \(error)"))
             }
-        case "PROTOBUF": return schema(.unreadable("is one of Protobuf, which is not read yet"))
+        case "PROTOBUF":
+            do throws(ReferenceFailure) {
+                return schema(.protobuf(try protobuf(answer, at: place, isGivenUp)))
+            } catch {
+                switch error {
+                case .registry(let failure): throw failure
+                case .schema(let words): return schema(.unreadable(words))
+                }
+            }
         case let type: return schema(.unreadable("is of a type that is not read: \(type.prefix(40))"))
         }
+    }
+
+    // MARK: Protobuf
+
+    /// Registries have the text of a file, and give it as a descriptor where they are asked for that; some producers have
+    /// registered descriptors.
+    private func protobuf(
+        _ answer: SchemaAnswer, at place: String, _ isGivenUp: () -> Bool
+    ) throws(ReferenceFailure) -> ProtobufSchema {
+        let file = try descriptor(answer, at: place, isGivenUp)
+        var imports: [[UInt8]] = []
+        var known: Set<String> = []
+        var wanted = answer.references ?? []
+        while let reference = wanted.popLast() {
+            guard known.insert(reference.name).inserted else { continue }
+            guard known.count <= Self.mostReferences else {
+                throw .schema("refers to more than \(Self.mostReferences) others")
+            }
+            let path = "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+            let imported = try referred(reference, path, isGivenUp)
+            imports.append(try descriptor(imported, at: path + "&", isGivenUp))
+            wanted += imported.references ?? []
+        }
+        do throws(ProtobufSchemaFailure) {
+            return try ProtobufSchema(descriptors: file, imports: imports)
+        } catch {
+            throw .schema("is none of Protobuf's: \(error)")
+        }
+    }
+
+    private func descriptor(
+        _ answer: SchemaAnswer, at place: String, _ isGivenUp: () -> Bool
+    ) throws(ReferenceFailure) -> [UInt8] {
+        if let descriptor = Data(base64Encoded: answer.schema) { return Array(descriptor) }
+        let serialized: SchemaAnswer
+        do throws(RegistryFailure) {
+            serialized = try get(place + "format=serialized", isGivenUp)
+        } catch {
+            throw .registry(error)
+        }
+        guard let descriptor = Data(base64Encoded: serialized.schema) else {
+            throw .schema(
+                "is the text of a .proto file, which this registry does not give as a descriptor (format=serialized); "
+                    + "texts are not read yet")
+        }
+        return Array(descriptor)
     }
 
     private enum ReferenceFailure: Error {
@@ -138,20 +199,24 @@ final class RegistryClient {
             guard known.count <= Self.mostReferences else {
                 throw .schema("refers to more than \(Self.mostReferences) others")
             }
-            let answer: SchemaAnswer
-            do throws(RegistryFailure) {
-                answer = try get(
-                    "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true",
-                    isGivenUp)
-            } catch  where error.code == .unknown {
-                throw .schema(
-                    "refers to \(reference.name), version \(reference.version) of \(reference.subject), which the "
-                        + "registry does not have")
-            } catch {
-                throw .registry(error)
-            }
+            let path = "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+            let answer = try referred(reference, path, isGivenUp)
             try collect(answer.references ?? [], &found, &known, isGivenUp)
             found.append((reference.name, answer.schema))
+        }
+    }
+
+    private func referred(
+        _ reference: SchemaAnswer.Reference, _ path: String, _ isGivenUp: () -> Bool
+    ) throws(ReferenceFailure) -> SchemaAnswer {
+        do throws(RegistryFailure) {
+            return try get(path, isGivenUp)
+        } catch  where error.code == .unknown {
+            throw .schema(
+                "refers to \(reference.name), version \(reference.version) of \(reference.subject), which the "
+                    + "registry does not have")
+        } catch {
+            throw .registry(error)
         }
     }
 

@@ -71,6 +71,35 @@ struct SchemaRegistryTests {
         }
     }
 
+    @Test(
+        "what Confluent's serializer of Protobuf writes, whichever of a file's messages, is loaded as its twin in JSON is",
+        .enabled(if: RegistryCases.isThere, "\(RegistryCases.missing)"))
+    func protobufTwins() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let columns =
+            "(id bigint, customer text, placed timestamptz, address jsonb, street text, tags text[], note text)"
+        try await Scenario.with("CREATE TABLE protobuf \(columns); CREATE TABLE json \(columns)") { scenario in
+            let cases = try RegistryCases.make(registry.url, by: "registry-protobuf-cases")
+            let protobuf = try scenario.topic(
+                cases.map { made in
+                    TestMessage(
+                        key: nil, bytes: RegistryCases.bytes(made.value),
+                        headers: made.headers.map { Header(name: $0[0], value: RegistryCases.bytes($0[1])) })
+                })
+            let json = try scenario.topic(cases.map { TestMessage(key: nil, value: $0.json) })
+            var routes = [route(protobuf, "protobuf"), route(json, "json", 1)]
+            for index in routes.indices { routes[index].columns = [.init("street", "address.street")] }
+            let snapshot = try await scenario.load(routes) { $0.schemas = source(registry) }
+            #expect(try scenario.deadLetters().map(\.message) == [])
+            #expect(cases.count == 80 && snapshot.rows == 160)
+            let list = "id, customer, placed, address, street, tags, note"
+            #expect(
+                try scenario.rows("SELECT \(list) FROM protobuf ORDER BY id")
+                    == scenario.rows("SELECT \(list) FROM json ORDER BY id"))
+        }
+    }
+
     @Test("a registry that is away while messages come is waited for and named, and all of them are loaded then")
     func outage() async throws {
         let registry = try RegistryMock()

@@ -126,7 +126,7 @@ struct SchemaResolverTests {
         let gone = RegistryMock.Reference(name: "a.B", subject: "b", version: 3)
         let ways: [(RegistryMock.Schema, String?)] = [
             (.init(Self.order, ruleSet: rules), "encryption"), (.init(Self.order, ruleSet: off), nil),
-            (.init("syntax = \"proto3\";", type: "PROTOBUF"), "Protobuf"),
+            (.init("syntax = \"proto3\";", type: "PROTOBUF"), "the text of a .proto file"),
             (.init("x", type: "THRIFT"), "THRIFT"),
             (.init(#"{"type":"record","name":"R","fields":[{"name":"a","type":"a.B"}]}"#), "a.B"),
             (.init(Self.order, references: [gone]), "version 3 of b"),
@@ -143,6 +143,52 @@ struct SchemaResolverTests {
         }
         let json = registry.register(.init("{}", type: "JSON"), as: "json")
         #expect(try await find(.number(Int32(json)), source)?.schema?.format == "json")
+    }
+
+    @Test(
+        "a schema of Protobuf is found where the registry has its descriptor, or its text and gives the descriptor too")
+    func protobuf() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        // `a.proto`: message A { b.B b = 1; google.protobuf.Timestamp at = 2; }, `b.proto`: message B { int32 x = 1; }
+        let a = Self.descriptor(
+            "a.proto", "A", [("b", 1, 11, ".b.B"), ("at", 2, 11, ".google.protobuf.Timestamp")])
+        let b = Self.descriptor("b.proto", "B", [("x", 1, 5, nil)], package: "b")
+        registry.register(.init("message B", type: "PROTOBUF", serialized: b), as: "b")
+        registry.deleteNewest(of: "b")
+        let reference = RegistryMock.Reference(name: "b.proto", subject: "b", version: 1)
+        let text = registry.register(
+            .init("message A", type: "PROTOBUF", references: [reference], serialized: a), as: "a")
+        let descriptor = registry.register(.init(a, type: "PROTOBUF", references: [reference]), as: "c")
+        let source = SchemaSource(options(registry.url))
+        for id in [SchemaID.number(Int32(text)), .number(Int32(descriptor)), source.newest(ofSubject: "a")] {
+            let schema = try #require(try await find(id, source)?.schema)
+            guard case .protobuf(let types) = schema.content else {
+                Issue.record("\(schema.refusal ?? schema.format)")
+                continue
+            }
+            #expect(types.message([0], inFile: 0).map { types[$0].name } == "A" && types.message(named: "b.B") != nil)
+        }
+        let missing = registry.register(.init(a, type: "PROTOBUF"), as: "d")
+        #expect(
+            try await find(.number(Int32(missing)), source)?.schema?.refusal?.contains("A.b is of the type .b.B")
+                == true)
+    }
+
+    /// A `FileDescriptorProto` of one message, in base64.
+    private static func descriptor(
+        _ file: String, _ message: String, _ fields: [(name: String, number: UInt8, type: UInt8, of: String?)],
+        package: String? = nil
+    ) -> String {
+        func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
+        var type = field(1, Array(message.utf8))
+        for made in fields {
+            let ofType = made.of.map { field(6, Array($0.utf8)) } ?? []
+            type += field(2, field(1, Array(made.name.utf8)) + [0x18, made.number, 0x20, 1, 0x28, made.type] + ofType)
+        }
+        let package = package.map { field(2, Array($0.utf8)) } ?? []
+        return Data(field(1, Array(file.utf8)) + package + field(4, type) + field(12, Array("proto3".utf8)))
+            .base64EncodedString()
     }
 
     @Test("each way of having no schema has its code")

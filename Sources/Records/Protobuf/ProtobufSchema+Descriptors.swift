@@ -12,31 +12,49 @@ extension ProtobufSchema {
         static let number: UInt32 = 1 << 29 - 1
     }
 
-    /// - Parameter descriptors: a `FileDescriptorSet`, as `protoc --include_imports --descriptor_set_out` and `buf build`
-    ///   write it, or a single `FileDescriptorProto`, as registries have it.
+    /// - Parameters:
+    ///   - descriptors: a `FileDescriptorSet`, as `protoc --include_imports --descriptor_set_out` and `buf build` write it, or
+    ///     a single `FileDescriptorProto`, as registries have it.
+    ///   - imports: the same of files that it imports, in any order.
     /// - Throws: for bytes that are neither, and types that are not whole.
-    public init(descriptors: [UInt8]) throws(ProtobufSchemaFailure) {
-        guard descriptors.count <= Limit.bytes else {
-            throw ProtobufSchemaFailure(code: .tooLarge, place: "", words: "the descriptors have more than 8 MiB")
+    public init(descriptors: [UInt8], imports: [[UInt8]] = []) throws(ProtobufSchemaFailure) {
+        var files = try Self.files(in: descriptors)
+        var size = descriptors.count
+        for imported in imports {
+            size += imported.count
+            guard size <= Limit.bytes else { throw Self.tooLarge }
+            files += try Self.files(in: imported)
         }
+        try self.init(files: files)
+    }
+
+    private static let tooLarge = ProtobufSchemaFailure(
+        code: .tooLarge, place: "", words: "the descriptors have more than 8 MiB")
+
+    private static func files(
+        in descriptors: [UInt8]
+    ) throws(ProtobufSchemaFailure) -> [Google_Protobuf_FileDescriptorProto] {
+        guard descriptors.count <= Limit.bytes else { throw tooLarge }
         // A file's first field is its name, which is no file; so one of the two does not read as the other.
         if let set = try? Google_Protobuf_FileDescriptorSet(serializedBytes: descriptors), !set.file.isEmpty,
             set.unknownFields.data.isEmpty, set.file.allSatisfy({ !$0.name.isEmpty })
         {
-            try self.init(files: set.file)
-        } else if let file = try? Google_Protobuf_FileDescriptorProto(serializedBytes: descriptors), !file.name.isEmpty
-        {
-            try self.init(files: [file])
-        } else {
-            throw ProtobufSchemaFailure(
-                code: .notDescriptors, place: "", words: "the bytes are no descriptors of Protobuf")
+            return set.file
         }
+        if let file = try? Google_Protobuf_FileDescriptorProto(serializedBytes: descriptors), !file.name.isEmpty {
+            return [file]
+        }
+        throw ProtobufSchemaFailure(code: .notDescriptors, place: "", words: "the bytes are no descriptors of Protobuf")
     }
 
     /// - Parameter files: in any order; those that are imported must be among them, or be one of those that everybody has.
     package init(files: [Google_Protobuf_FileDescriptorProto]) throws(ProtobufSchemaFailure) {
         var builder = Builder()
         for (place, file) in files.enumerated() { try builder.declare(file, place) }
+        let given = Set(files.map(\.name))
+        for (place, file) in try Self.wellKnown().enumerated() where !given.contains(file.name) {
+            builder.declare(known: file, files.count + place)
+        }
         try builder.define()
         self = builder.schema
     }
@@ -61,6 +79,15 @@ extension ProtobufSchema {
                 try declare(type, scope, [Int32(index)], place, features)
             }
             for type in file.enumType { try declare(type, scope, features) }
+        }
+
+        /// A file that nobody has sent along; where its types were, in a file of another name, theirs count.
+        mutating func declare(known file: Google_Protobuf_FileDescriptorProto, _ place: Int) {
+            let types = file.messageType.map { "\(file.package).\($0.name)" }
+            guard !types.contains(where: { messages[$0] != nil }) else { return }
+            do throws(ProtobufSchemaFailure) { try declare(file, place) } catch {
+                assertionFailure("\(file.name): \(error)")
+            }
         }
 
         private mutating func declare(

@@ -13,10 +13,12 @@ struct RegistryCases: Decodable {
     static let missing = "confluent-kafka[schemaregistry,avro] is not installed; scripts/test does"
     static let isThere = (try? run(["-c", "import confluent_kafka.schema_registry.avro"])) != nil
 
-    /// - Parameter url: of a registry, which has their schemas then.
-    static func make(_ url: String) throws -> [RegistryCases] {
+    /// - Parameters:
+    ///   - url: of a registry, which has their schemas then.
+    ///   - script: which makes them.
+    static func make(_ url: String, by script: String = "registry-cases") throws -> [RegistryCases] {
         let script = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../../scripts/lib/registry-cases")
+            .appending(path: "../../../scripts/lib/\(script)")
         return try run([script.path(), url]).split(separator: "\n").map {
             try JSONDecoder().decode(RegistryCases.self, from: Data($0.utf8))
         }

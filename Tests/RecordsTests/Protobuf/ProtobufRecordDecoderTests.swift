@@ -256,7 +256,15 @@ struct ProtobufRecordDecoderTests {
             let file = try Google_Protobuf_FileDescriptorProto(textFormatString: text)
             return #expect(throws: ProtobufSchemaFailure.self) { try ProtobufSchema(files: [file]) }?.code
         }
-        #expect(try code(types) == .unknownType)
+        #expect(
+            try code(
+                #"name: "a" message_type { name: "M" field { name: "x" number: 1 type: TYPE_MESSAGE type_name: ".b.X" } }"#
+            )
+                == .unknownType)
+        // What everybody has need not be sent along.
+        let order = try Google_Protobuf_FileDescriptorProto(textFormatString: types)
+        let schema = try ProtobufSchema(descriptors: try order.serializedBytes())
+        #expect(schema.message(named: "t.Order") == schema.message([0], inFile: 0))
         #expect(try code(#"name: "a" syntax: "proto4""#) == .unsupportedEdition)
         #expect(try code(#"name: "a" syntax: "editions" edition: EDITION_99999_TEST_ONLY"#) == .unsupportedEdition)
         #expect(
