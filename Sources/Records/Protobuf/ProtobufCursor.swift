@@ -1,5 +1,3 @@
-import CSimdJSON
-
 /// A place in a message of Protobuf, from which values are read.
 ///
 /// It never stands behind the end of what holds it, and reads no further than `padding` bytes behind the message's; what it
@@ -43,16 +41,12 @@ struct ProtobufCursor {
             return UInt64(byte)
         }
         let word = UInt64(littleEndian: UnsafeRawPointer(place).loadUnaligned(as: UInt64.self))
-        let stops = ~word & 0x8080_8080_8080_8080
+        let stops = Varint.stops(in: word)
         guard stops != 0 else { return try longVarint() }
-        let count = (stops.trailingZeroBitCount &>> 3) &+ 1
+        let count = Varint.length(stops)
         guard count <= left else { throw .truncated }
         place += count
-        // Up to the lowest bit that ends the number, and the seven bits of each byte pushed together.
-        var bits = word & (stops ^ (stops &- 1)) & 0x7F7F_7F7F_7F7F_7F7F
-        bits = (bits & 0x007F_007F_007F_007F) | ((bits & 0x7F00_7F00_7F00_7F00) &>> 1)
-        bits = (bits & 0x0000_3FFF_0000_3FFF) | ((bits & 0x3FFF_0000_3FFF_0000) &>> 2)
-        return (bits & 0x0FFF_FFFF) | ((bits & 0x0FFF_FFFF_0000_0000) &>> 4)
+        return Varint.value(of: word, upTo: stops)
     }
 
     /// Of nine or ten bytes, as all negative numbers are.
