@@ -19,21 +19,22 @@ struct KillBounce: FaultCase {
     }
 
     func run(_ context: FaultContext) async throws -> FaultReport {
-        let count = context.figure(1_000_000, slice: 60_000)
         let kills = context.figure(66, slice: 8)
         let server = try context.startDatabase()
         let broker = try FaultCluster.real()
         let partitions = context.figure(64, slice: 16)
         return try await Landing.with(broker: broker, server: server, partitions: partitions) { landing in
-            try landing.produce(0..<count)
-            context.say("\(count) messages are written")
+            let backlog = Backlog(landing, ahead: context.figure(1_000_000, slice: 120_000))
+            try await backlog.replenish()
+            context.say("\(await backlog.written) messages are written")
             let throttle = try Throttle(landing, seconds: context.scale == .full ? 0.04 : 0.08)
             let left = Atomic<Int>(kills)
             var report = try await context.sideBySide([0, 1], limit: 2) { slot, _ in
-                try await bounce(slot, landing, count, left, context)
+                try await bounce(slot, landing, backlog, left, context)
             }
             context.say("\(report.faults.total) kills, \(try landing.rowCount()) rows are in")
             try throttle.set(0)
+            let count = await backlog.written
             let last = try (0..<2).map { try context.start(landing, Self.member($0, landing)) }
             let connection = try landing.schema.connect()
             try await eventually("everything is in", within: .seconds(300)) {
@@ -50,11 +51,31 @@ struct KillBounce: FaultCase {
         ["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID": "\(landing.group)-\(slot)"]
     }
 
+    /// Messages that are not loaded yet, so many that no kill finds the topic at its end, however fast this machine loads.
+    private actor Backlog {
+        private let landing: Landing
+        private let ahead: Int
+        private(set) var written = 0
+
+        init(_ landing: Landing, ahead: Int) {
+            self.landing = landing
+            self.ahead = ahead
+        }
+
+        /// Writes as many as have been loaded since.
+        func replenish() throws {
+            let loaded = try landing.loadedCount(on: landing.schema.connect())
+            guard written < loaded + ahead else { return }
+            try landing.produce(written..<loaded + ahead)
+            written = loaded + ahead
+        }
+    }
+
     private enum Moment { case loading, joining, noPause }
 
     /// Starts and kills the loaders of one slot until no kill is left.
     private func bounce(
-        _ slot: Int, _ landing: Landing, _ count: Int, _ left: borrowing Atomic<Int>, _ context: FaultContext
+        _ slot: Int, _ landing: Landing, _ backlog: Backlog, _ left: borrowing Atomic<Int>, _ context: FaultContext
     ) async throws -> FaultReport {
         var generator = context.generator(slot)
         var report = FaultReport()
@@ -63,6 +84,7 @@ struct KillBounce: FaultCase {
         var next = Moment.loading
         var loads = 0
         while left.subtract(1, ordering: .relaxed).newValue >= 0 {
+            try await backlog.replenish()
             let loader = try context.start(landing, Self.member(slot, landing))
             let moment = next
             switch moment {
@@ -82,7 +104,7 @@ struct KillBounce: FaultCase {
                 case .joining: "kills while joining"
                 case .noPause: "kills with no pause"
                 }
-            let isLeft = try landing.loadedCount(on: connection) < count
+            let isLeft = try await landing.loadedCount(on: connection) < backlog.written
             report.faults.count(kind, midRun: moment == .loading && isLeft)
             // What would be recovered from is a member that had loaded.
             if moment != .loading { lastKill = nil }
