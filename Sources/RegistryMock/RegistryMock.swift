@@ -62,6 +62,8 @@ public final class RegistryMock: Sendable {
         var schemas: [Int: Schema] = [:]
         var guids: [Int: String] = [:]
         var subjects: [String: [Version]] = [:]
+        /// Each with ids and subjects of its own, by its name with the dot before it.
+        var contexts: [String: State] = [:]
         /// How many requests each still meets.
         var faults: [(fault: Fault, left: Int)] = []
         var requests: [String] = []
@@ -98,6 +100,7 @@ public final class RegistryMock: Sendable {
     public var url: String { server.url }
     public func stop() { server.stop() }
 
+    /// - Parameter subject: `:.context:name` for one of another context.
     /// - Returns: the id of the schema, which is now a version of the subject.
     @discardableResult
     public func register(_ schema: Schema, as subject: String, id: Int? = nil) -> Int {
@@ -134,6 +137,9 @@ extension RegistryMock.State {
     mutating func register(
         _ schema: RegistryMock.Schema, _ subject: String, id wanted: Int? = nil
     ) -> RegistryMock.Version {
+        if let (context, subject) = Self.qualified(subject) {
+            return contexts[context, default: Self()].register(schema, subject, id: wanted)
+        }
         let known = schemas.first { $0.value == schema }?.key
         let id = wanted ?? known ?? (schemas.keys.max() ?? 0) + 1
         schemas[id] = schema
@@ -161,8 +167,27 @@ extension RegistryMock.State {
         }
     }
 
+    /// The context and the name of a subject such as `:.context:name`.
+    private static func qualified(_ subject: String) -> (context: String, subject: String)? {
+        guard subject.hasPrefix(":."), let colon = subject.dropFirst().firstIndex(of: ":") else { return nil }
+        return (String(subject[..<colon].dropFirst()), String(subject[subject.index(after: colon)...]))
+    }
+
     private mutating func rightAnswer(_ request: MockHTTPServer.Request) -> MockHTTPServer.Answer {
         let parts = request.path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+        if parts.count > 2, parts[0] == "contexts" {
+            return contexts[parts[1], default: Self()].rightAnswer(request, Array(parts.dropFirst(2)))
+        }
+        if parts.count > 1, parts[0] == "subjects", let (context, subject) = Self.qualified(parts[1]) {
+            let rest = [parts[0], subject] + parts.dropFirst(2)
+            return contexts[context, default: Self()].rightAnswer(request, rest)
+        }
+        return rightAnswer(request, parts)
+    }
+
+    private mutating func rightAnswer(
+        _ request: MockHTTPServer.Request, _ parts: [String]
+    ) -> MockHTTPServer.Answer {
         let isSerialized = request.query["format"] == "serialized"
         switch (request.method, parts.count, parts.first) {
         case ("GET", 2, "schemas") where parts[1] == "types": return .json(["JSON", "PROTOBUF", "AVRO"])
