@@ -27,4 +27,19 @@ enum UTF8Text {
     private static func isUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
         csj_is_utf8(text.baseAddress?.assumingMemoryBound(to: UInt8.self), text.count) != 0
     }
+
+    /// Where the first sequence of bytes begins that is none of UTF-8's; nil for a valid text. For the words about one that is
+    /// not.
+    static func firstFault(in text: UnsafeRawBufferPointer) -> Int? {
+        var parser = Unicode.UTF8.ForwardParser()
+        var bytes = text.makeIterator()
+        var place = 0
+        while true {
+            switch parser.parseScalar(from: &bytes) {
+            case .valid(let scalar): place += scalar.count
+            case .emptyInput: return nil
+            case .error: return place
+            }
+        }
+    }
 }

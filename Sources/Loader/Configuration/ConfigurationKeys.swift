@@ -118,11 +118,12 @@ extension ConfigurationKey {
         .route(
             "routes[].format", .choice, default: "auto", into: \.format,
             "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "
-                + "else JSON. `avro`: the same, or without an id by `schema`."),
+                + "else JSON. `avro`: the same, or without an id by `schema`. `text` and `bytes` have no fields, and are for "
+                + "`$value`."),
         .route(
             "routes[].key_format", .choice, default: "auto", into: \.keyFormat,
-            "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value."
-        ),
+            "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value. "
+                + "`short`, `int`, `long` and `uuid` are what the serializers of Kafka's Java client write."),
         .route(
             "routes[].schema.file", ConfigurationKind<Route.SchemaFile>.schemaFile.wrapped,
             otherwise: "messages name theirs",

@@ -20,7 +20,7 @@ package final class RowBuilder {
     private let isFramed: Bool
     private let isKeyFramed: Bool
     private let takesWholeValue: Bool
-    /// All of the value, and of the key, of the message at hand, where it names its schema and somebody wants it.
+    /// All of the value, and of the key, of the message at hand, where the decoder reads it and somebody wants it.
     private var wholeValue: Field?
     private var wholeKey: Field?
     /// Where they begin behind what they say of their schema, if they are JSON or plain.
@@ -166,11 +166,17 @@ package final class RowBuilder {
         }
     }
 
-    /// The fields of a value that may name its schema, and all of it.
+    /// The fields of a value, and all of it.
     private func wholeFields(
         of held: UnsafeRawBufferPointer, _ message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
         guard let whole = plan.wholeValue else { return nil }
+        guard isFramed else {
+            wholeValue = nil
+            let fields = try decoder.decode(held)
+            wholeValue = fields[whole]
+            return fields
+        }
         let header = header(ofKey: false, message, in: batch)
         (wholeValue, valueStart) = (nil, 0)
         // What is taken whole and names no schema is anybody's bytes.
@@ -210,10 +216,15 @@ package final class RowBuilder {
         of message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
         if isKeyFramed { return try framedKeyFields(of: message, in: batch) }
-        guard readsKey, let key = batch.key(of: message), plan.keyFormat.hasFields(key) else { return nil }
+        wholeKey = nil
+        guard readsKey, let key = batch.key(of: message) else { return nil }
+        let hasFields = plan.keyFormat.hasFields(key)
+        guard hasFields || plan.wholeKey != nil else { return nil }
         _ = batch.arena.reserve(padding)
         guard let held = batch.key(of: message) else { return nil }
-        return try keyDecoder.decode(held)
+        let fields = try keyDecoder.decode(held)
+        if let whole = plan.wholeKey { wholeKey = fields[whole] }
+        return hasFields ? fields : nil
     }
 
     /// The same of a key that may name its schema.
@@ -415,7 +426,7 @@ package final class RowBuilder {
             guard var bytes = batch.value(of: message) else {
                 return try append(InputValue(.null), column, into: &buffer)
             }
-            if isFramed, !column.takesBytes {
+            if takesWholeValue, !column.takesBytes {
                 if let wholeValue { return try append(InputValue(wholeValue), column, into: &buffer) }
                 bytes = UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
             }
@@ -424,7 +435,7 @@ package final class RowBuilder {
             let kind: InputValue.Kind = column.isJSON && isRead ? .object : .string
             try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
-            if isKeyFramed, let wholeKey, !column.takesBytes {
+            if let wholeKey, !column.takesBytes {
                 return try append(InputValue(ofKey: wholeKey), column, into: &buffer)
             }
             let bytes = batch.key(of: message).map { column.takesBytes ? $0 : .init(rebasing: $0[keyStart...]) }
@@ -482,7 +493,7 @@ package final class RowBuilder {
         of message: Int, in batch: Batch, _ column: Target.Column
     ) throws(EncodingFailure) -> InputValue {
         guard var key = batch.key(of: message) else { return InputValue(.null) }
-        if isKeyFramed, !column.takesBytes {
+        if !column.takesBytes {
             if let wholeKey { return InputValue(ofKey: wholeKey) }
             key = UnsafeRawBufferPointer(rebasing: key[keyStart...])
         }

@@ -39,6 +39,8 @@ extension Mend {
         case withoutOuterSpace
         /// What the source says does not go into the type.
         case otherType(isMoment: Bool)
+        /// A column takes a field of what has none.
+        case takeWhole(Whole)
         /// - isConstant: each column of the key is a constant, and not just has a default.
         case freeKey(isConstant: Bool)
     }
@@ -47,6 +49,9 @@ extension Mend {
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names
     }
+
+    /// What a column can take all of.
+    public enum Whole: Sendable { case value, key }
 
     public enum Place: Sendable, Hashable { case column, route }
 }

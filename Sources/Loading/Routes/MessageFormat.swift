@@ -28,6 +28,8 @@ package struct MessageFormat: Sendable {
     var isJSON: Bool
     /// Nil where no message says anything of its schema.
     var framed: Framed?
+    /// All of a value or key is what the decoder says of it, and not its bytes.
+    var isWhole = false
 
     package static let json = MessageFormat(
         decoder: { JSONRecordDecoder(paths: $0) }, hasFields: { $0.first == UInt8(ascii: "{") },
@@ -40,6 +42,15 @@ package struct MessageFormat: Sendable {
         return MessageFormat(
             decoder: { AvroRecordDecoder(schema, paths: $0) }, hasFields: { [hasFields] _ in hasFields },
             describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false)
+    }
+
+    /// One value, and no record.
+    package static func plain(_ form: PlainDecoder.Form) -> MessageFormat {
+        MessageFormat(
+            decoder: { PlainDecoder(form, paths: $0) }, hasFields: { _ in false }, describe: { _, _ in nil },
+            refusal: .badSyntax, isJSON: false,
+            // Bytes may be a text or a document to a column that takes such.
+            isWhole: form != .bytes)
     }
 
     /// Each message by what it says itself.
@@ -71,6 +82,8 @@ extension MessageFormat {
             } else {
                 self = .framed(.nothing, schemas)
             }
+        case .text: self = .plain(.text)
+        case .bytes: self = .plain(.bytes)
         }
     }
 
@@ -80,15 +93,26 @@ extension MessageFormat {
         case .json: self = .json
         case .auto: self = schemas == nil ? .json : .framed(.json, schemas)
         case .avro: self = .framed(.nothing, schemas)
+        case .text: self = .plain(.text)
+        case .bytes: self = .plain(.bytes)
+        case .short: self = .plain(.short)
+        case .int: self = .plain(.int)
+        case .long: self = .plain(.long)
+        case .uuid: self = .plain(.uuid)
         }
     }
+}
+
+extension MessageFormat {
+    /// Whether all of a message may be something else than its bytes.
+    var decodesWhole: Bool { isWhole || framed != nil }
 }
 
 extension Route {
     /// What tells the ways of reading messages apart: routes of a topic that have the same read each message once.
     struct Reading: Hashable {
         var format: Format
-        var keyFormat: Format
+        var keyFormat: KeyFormat
         var schema: String
     }
 

@@ -25,8 +25,8 @@ package struct MessagePlan: Sendable {
     var keyPaths: [FieldPath]
     /// Whether messages with a value need a field of the key, too.
     var rowsNeedKey: Bool
-    /// Where all of a value is among `valuePaths`, and all of a key among `keyPaths`, for those who want it of messages
-    /// that say themselves how they are read; nil where nobody does.
+    /// Where all of a value is among `valuePaths`, and all of a key among `keyPaths`, for those who want it as the decoder
+    /// reads it; nil where nobody does.
     private(set) var wholeValue: Int?
     private(set) var wholeKey: Int?
 
@@ -73,13 +73,13 @@ package struct MessagePlan: Sendable {
                 })
         }
         let sources = indices.flatMap { targets[$0].columns }.map(\.source)
-        if self.format.framed != nil, sources.contains(.value) {
+        if self.format.decodesWhole, sources.contains(.value) {
             wholeValue = position(FieldPath([]), in: &valuePaths)
         }
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
             if case .keyFieldOrKey = $0 { true } else { false }
         }
-        if self.keyFormat.framed != nil, wantsWhole || sources.contains(.key(nil)) {
+        if self.keyFormat.decodesWhole, wantsWhole || sources.contains(.key(nil)) {
             wholeKey = position(FieldPath([]), in: &keyPaths)
         }
         self.valuePaths = valuePaths

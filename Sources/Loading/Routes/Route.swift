@@ -17,6 +17,26 @@ public struct Route: Sendable, Equatable {
         case json
         /// By the schema that each message names, or the route.
         case avro
+        /// A text, or bytes, as a whole.
+        case text, bytes
+
+        /// Its messages are no records, so that no column can take a field of one.
+        package var isOneValue: Bool { self == .text || self == .bytes }
+    }
+
+    /// What keys are written in.
+    public enum KeyFormat: String, Sendable, CaseIterable {
+        case auto, json, avro, text, bytes
+        /// What the serializers of Kafka's Java client write.
+        case short, int, long, uuid
+
+        /// Its keys have no fields.
+        package var isOneValue: Bool {
+            switch self {
+            case .auto, .json, .avro: false
+            case .text, .bytes, .short, .int, .long, .uuid: true
+            }
+        }
     }
 
     /// A schema for messages that name none, from a file.
@@ -131,7 +151,7 @@ public struct Route: Sendable, Equatable {
     public var topics: [TopicPattern]
     public var table: TableName
     public var format: Format
-    public var keyFormat = Format.auto
+    public var keyFormat = KeyFormat.auto
     /// What messages are of that do not say it themselves: at most one of these.
     public var schemaFile: SchemaFile?
     public var schemaID: Int32?

@@ -30,10 +30,11 @@ extension Route {
 
     /// The columns to load: those that the route names, and unless it says otherwise the table's others.
     ///
-    /// What the server fills itself is left out where nobody names it and it is no key.
+    /// What the server fills itself is left out where nobody names it and it is no key. Messages that are one value have no
+    /// fields for others.
     func columns(of table: Table, key: [String]) -> [Column] {
         let named = columns ?? []
-        guard rest == .fields else { return named }
+        guard rest == .fields, !format.isOneValue else { return named }
         let names = Set(named.map(\.name))
         return named
             + table.columns.filter { column in
@@ -151,6 +152,7 @@ struct ColumnOptionCheck {
     private mutating func check(_ column: Route.Column, _ type: PostgresType) {
         let source = route.source(of: column)
         let place = "\(table).\(column.name)"
+        checkWhole(source, place)
         if !source.fits(type) {
             problems.append(
                 ("\(source) does not fit \(place), \(type.formatted)", .otherType(isMoment: source.isMoment)))
@@ -183,6 +185,19 @@ struct ColumnOptionCheck {
         checkDecoding(column, type, source)
     }
 
+    /// What is one value has no field that a column could take.
+    private mutating func checkWhole(_ source: ColumnSource, _ place: String) {
+        switch source {
+        case .field where route.format.isOneValue:
+            problems.append(
+                ("\(place) takes the field \(source), and the messages are \(route.format.words)", .takeWhole(.value)))
+        case .key(.some) where route.keyFormat.isOneValue:
+            problems.append(
+                ("\(place) takes \(source), and the keys are \(route.keyFormat.words)", .takeWhole(.key)))
+        default: break
+        }
+    }
+
     private mutating func checkDecoding(_ column: Route.Column, _ type: PostgresType, _ source: ColumnSource) {
         guard column.decoding != .none else { return }
         let decoding = "decoding \(table).\(column.name) as \(column.decoding.rawValue)"
@@ -191,6 +206,22 @@ struct ColumnOptionCheck {
         } else if column.decoding == .json, source.isRaw, type.isJSON {
             report(
                 decoding, "\(source) is read as JSON for \(type.formatted) as it is", .takeOut(.decoding, .column))
+        }
+    }
+}
+
+extension Route.Format {
+    fileprivate var words: String { self == .text ? "a text each" : "bytes" }
+}
+
+extension Route.KeyFormat {
+    fileprivate var words: String {
+        switch self {
+        case .auto, .json, .avro: "records"
+        case .text: "a text each"
+        case .bytes: "bytes"
+        case .short, .int, .long: "a number each"
+        case .uuid: "a UUID each"
         }
     }
 }

@@ -40,6 +40,9 @@ extension Mend.Routing {
             isMoment
                 ? "load it into a timestamptz, timestamp, date, bigint or text column"
                 : "load it into a number or text column"
+        case .takeWhole(.value):
+            "take all of a message, `from: $value`, or of its key, `from: $key`; or set `format` to what has fields"
+        case .takeWhole(.key): "take all of the key, `from: $key`; or set `key_format` to what has fields"
         case .freeKey(let isConstant):
             isConstant
                 ? "name a field of the messages for one of them"
