@@ -51,6 +51,13 @@ public protocol RecordDecoder: AnyObject {
     func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
     ) throws(DecodingFailure)
+
+    /// What the schema of the last message says of its fields; nil where messages have none.
+    var outline: SchemaOutline? { get }
+}
+
+extension RecordDecoder {
+    public var outline: SchemaOutline? { nil }
 }
 
 /// The way to a field: `customer.name` is `["customer", "name"]`, and an array's element is its index, `items.0.sku`.

@@ -238,6 +238,8 @@ public final class FramedDecoder: RecordDecoder {
     /// Whether what a message says of its schema leads to JSON.
     public func isJSON(_ framing: Framing) -> Bool { (try? reader(framing))?.isJSON ?? false }
 
+    public var outline: SchemaOutline? { wasJSON ? nil : opened.outline }
+
     public func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
     ) throws(DecodingFailure) {

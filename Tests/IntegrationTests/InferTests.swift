@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Postgres
+import RegistryMock
 import TestSupport
 import Testing
 
@@ -29,7 +30,8 @@ struct InferTests {
 
     /// Infers from messages, migrates, checks, loads, and hands over a connection to look at what came of it.
     private func infer(
-        _ messages: [TestMessage], _ options: [String] = [], rows query: String, _ expected: [String],
+        _ messages: [TestMessage], _ options: [String] = [], environment more: [String: String] = [:],
+        rows query: String, _ expected: [String],
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let broker = try Broker.sharedMock()
@@ -43,7 +45,7 @@ struct InferTests {
             let environment = [
                 "KAFKA_BROKERS": broker.bootstrapServers, "DATABASE_URL": url, "LOADER_HTTP_LISTEN": "off",
                 "LOADER_KAFKA_PROPERTIES_SESSION_TIMEOUT_MS": "10000",
-            ]
+            ].merging(more) { $1 }
             let steps = [
                 ["infer", "--topic", topic, "--table", "public.inferred", "--write"] + options,
                 ["migrate", "up", "--built-in"], ["migrate", "up"], ["check"], ["run", "--until-end"],
@@ -166,6 +168,46 @@ struct InferTests {
         #expect(empty.status == 78 && empty.output.contains("has no messages"), "\(empty.output)")
         try broker.produce([TestMessage(partition: 0, value: "[1]")], to: topic)
         let scalar = try run(["infer", "--topic", topic], in: directory, environment)
-        #expect(scalar.status == 78 && scalar.output.contains("JSON object"), "\(scalar.output)")
+        #expect(scalar.status == 78 && scalar.output.contains("not an object"), "\(scalar.output)")
+        let another = Broker.randomName("topic")
+        try broker.createTopic(another, partitions: 1)
+        try broker.produce([TestMessage(partition: 0, key: nil, bytes: AvroMessage.framed(7, 1))], to: another)
+        let framed = try run(["infer", "--topic", another], in: directory, environment)
+        #expect(framed.status == 78 && framed.output.contains("none is configured"), "\(framed.output)")
+    }
+
+    @Test("a topic of Avro gets the types of its schemas, the newest first, and the key that its keys' schema names")
+    func avro() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let keys = registry.register(
+            #"{"type":"record","name":"Key","fields":[{"name":"id","type":"long"}]}"#, as: "orders-key")
+        func schema(_ more: String) -> String {
+            #"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"},"#
+                + #"{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"}}\#(more)]}"#
+        }
+        let old = registry.register(schema(""), as: "orders-value")
+        let new = registry.register(
+            schema(#",{"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":6,"scale":2}}"#),
+            as: "orders-value")
+        let at = 1_767_225_600_000
+        let messages =
+            (1...40).map { number in
+                TestMessage(
+                    partition: 0, key: AvroMessage.framed(keys, number), bytes: AvroMessage.framed(old, number, at))
+            }
+            + (41...80).map { number in
+                TestMessage(
+                    partition: 0, key: AvroMessage.framed(keys, number),
+                    bytes: AvroMessage.framed(new, number, at) + [4, 0x04, 0xD2])
+            } + [TestMessage(partition: 0, key: AvroMessage.framed(keys, 7), bytes: nil)]
+        try infer(
+            messages, environment: ["LOADER_SCHEMA_REGISTRY_URL": registry.url],
+            rows: """
+                SELECT count(*), min(at), sum(price), (SELECT string_agg(format_type(atttypid, atttypmod)
+                  || CASE WHEN attnotnull THEN ' not null' ELSE '' END, ', ' ORDER BY attnum) FROM pg_attribute
+                  WHERE attrelid = 'inferred'::regclass AND attnum > 0) FROM inferred
+                """,
+            ["79|2026-01-01 00:00:00+00|493.60|bigint not null, timestamp with time zone not null, numeric(6,2)"])
     }
 }

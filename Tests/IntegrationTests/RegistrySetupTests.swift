@@ -50,6 +50,7 @@ struct RegistrySetupTests {
             let columns = try #require(route["columns"] as? [[String: Any]])
             let number = try #require(columns.first { $0["name"] as? String == "n" })
             #expect(number["filled"] as? Int == 20)
+            #expect(number["schema_type"] as? String == "long")
             #expect((route["problems"] as? [Any])?.isEmpty ?? true, "\(check.output)")
             #expect((route["unused_fields"] as? [Any])?.isEmpty ?? true)
         }

@@ -45,6 +45,15 @@ struct CheckReportTextTests {
         #expect(lines.last == "1 warning. It can be loaded.")
     }
 
+    @Test("where messages have a schema, each column says of which of its types it is")
+    func schema() {
+        var report = report
+        report.routes[0].columns[0].schemaType = "string"
+        let lines = CheckReportText(report: report, width: 100, isColored: false).lines
+        #expect(lines.contains { $0.contains("in the schema") })
+        #expect(lines.contains { $0.contains("order_id  string") && $0.contains("100%") })
+    }
+
     @Test("a value cannot control the terminal, and no line of the table is wider than it")
     func harmless() {
         for line in CheckReportText(report: report, width: 80, isColored: false).lines {

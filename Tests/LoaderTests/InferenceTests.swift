@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import LoadingFixtures
 import Postgres
 import Records
 import Testing
@@ -13,17 +14,19 @@ struct InferenceTests {
     /// 2026-06-01.
     private static let now = Date(timeIntervalSince1970: 1_780_272_000)
 
-    private func message(_ value: String?, key: String? = nil) -> SampledMessage {
-        SampledMessage(key: key.map { Array($0.utf8) }, value: value.map { Array($0.utf8) })
+    private typealias Message = (key: [UInt8]?, value: [UInt8]?)
+
+    private func message(_ value: String?, key: String? = nil) -> Message {
+        (key.map { Array($0.utf8) }, value.map { Array($0.utf8) })
     }
 
     private func propose(
-        _ messages: [SampledMessage], nesting: TableProposal.Nesting = .flatten,
+        _ messages: [Message], _ reading: TopicProfile.Reading = .json, nesting: TableProposal.Nesting = .flatten,
         key: TableProposal.KeyChoice = .automatic
     ) throws -> TableProposal {
         try TableProposal(
-            topic: "orders", table: TableName(schema: "public", name: "orders"), TopicProfile(messages),
-            nesting: nesting, key: key, now: Self.now)
+            topic: "orders", table: TableName(schema: "public", name: "orders"),
+            TopicProfile(Batch.holding(messages), reading), nesting: nesting, key: key, now: Self.now)
     }
 
     /// The type of the field `f` that has these values.
@@ -141,12 +144,8 @@ struct InferenceTests {
     func nearlyAll(
         count: Int, usual: String, few: Int, odd: String, expected: ColumnType, words: String
     ) throws {
-        let odd = (0..<few).map { number in
-            SampledMessage(
-                value: Array(#"{"f": \#(odd)}"#.utf8),
-                place: .init(partition: TopicPartition(topic: "orders", partition: 0), offset: Int64(number + 7)))
-        }
-        let proposal = try propose([SampledMessage](repeating: message(#"{"f": \#(usual)}"#), count: count) + odd)
+        let odd = [Message](repeating: message(#"{"f": \#(odd)}"#), count: few)
+        let proposal = try propose([Message](repeating: message(#"{"f": \#(usual)}"#), count: count) + odd)
         let column = proposal.columns[0]
         #expect(column.proposal.type == expected)
         #expect(column.misfits.count == (words.isEmpty ? 0 : few))
@@ -156,7 +155,7 @@ struct InferenceTests {
         #expect(!column.isNotNull)
         let text = proposal.migration(showsValues: false)
         #expect(text.contains("\(few) of \(count + few) will be dead letters: \(words)"))
-        #expect(text.contains(", the first at orders[0]@7"))
+        #expect(text.contains(", the first at orders[0]@\(count)"))
         #expect(text.contains("-- \(few) of \(count + few) sampled messages will be dead letters (f: \(words)"))
         #expect(!text.contains("soon") && !text.contains("n/a") && !text.contains("02-30"))
     }
@@ -164,10 +163,67 @@ struct InferenceTests {
     @Test("a number named like a time is one if nearly all values are, and the comment counts the others")
     func nearlyAllEpochs() throws {
         let proposal = try propose(
-            [SampledMessage](repeating: message(#"{"created_at": 1767225600000}"#), count: 2997)
-                + [SampledMessage](repeating: message(#"{"created_at": 0}"#), count: 3))
+            [Message](repeating: message(#"{"created_at": 1767225600000}"#), count: 2997)
+                + [Message](repeating: message(#"{"created_at": 0}"#), count: 3))
         #expect(proposal.columns[0].proposal.unit == .milliseconds)
         #expect(proposal.columns[0].proposal.reason?.hasSuffix("but for 3 of 3000") == true)
+    }
+
+    // MARK: Schemas
+
+    /// Orders in Avro, each value of a type of its own.
+    private static let schema = """
+        {"type": "record", "name": "Order", "fields": [
+          {"name": "id", "type": "long", "doc": "The shop's number; it's never used twice."},
+          {"name": "small", "type": {"type": "int", "connect.type": "int16"}},
+          {"name": "total", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+          {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+          {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+          {"name": "score", "type": ["null", "double"]},
+          {"name": "raw", "type": "bytes"},
+          {"name": "tags", "type": {"type": "array", "items": "string"}},
+          {"name": "customer", "type": {"type": "record", "name": "Customer", "fields": [
+            {"name": "name", "type": "string"}, {"name": "since", "type": ["null", "int"]}]}},
+          {"name": "extra", "type": {"type": "map", "values": "string"}},
+          {"name": "either", "type": ["string", "long"]}]}
+        """
+
+    private static func order(_ id: UInt8) -> [UInt8] {
+        // Zigzag: an even number is twice the value.
+        [2 * id, 4] + [4, 0x04, 0xD2] + [0x80, 0x80, 0xE2, 0xB3, 0xE0, 0x67] + [0xA0, 0x9C, 0x02] + [0]
+            + [2, 0xFF] + [2, 2, 0x61, 0] + [2, 0x62, 2, 2] + [0] + [2, 14]
+    }
+
+    @Test("where messages have a schema, its types and its words are the columns', whatever the sample shows")
+    func schema() throws {
+        let schema = try AvroSchema(Self.schema)
+        let reading = TopicProfile.Reading(.avro(schema), keys: .json)
+        let messages = (1...40).map { (key: Array("\($0)".utf8) as [UInt8]?, value: Self.order(UInt8($0)) as [UInt8]?) }
+        let proposal = try propose(messages, reading)
+        #expect(proposal.profile.broken == 0 && proposal.refused == 0)
+        #expect(
+            proposal.columns.map { "\($0.name) \($0.proposal.sql)\($0.isNotNull ? " not null" : "")" } == [
+                "id bigint not null", "small smallint not null", "total numeric(12,2) not null",
+                "at timestamptz not null", "day date not null", "score double precision", "raw bytea not null",
+                "tags text[] not null", "customer_name text not null", "customer_since integer", "extra jsonb not null",
+                "either jsonb not null",
+            ])
+        #expect(proposal.key == ["id"], "the key is the number as text")
+        let text = proposal.migration()
+        #expect(text.contains("-- bytes (decimal(12,2)); always"))
+        #expect(text.contains("COMMENT ON COLUMN public.orders.id IS 'The shop''s number; it''s never used twice.';"))
+        #expect(proposal.route.contains("customer_name: customer.name"))
+    }
+
+    @Test("what cannot be read is counted, with the place and the words of the first")
+    func unreadable() throws {
+        let reading = TopicProfile.Reading(.framed(.json, nil), keys: .json)
+        let framed: (key: [UInt8]?, value: [UInt8]?) = (nil, [0, 0, 0, 0, 7, 2])
+        let proposal = try propose([message(#"{"a": 1}"#), framed, framed], reading)
+        #expect(proposal.profile.broken == 2)
+        #expect(
+            proposal.migration().contains(
+                "-- 2 more would be dead letters, the first, orders[0]@1, names schema 7 of a registry"))
     }
 
     // MARK: Names
@@ -299,7 +355,7 @@ struct InferenceTests {
         #expect(text.contains("0.25 to 9.25; up to 2 decimals"))
         #expect(text.contains("missing in 50 %; 1 distinct; 3 characters"))
         #expect(text.contains("from 10 messages") && text.contains("1 more were tombstones"))
-        #expect(text.contains("1 more are no JSON objects"))
+        #expect(text.contains("1 more would be dead letters, the first, orders[0]@"))
         #expect(!proposal.migration(showsValues: false).contains("9.25"))
     }
 

@@ -72,33 +72,43 @@ extension Batch {
         _ messages: [(key: String?, value: String?)], for targets: [Target], headers: [(String, String)] = [],
         timestamp: Int64 = 0
     ) -> Batch {
-        let batch = Batch()
+        let batch = holding(
+            messages.map { ($0.key.map { Array($0.utf8) }, $0.value.map { Array($0.utf8) }) }, headers: headers,
+            timestamp: timestamp)
         let builder = RowBuilder(
             plan: MessagePlan(targets: Array(targets.indices), of: targets), targets: targets)
+        for message in batch.messages.indices { builder.build(message, in: batch) }
+        return batch
+    }
+
+    /// The same without rows, of any bytes.
+    package static func holding(
+        _ messages: [(key: [UInt8]?, value: [UInt8]?)], headers: [(String, String)] = [], timestamp: Int64 = 0
+    ) -> Batch {
+        let batch = Batch()
         let range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
         for (offset, message) in messages.enumerated() {
             let start = batch.arena.count
-            func append(_ text: String?) -> Int32 {
-                guard var text else { return -1 }
-                text.withUTF8 { batch.arena.append(UnsafeRawBufferPointer($0)) }
-                return Int32(text.utf8.count)
+            func append(_ bytes: [UInt8]?) -> Int32 {
+                guard let bytes else { return -1 }
+                bytes.withUnsafeBytes { batch.arena.append($0) }
+                return Int32(bytes.count)
             }
             let valueCount = append(message.value)
             let keyCount = append(message.key)
             let beforeHeaders = batch.arena.count
             for (name, value) in headers {
                 batch.arena.append(Int32(name.utf8.count))
-                _ = append(name)
+                _ = append(Array(name.utf8))
                 batch.arena.append(Int32(value.utf8.count))
-                _ = append(value)
+                _ = append(Array(value.utf8))
             }
-            let index = batch.append(
+            _ = batch.append(
                 MessageRecord(
                     partition: range, offset: Int64(offset), timestamp: timestamp, start: start,
                     valueCount: valueCount, keyCount: keyCount,
                     headersCount: Int32(batch.arena.count - beforeHeaders)))
             batch.advance(range, past: Int64(offset))
-            builder.build(index, in: batch)
         }
         return batch
     }

@@ -117,12 +117,17 @@ struct CheckReportText {
     private func table(of route: CheckReport.Route) -> [String] {
         let hasSample = (route.sample?.messages ?? 0) > 0
         let values = route.sample?.objects ?? 0
-        var rows = [["column", "type", "from"] + (hasSample ? ["filled", "example"] : [])]
+        let hasSchema = route.columns.contains { $0.schemaType != nil }
+        var rows = [
+            ["column", "type", "from"] + (hasSchema ? ["in the schema"] : [])
+                + (hasSample ? ["filled", "example"] : [])
+        ]
         for column in route.columns {
             var row = [
                 column.name.shown, column.type + (column.isKey ? ", key" : column.isNotNull ? ", not null" : ""),
                 column.source.shown,
             ]
+            if hasSchema { row.append((column.schemaType ?? "").shown) }
             if hasSample {
                 // What is neither is missing.
                 let null = column.null.flatMap { $0 > 0 ? ", \(share($0, of: values)) null" : nil } ?? ""
@@ -132,13 +137,16 @@ struct CheckReportText {
             rows.append(row)
         }
         // The example takes what is left; names that are too long for a screen push the rest aside.
-        let widths = (0..<min(4, rows[0].count)).map { column in min(rows.map { $0[column].count }.max() ?? 0, 40) }
+        let texts = hasSchema ? 4 : 3
+        let widths = (0..<min(texts + 1, rows[0].count)).map { column in
+            min(rows.map { $0[column].count }.max() ?? 0, 40)
+        }
         let left = max(12, width - Self.indent - widths.reduce(0) { $0 + $1 + 2 } - 1)
         return rows.enumerated().map { index, row in
             let cells = row.enumerated().map { column, cell in
-                column == 3
-                    ? String(repeating: " ", count: max(0, widths[3] - cell.count)) + cell
-                    : column < 3 ? cell.padded(to: widths[column]) : cell.cut(to: left)
+                column == texts
+                    ? String(repeating: " ", count: max(0, widths[column] - cell.count)) + cell
+                    : column < texts ? cell.padded(to: widths[column]) : cell.cut(to: left)
             }
             let line = (String(repeating: " ", count: Self.indent) + cells.joined(separator: "  ")).trimmedEnd
             return index == 0 ? colored(line, TerminalCode.dim) : line

@@ -4,20 +4,24 @@ import Kafka
 import Loading
 import Operating
 import Postgres
+import Records
 
 struct InferCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "infer",
         abstract: "Propose a table and a route for a topic, from a sample of its messages.",
         discussion: """
-            Prints a migration and the route that fits it. A column has the type that nearly all of its values fit: the \
-            sampled messages load without a dead letter, but for those that it counts and for what is no JSON object. A \
+            Prints a migration and the route that fits it. A column has the type that the messages' schema gives its field, \
+            and where they have none the one that nearly all of its values fit: the sampled messages load without a dead \
+            letter, but for those that it counts and those that cannot be read. A \
             table that an earlier `infer --write` has written a migration for is not written again. Half of the sample are the oldest messages, half the newest. Nothing is \
             written to Kafka or the database, and no group is joined.
 
             EXAMPLES:
               KAFKA_BROKERS=localhost:9092 loader infer --topic orders
               loader infer --topic orders --table public.orders --key order_id --write
+              LOADER_SCHEMA_REGISTRY_URL=http://localhost:8081 loader infer --topic orders
+              loader infer --topic orders --format avro --schema orders.avsc
             """)
 
     @OptionGroup var arguments: ConfigurationArguments
@@ -28,11 +32,14 @@ struct InferCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The table to propose. Default: public, and the topic's name.", valueName: "name"))
     var table: String?
 
-    /// What it can look into.
-    enum Format: String, ExpressibleByArgument, CaseIterable { case json }
+    @Option(help: "What the messages are written in, as in the configuration of a route.")
+    var format = Route.Format.auto
 
-    @Option(help: "What the messages are written in.")
-    var format = Format.json
+    @Option(help: "What their keys are written in.")
+    var keyFormat = Route.KeyFormat.auto
+
+    @Option(help: ArgumentHelp("The schema of messages that name none.", valueName: "file"))
+    var schema: String?
 
     @Option(help: ArgumentHelp("Messages of each partition to look at.", valueName: "count"))
     var sample = 1000
@@ -62,25 +69,63 @@ struct InferCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = try arguments.load(only: ["kafka.brokers", "kafka.properties"]).loading
-        let messages = try read(options)
-        let profile = TopicProfile(messages)
-        guard !profile.records.isEmpty else {
-            let why =
-                messages.isEmpty ? "has no messages" : "has no message that is a JSON object among the sampled ones"
-            throw fail("the topic \(topic) \(why), so there is nothing to go by")
-        }
+        let options = try arguments.load(only: ["kafka.brokers", "kafka.properties", "schema_registry"]).loading
         let name = try tableName()
+        let route = try route(into: name)
+        if let problem = RegistryCheck.problems(options).first {
+            throw fail("\(problem.problem). \(problem.mend.words)", problem.isWarning ? .unavailable : .configuration)
+        }
+        let messages = try read(options)
+        let profile = TopicProfile(
+            messages,
+            TopicProfile.Reading(
+                MessageFormat(valuesOf: route, options.schemas), keys: MessageFormat(keysOf: route, options.schemas),
+                options.schemas.map { SchemaLookup($0, patience: .seconds(10)) }))
+        guard !profile.records.isEmpty else { throw fail(nothing(in: profile)) }
         let proposal: TableProposal
         do throws(TableProposal.UnknownKey) {
             proposal = try TableProposal(
-                topic: topic, table: name, profile, nesting: nested, key: keyChoice)
+                topic: topic, table: name, profile, reading: reading, nesting: nested, key: keyChoice)
         } catch {
             throw ValidationError(
                 "--key: the messages have no field \(error.name)."
                     + (error.near.map { " Did you mean \($0)?" } ?? ""))
         }
-        try output(proposal)
+        try output(proposal, hasRegistry: options.schemas != nil)
+    }
+
+    private func nothing(in profile: TopicProfile) -> String {
+        let why =
+            if let (failure, place) = profile.firstBroken {
+                "has no message that can be read among the sampled ones: the first, \(place), \(failure.words)"
+            } else if profile.tombstones > 0 {
+                "has nothing but tombstones among the sampled messages"
+            } else {
+                "has no messages"
+            }
+        return "the topic \(topic) \(why), so there is nothing to go by"
+    }
+
+    /// A route that reads the messages as is asked for.
+    private func route(into table: TableName) throws -> Route {
+        var route = Route(topics: [.name(topic)], table: table, label: topic)
+        route.format = format
+        route.keyFormat = keyFormat
+        guard let schema else { return route }
+        guard format == .avro else { throw ValidationError("--schema goes with --format avro.") }
+        do throws(ValueMistake) {
+            route.schemaFile = try ConfigurationKind<Route.SchemaFile>.schemaFile.read(.text(schema))
+        } catch { throw ValidationError("--schema: \(error.message). \(error.mend)") }
+        return route
+    }
+
+    /// The same as the proposed route says it.
+    private var reading: [String] {
+        [
+            format == .auto ? nil : "format: \(format.rawValue)",
+            keyFormat == .auto ? nil : "key_format: \(keyFormat.rawValue)",
+            schema.map { "schema: { file: \(TableProposal.yaml($0)) }" },
+        ].compactMap(\.self)
     }
 
     private var keyChoice: TableProposal.KeyChoice {
@@ -95,7 +140,7 @@ struct InferCommand: ParsableCommand {
         return TableName(schema: "public", name: naming.name(for: [topic]))
     }
 
-    private func read(_ options: LoadingOptions) throws -> [SampledMessage] {
+    private func read(_ options: LoadingOptions) throws -> Batch {
         do throws(KafkaError) { return try TopicSample.read(topic, count: sample, options) } catch {
             throw fail("the topic cannot be read: \(error.told)", error.isRetriable ? .unavailable : .configuration)
         }
@@ -106,7 +151,7 @@ struct InferCommand: ParsableCommand {
         return status.code
     }
 
-    private func output(_ proposal: TableProposal) throws {
+    private func output(_ proposal: TableProposal, hasRegistry: Bool) throws {
         let migration = proposal.migration(showsValues: !noValues)
         let directory = MigrationDirectory(MigrateCommand.Arguments.defaultDirectory)
         let file: String
@@ -119,7 +164,7 @@ struct InferCommand: ParsableCommand {
         let hasConfiguration =
             arguments.config != nil || FileManager.default.fileExists(atPath: "loader.yaml")
             || ProcessInfo.processInfo.environment["LOADER_CONFIG"]?.isEmpty == false
-        let whole = proposal.configuration(group: "\(topic)-loader")
+        let whole = proposal.configuration(group: "\(topic)-loader", hasRegistry: hasRegistry)
         // The file that this command wrote for the same table before.
         let earlier =
             write
@@ -163,3 +208,5 @@ struct InferCommand: ParsableCommand {
 }
 
 extension TableProposal.Nesting: ExpressibleByArgument {}
+extension Route.Format: ExpressibleByArgument {}
+extension Route.KeyFormat: ExpressibleByArgument {}

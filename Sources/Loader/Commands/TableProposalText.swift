@@ -21,7 +21,8 @@ extension TableProposal {
         ]
         if profile.tombstones > 0 { lines.append("-- \(profile.tombstones) more were tombstones.") }
         if profile.broken > 0 {
-            lines.append("-- \(profile.broken) more are no JSON objects: they would be dead letters.")
+            let first = profile.firstBroken.map { ", the first, \($0.place), \($0.failure.words)" } ?? ""
+            lines += Self.wrapped(Self.oneLine("\(profile.broken) more would be dead letters\(first)."))
         }
         if let refusedWords { lines += Self.wrapped(Self.oneLine(refusedWords) + ".") }
         if let widenedWords { lines += Self.wrapped(Self.oneLine(widenedWords) + ".") }
@@ -38,7 +39,7 @@ extension TableProposal {
             let constraint =
                 column.isKey && key.count == 1 ? " PRIMARY KEY" : column.isNotNull ? " NOT NULL" : ""
             return (
-                column: sqlIdentifier(column.name), type: column.proposal.type.rawValue + constraint,
+                column: sqlIdentifier(column.name), type: column.proposal.sql + constraint,
                 comment: Self.oneLine(comment(column, showsValues: showsValues))
             )
         }
@@ -55,7 +56,13 @@ extension TableProposal {
             let comment = definition.comment.isEmpty ? "" : "  -- " + definition.comment
             lines.append("  " + name + (comment.isEmpty ? type : Self.padded(type, to: types + 1) + comment))
         }
-        lines += [");", "", "-- migrate:down", "", "DROP TABLE \(table.sql);"]
+        lines.append(");")
+        for column in columns {
+            guard let words = column.field.declared?.documentation else { continue }
+            let text = Self.oneLine(words).replacing("'", with: "''")
+            lines.append("COMMENT ON COLUMN \(table.sql).\(sqlIdentifier(column.name)) IS '\(text)';")
+        }
+        lines += ["", "-- migrate:down", "", "DROP TABLE \(table.sql);"]
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -72,7 +79,7 @@ extension TableProposal {
     /// Columns whose type a few values have widened; nil if none.
     var widenedWords: String? {
         let places = columns.filter(\.proposal.isWidened).map {
-            "\($0.name) is \($0.proposal.type.rawValue): \($0.proposal.reason ?? "")"
+            "\($0.name) is \($0.proposal.sql): \($0.proposal.reason ?? "")"
         }
         guard !places.isEmpty else { return nil }
         return "a few values have decided types: \(places.joined(separator: "; ")). "
@@ -82,7 +89,7 @@ extension TableProposal {
     /// What the sample shows of a column.
     private func comment(_ column: Column, showsValues: Bool) -> String {
         let field = column.field
-        var parts: [String] = []
+        var parts = field.declared.map { [$0.type] } ?? []
         let all = profile.records.count
         let missing = all - field.present
         if missing == 0, field.null == 0 { parts.append("always") }
@@ -126,6 +133,7 @@ extension TableProposal {
             "  - topic: \(Self.yaml(topic))", "    table: \(Self.yaml(configurationName))",
             "    mode: \(mode.rawValue)",
         ]
+        lines += reading.map { "    " + $0 }
         if let onTombstone { lines.append("    on_tombstone: \(onTombstone.rawValue)") }
         if !isMappingPlain {
             lines.append("    columns:")
@@ -142,16 +150,19 @@ extension TableProposal {
     }
 
     /// A configuration with this route and nothing else.
-    func configuration(group: String) -> String {
-        """
-        kafka:
-          brokers: ${KAFKA_BROKERS}
-          group: \(Self.yaml(group))
-        postgres:
-          url: ${DATABASE_URL}
-        routes:
-        \(route)
-        """
+    ///
+    /// - Parameter hasRegistry: whether the messages' schemas are asked for.
+    func configuration(group: String, hasRegistry: Bool = false) -> String {
+        let registry = hasRegistry ? "schema_registry:\n  url: ${LOADER_SCHEMA_REGISTRY_URL}\n" : ""
+        return """
+            kafka:
+              brokers: ${KAFKA_BROKERS}
+              group: \(Self.yaml(group))
+            postgres:
+              url: ${DATABASE_URL}
+            \(registry)routes:
+            \(route)
+            """
     }
 
     /// The table as `routes[].table` reads it: what is not quoted is folded to lower case.

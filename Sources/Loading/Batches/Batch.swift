@@ -194,7 +194,7 @@ package final class Batch: @unchecked Sendable {
     ///
     /// - Returns: its place.
     @discardableResult
-    func append(_ message: borrowing Message, range: Int32) -> Int {
+    package func append(_ message: borrowing Message, range: Int32) -> Int {
         let start = arena.count
         let value = message.value
         let key = message.key

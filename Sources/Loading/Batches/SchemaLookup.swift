@@ -43,7 +43,7 @@ package final class SchemaLookup {
     private var told: RegistryFailure.Code?
 
     /// - Parameter patience: how long a registry may be away before its schemas are given up; nil: for ever.
-    init(_ schemas: SchemaSource?, _ teller: Teller?, patience: Duration?) {
+    package init(_ schemas: SchemaSource?, _ teller: Teller? = nil, patience: Duration?) {
         self.patience = patience
         resolver = schemas.map { SchemaResolver($0) }
         self.teller = teller

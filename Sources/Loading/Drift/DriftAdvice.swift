@@ -42,7 +42,7 @@ package struct DriftAdvice {
             }
             let proposal = TypeProposal(field, now: .now)
             let column = naming.name(for: path)
-            additions.columns.append(Mend.Additions.Column(name: column, type: proposal.type.rawValue))
+            additions.columns.append(Mend.Additions.Column(name: column, type: proposal.sql))
             if proposal.unit != nil || !isTakenUp(path, by: column) {
                 additions.mappings.append(
                     Mend.Additions.Mapping(column: column, field: source, unit: proposal.unit))

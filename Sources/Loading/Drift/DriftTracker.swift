@@ -46,7 +46,7 @@ struct DriftTracker {
         notes = Array(repeating: [], count: targets.count)
         watched = Self.watched(targets)
         taken = TakenFields(by: targets)
-        reader = DocumentReader(paths: watched.map(\.path), taken: taken)
+        reader = DocumentReader(targets, paths: watched.map(\.path))
     }
 
     /// Whose notes tell of fields that nobody takes: several routes share them.
@@ -71,13 +71,15 @@ struct DriftTracker {
 
     // MARK: Messages
 
-    /// Looks at a message's value, which must be followed by `JSONRecordDecoder.padding` readable bytes.
-    mutating func look(at value: UnsafeRawBufferPointer, from place: MessagePlace) {
-        let container = reader.container
+    /// Looks at a message of a batch, which has a value.
+    mutating func look(at message: Int, in batch: Batch) {
+        let (partition, offset) = batch.coordinates(of: message)
+        let place = MessagePlace(partition: partition, offset: offset)
+        let nested = reader.nested
         var unrouted = UnroutedFields()
         swap(&unrouted, &self.unrouted)
-        let kinds = reader.read(value) { path, field in
-            unrouted.see(path, field, at: place.description, container)
+        let kinds = reader.read(message, in: batch) { path, field in
+            unrouted.see(path, field, at: place.description, nested)
         }
         swap(&unrouted, &self.unrouted)
         guard let kinds else { return }
@@ -235,7 +237,7 @@ struct DriftTracker {
         self.targets = targets
         watched = Self.watched(targets)
         taken = TakenFields(by: targets)
-        reader = DocumentReader(paths: watched.map(\.path), taken: taken)
+        reader = DocumentReader(targets, paths: watched.map(\.path))
         for index in watched.indices {
             guard let known = former.first(where: { $0.path == watched[index].path }) else { continue }
             watched[index].presence = known.presence

@@ -29,18 +29,15 @@ final class DriftWatch {
     func look(at batch: Batch, now: ContinuousClock.Instant = .now) {
         let count = budget.messages(of: batch.messages.count, at: now)
         guard count > 0 else { return }
-        // The decoders may read a little past the last message.
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
         var touched: Set<[Int]> = []
         for message in Self.choice(of: count, among: batch.messages.count, &generator) {
             guard let value = batch.value(of: message) else { continue }
             guard budget.take(bytes: value.count) else { break }
-            let (partition, offset) = batch.coordinates(of: message)
-            let key = routes(of: partition.topic)
+            let key = routes(of: batch.coordinates(of: message).partition.topic)
             guard !key.isEmpty else { continue }
             touched.insert(key)
             trackers[key, default: DriftTracker(key.map { builders.targets[$0] })]
-                .look(at: value, from: MessagePlace(partition: partition, offset: offset))
+                .look(at: message, in: batch)
         }
         var isChanged = false
         for key in touched {

@@ -55,8 +55,7 @@ struct UnroutedFields {
     private static let forgotten = 10_000
 
     /// Takes in a field of the message at hand.
-    mutating func see(_ path: [String], _ field: Field, at place: @autoclosure () -> String, _ container: JSONContainer)
-    {
+    mutating func see(_ path: [String], _ field: Field, at place: @autoclosure () -> String, _ nested: NestedFields) {
         guard let name = path.last, FieldName.isShown(name) else {
             hasMore = true
             return
@@ -72,7 +71,7 @@ struct UnroutedFields {
         guard seen.insert(path).inserted, var entry = known[path] else { return }
         // The values are let go of before they change, or they would be copied each time.
         known[path]?.profile = FieldProfile(path: [])
-        if entry.profile.present < Self.values { entry.profile.add(field, container, depth: 2) }
+        if entry.profile.present < Self.values { entry.profile.add(field, nested, depth: 2) }
         entry.lastSeen = messages
         known[path] = entry
     }

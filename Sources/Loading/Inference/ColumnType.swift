@@ -4,11 +4,13 @@ import Records
 
 /// The types that are proposed.
 package enum ColumnType: String, Sendable, CaseIterable {
-    case boolean, integer, bigint, numeric, text, uuid, date, timestamptz, timestamp, jsonb
+    case boolean, smallint, integer, bigint, real
+    case double = "double precision"
+    case numeric, text, bytea, uuid, date, time, timestamptz, timestamp, interval, jsonb
 }
 
 /// A type for a field, with what the route has to say for it, and why.
-package struct TypeProposal: Sendable, Equatable {
+package struct TypeProposal: Sendable {
     package var type: ColumnType
     package var unit: EpochUnit?
     /// Values hold U+0000, which the route has to replace.
@@ -17,6 +19,15 @@ package struct TypeProposal: Sendable, Equatable {
     package var reason: String?
     /// A few values speak against a narrower type, which the reason names: somebody should know before there is data in it.
     package var isWidened = false
+    /// Precision and scale of a `numeric`, where the schema has them.
+    package var precision: (digits: Int, scale: Int)?
+    /// An array of the type.
+    package var isArray = false
+
+    /// As SQL names it.
+    package var sql: String {
+        type.rawValue + (precision.map { "(\($0.digits),\($0.scale))" } ?? "") + (isArray ? "[]" : "")
+    }
 
     package init(_ type: ColumnType, unit: EpochUnit? = nil, _ reason: String? = nil) {
         self.type = type
@@ -33,6 +44,14 @@ package struct TypeProposal: Sendable, Equatable {
 
     /// What nearly all of a field's values speak for; the few others become dead letters where the type has no room for them.
     package init(_ field: FieldProfile, now: Date) {
+        if let declared = field.declared {
+            self.init(declared: declared.content)
+            return
+        }
+        if let kind = field.exactKind, let type = ColumnType(kind) {
+            self.init(type)
+            return
+        }
         let most = field.kindCounts.max { $0.value < $1.value }
         let containers = field.kindCounts[.array, default: 0] + field.kindCounts[.object, default: 0]
         switch most?.key {

@@ -16,6 +16,10 @@ package struct FieldProfile {
     package var kindCounts: [Kind: Int] = [:]
     package var kinds: Set<Kind> { Set(kindCounts.keys) }
     package var shapeCounts: [Shape: Int] = [:]
+    /// How many values the decoder has handed over as which kind.
+    private var decoded: [Field.Kind: Int] = [:]
+    /// What the messages' schema says of it; nil where they have none.
+    package var declared: SchemaOutline.Field?
     package var shapes: Set<Shape> { Set(shapeCounts.keys) }
 
     /// The least and the greatest number, if all are whole and fit 64 bits.
@@ -51,14 +55,17 @@ package struct FieldProfile {
     package init(path: [String]) { self.path = path }
 
     package var values: Int { present - null }
+    /// The one kind that all values but odd ones out are of.
+    var exactKind: Field.Kind? { decoded.first { values > 0 && values - $0.value <= tolerated }?.key }
     /// How many values may be odd ones out without deciding the type: one in a thousand. Of fewer than a thousand, none: what
     /// comes once there may come often.
     package var tolerated: Int { values < 1000 ? 0 : (values + 500) / 1000 }
     /// No value comes twice, and each message has one.
     package func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
 
-    package mutating func add(_ field: Field, _ container: JSONContainer, depth: Int = 0) {
+    package mutating func add(_ field: Field, _ nested: NestedFields, depth: Int = 0) {
         present += 1
+        if field.kind != .absent, field.kind != .null { decoded[field.kind, default: 0] += 1 }
         switch field.kind {
         case .absent, .null: null += 1
         case .true, .false:
@@ -73,11 +80,12 @@ package struct FieldProfile {
         case .array, .list: kindCounts[.array, default: 0] += 1
         case .object, .record:
             kindCounts[.object, default: 0] += 1
-            if depth < 2, field.kind == .object { addMembers(field.bytes, container, depth: depth) }
+            if depth < 2 { addMembers(of: field, nested, depth: depth) }
         }
     }
 
-    private static func text(of field: Field) -> String {
+    /// A scalar as a column of text would have it.
+    package static func text(of field: Field) -> String {
         var text = CopyBuffer(capacity: 64)
         // What is beyond all types has no text.
         try? text.append(textOf: InputValue(field))
@@ -85,8 +93,8 @@ package struct FieldProfile {
     }
 
     /// Adds an object's members; of a name that comes twice the last counts.
-    package mutating func addMembers(_ text: UnsafeRawBufferPointer, _ container: JSONContainer, depth: Int) {
-        guard let members = try? container.members(of: text) else { return }
+    package mutating func addMembers(of record: Field, _ nested: NestedFields, depth: Int) {
+        guard let members = nested.members(of: record) else { return }
         objects += 1
         var last: [String: Field] = [:]
         for member in members { last[member.name] = member.value }
@@ -101,7 +109,20 @@ package struct FieldProfile {
                 places[name] = place
                 children.append(FieldProfile(path: path + [name]))
             }
-            children[place].add(value, container, depth: depth + 1)
+            children[place].add(value, nested, depth: depth + 1)
+        }
+    }
+
+    /// Takes over what the schema says of the fields, and those that no message of the sample has.
+    package mutating func declare(_ fields: [SchemaOutline.Field]) {
+        for field in fields {
+            let place = places[field.name] ?? children.count
+            if place == children.count {
+                places[field.name] = place
+                children.append(FieldProfile(path: path + [field.name]))
+            }
+            children[place].declared = field
+            children[place].declare(field.members)
         }
     }
 

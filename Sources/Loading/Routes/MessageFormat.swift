@@ -68,7 +68,7 @@ package struct MessageFormat: Sendable {
 
 extension MessageFormat {
     /// How the values of a route's messages are read.
-    init(valuesOf route: Route, _ schemas: SchemaSource?) {
+    package init(valuesOf route: Route, _ schemas: SchemaSource?) {
         switch route.format {
         case .json: self = .json
         case .auto: self = .framed(.json, schemas)
@@ -88,7 +88,7 @@ extension MessageFormat {
     }
 
     /// How the keys are. Where nobody knows schemas, nothing before a key is taken for one: keys are often plain bytes.
-    init(keysOf route: Route, _ schemas: SchemaSource?) {
+    package init(keysOf route: Route, _ schemas: SchemaSource?) {
         switch route.keyFormat {
         case .json: self = .json
         case .auto: self = schemas == nil ? .json : .framed(.json, schemas)

@@ -52,7 +52,7 @@ package struct Target: Sendable {
     /// What its rows refer to.
     var foreignKeys: [ForeignKey] = []
     /// How its messages are read, and their keys.
-    var messageFormat = MessageFormat.json
+    package var messageFormat = MessageFormat.json
     var keyMessageFormat = MessageFormat.json
     /// Which of its refused rows are dead letters only once nothing has come that they refer to.
     var wait = ParentWait()

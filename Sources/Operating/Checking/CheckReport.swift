@@ -68,6 +68,8 @@ package struct CheckReport: Encodable, Sendable {
             package var null: Int?
             var absent: Int?
             package var example: String?
+            /// The type of `source` in the schema of the newest sampled message.
+            package var schemaType: String?
         }
 
         package struct DeadLetter: Encodable, Sendable {

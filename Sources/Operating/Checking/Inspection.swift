@@ -259,6 +259,7 @@ extension CheckReport.Route {
             columns[index].null = measured.null
             columns[index].absent = measured.absent
             columns[index].example = measured.example
+            columns[index].schemaType = measured.schemaType
         }
         deadLetters = sample.rejections.map {
             DeadLetter(

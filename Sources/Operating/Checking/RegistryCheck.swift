@@ -2,9 +2,9 @@ import Loading
 import Schemas
 
 /// What a start needs of the schema registry: that it is one, and lets the loader in.
-enum RegistryCheck {
+package enum RegistryCheck {
     /// Asks it, each of its URLs no longer than a request may take.
-    static func problems(_ options: LoadingOptions) -> [SetupProblem] {
+    package static func problems(_ options: LoadingOptions) -> [SetupProblem] {
         guard let schemas = options.schemas else { return [] }
         do throws(RegistryFailure) {
             try SchemaResolver(schemas).greet()

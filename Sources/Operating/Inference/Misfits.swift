@@ -10,14 +10,14 @@ package struct Misfits {
     }
 
     private(set) var counts: [Kind: Int] = [:]
-    /// The first message with one.
-    package private(set) var first: SampledMessage.Place?
+    /// The first message with one: `orders[0]@17`.
+    package private(set) var first: String?
 
     package var count: Int { counts.values.reduce(0, +) }
 
-    mutating func add(_ kind: Kind, at place: SampledMessage.Place?) {
+    mutating func add(_ kind: Kind, at place: @autoclosure () -> String) {
         counts[kind, default: 0] += 1
-        if first == nil { first = place }
+        if first == nil { first = place() }
     }
 
     /// `2 objects, 1 string that is no date`.
@@ -49,18 +49,19 @@ final class TypeTrial {
 
     init(_ proposal: TypeProposal) {
         encoder = BinaryEncoder(
-            proposal.type.postgres,
+            proposal.postgres,
             options: EncodingOptions(epochUnit: proposal.unit, onNul: proposal.replacesNul ? .replace : .deadLetter))
     }
 
     /// Why the column would refuse the field; nil if it takes it.
-    func refusal(_ field: Field) -> Misfits.Kind? {
+    ///
+    /// - Parameter containers: looks into lists and records.
+    func refusal(_ field: Field, _ containers: any ContainerReader) -> Misfits.Kind? {
         let value = InputValue(field)
         if value.kind == .null { return nil }
         buffer.removeAll()
         do throws(EncodingFailure) {
-            // None of the proposed types looks inside arrays or objects.
-            try encoder?.encode(value, into: &buffer, containers: NoContainers.shared)
+            try encoder?.encode(value, into: &buffer, containers: containers)
             return nil
         } catch {
             return Misfits.Kind(reason: error.reason, found: field.kind)
@@ -68,12 +69,29 @@ final class TypeTrial {
     }
 }
 
+extension TypeProposal {
+    /// As the catalog has it.
+    fileprivate var postgres: PostgresType {
+        var single = type.postgres
+        if let precision { single.modifier = Int32(precision.digits << 16 | precision.scale) + 4 }
+        guard isArray else { return single }
+        // Its own number is not looked at; that of its elements stands in what is copied.
+        return PostgresType(oid: 0, name: "_\(single.name)", formatted: sql, shape: .array(of: single))
+    }
+}
+
 extension ColumnType {
-    /// As the catalog has it; the numbers of built-in types are fixed.
+    /// The numbers of built-in types are fixed.
     fileprivate var postgres: PostgresType {
         let oid: UInt32 =
             switch self {
             case .boolean: 16
+            case .smallint: 21
+            case .real: 700
+            case .double: 701
+            case .bytea: 17
+            case .time: 1083
+            case .interval: 1186
             case .integer: 23
             case .bigint: 20
             case .numeric: 1700

@@ -42,6 +42,8 @@ package struct TableProposal {
     package let topic: String
     package let table: TableName
     package let profile: TopicProfile
+    /// What the route says of how its messages are read: lines of YAML.
+    package let reading: [String]
     /// Those of the key first.
     package private(set) var columns: [Column] = []
     package private(set) var key: [String] = []
@@ -59,9 +61,10 @@ package struct TableProposal {
     private static let mostColumns = 1000
 
     package init(
-        topic: String, table: TableName, _ profile: TopicProfile, nesting: Nesting = .flatten,
-        key choice: KeyChoice = .automatic, now: Date = Date()
+        topic: String, table: TableName, _ profile: TopicProfile, reading: [String] = [],
+        nesting: Nesting = .flatten, key choice: KeyChoice = .automatic, now: Date = Date()
     ) throws(UnknownKey) {
+        self.reading = reading
         self.topic = topic
         self.table = table
         self.profile = profile
@@ -73,7 +76,9 @@ package struct TableProposal {
                     unroutable += 1
                     continue
                 }
-                let isAlways = leaf.values == profile.records.count && profile.records.count >= Self.enough
+                let isAlways =
+                    leaf.values == profile.records.count && profile.records.count >= Self.enough
+                    && leaf.declared?.isOptional != true && (!isFlat || field.declared?.isOptional != true)
                 columns.append(
                     Column(
                         name: naming.name(for: leaf.path), path: leaf.path, proposal: TypeProposal(leaf, now: now),
@@ -111,6 +116,8 @@ package struct TableProposal {
 
     /// An object with the same few names in every message; others are maps, whose names are values.
     private static func isRecord(_ field: FieldProfile) -> Bool {
+        // Where a schema names the fields, names are no values.
+        if let declared = field.declared { return !declared.members.isEmpty }
         guard field.kinds == [.object], !field.children.isEmpty, field.children.count <= 16 else { return false }
         let filled = field.children.reduce(0) { $0 + $1.present }
         return Double(filled) >= 0.3 * Double(field.objects * field.children.count)
@@ -142,11 +149,11 @@ package struct TableProposal {
         let trials = columns.map { TypeTrial($0.proposal) }
         var misfits = [Misfits](repeating: Misfits(), count: columns.count)
         refused = 0
-        profile.forEachRecord(columns.map(\.path)) { message, fields in
+        profile.forEachRecord(columns.map(\.path)) { message, _, _, values, fields in
             var isRefused = false
             for (index, field) in fields.enumerated() {
-                guard let kind = trials[index].refusal(field) else { continue }
-                misfits[index].add(kind, at: message.place)
+                guard let kind = trials[index].refusal(field, values.containers) else { continue }
+                misfits[index].add(kind, at: profile.messages.place(of: message))
                 isRefused = true
             }
             if isRefused { refused += 1 }
@@ -199,7 +206,8 @@ package struct TableProposal {
     }
 
     private static func mayBeKey(_ column: Column) -> Bool {
-        column.proposal.type != .jsonb && !column.proposal.replacesNul && column.proposal.unit == nil
+        column.proposal.type != .jsonb && !column.proposal.isArray && !column.proposal.replacesNul
+            && column.proposal.unit == nil
     }
 
     /// The columns that the messages' keys hold, in all messages.
@@ -207,43 +215,46 @@ package struct TableProposal {
         let scalars = columns.filter { Self.mayBeKey($0) && $0.field.values == profile.records.count }
         guard !scalars.isEmpty, !profile.records.isEmpty else { return [] }
         var wholes = Set(scalars.indices)
-        // The members of keys that are JSON objects; nil before the first.
+        // The members of keys that have some; nil before the first.
         var members: [Int]?
-        var isObject = true
-        let container = JSONContainer()
-        profile.forEachRecord(scalars.map(\.path)) { message, fields in
-            guard let key = message.key, !wholes.isEmpty || isObject else {
+        var isRecord = true
+        profile.forEachRecord(scalars.map(\.path)) { message, key, keys, _, fields in
+            guard let bytes = profile.messages.key(of: message), !wholes.isEmpty || isRecord else {
                 wholes = []
-                isObject = false
+                isRecord = false
                 return
             }
-            let padded = key + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
-            padded.withUnsafeBytes { bytes in
-                let text = UnsafeRawBufferPointer(rebasing: bytes[..<key.count])
-                container.reset()
-                wholes = wholes.filter { fields[$0].bytes.elementsEqual(text) || Self.isQuoted(fields[$0], text) }
-                guard isObject else { return }
-                let found = key.first == UInt8(ascii: "{") ? try? container.members(of: text) : nil
-                let places = found?.map { member in
-                    scalars.firstIndex { $0.path == [member.name] }.flatMap { index in
-                        fields[index].kind == member.value.kind && fields[index].bytes.elementsEqual(member.value.bytes)
-                            ? index : nil
-                    }
+            let found = key.flatMap { keys.nested.members(of: $0) }
+            wholes = wholes.filter { found == nil && Self.equals(fields[$0], key, bytes) }
+            guard isRecord else { return }
+            let places = found?.map { member in
+                scalars.firstIndex { $0.path == [member.name] }.flatMap { index in
+                    Self.isSame(fields[index], member.value) ? index : nil
                 }
-                let whole = places?.compactMap(\.self) ?? []
-                isObject = !whole.isEmpty && whole.count == found?.count && (members ?? whole) == whole
-                members = whole
             }
+            let whole = places?.compactMap(\.self) ?? []
+            isRecord = !whole.isEmpty && whole.count == found?.count && (members ?? whole) == whole
+            members = whole
         }
-        if isObject, let members { return members.map { scalars[$0].name } }
+        if isRecord, let members { return members.map { scalars[$0].name } }
         // A field that is named like an id goes before one that happens to have the same value.
         let named = wholes.sorted().first { TypeProposal.isIdentifier(scalars[$0].path.last ?? "") }
         return (named ?? wholes.min()).map { [scalars[$0].name] } ?? []
     }
 
-    /// A key that is a JSON string, as Kafka Connect writes them.
-    private static func isQuoted(_ field: Field, _ key: UnsafeRawBufferPointer) -> Bool {
-        field.kind == .string && key.count == field.bytes.count + 2 && key.first == UInt8(ascii: "\"")
-            && key.last == UInt8(ascii: "\"") && key.dropFirst().dropLast().elementsEqual(field.bytes)
+    /// Whether the message's key is this value: as it was read, or as it lies there.
+    private static func equals(_ field: Field, _ key: Field?, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        if let key { return isSame(field, key) }
+        let text = FieldProfile.text(of: field).utf8
+        // A JSON string, as Kafka Connect writes them.
+        let isQuoted =
+            field.kind == .string && bytes.count == text.count + 2 && bytes.first == UInt8(ascii: "\"")
+            && bytes.last == UInt8(ascii: "\"") && bytes.dropFirst().dropLast().elementsEqual(text)
+        return bytes.elementsEqual(text) || isQuoted
+    }
+
+    private static func isSame(_ field: Field, _ other: Field) -> Bool {
+        FieldKinds.Kind(field.kind) == FieldKinds.Kind(other.kind)
+            && FieldProfile.text(of: field) == FieldProfile.text(of: other)
     }
 }

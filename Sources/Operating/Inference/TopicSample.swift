@@ -6,9 +6,7 @@ package enum TopicSample {
     private static let timeout: Duration = .seconds(10)
 
     /// - Parameter count: messages of each partition.
-    package static func read(
-        _ topic: String, count: Int, _ options: LoadingOptions
-    ) throws(KafkaError) -> [SampledMessage] {
+    package static func read(_ topic: String, count: Int, _ options: LoadingOptions) throws(KafkaError) -> Batch {
         let admin = try Admin(properties: options.clientProperties)
         let counts = try admin.partitionCounts(timeout: timeout)
         guard let partitions = counts[topic] else {
@@ -22,14 +20,14 @@ package enum TopicSample {
         let plans = watermarks.sorted { $0.key < $1.key }.map { place, marks in
             SamplePlan(place, start: marks.low, watermarks: marks, count: count)
         }
-        var messages: [SampledMessage] = []
+        let batch = Batch()
+        var ranges: [Int32: Int32] = [:]
         try Sampler(options).read(plans) { message in
-            messages.append(
-                SampledMessage(
-                    key: message.key.map(Array.init), value: message.value.map(Array.init),
-                    place: SampledMessage.Place(
-                        partition: TopicPartition(topic: topic, partition: message.partition), offset: message.offset)))
+            let place = TopicPartition(topic: topic, partition: message.partition)
+            let range = ranges[message.partition] ?? batch.addRange(of: place, expected: message.offset)
+            ranges[message.partition] = range
+            batch.append(message, range: range)
         }
-        return messages
+        return batch
     }
 }

@@ -14,6 +14,8 @@ public struct RouteSample: Sendable, Equatable {
         var base64 = 0
         /// Whether one of the latter can hardly be anything else.
         var isSurelyBase64 = false
+        /// What the messages' schema says that it is filled from: `long (timestamp-millis)`; nil where they have none.
+        public var schemaType: String?
         /// A value of the sample: as the server shows it in the column where that is known, else as the message has it.
         public var example: String?
     }

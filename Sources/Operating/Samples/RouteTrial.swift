@@ -66,8 +66,6 @@ public struct RouteTrial {
     }
 
     private mutating func look(at batch: Batch, _ taken: [Int], _ locked: Set<String>, _ connection: Connection?) {
-        // The decoders may read a little past the last message.
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
         let (unused, paths) = UnusedFields(takenBy: taken.map { targets[$0] }).find(in: batch)
         let drift = SampleDrift(taken.map { targets[$0] }, batch)
         // What nobody takes is told once, with the route that would take most.
@@ -168,6 +166,7 @@ public struct RouteTrial {
                 samples[index].schemas[schema, default: 0] += 1
             }
             let keyFields = ofKey.read(message, in: batch) ?? [:]
+            noteTypes(index, ofValue.outline, ofKey.outline)
             for (place, column) in columns.enumerated() {
                 // It stands in each row, and in no message.
                 if column.source == .constant {
@@ -192,6 +191,20 @@ public struct RouteTrial {
                     samples[index].columns[place].absent += 1
                 }
             }
+        }
+    }
+
+    /// Notes what the schemas of a message say of each column's field.
+    private mutating func noteTypes(_ index: Int, _ value: SchemaOutline?, _ key: SchemaOutline?) {
+        guard value != nil || key != nil else { return }
+        for (place, column) in targets[index].columns.enumerated() {
+            let field: SchemaOutline.Field? =
+                switch column.source {
+                case .field(let path): value?.field(path)
+                case .key(let path?): key?.field(path)
+                default: nil
+                }
+            if let field { samples[index].columns[place].schemaType = field.type }
         }
     }
 
@@ -319,6 +332,9 @@ private final class FieldReader {
         return Dictionary(
             uniqueKeysWithValues: zip(columns, fields).map { ($0, $1.kind == .absent ? nil : InputValue($1)) })
     }
+
+    /// What the schema of the message that was read last says of its fields.
+    var outline: SchemaOutline? { columns.isEmpty ? nil : fields.outline }
 
     /// The schema that a message names; nil: none.
     func schema(of message: Int, in batch: Batch) -> SchemaID? {

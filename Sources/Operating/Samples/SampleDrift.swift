@@ -33,29 +33,29 @@ struct SampleDrift {
 
     /// - Parameters:
     ///   - targets: all that take the batch's topic.
-    ///   - batch: with readable bytes behind its last message, each partition's messages in order.
+    ///   - batch: each partition's messages in order.
     init(_ targets: [Target], _ batch: Batch) {
         var paths: [FieldPath] = []
         for column in targets.flatMap(\.columns) {
             if case .field(let path) = column.source, !paths.contains(path) { paths.append(path) }
         }
         self.paths = paths
-        reader = DocumentReader(paths: paths, taken: TakenFields(by: targets))
+        reader = DocumentReader(targets, paths: paths)
         routed = Array(repeating: Sight(), count: paths.count)
         kinds = Array(repeating: (FieldKinds.Counts(), FieldKinds.Counts()), count: paths.count)
         var all: [Int32: Int] = [:]
         for record in batch.messages where record.valueCount >= 0 { all[record.partition, default: 0] += 1 }
-        for message in batch.messages.indices {
-            guard let value = batch.value(of: message) else { continue }
+        for message in batch.messages.indices where batch.value(of: message) != nil {
             let partition = batch.messages[message].partition
             let isNewer = 2 * messages[partition, default: 0] >= all[partition, default: 0]
-            look(at: value, of: partition, isNewer: isNewer)
+            look(at: message, in: batch, isNewer: isNewer)
         }
     }
 
-    private mutating func look(at value: UnsafeRawBufferPointer, of partition: Int32, isNewer: Bool) {
+    private mutating func look(at message: Int, in batch: Batch, isNewer: Bool) {
         var found: [[String]: Field] = [:]
-        guard let kinds = reader.read(value, other: { found[$0] = $1 }) else { return }
+        guard let kinds = reader.read(message, in: batch, other: { found[$0] = $1 }) else { return }
+        let partition = batch.messages[message].partition
         let place = messages[partition, default: 0]
         messages[partition] = place + 1
         for (index, kind) in kinds.enumerated() where kind != .absent {
@@ -66,7 +66,7 @@ struct SampleDrift {
         for (path, field) in found {
             guard others[path] != nil || others.count < Self.mostNames else { continue }
             others[path, default: Sight()].add(place, of: partition)
-            profiles[path, default: FieldProfile(path: path)].add(field, reader.container, depth: 2)
+            profiles[path, default: FieldProfile(path: path)].add(field, reader.nested, depth: 2)
         }
     }
 

@@ -47,6 +47,9 @@ public final class AvroRecordDecoder: RecordDecoder {
     /// What was looked into last to its end, and where that is.
     private var visited: (place: UInt64, node: UInt32, end: UnsafePointer<UInt8>)?
 
+    private var schema: AvroSchema?
+    public private(set) lazy var outline = schema?.outline
+
     public init(_ plan: AvroPlan) {
         self.plan = plan
         instructions = Self.table(plan.instructions)
@@ -73,6 +76,7 @@ public final class AvroRecordDecoder: RecordDecoder {
 
     public convenience init(_ schema: AvroSchema, paths: [FieldPath]) {
         self.init(AvroPlan(schema, paths: paths))
+        self.schema = schema
     }
 
     private static func table<Element>(_ array: [Element]) -> UnsafeBufferPointer<Element> {

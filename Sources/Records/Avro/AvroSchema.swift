@@ -18,6 +18,8 @@ public struct AvroSchema: Sendable {
     public struct Member: Sendable, Equatable {
         public var name: String
         public var type: Place
+        /// What the schema says of the field for people.
+        public var documentation: String?
     }
 
     public struct Node: Sendable, Equatable {

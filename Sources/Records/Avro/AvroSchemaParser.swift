@@ -276,7 +276,8 @@ extension AvroSchema {
                     throw failure(.definedTwice, "has two fields with the name \(name) in one record", place)
                 }
                 let inner = Context(pointer: "\(place)/type", namespace: namespace, depth: context.depth + 1)
-                result.append(Member(name: name, type: try self.type(type, inner)))
+                result.append(
+                    Member(name: name, type: try self.type(type, inner), documentation: Self.text(field["doc"])))
             }
             return .record(result)
         }

@@ -72,7 +72,11 @@ public final class ProtobufRecordDecoder: RecordDecoder {
 
     public convenience init(_ schema: ProtobufSchema, message: Int, paths: [FieldPath]) {
         self.init(ProtobufPlan(schema, message: message, paths: paths))
+        type = (schema, message)
     }
+
+    private var type: (schema: ProtobufSchema, message: Int)?
+    public private(set) lazy var outline = type.map { $0.schema.outline(of: $0.message) }
 
     deinit {
         entries.deallocate()

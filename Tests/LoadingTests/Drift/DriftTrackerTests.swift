@@ -13,18 +13,23 @@ struct DriftTrackerTests {
     private final class Watch {
         var tracker: DriftTracker
         private var offset: Int64 = 0
+        private let batch = Batch()
+        private let range: Int32
 
-        init(_ targets: Target...) { tracker = DriftTracker(targets) }
+        init(_ targets: Target...) {
+            tracker = DriftTracker(targets)
+            range = batch.addRange(of: TopicPartition(topic: "orders", partition: 0), expected: 0)
+        }
 
         /// `+ new: coupon, gift`, `- vanished: total`.
         func look(_ messages: [String], each size: Int = 50) -> [String] {
             var told: [String] = []
             for (index, message) in messages.enumerated() {
-                let padded = Array(message.utf8) + [UInt8](repeating: 0, count: JSONRecordDecoder.padding)
-                padded.withUnsafeBytes { bytes in
+                Array(message.utf8).withUnsafeBytes { bytes in
                     tracker.look(
-                        at: UnsafeRawBufferPointer(rebasing: bytes[..<message.utf8.count]),
-                        from: MessagePlace(partition: TopicPartition(topic: "orders", partition: 0), offset: offset))
+                        at: batch.append(
+                            value: bytes, key: UnsafeRawBufferPointer(start: nil, count: 0), offset: offset,
+                            range: range), in: batch)
                 }
                 offset += 1
                 if (index + 1) % size == 0 || index == messages.count - 1 { told += tracker.events().map(\.told) }
@@ -53,6 +58,26 @@ struct DriftTrackerTests {
         #expect(watch.notes[0].mend == additions([.init(name: "coupon", type: "text")]))
         // Known by now.
         #expect(watch.look(#"{"id": 1}"#, times: 50) + watch.look(#"{"id": 1, "coupon": "a"}"#, times: 50) == [])
+    }
+
+    @Test("in Avro the fields of a schema that nobody takes are told, with the types that its values have")
+    func avro() throws {
+        let schema = try AvroSchema(
+            """
+            {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"},
+              {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 6, "scale": 2}},
+              {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}]}
+            """)
+        var target = try target()
+        target.messageFormat = .avro(schema)
+        var tracker = DriftTracker([target])
+        let batch = Batch.holding([(nil, [2, 4, 4, 0xD2, 0x80, 0x80, 0xE2, 0xB3, 0xE0, 0x67])])
+        tracker.look(at: 0, in: batch)
+        let events = tracker.events()
+        #expect(events.map(\.told) == ["+ unrouted: price, at"])
+        #expect(
+            events.first?.mend
+                == additions([.init(name: "price", type: "numeric"), .init(name: "at", type: "timestamptz")]))
     }
 
     /// What loads a field that nobody takes.

@@ -19,7 +19,6 @@ struct UnusedFieldsTests {
     private func unused(_ expressions: [String], _ messages: [String?]) throws -> [String] {
         let target = try target(expressions)
         let batch = Batch.filled(messages.map { (nil, $0) }, for: target)
-        _ = batch.arena.reserve(JSONRecordDecoder.padding)
         return UnusedFields(takenBy: [target]).find(in: batch).outermost.map { "\($0.path) \($0.count)" }
     }
 
@@ -30,6 +29,23 @@ struct UnusedFieldsTests {
         #expect(
             try unused(["id", "customer.id"], [message, #"{"n": 2}"#, nil, "{", "3"])
                 == ["n 2", "customer.name 1", "customer.tags 1", "shipping 1"])
+    }
+
+    @Test("in a format with schemas, what is nested is looked into as well")
+    func avro() throws {
+        let schema = try AvroSchema(
+            """
+            {"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"},
+              {"name": "customer", "type": {"type": "record", "name": "Customer", "fields": [
+                {"name": "id", "type": "long"}, {"name": "name", "type": "string"}]}},
+              {"name": "coupon", "type": ["null", "string"]}]}
+            """)
+        var target = try target(["id", "customer.id"])
+        target.messageFormat = .avro(schema)
+        let batch = Batch.holding([(nil, [2, 4, 2, 0x61, 0]), (nil, [4, 4, 2, 0x61, 2, 2, 0x62]), (nil, [1])])
+        let (outermost, paths) = UnusedFields(takenBy: [target]).find(in: batch)
+        #expect(outermost.map { "\($0.path) \($0.count)" } == ["coupon 2", "customer.name 2"])
+        #expect(outermost.map(\.example) == ["b", "a"] && paths == ["coupon", "customer.name"])
     }
 
     @Test("what lands as a whole lands with everything in it")

@@ -1,0 +1,35 @@
+import Records
+
+/// Opens what is nested in a message's fields, whatever the message is written in, for those who only look.
+///
+/// Belongs to one thread.
+package final class NestedFields {
+    private let json = JSONContainer()
+    /// Whose lists and records are opened.
+    var decoder: (any RecordDecoder)?
+
+    package init() {}
+
+    /// The members of an object or a record in the order they came, valid until the next message. A name that comes again
+    /// appears again; the last one counts.
+    ///
+    /// - Returns: nil for what has no members, or cannot be opened.
+    package func members(of field: Field) -> [(name: String, value: Field)]? {
+        switch field.kind {
+        case .object: return try? json.members(of: field.bytes)
+        case .record:
+            var members: [(name: String, value: Field)] = []
+            do throws(DecodingFailure) {
+                try decoder?.visit(field) { name, value in
+                    members.append((String(decoding: name, as: UTF8.self), value))
+                    return true
+                }
+            } catch { return nil }
+            return members
+        default: return nil
+        }
+    }
+
+    /// Begins another message.
+    func reset() { json.reset() }
+}
