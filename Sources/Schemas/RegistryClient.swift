@@ -140,13 +140,15 @@ final class RegistryClient {
 
     // MARK: Protobuf
 
-    /// Registries have the text of a file, and give it as a descriptor where they are asked for that; some producers have
-    /// registered descriptors.
+    /// A file as a registry has it, and where it is asked for in another form.
+    private typealias ProtobufFile = (name: String, answer: SchemaAnswer, place: String)
+
+    /// Registries have the texts of files, and some producers have registered descriptors. Where a text is not understood, the
+    /// registry may do better: many give a descriptor in its place where they are asked for that.
     private func protobuf(
         _ answer: SchemaAnswer, at place: String, _ isGivenUp: () -> Bool
     ) throws(ReferenceFailure) -> ProtobufSchema {
-        let file = try descriptor(answer, at: place, isGivenUp)
-        var imports: [[UInt8]] = []
+        var files: [ProtobufFile] = [(answer.subject ?? "schema.proto", answer, place)]
         var known: Set<String> = []
         var wanted = answer.references ?? []
         while let reference = wanted.popLast() {
@@ -156,32 +158,47 @@ final class RegistryClient {
             }
             let path = "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
             let imported = try referred(reference, path, isGivenUp)
-            imports.append(try descriptor(imported, at: path + "&", isGivenUp))
+            files.append((reference.name, imported, path + "&"))
             wanted += imported.references ?? []
         }
+        let mistake: ProtobufSchemaFailure
         do throws(ProtobufSchemaFailure) {
-            return try ProtobufSchema(descriptors: file, imports: imports)
+            return try Self.protobuf(files)
         } catch {
-            throw .schema("is none of Protobuf's: \(error)")
+            mistake = error
         }
+        // What is wrong with the texts has a place that somebody can look at.
+        if let compiled = try compiled(files, isGivenUp), let schema = try? Self.protobuf(compiled) { return schema }
+        throw .schema("is none of Protobuf's: \(mistake)")
     }
 
-    private func descriptor(
-        _ answer: SchemaAnswer, at place: String, _ isGivenUp: () -> Bool
-    ) throws(ReferenceFailure) -> [UInt8] {
-        if let descriptor = Data(base64Encoded: answer.schema) { return Array(descriptor) }
-        let serialized: SchemaAnswer
-        do throws(RegistryFailure) {
-            serialized = try get(place + "format=serialized", isGivenUp)
-        } catch {
-            throw .registry(error)
+    private static func protobuf(_ files: [ProtobufFile]) throws(ProtobufSchemaFailure) -> ProtobufSchema {
+        var sources = files.map { file in
+            let descriptor = Data(base64Encoded: file.answer.schema)
+            return (
+                name: file.name,
+                source: descriptor.map { ProtobufSource.descriptors(Array($0)) }
+                    ?? .text(Array(file.answer.schema.utf8))
+            )
         }
-        guard let descriptor = Data(base64Encoded: serialized.schema) else {
-            throw .schema(
-                "is the text of a .proto file, which this registry does not give as a descriptor (format=serialized); "
-                    + "texts are not read yet")
+        let first = sources.removeFirst()
+        return try ProtobufSchema(first.source, named: first.name, with: sources)
+    }
+
+    /// - Returns: nil if the registry gives no descriptor for one of them.
+    private func compiled(
+        _ files: [ProtobufFile], _ isGivenUp: () -> Bool
+    ) throws(ReferenceFailure) -> [ProtobufFile]? {
+        var files = files
+        for index in files.indices where Data(base64Encoded: files[index].answer.schema) == nil {
+            do throws(RegistryFailure) {
+                files[index].answer = try get(files[index].place + "format=serialized", isGivenUp)
+            } catch {
+                throw .registry(error)
+            }
+            guard Data(base64Encoded: files[index].answer.schema) != nil else { return nil }
         }
-        return Array(descriptor)
+        return files
     }
 
     private enum ReferenceFailure: Error {

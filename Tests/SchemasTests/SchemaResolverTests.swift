@@ -126,7 +126,10 @@ struct SchemaResolverTests {
         let gone = RegistryMock.Reference(name: "a.B", subject: "b", version: 3)
         let ways: [(RegistryMock.Schema, String?)] = [
             (.init(Self.order, ruleSet: rules), "encryption"), (.init(Self.order, ruleSet: off), nil),
-            (.init("syntax = \"proto3\";", type: "PROTOBUF"), "the text of a .proto file"),
+            (
+                .init("syntax = \"proto3\";\nmessage A { b.B b = 1; }", type: "PROTOBUF"),
+                "schema.proto:2:13 names a type b.B that nothing defines"
+            ),
             (.init("x", type: "THRIFT"), "THRIFT"),
             (.init(#"{"type":"record","name":"R","fields":[{"name":"a","type":"a.B"}]}"#), "a.B"),
             (.init(Self.order, references: [gone]), "version 3 of b"),
@@ -173,6 +176,35 @@ struct SchemaResolverTests {
         #expect(
             try await find(.number(Int32(missing)), source)?.schema?.refusal?.contains("A.b is of the type .b.B")
                 == true)
+    }
+
+    @Test("a schema of Protobuf is read from its text alone, with what it refers to and what everybody has")
+    func protobufText() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        registry.register(
+            .init("syntax = \"proto3\"; package c; message C { string s = 1; }", type: "PROTOBUF"), as: "c-value")
+        registry.register(
+            .init(
+                "syntax = \"proto3\"; package b; import public \"dir/c.proto\"; message B { c.C c = 1; }",
+                type: "PROTOBUF", references: [.init(name: "dir/c.proto", subject: "c-value", version: 1)]),
+            as: "b-value")
+        let number = registry.register(
+            .init(
+                """
+                syntax = "proto3"; package a;
+                import "b.proto"; import "google/type/money.proto"; import "buf/validate/validate.proto";
+                message A { b.B b = 1; c.C c = 2; google.type.Money m = 3 [(buf.validate.field) = { required: true }]; }
+                """,
+                type: "PROTOBUF", references: [.init(name: "b.proto", subject: "b-value", version: 1)]), as: "a-value")
+        let schema = try #require(try await find(.number(Int32(number)), SchemaSource(options(registry.url)))?.schema)
+        guard case .protobuf(let types) = schema.content else {
+            Issue.record("\(schema.refusal ?? schema.format)")
+            return
+        }
+        let message = types[try #require(types.message([0], inFile: 0))]
+        #expect(message.name == "a.A")
+        #expect(message.fields.map { types[$0.type].name } == ["b.B", "c.C", "google.type.Money"])
     }
 
     /// A `FileDescriptorProto` of one message, in base64.

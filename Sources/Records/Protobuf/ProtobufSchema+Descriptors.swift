@@ -31,7 +31,7 @@ extension ProtobufSchema {
     private static let tooLarge = ProtobufSchemaFailure(
         code: .tooLarge, place: "", words: "the descriptors have more than 8 MiB")
 
-    private static func files(
+    static func files(
         in descriptors: [UInt8]
     ) throws(ProtobufSchemaFailure) -> [Google_Protobuf_FileDescriptorProto] {
         guard descriptors.count <= Limit.bytes else { throw tooLarge }
@@ -184,7 +184,7 @@ extension ProtobufSchema {
             let (kind, type) = try kind(of: field, in: message, features, failure)
             var made = Field(
                 number: UInt32(field.number), name: field.name,
-                jsonName: field.hasJsonName ? field.jsonName : Self.jsonName(field.name), kind: kind, type: type)
+                jsonName: field.hasJsonName ? field.jsonName : ProtoParser.jsonName(field.name), kind: kind, type: type)
             made.isRepeated = field.label == .repeated
             // An optional field of proto3 lies in a oneof of its own, which is only a way to say it.
             if field.hasOneofIndex, !field.proto3Optional { made.oneof = Int(field.oneofIndex) }
@@ -228,21 +228,6 @@ extension ProtobufSchema {
             .fixed32: .fixed32, .bool: .bool, .string: .string, .bytes: .bytes, .uint32: .uint32, .sfixed32: .sfixed32,
             .sfixed64: .sfixed64, .sint32: .sint32, .sint64: .sint64,
         ]
-
-        /// As protoc makes it: without underscores, the letter behind one in upper case.
-        private static func jsonName(_ name: String) -> String {
-            var made = ""
-            var isUpper = false
-            for character in name {
-                if character == "_" {
-                    isUpper = true
-                } else {
-                    made += isUpper ? character.uppercased() : String(character)
-                    isUpper = false
-                }
-            }
-            return made
-        }
     }
 
     /// What files, types and fields say of themselves where editions let them, and what the older syntaxes say by being old.

@@ -72,6 +72,8 @@ public struct ProtobufSchema: Sendable {
 public struct ProtobufSchemaFailure: Error, Sendable, Equatable, CustomStringConvertible {
     public enum Code: String, Sendable {
         case notDescriptors
+        /// The text of a `.proto` file that is none; its place is `orders.proto:3:14`, the line and the column.
+        case text
         /// A type that a field names is nowhere.
         case unknownType
         /// A field without a number or a type, two of a number, a map that is none.
