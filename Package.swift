@@ -38,6 +38,8 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"]), .brew(["libpq"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .systemLibrary(
+            name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
@@ -46,7 +48,8 @@ let package = Package(
         .target(
             name: "Records",
             dependencies: ["CSimdJSON", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
-        .target(name: "Schemas", dependencies: ["Records", "Web"], swiftSettings: hot),
+        .target(name: "Credentials", dependencies: ["CCrypto"], swiftSettings: strict),
+        .target(name: "Schemas", dependencies: ["Records", "Web", "Credentials"], swiftSettings: hot),
         .target(
             name: "Loading",
             dependencies: [
@@ -62,7 +65,8 @@ let package = Package(
         .executableTarget(
             name: "Loader",
             dependencies: [
-                "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Schemas", "Web", "Yams",
+                "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Schemas", "Credentials", "Web",
+                "Yams",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -120,8 +124,10 @@ let package = Package(
             dependencies: ["Records", "TestSupport", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: strict),
         .testTarget(
-            name: "SchemasTests", dependencies: ["AllocationCounter", "Schemas", "Records", "RegistryMock", "Web"],
+            name: "SchemasTests",
+            dependencies: ["AllocationCounter", "Schemas", "Credentials", "Records", "RegistryMock", "Web"],
             swiftSettings: strict),
+        .testTarget(name: "CredentialsTests", dependencies: ["Credentials"], swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",
             dependencies: [
@@ -144,7 +150,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "Loader", "Operating", "Loading", "Kafka", "KafkaMock", "Postgres", "Records", "RegistryMock",
-                "TestSupport",
+                "Credentials", "Schemas", "TestSupport",
             ],
             swiftSettings: strict),
     ],
