@@ -27,6 +27,11 @@ static inline CURLcode ccurl_set_writer(
     return curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, writer);
 }
 
+static inline CURLcode ccurl_set_header_writer(
+    CURL *handle, size_t (*writer)(char *bytes, size_t size, size_t count, void *context)) {
+    return curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, writer);
+}
+
 static inline CURLcode ccurl_set_watcher(
     CURL *handle,
     int (*watcher)(void *context, curl_off_t toGet, curl_off_t got, curl_off_t toSend, curl_off_t sent)) {

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A schema registry in memory, with Confluent's API as far as its clients and the loader need it, and with faults.
+/// A schema registry in memory, with faults: Confluent's API as far as its clients and the loader need it, and the same schemas by
+/// the APIs of others.
 public final class RegistryMock: Sendable {
     /// What happens to requests in place of an answer.
     public enum Fault: Sendable, Equatable {
@@ -15,6 +16,8 @@ public final class RegistryMock: Sendable {
         case missing
         /// A page of somebody else's: 200 and HTML.
         case page
+        /// An error of AWS's of this name.
+        case aws(String)
     }
 
     /// What a schema refers to.
@@ -55,6 +58,8 @@ public final class RegistryMock: Sendable {
     struct Version {
         var number: Int
         var id: Int
+        /// Apicurio's number of it.
+        var global: Int
         var isDeleted = false
     }
 
@@ -67,6 +72,11 @@ public final class RegistryMock: Sendable {
         /// How many requests each still meets.
         var faults: [(fault: Fault, left: Int)] = []
         var requests: [String] = []
+        /// The versions of Apicurio's own API that there are.
+        var apicurioVersions: Set = [2, 3]
+        var globals = 5000
+        /// Who alone is let in by AWS's API.
+        var awsKeyID: String?
     }
 
     private final class Held: Sendable {
@@ -112,6 +122,18 @@ public final class RegistryMock: Sendable {
         register(Schema(text), as: subject, id: id)
     }
 
+    /// From now on AWS's API lets in whoever signs as this one, and nobody else.
+    public func acceptAWS(keyID: String) { held.state.withLock { $0.awsKeyID = keyID } }
+
+    /// Apicurio's global id of the newest version of a subject.
+    public func globalID(of subject: String) -> Int? { held.state.withLock { $0.subjects[subject]?.last?.global } }
+
+    /// Apicurio's hash of a content id.
+    public func contentHash(of id: Int) -> String { State.hash(of: id) }
+
+    /// From now on it has these versions of Apicurio's own API alone.
+    public func offerApicurio(_ versions: Set<Int>) { held.state.withLock { $0.apicurioVersions = versions } }
+
     /// The GUID of an id.
     public func guid(of id: Int) -> String? { held.state.withLock { $0.guids[id] } }
 
@@ -145,7 +167,9 @@ extension RegistryMock.State {
         schemas[id] = schema
         if guids[id] == nil { guids[id] = UUID().uuidString.lowercased() }
         if let version = subjects[subject]?.first(where: { $0.id == id && !$0.isDeleted }) { return version }
-        let version = RegistryMock.Version(number: (subjects[subject]?.last?.number ?? 0) + 1, id: id)
+        globals += 1
+        let version = RegistryMock.Version(
+            number: (subjects[subject]?.last?.number ?? 0) + 1, id: id, global: globals)
         subjects[subject, default: []].append(version)
         return version
     }
@@ -162,6 +186,9 @@ extension RegistryMock.State {
         case .silence: return .silence
         case .reset: return .reset
         case .missing: return .error(404, 40403, "Schema not found")
+        case .aws(let name):
+            let request = "The Canonical String for this request should have been\nx-amz-security-token:t0ken"
+            return .awsError(name, "as it was told\n\n" + request)
         case .page:
             return .said(status: 200, headers: ["Content-Type": "text/html"], body: Array("<html></html>".utf8))
         }
@@ -182,7 +209,8 @@ extension RegistryMock.State {
             let rest = [parts[0], subject] + parts.dropFirst(2)
             return contexts[context, default: Self()].rightAnswer(request, rest)
         }
-        return rightAnswer(request, parts)
+        if let answer = glueAnswer(request) ?? azureAnswer(request, parts) { return answer }
+        return apicurioAnswer(request, parts) ?? rightAnswer(request, parts)
     }
 
     private mutating func rightAnswer(
@@ -292,7 +320,8 @@ extension RegistryMock.State {
 
     private mutating func add(_ request: MockHTTPServer.Request, _ subject: String) -> MockHTTPServer.Answer {
         guard let schema = sent(request) else { return .error(422, 42201, "no schema") }
-        return .json(fields(of: register(schema, subject), subject))
+        let version = register(schema, subject)
+        return .json(fields(of: version, subject))
     }
 
     private func lookUp(_ request: MockHTTPServer.Request, _ subject: String) -> MockHTTPServer.Answer {

@@ -8,7 +8,8 @@ struct RegistryMockProgram: ParsableCommand {
         commandName: "registry-mock",
         abstract: "A mock schema registry on a loopback port, for tests and for trying things out.",
         discussion: """
-            Prints URL and its address on the first line, and serves Confluent's API, in memory, until SIGTERM, SIGINT or the \
+            Prints URL and its address on the first line, and serves Confluent's API, and the same schemas by Apicurio's (/apis/registry/v3), \
+            AWS Glue's and Azure's, in memory, until SIGTERM, SIGINT or the \
             end of its input, so that it never outlives the program that started it.
 
             POST /mock/fail/FAULT?times=N makes the next N requests fail, or all: 503 (or another status), \

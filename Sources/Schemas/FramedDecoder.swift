@@ -39,6 +39,8 @@ public final class FramedDecoder: RecordDecoder {
     private let paths: [FieldPath]
     private let plain: Plain
     private let registry: String?
+    private let naming: SchemaNaming
+    private let names: SchemaNames?
     private let looksBefore: Bool
     private let json: JSONRecordDecoder
     private let isJSON: Bool
@@ -57,10 +59,25 @@ public final class FramedDecoder: RecordDecoder {
 
     /// - Parameters:
     ///   - registry: where schemas are asked for, in words; nil: nowhere.
-    public init(paths: [FieldPath], plain: Plain, registry: String?) {
+    public convenience init(
+        paths: [FieldPath], plain: Plain, registry: String?, naming: SchemaNaming = SchemaNaming()
+    ) {
+        self.init(paths: paths, plain: plain, registry: registry, naming: naming, names: nil)
+    }
+
+    /// For messages whose schemas somebody can be asked for.
+    public convenience init(paths: [FieldPath], plain: Plain, schemas: SchemaSource) {
+        self.init(
+            paths: paths, plain: plain, registry: schemas.registry.place, naming: schemas.registry.naming,
+            names: schemas.names)
+    }
+
+    private init(paths: [FieldPath], plain: Plain, registry: String?, naming: SchemaNaming, names: SchemaNames?) {
         self.paths = paths
         self.plain = plain
         self.registry = registry
+        self.naming = naming
+        self.names = names
         json = JSONRecordDecoder(paths: paths)
         switch plain {
         case .json: (isJSON, looksBefore, own, ownFingerprint) = (true, true, nil, .none)
@@ -94,13 +111,17 @@ public final class FramedDecoder: RecordDecoder {
 
     /// The schema of a message, if it has to be learned before.
     ///
-    /// - Parameter header: the value of the header that names its schema; nil: it has none. The same below.
-    public func missing(in message: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?) -> SchemaID? {
+    /// - Parameter header: what its headers say of its schema; nil: nothing. The same below.
+    public func missing(in message: UnsafeRawBufferPointer, header: SchemaHeader?) -> SchemaID? {
         if header == nil, isPlain(message) { return nil }
-        let id = framing(of: message, header).schema
+        let framing = framing(of: message, header)
+        let id = framing.schema
         guard id != last, id.kind != .none, id.kind != .fingerprint, registry != nil, entries[id] == nil else {
             return nil
         }
+        // Another registry's.
+        if let registry = framing.form.registry, registry != naming.kind { return nil }
+        if id.kind == .named, let name = header?.name { names?.note(name, for: id) }
         return id
     }
 
@@ -110,7 +131,7 @@ public final class FramedDecoder: RecordDecoder {
         switch found {
         case .none(let words):
             unknown.append(id)
-            entries[id] = .refused(DecodingFailure(.unknownSchema, "names schema \(id), \(words)"))
+            entries[id] = .refused(DecodingFailure(.unknownSchema, "names schema \(self.words(for: id)), \(words)"))
         case .schema(let schema):
             entries[id] =
                 switch schema.content {
@@ -121,10 +142,14 @@ public final class FramedDecoder: RecordDecoder {
                             decoder: json, isJSON: false, isRecord: true, messages: ProtobufMessages(schema, paths)))
                 case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
                 case .unreadable(let words):
-                    .refused(DecodingFailure(.unknownSchema, "names schema \(id)\(schema.place), which \(words)"))
+                    .refused(
+                        DecodingFailure(
+                            .unknownSchema, "names schema \(self.words(for: id))\(schema.place), which \(words)"))
                 }
         }
     }
+
+    private func words(for id: SchemaID) -> String { names?[id]?.description ?? id.description }
 
     /// Begins another lot of messages: what was unknown may be known by now, and more plans than any topic has are not kept.
     public func forgetUnknown() {
@@ -137,11 +162,11 @@ public final class FramedDecoder: RecordDecoder {
     }
 
     /// What a message says of its schema.
-    public func framing(of message: UnsafeRawBufferPointer, _ header: UnsafeRawBufferPointer?) -> Framing {
-        if let header, let framing = Framing(header: header) { return framing }
-        if looksBefore { return Framing(of: message) }
+    public func framing(of message: UnsafeRawBufferPointer, _ header: SchemaHeader?) -> Framing {
+        if let header { return Framing(header.form, header.schema, payload: 0) }
+        if looksBefore { return Framing(of: message, naming) }
         if case .schema(let id) = plain { return Framing(.none, id, payload: 0) }
-        let framing = Framing(of: message)
+        let framing = Framing(of: message, naming)
         return framing.form == .singleObject && framing.schema == ownFingerprint ? framing : .none
     }
 
@@ -152,7 +177,7 @@ public final class FramedDecoder: RecordDecoder {
     }
 
     public func decode(
-        _ message: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?
+        _ message: UnsafeRawBufferPointer, header: SchemaHeader?
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         if header == nil, isPlain(message) {
             framing = .none
@@ -164,11 +189,17 @@ public final class FramedDecoder: RecordDecoder {
 
     @inline(never)
     private func decodeFramed(
-        _ message: UnsafeRawBufferPointer, _ header: UnsafeRawBufferPointer?
+        _ message: UnsafeRawBufferPointer, _ header: SchemaHeader?
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         framing = framing(of: message, header)
         wasJSON = false
         var reader = try reader(framing)
+        if header?.isJSON ?? false, !reader.isJSON {
+            throw DecodingFailure(
+                .unknownSchema,
+                "is Avro in its encoding as JSON, which is not read: have it written in the binary one "
+                    + "(apicurio.registry.avro.encoding=BINARY)")
+        }
         if let messages = reader.messages {
             let named = try messages.decoder(of: message, header, framing)
             (reader.decoder, framing.payload) = (named.decoder, named.payload)
@@ -178,27 +209,51 @@ public final class FramedDecoder: RecordDecoder {
         do throws(DecodingFailure) {
             return try reader.decoder.decode(UnsafeRawBufferPointer(rebasing: message[framing.payload...]))
         } catch {
+            // By a schema of the route's own its first bytes might have been anything.
+            if framing.form == .none, !looksBefore { try explain(message) }
             var failure = error
             failure.offset = failure.offset.map { $0 + framing.payload }
             throw failure
         }
     }
 
+    /// Says what a message is that is not of the route's own schema.
+    private func explain(_ message: UnsafeRawBufferPointer) throws(DecodingFailure) {
+        switch Framing(of: message).form {
+        case .avroFile: throw Self.avroFile
+        case .singleObject: throw Self.otherObject(Framing(of: message).schema)
+        default: break
+        }
+    }
+
+    private static let avroFile = DecodingFailure(
+        .unknownSchema, "is an Avro file of many records with their schema, and no message: read it as a file")
+
+    private static func otherObject(_ schema: SchemaID) -> DecodingFailure {
+        DecodingFailure(
+            .unknownSchema,
+            "is in Avro's single-object encoding, of a schema that is not the route's: \(schema)")
+    }
+
     private func reader(_ framing: Framing) throws(DecodingFailure) -> Reader {
+        if let registry = framing.form.registry {
+            guard self.registry == nil || registry == naming.kind else {
+                throw DecodingFailure(
+                    .unknownSchema,
+                    "names schema \(words(for: framing.schema)) as messages of \(registry.name) do, and the registry that is "
+                        + "configured is of another kind (\(naming.kind.rawValue))")
+            }
+            if framing.isCompressed {
+                throw DecodingFailure(.unknownSchema, "is compressed by zlib, which is not read yet")
+            }
+            return try reader(framing.schema)
+        }
         switch framing.form {
-        case .number, .guid, .header: return try reader(framing.schema)
         case .singleObject:
             if let own, framing.schema == ownFingerprint { return own }
-            throw DecodingFailure(
-                .unknownSchema,
-                "is in Avro's single-object encoding, of a schema that is not the route's: \(framing.schema)")
-        case .glue:
-            throw DecodingFailure(
-                .unknownSchema, "names schema version \(framing.schema) of AWS Glue's registry, which is not asked yet")
-        case .avroFile:
-            throw DecodingFailure(
-                .unknownSchema, "is an Avro file of many records with their schema, and no message: read it as a file")
-        case .none:
+            throw Self.otherObject(framing.schema)
+        case .avroFile: throw Self.avroFile
+        default:
             if let own { return own }
             if framing.schema.kind != .none { return try reader(framing.schema) }
             guard isJSON else {
@@ -211,20 +266,22 @@ public final class FramedDecoder: RecordDecoder {
     private func reader(_ id: SchemaID) throws(DecodingFailure) -> Reader {
         if id == last { return lastReader }
         guard registry != nil else {
-            throw DecodingFailure(.unknownSchema, "names schema \(id) of a registry, and none is configured")
+            throw DecodingFailure(
+                .unknownSchema, "names schema \(words(for: id)) of a registry, and none is configured")
         }
         switch entries[id] {
         case .reader(let reader):
             (last, lastReader) = (id, reader)
             return reader
         case .refused(let failure): throw failure
-        case nil: throw DecodingFailure(.unknownSchema, "names schema \(id), which could not be looked up")
+        case nil:
+            throw DecodingFailure(.unknownSchema, "names schema \(words(for: id)), which could not be looked up")
         }
     }
 
     /// Whether a key has fields, and is no value by itself. Of a schema that is not known it is said to have, so that
     /// whoever decodes it hears why not.
-    public func hasFields(_ key: UnsafeRawBufferPointer, header: UnsafeRawBufferPointer?) -> Bool {
+    public func hasFields(_ key: UnsafeRawBufferPointer, header: SchemaHeader?) -> Bool {
         let framing = framing(of: key, header)
         guard framing != .none else {
             if isJSON { return key.first == UInt8(ascii: "{") }

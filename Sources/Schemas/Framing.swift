@@ -2,7 +2,7 @@
 /// itself says whether it has any.
 ///
 /// Sources: Confluent's "Wire format" (00 and 01) and its clients' headers; Avro 1.12, "Single-object encoding"; the
-/// libraries of AWS Glue's and Azure's registries.
+/// libraries of AWS Glue's, Apicurio's and Azure's registries.
 public struct Framing: Equatable, Sendable {
     public enum Form: UInt8, Sendable {
         /// Nothing that is known: the message is all of it.
@@ -11,20 +11,39 @@ public struct Framing: Equatable, Sendable {
         case number
         /// 01 and a GUID.
         case guid
-        /// A header names the schema, and nothing stands before the message.
+        /// A header of Confluent's names the schema, and nothing stands before the message.
         case header
+        /// 00 and Apicurio's number, in four bytes or in eight.
+        case apicurio
+        /// Headers of Apicurio's name the schema.
+        case apicurioHeader
+        /// The content type names a schema of Azure's.
+        case azure
         /// C3 01 and a fingerprint, the lowest byte first.
         case singleObject
         /// 03, how it is compressed, and the UUID of a schema's version.
         case glue
         /// A file of many records, with its schema.
         case avroFile
+
+        /// Whose registry has such schemas; nil: none has.
+        var registry: RegistryKind? {
+            switch self {
+            case .none, .singleObject, .avroFile: nil
+            case .number, .guid, .header: .confluent
+            case .apicurio, .apicurioHeader: .apicurio
+            case .glue: .glue
+            case .azure: .azure
+            }
+        }
     }
 
     public var form: Form
     public var schema: SchemaID
     /// Where the message itself begins.
     public var payload: Int
+    /// What begins there is compressed by zlib.
+    public var isCompressed = false
 
     init(_ form: Form, _ schema: SchemaID, payload: Int) {
         self.form = form
@@ -35,11 +54,15 @@ public struct Framing: Equatable, Sendable {
     public static let none = Framing(.none, .none, payload: 0)
 
     /// By the first bytes of a key or a value.
-    public init(of bytes: UnsafeRawBufferPointer) {
+    public init(of bytes: UnsafeRawBufferPointer, _ naming: SchemaNaming = SchemaNaming()) {
         self = .none
         guard bytes.count >= 5 else { return }
         switch bytes[0] {
         case 0x00:
+            if naming.kind == .apicurio {
+                self = Self(ofApicurio: bytes, naming)
+                return
+            }
             // Registries give positive ones. Java's own integers as keys begin with zeros.
             let number = Self.word(bytes, 1, Int32.self)
             if number > 0 { self = Framing(.number, .number(number), payload: 5) }
@@ -47,6 +70,7 @@ public struct Framing: Equatable, Sendable {
             self = Framing(.guid, Self.guid(bytes, 1), payload: 17)
         case 0x03 where bytes.count >= 18 && (bytes[1] == 0 || bytes[1] == 5):
             self = Framing(.glue, Self.guid(bytes, 2), payload: 18)
+            isCompressed = bytes[1] == 5
         case 0xC3 where bytes.count >= 10 && bytes[1] == 0x01:
             let fingerprint = bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
             self = Framing(.singleObject, .fingerprint(UInt64(littleEndian: fingerprint)), payload: 10)
@@ -56,27 +80,18 @@ public struct Framing: Equatable, Sendable {
         }
     }
 
-    /// The schema that a header names: 00 and a number, or 01 and a GUID, each with what Protobuf has behind it.
-    ///
-    /// - Parameter value: of the last header of the name; see `headerName`.
-    /// - Returns: nil if it is neither.
-    public init?(header value: UnsafeRawBufferPointer) {
-        let framing = Framing(of: value)
-        guard framing.form == .number || framing.form == .guid else { return nil }
-        self = Framing(.header, framing.schema, payload: 0)
-    }
-
-    /// The headers in which serializers of Confluent name a schema.
-    public static func headerName(ofKey isOfKey: Bool) -> StaticString {
-        isOfKey ? "__key_schema_id" : "__value_schema_id"
-    }
-
-    /// The schema that a content type of Azure's registry names: `avro/binary+` and its id. Nobody here asks that
-    /// registry; it is for words that are true.
-    public static func azureSchema(inContentType type: String) -> String? {
-        let prefix = "avro/binary+"
-        guard type.count > prefix.count, type.lowercased().hasPrefix(prefix) else { return nil }
-        return String(type.dropFirst(prefix.count))
+    /// Apicurio's number, in four bytes or in eight. Both begin with 00, and none of them is beyond four bytes: what has zeros in
+    /// the first four is of eight, as its own reader for both takes it.
+    private init(ofApicurio bytes: UnsafeRawBufferPointer, _ naming: SchemaNaming) {
+        self = .none
+        let short = Self.word(bytes, 1, Int32.self)
+        if short > 0 {
+            self = Framing(.apicurio, naming.id(ofNumber: UInt64(short), isLong: false), payload: 5)
+        } else if short == 0, bytes.count >= 9 {
+            let long = Self.word(bytes, 1, Int64.self)
+            guard long > 0 else { return }
+            self = Framing(.apicurio, naming.id(ofNumber: UInt64(long), isLong: true), payload: 9)
+        }
     }
 
     private static func word<Word: FixedWidthInteger>(

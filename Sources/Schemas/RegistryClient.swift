@@ -5,24 +5,24 @@ import Web
 /// A registry with Confluent's API, as Redpanda, Karapace and Apicurio have it as well.
 ///
 /// Belongs to one thread, which waits in it. What it is told is other people's input: it is looked at, and limited.
-final class RegistryClient {
-    private let options: RegistryOptions
-    private let client: HTTPClient
-    /// Of several URLs the one that has answered last, or comes after those that have not.
-    private var current = 0
+final class RegistryClient: RegistryAPI {
+    private let connection: RegistryConnection
 
     /// Schemas that one may refer to, also by way of others.
     private static let mostReferences = 500
 
-    init(_ options: RegistryOptions) {
-        self.options = options
-        client = HTTPClient(options.http)
-    }
+    init(_ options: RegistryOptions) { connection = RegistryConnection(options) }
 
     // MARK: Schemas
 
-    /// The schema of an id.
-    func schema(number: Int32, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
+    func schema(
+        _ id: SchemaID, _ name: SchemaName?, _ isGivenUp: () -> Bool
+    ) throws(RegistryFailure) -> RegisteredSchema {
+        if let number = id.number { return try schema(number: number, isGivenUp) }
+        return try schema(guid: id.description, isGivenUp)
+    }
+
+    private func schema(number: Int32, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
         // Otherwise the answer comes with the highest id that there is.
         let answer: SchemaAnswer = try get("/schemas/ids/\(number)?fetchMaxId=false", isGivenUp)
         var schema = try read(answer, at: "/schemas/ids/\(number)?fetchMaxId=false&", isGivenUp)
@@ -30,24 +30,23 @@ final class RegistryClient {
         return schema
     }
 
-    func schema(guid: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
+    private func schema(guid: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
         let answer: SchemaAnswer = try get("/schemas/guids/\(guid)", isGivenUp)
         return try read(answer, at: "/schemas/guids/\(guid)?", isGivenUp)
     }
 
-    /// The newest version of a subject.
     func newest(ofSubject subject: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        let path = "/subjects/\(Self.escaped(subject))/versions/"
+        let path = "/subjects/\(RegistryAnswer.escaped(subject))/versions/"
         let answer: SchemaAnswer = try get(path + "latest", isGivenUp)
         // The newest may be another a moment later.
         return try read(answer, at: path + "\(answer.version.map { "\($0)" } ?? "latest")?", isGivenUp)
     }
 
-    /// The subject and the version that an id stands for; of several the first. Older registries do not say it with the
-    /// schema.
-    func versions(ofNumber number: Int32, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> SubjectVersion? {
-        let all: [SubjectVersion] = try get("/schemas/ids/\(number)/versions", isGivenUp)
-        return all.first
+    /// Of several the first. Older registries do not say it with the schema.
+    func place(of id: SchemaID) throws(RegistryFailure) -> (subject: String, version: Int)? {
+        guard let number = id.number else { return nil }
+        let all: [SubjectVersion] = try get("/schemas/ids/\(number)/versions") { false }
+        return all.first.map { ($0.subject, $0.version) }
     }
 
     /// Asks for what every registry answers and everybody may know: it is there, and lets this one in.
@@ -59,7 +58,7 @@ final class RegistryClient {
         }
     }
 
-    struct SubjectVersion: Decodable {
+    private struct SubjectVersion: Decodable {
         var subject: String
         var version: Int
     }
@@ -110,21 +109,17 @@ final class RegistryClient {
         switch answer.schemaType ?? "AVRO" {
         case "JSON": return schema(.json)
         case "AVRO":
-            var references: [(name: String, text: String)] = []
+            var text = SchemaText(text: answer.schema)
             do throws(ReferenceFailure) {
                 var known: Set<String> = []
-                try collect(answer.references ?? [], &references, &known, isGivenUp)
+                try collect(answer.references ?? [], &text.references, &known, isGivenUp)
             } catch {
                 switch error {
                 case .registry(let failure): throw failure
                 case .schema(let words): return schema(.unreadable(words))
                 }
             }
-            do throws(AvroSchemaFailure) {
-                return schema(.avro(try AvroSchema(answer.schema, references: references)))
-            } catch {
-                return schema(.unreadable("is none of Avro's: \(error)"))
-            }
+            return schema(text.content(.avro))
         case "PROTOBUF":
             do throws(ReferenceFailure) {
                 return schema(.protobuf(try protobuf(answer, at: place, isGivenUp)))
@@ -156,7 +151,8 @@ final class RegistryClient {
             guard known.count <= Self.mostReferences else {
                 throw .schema("refers to more than \(Self.mostReferences) others")
             }
-            let path = "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+            let path =
+                "/subjects/\(RegistryAnswer.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
             let imported = try referred(reference, path, isGivenUp)
             files.append((reference.name, imported, path + "&"))
             wanted += imported.references ?? []
@@ -209,17 +205,18 @@ final class RegistryClient {
     /// What a schema refers to, and what that refers to: also versions that were deleted since, of which there may still be
     /// messages.
     private func collect(
-        _ wanted: [SchemaAnswer.Reference], _ found: inout [(name: String, text: String)], _ known: inout Set<String>,
+        _ wanted: [SchemaAnswer.Reference], _ found: inout [SchemaText.Reference], _ known: inout Set<String>,
         _ isGivenUp: () -> Bool
     ) throws(ReferenceFailure) {
         for reference in wanted where known.insert(reference.name).inserted {
             guard known.count <= Self.mostReferences else {
                 throw .schema("refers to more than \(Self.mostReferences) others")
             }
-            let path = "/subjects/\(Self.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+            let path =
+                "/subjects/\(RegistryAnswer.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
             let answer = try referred(reference, path, isGivenUp)
             try collect(answer.references ?? [], &found, &known, isGivenUp)
-            found.append((reference.name, answer.schema))
+            found.append(SchemaText.Reference(name: reference.name, text: answer.schema))
         }
     }
 
@@ -239,43 +236,20 @@ final class RegistryClient {
 
     // MARK: Requests
 
-    /// Asks one URL after another, from the one that has answered last.
     private func get<Answer: Decodable>(_ path: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> Answer {
-        var failure: RegistryFailure?
-        for _ in options.urls.indices {
-            do throws(RegistryFailure) {
-                return try get(path, from: options.urls[current], isGivenUp)
-            } catch {
-                // What one does not have or does not allow, none of them does.
-                switch error.code {
-                case .unknown, .givenUp, .credentials, .rights, .files: throw error
-                case .away, .tls, .noRegistry, .url: failure = error
-                }
-                current = (current + 1) % options.urls.count
-            }
-        }
-        throw failure ?? RegistryFailure(.url, "there is no URL", url: "")
+        try connection.inTurn { url throws(RegistryFailure) in try get(path, from: url, isGivenUp) }
     }
 
     private func get<Answer: Decodable>(
         _ path: String, from url: String, _ isGivenUp: () -> Bool
     ) throws(RegistryFailure) -> Answer {
         let whole = url + path
-        let answer: HTTPAnswer
-        do throws(HTTPFailure) {
-            let request = HTTPRequest(
-                .get, whole, headers: [("Accept", "application/vnd.schemaregistry.v1+json, application/json")])
-            answer = try client.send(request, isGivenUp: isGivenUp)
-        } catch {
-            throw RegistryFailure(error)
-        }
+        let request = HTTPRequest(
+            .get, whole, headers: [("Accept", "application/vnd.schemaregistry.v1+json, application/json")])
+        let answer = try connection.send(request, isGivenUp)
         let place = HTTPClient.withoutSecrets(whole)
         guard answer.status == 200 else { throw Self.failure(answer, place) }
-        do {
-            return try JSONDecoder().decode(Answer.self, from: Data(answer.body))
-        } catch {
-            throw RegistryFailure(.noRegistry, status: 200, "the answer is none of a schema registry's", url: place)
-        }
+        return try RegistryAnswer.decode(Answer.self, answer, place)
     }
 
     private struct ErrorAnswer: Decodable {
@@ -290,35 +264,12 @@ final class RegistryClient {
 
     private static func failure(_ answer: HTTPAnswer, _ place: String) -> RegistryFailure {
         let said = try? JSONDecoder().decode(ErrorAnswer.self, from: Data(answer.body))
-        let code: RegistryFailure.Code
-        var words = said?.message.map(Self.oneLine) ?? "nothing that a registry says"
-        switch answer.status {
-        case 401: code = .credentials
-        case 403: code = .rights
-        case 408, 425, 429, 500...: code = .away
         // 40401 subject, 40402 version, 40403 schema, 40404 to 40407 deleted ones. 404 alone is said of a path.
-        case 404 where (40401...40499).contains(said?.errorCode ?? 0): code = .unknown
-        case 404 where place.contains("/schemas/guids/"):
-            (code, words) = (.unknown, "the registry knows no GUIDs; Confluent's does from version 8 on")
-        case 422: code = .unknown
-        default: code = .noRegistry
+        var isUnknown = answer.status == 422 || (40401...40499).contains(said?.errorCode ?? 0)
+        var words = said?.message
+        if answer.status == 404, !isUnknown, place.contains("/schemas/guids/") {
+            (isUnknown, words) = (true, "the registry knows no GUIDs; Confluent's does from version 8 on")
         }
-        if let redirect = answer.redirect { words = "it sends elsewhere: \(redirect)" }
-        return RegistryFailure(code, status: answer.status, words, url: place)
-    }
-
-    /// Other people's words, of which a log takes a line.
-    private static func oneLine(_ words: String) -> String {
-        String(words.prefix(300).map { $0.isNewline ? " " : $0 })
-    }
-
-    /// A subject as a part of a path: it may have any character.
-    private static func escaped(_ subject: String) -> String {
-        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
-        return subject.utf8.map { byte in
-            if plain.contains(byte) { return String(UnicodeScalar(byte)) }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return "%" + (digits.count < 2 ? "0" : "") + digits
-        }.joined()
+        return RegistryAnswer.failure(answer, place, words: words, isUnknown: isUnknown)
     }
 }

@@ -22,6 +22,8 @@ public struct RegistryFailure: Error, Sendable, Equatable, CustomStringConvertib
     }
 
     public var code: Code
+    /// Whose registry it is.
+    public var kind = RegistryKind.confluent
     /// The HTTP status, where there was an answer.
     public var status: Int?
     /// The registry's own words, or libcurl's.

@@ -1,3 +1,4 @@
+import Credentials
 import Web
 
 /// Where a registry is, and who asks it.
@@ -5,15 +6,38 @@ public struct RegistryOptions: Sendable {
     /// Several of the same registry, which are tried in turn. A path behind the host is kept, as Apicurio's
     /// `/apis/ccompat/v7`, or `/contexts/.name` for a context of Confluent's.
     public var urls: [String]
+    /// Whose it is, and how messages name its schemas.
+    public var naming: SchemaNaming
     public var http: HTTPOptions
+    /// Who asks AWS; only of `glue`.
+    public var aws: AWS?
 
-    public init(urls: [String], http: HTTPOptions = HTTPOptions()) {
+    public struct AWS: Sendable {
+        public var region: String
+        public var credentials: AWSCredentials
+
+        public init(region: String, credentials: AWSCredentials) {
+            self.region = region
+            self.credentials = credentials
+        }
+
+        /// Where Glue is in a region.
+        public static func url(ofRegion region: String) -> String {
+            "https://glue.\(region).amazonaws.com" + (region.hasPrefix("cn-") ? ".cn" : "")
+        }
+    }
+
+    public init(
+        urls: [String], naming: SchemaNaming = SchemaNaming(), http: HTTPOptions = HTTPOptions(), aws: AWS? = nil
+    ) {
         self.urls = urls.map { url in
             var url = Substring(url)
             while url.last == "/" { url.removeLast() }
             return String(url)
         }
+        self.naming = naming
         self.http = http
+        self.aws = aws
     }
 
     /// The same for people: without users and passwords.

@@ -5,8 +5,15 @@ public struct SchemaID: Hashable, Sendable {
         case none
         /// A number that a registry has given.
         case number
-        /// What registries of Confluent give beside it, from version 8 on: the same in all of them.
+        /// What registries of Confluent give beside it, from version 8 on: the same in all of them. Versions of AWS Glue's and
+        /// schemas of Azure's have one, too.
         case guid
+        /// Apicurio's number of a text.
+        case content
+        /// Apicurio's number of a version of an artifact.
+        case global
+        /// Made from names, which `SchemaNames` keeps.
+        case named
         /// CRC-64-AVRO of the schema itself.
         case fingerprint
         /// The newest of a subject, for messages that do not say it themselves.
@@ -36,6 +43,28 @@ public struct SchemaID: Hashable, Sendable {
     public static func guid(high: UInt64, low: UInt64) -> SchemaID { SchemaID(.guid, high: high, low: low) }
 
     @inlinable
+    public static func content(_ number: UInt64) -> SchemaID { SchemaID(.content, low: number) }
+
+    @inlinable
+    public static func global(_ number: UInt64) -> SchemaID { SchemaID(.global, low: number) }
+
+    /// By names. Other people's, so two of them must not be made to have one id: the hash is another in each process.
+    static func named(
+        _ name: UnsafeRawBufferPointer, _ group: UnsafeRawBufferPointer?, _ version: UnsafeRawBufferPointer?
+    ) -> SchemaID {
+        func hash(_ begin: Int) -> UInt64 {
+            var hasher = Hasher()
+            hasher.combine(begin)
+            for part in [name, group, version] {
+                hasher.combine(part?.count ?? -1)
+                if let part { hasher.combine(bytes: part) }
+            }
+            return UInt64(truncatingIfNeeded: hasher.finalize())
+        }
+        return SchemaID(.named, high: hash(0), low: hash(1))
+    }
+
+    @inlinable
     public static func fingerprint(_ fingerprint: UInt64) -> SchemaID { SchemaID(.fingerprint, low: fingerprint) }
 
     /// - Parameter place: of the subject, among those of a `SchemaSource`.
@@ -58,6 +87,9 @@ extension SchemaID: CustomStringConvertible {
                 Self.hexadecimal(low & 0xFFFF_FFFF_FFFF, 12),
             ].joined(separator: "-")
         case .fingerprint: "fingerprint \(Self.hexadecimal(low, 16))"
+        case .content: "of the content id \(low)"
+        case .global: "of the global id \(low)"
+        case .named: "of a name"
         case .subject: "the newest of a subject"
         }
     }

@@ -32,7 +32,7 @@ public final class SchemaResolver {
     }
 
     private let source: SchemaSource
-    private lazy var client = RegistryClient(source.registry)
+    private lazy var client: any RegistryAPI = source.registry.makeAPI()
 
     public init(_ source: SchemaSource) { self.source = source }
 
@@ -72,18 +72,17 @@ public final class SchemaResolver {
         _ id: SchemaID, _ isGivenUp: () -> Bool = { false }
     ) throws(RegistryFailure) -> RegisteredSchema {
         switch id.kind {
-        case .number:
-            return try client.schema(number: id.number ?? 0, isGivenUp)
-        case .guid: return try client.schema(guid: id.description, isGivenUp)
+        case .number, .guid, .content, .global, .named:
+            return try client.schema(id, source.names[id], isGivenUp)
         case .subject: return try client.newest(ofSubject: source.subject(of: id), isGivenUp)
         case .none, .fingerprint:
             throw RegistryFailure(.unknown, "a registry knows no fingerprints", url: source.registry.place)
         }
     }
 
-    /// Which subject and version a number stands for, where the registry says so.
-    public func place(ofNumber number: Int32) throws(RegistryFailure) -> (subject: String, version: Int)? {
-        try client.versions(ofNumber: number, { false }).map { ($0.subject, $0.version) }
+    /// Which subject and version an id stands for, where the registry says so.
+    public func place(of id: SchemaID) throws(RegistryFailure) -> (subject: String, version: Int)? {
+        try client.place(of: id)
     }
 
     /// Sees whether the registry is there and lets this one in.

@@ -5,6 +5,7 @@ public final class SchemaSource: Sendable {
     public let registry: RegistryOptions
     /// Whose newest versions messages are of that do not say it themselves.
     private let subjects = Mutex<[String]>([])
+    let names = SchemaNames()
     private let memory = Mutex(SchemaMemory())
 
     public init(_ registry: RegistryOptions) { self.registry = registry }

@@ -78,6 +78,8 @@ public final class HTTPClient {
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         settings.set(CURLOPT_WRITEDATA, context)
         settings.note(ccurl_set_writer(handle, Transfer.take))
+        settings.set(CURLOPT_HEADERDATA, context)
+        settings.note(ccurl_set_header_writer(handle, Transfer.takeHeader))
         settings.set(CURLOPT_XFERINFODATA, context)
         settings.note(ccurl_set_watcher(handle, Transfer.goesOn))
         settings.set(CURLOPT_NOPROGRESS, 0)
@@ -100,7 +102,8 @@ public final class HTTPClient {
         var redirect: UnsafeMutablePointer<CChar>?
         _ = ccurl_get_text(handle, CURLINFO_REDIRECT_URL, &redirect)
         return HTTPAnswer(
-            status: status, body: transfer.body, redirect: redirect.map { Self.withoutSecrets(String(cString: $0)) })
+            status: status, body: transfer.body, headers: transfer.headers,
+            redirect: redirect.map { Self.withoutSecrets(String(cString: $0)) })
     }
 
     private func failure(_ code: CURLcode, _ transfer: Transfer, _ place: String) -> HTTPFailure {
@@ -184,6 +187,7 @@ private final class HeaderList {
 private final class Transfer {
     private let largest: Int
     private(set) var body: [UInt8] = []
+    private(set) var headers: [String: String] = [:]
     private(set) var isTooLarge = false
     var isGivenUp: (() -> Bool)?
 
@@ -200,6 +204,20 @@ private final class Transfer {
         }
         transfer.body.append(contentsOf: UnsafeRawBufferPointer(start: bytes, count: count))
         return count
+    }
+
+    /// libcurl lets no more of them in than 300 KiB. Each line is one; what a proxy has answered before comes first.
+    static let takeHeader: @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int = {
+        (bytes, size, count, context) in
+        guard let context else { return 0 }
+        let line = String(
+            decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
+        if let colon = line.firstIndex(of: ":") {
+            let value = line[line.index(after: colon)...].drop { $0.isWhitespace }
+            Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                .headers[line[..<colon].lowercased()] = String(value.reversed().drop { $0.isWhitespace }.reversed())
+        }
+        return size * count
     }
 
     static let goesOn:

@@ -22,6 +22,8 @@ public struct HTTPRequest: Sendable {
 public struct HTTPAnswer: Sendable {
     public var status: Int
     public var body: [UInt8]
+    /// By their names in lower case; of several of a name the last.
+    public var headers: [String: String] = [:]
     /// Where it sends the client instead. No client goes there by itself: its credentials are for the one that was asked.
     public var redirect: String?
 }

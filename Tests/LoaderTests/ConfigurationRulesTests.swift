@@ -34,6 +34,8 @@ import Testing
                 "routes[0].wait_for_parent"
             ),
             (["schema_registry.user=u"], "schema_registry.user"),
+            (["schema_registry.kind=apicurio"], "schema_registry.kind"),
+            (["schema_registry.url=http://r", "schema_registry.numbers=global"], "schema_registry.numbers"),
             (["schema_registry.url=http://r", "schema_registry.password=p"], "schema_registry.password"),
             (["schema_registry.url=http://r", "schema_registry.key=k"], "schema_registry.key"),
             (
@@ -75,6 +77,7 @@ import Testing
             ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.key_format=avro"],
             ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.schema.subject=s"],
             ["schema_registry.url=http://r", "routes.0.columns.s=$schema_id"],
+            ["schema_registry.url=http://r", "schema_registry.kind=apicurio", "schema_registry.numbers=global"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
 

@@ -27,7 +27,7 @@ struct ConfluentClientTests {
             try padded.withUnsafeBytes { padded in
                 let message = UnsafeRawBufferPointer(rebasing: padded[..<value.count])
                 let fields = try (header ?? []).withUnsafeBytes { name in
-                    let header = header == nil ? nil : name
+                    let header = header == nil ? nil : SchemaHeader(confluent: name)
                     if let id = decoder.missing(in: message, header: header) {
                         decoder.learn(id, .schema(try resolver.ask(id)))
                     }

@@ -1,10 +1,19 @@
-import Schemas
 import Testing
+
+@testable import Schemas
 
 @Suite("Framing")
 struct FramingTests {
     private func framing(_ bytes: [UInt8]) -> Framing { bytes.withUnsafeBytes { Framing(of: $0) } }
-    private func header(_ bytes: [UInt8]) -> Framing? { bytes.withUnsafeBytes { Framing(header: $0) } }
+    private func framing(_ bytes: [UInt8], ofApicurio numbers: SchemaNaming.Numbers?) -> Framing {
+        bytes.withUnsafeBytes { Framing(of: $0, SchemaNaming(.apicurio, numbers: numbers)) }
+    }
+    private func header(_ bytes: [UInt8]) -> SchemaID? {
+        bytes.withUnsafeBytes { SchemaHeader(confluent: $0)?.schema }
+    }
+    private func azure(_ type: String) -> SchemaID? {
+        Array(type.utf8).withUnsafeBytes { SchemaHeader(azure: $0)?.schema }
+    }
     private func indexes(_ bytes: [UInt8], at start: Int) -> MessageIndexes? {
         bytes.withUnsafeBytes { MessageIndexes(in: $0, at: start) }
     }
@@ -42,10 +51,9 @@ struct FramingTests {
 
     @Test("a header names a schema by either, with what Protobuf has behind it, and nothing stands before the message")
     func headers() {
-        #expect(header([1] + Self.guid)?.schema.description == Self.guidText)
-        #expect(header([1] + Self.guid + [4, 0, 2])?.schema.description == Self.guidText)
-        #expect(header([0, 0, 0, 0, 9])?.schema.number == 9)
-        #expect(header([0, 0, 0, 0, 9])?.payload == 0)
+        #expect(header([1] + Self.guid)?.description == Self.guidText)
+        #expect(header([1] + Self.guid + [4, 0, 2])?.description == Self.guidText)
+        #expect(header([0, 0, 0, 0, 9])?.number == 9)
         for bytes: [UInt8] in [[], [0, 0, 0, 0], [2] + Self.guid, Array("7".utf8), [0, 0, 0, 0, 0]] {
             #expect(header(bytes) == nil, "\(bytes)")
         }
@@ -67,9 +75,51 @@ struct FramingTests {
         #expect(framing([3, 0] + Self.guid).form == .glue)
         #expect(framing([3, 1] + Self.guid) == .none)
         #expect(framing(Array("Obj".utf8) + [1, 4]).form == .avroFile)
-        #expect(Framing.azureSchema(inContentType: "avro/binary+d90f03d6") == "d90f03d6")
-        #expect(Framing.azureSchema(inContentType: "application/json") == nil)
-        #expect(Framing.azureSchema(inContentType: "avro/binary+") == nil)
+        #expect(azure("avro/binary+2e36e02ee4354ed2af73a90dd1e9b8ef")?.description == Self.guidText)
+        #expect(azure("Avro/Binary+2E36E02E-E435-4ED2-AF73-A90DD1E9B8EF")?.description == Self.guidText)
+        for type in [
+            "application/json", "avro/binary+", "avro/binary+d90f03d6", "avro/binary+2e36e02ee4354ed2af73a90dd1e9b8eg",
+            "",
+            "avro/binary;2e36e02ee4354ed2af73a90dd1e9b8ef", "avro/binary+2e36e02ee4354ed2af73a90dd1e9b8ef0000",
+        ] {
+            #expect(azure(type) == nil, "\(type)")
+        }
+    }
+
+    @Test(
+        "00 is Apicurio's number in four bytes or in eight, of a content or of a version, where the registry is Apicurio's"
+    )
+    func apicurio() {
+        let (short, long): ([UInt8], [UInt8]) = ([0, 0, 0, 1, 2, 0x48], [0, 0, 0, 0, 0, 0, 0, 1, 2, 0x48])
+        #expect(framing(short, ofApicurio: nil) == Framing(.apicurio, .content(258), payload: 5))
+        #expect(framing(long, ofApicurio: nil) == Framing(.apicurio, .global(258), payload: 9))
+        #expect(framing(short, ofApicurio: .global).schema == .global(258))
+        #expect(framing(long, ofApicurio: .content).schema == .content(258))
+        // To Confluent's API the one is a number, and the other nothing.
+        #expect(framing(short).schema == .number(258) && framing(long) == .none)
+        for bytes: [UInt8] in [
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1], [0, 0xFF, 0xFF, 0xFF, 0xFF, 1],
+        ] {
+            #expect(framing(bytes, ofApicurio: nil) == .none, "\(bytes)")
+        }
+    }
+
+    @Test("what stands before a message of Protobuf of Apicurio's is a name, if it is one")
+    func typeReferences() {
+        func name(_ bytes: [UInt8]) -> String? {
+            bytes.withUnsafeBytes { bytes in
+                TypeReference(in: bytes, at: 0).map { "\(String(decoding: $0.name, as: UTF8.self)) \($0.end)" }
+            }
+        }
+        #expect(name([7, 0x0A, 5] + Array("Order".utf8) + [8, 1]) == "Order 8")
+        #expect(name([7, 0x0A, 5] + Array("Order".utf8)) == "Order 8")
+        for bytes: [UInt8] in [
+            [], [0], [7, 0x0A, 5] + Array("Orde".utf8), [7, 0x12, 5] + Array("Order".utf8),
+            [8, 0x0A, 5] + Array("Order".utf8),
+            [7, 0x0A, 5] + Array("Ord-r".utf8), [0x80], [8, 1], [2, 0x0A, 0],
+        ] {
+            #expect(name(bytes) == nil, "\(bytes)")
+        }
     }
 
     @Test("JSON has nothing before it")

@@ -36,7 +36,7 @@ struct HostileInputTests {
             return padded.withUnsafeBytes { padded in
                 let message = UnsafeRawBufferPointer(rebasing: padded[..<bytes.count])
                 return (header ?? []).withUnsafeBytes { name in
-                    let header = header == nil ? nil : name
+                    let header = header == nil ? nil : SchemaHeader(confluent: name)
                     _ = decoder.missing(in: message, header: header)
                     _ = decoder.hasFields(message, header: header)
                     do throws(DecodingFailure) {

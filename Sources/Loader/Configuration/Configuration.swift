@@ -1,5 +1,7 @@
+import Credentials
 import Loading
 import Logging
+import Schemas
 
 /// All that the loader is told: the pipeline's options, its own settings, and where each of them was written.
 struct Configuration: Sendable {
@@ -28,7 +30,15 @@ struct Configuration: Sendable {
 
     /// The schema registry; no URL: none.
     struct Registry: Sendable, Equatable {
+        var kind = RegistryKind.confluent
+        var numbers: SchemaNaming.Numbers?
         var urls: [String] = []
+        var region: String?
+        var accessKeyID: String?
+        var secretAccessKey: String?
+        var sessionToken: String?
+        /// What becomes of these and of AWS's variables.
+        var aws: AWSCredentials?
         var user: String?
         var password: String?
         var token: String?

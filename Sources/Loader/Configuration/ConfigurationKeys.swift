@@ -2,6 +2,7 @@ import Loading
 import Logging
 import Postgres
 import Records
+import Schemas
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the reference.
@@ -52,10 +53,28 @@ extension ConfigurationKey {
             "`false` does not wait for the disk at COMMIT. Safe with `delivery: exactly_once` only."),
 
         .key(
-            "schema_registry.url", ConfigurationKind<[String]>.webAddresses, otherwise: "no registry",
+            "schema_registry.kind", .choice, default: "confluent", into: \.registry.kind,
+            "Whose registry it is: how it is asked, and how messages name its schemas."),
+        .key(
+            "schema_registry.url", ConfigurationKind<[String]>.webAddresses,
+            otherwise: "no registry; AWS's own of the region where the kind is `glue`",
             into: \.registry.urls,
-            "The registry that messages' schemas are in, with Confluent's API: one URL or several of the same registry."
-        ),
+            "The registry that messages' schemas are in: one URL or several of the same registry."),
+        .key(
+            "schema_registry.region", ConfigurationKind<String>.region.wrapped,
+            otherwise: "`AWS_REGION` or `AWS_DEFAULT_REGION`", into: \.registry.region,
+            "The region of AWS that the registry is in; only of the kind `glue`."),
+        .key(
+            "schema_registry.access_key_id", ConfigurationKind<String>.text.wrapped, otherwise: "`AWS_ACCESS_KEY_ID`",
+            into: \.registry.accessKeyID, "Who asks AWS Glue, with `schema_registry.secret_access_key`."),
+        .key(
+            "schema_registry.secret_access_key", ConfigurationKind<String>.text.wrapped,
+            otherwise: "`AWS_SECRET_ACCESS_KEY`", into: \.registry.secretAccessKey,
+            "The secret of `schema_registry.access_key_id`."),
+        .key(
+            "schema_registry.session_token", ConfigurationKind<String>.text.wrapped,
+            otherwise: "`AWS_SESSION_TOKEN`, beside the variables for the two others", into: \.registry.sessionToken,
+            "The token of a session of AWS, for a key that ends by itself."),
         .key(
             "schema_registry.user", ConfigurationKind<String>.text.wrapped,
             otherwise: "nobody, or who stands in the URL",
@@ -77,6 +96,11 @@ extension ConfigurationKey {
         .key(
             "schema_registry.key", ConfigurationKind<String>.text.wrapped, otherwise: "in the certificate's file",
             into: \.registry.key, "A PEM file with the key of that certificate."),
+        .key(
+            "schema_registry.numbers", ConfigurationKind<SchemaNaming.Numbers>.choice.wrapped,
+            otherwise: "`content` of four bytes, `global` of eight", into: \.registry.numbers,
+            "What the number before a message of Apicurio's counts, which its producers call `apicurio.registry.use-id`."
+        ),
 
         .key(
             "batch.max_rows", .integer(1...10_000_000), default: "50000", aliases: [Alias(name: "BATCH_SIZE")],

@@ -94,6 +94,7 @@ extension Configuration {
         let (failures, bad) = applySettings()
         problems += failures
         markLooseNames()
+        registry.takeAWS(sources.environment)
         loading.schemas = registry.source
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.

@@ -1,3 +1,4 @@
+import Credentials
 import Foundation
 import Loading
 import Records
@@ -5,6 +6,32 @@ import Schemas
 import Web
 
 extension Configuration.Registry {
+    /// Whether there is one: Glue has its place by its region.
+    var isThere: Bool { !urls.isEmpty || kind == .glue }
+
+    static func isRegion(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 40
+            && text.utf8.allSatisfy {
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || $0 == UInt8(ascii: "-")
+            }
+    }
+
+    /// Takes from AWS's own variables what is not said here.
+    mutating func takeAWS(_ environment: [String: String]) {
+        guard kind == .glue else { return }
+        let regions = ["AWS_REGION", "AWS_DEFAULT_REGION"].compactMap { environment[$0] }
+        region = region ?? regions.first(where: Self.isRegion)
+        if accessKeyID == nil, secretAccessKey == nil, sessionToken == nil {
+            aws = AWSCredentials(environment: environment)
+        } else if let accessKeyID, let secretAccessKey {
+            aws = AWSCredentials(
+                accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
+        }
+        if urls.isEmpty, let region { urls = [RegistryOptions.AWS.url(ofRegion: region)] }
+    }
+
     /// What all threads of the process know of it; nil where there is none.
     var source: SchemaSource? {
         guard !urls.isEmpty else { return nil }
@@ -18,7 +45,23 @@ extension Configuration.Registry {
             }
         let tls = HTTPOptions.TLS(authorities: authorities, certificate: certificate, key: key)
         let http = HTTPOptions(credentials: credentials, tls: tls, userAgent: "loader/\(Version.loader)")
-        return SchemaSource(RegistryOptions(urls: urls, http: http))
+        let naming = SchemaNaming(kind, numbers: numbers)
+        let access = region.flatMap { region in
+            aws.map { RegistryOptions.AWS(region: region, credentials: $0) }
+        }
+        return SchemaSource(RegistryOptions(urls: urls, naming: naming, http: http, aws: access))
+    }
+}
+
+extension ConfigurationKind where Value == String {
+    /// A region of AWS, which becomes part of a host's name.
+    static var region: ConfigurationKind {
+        .scalar("text") { text throws(ValueMistake) in
+            guard Configuration.Registry.isRegion(text) else {
+                throw ValueMistake(.invalidValue, "\(text) is no region of AWS", "Write it as eu-west-1.")
+            }
+            return text
+        }
     }
 }
 

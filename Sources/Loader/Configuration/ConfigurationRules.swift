@@ -1,5 +1,6 @@
 import Kafka
 import Loading
+import Schemas
 
 /// What must hold between keys, and for librdkafka's properties.
 enum ConfigurationRules {
@@ -111,6 +112,12 @@ private struct Check {
                 way, "has no effect, because the format is \(route.format.rawValue)",
                 "Set format: avro, or take schema out.", reading: [format])
         }
+        let kind = configuration.registry.kind
+        if let id = ways.first(where: { $0.0 == "id" }), kind == .glue || kind == .azure {
+            report(
+                id.1, "has no meaning, because schemas of the kind \(kind.rawValue) have no numbers",
+                "Name the schema by subject.", reading: [path("schema_registry.kind")])
+        }
         if ways.count > 1 {
             report(
                 ways[1].1, "schema.\(ways[0].0) says already which schema it is", "Keep one of them.",
@@ -119,7 +126,7 @@ private struct Check {
         let registry = path("schema_registry.url")
         let needsRegistry = "needs a registry, and none is configured"
         let mend = "Set schema_registry.url"
-        guard configuration.registry.urls.isEmpty else { return }
+        guard !configuration.registry.isThere else { return }
         for (name, way) in ways where name != "file" && route.format == .avro {
             report(way, needsRegistry, "\(mend), or name a file.", reading: [registry])
         }
@@ -133,23 +140,79 @@ private struct Check {
 
     mutating func registry() {
         let registry = configuration.registry
-        let settings: [(String, Bool)] = [
-            ("user", registry.user != nil), ("password", registry.password != nil), ("token", registry.token != nil),
-            ("ca", registry.authorities != nil), ("certificate", registry.certificate != nil),
-            ("key", registry.key != nil),
+        let ofAWS: [(String, Bool)] = [
+            ("region", registry.region != nil), ("access_key_id", registry.accessKeyID != nil),
+            ("secret_access_key", registry.secretAccessKey != nil), ("session_token", registry.sessionToken != nil),
         ]
-        guard !registry.urls.isEmpty else {
-            for (name, isSet) in settings where isSet { report(idle: name, without: "url") }
+        let ofOthers: [(String, Bool)] = [
+            ("user", registry.user != nil), ("password", registry.password != nil), ("token", registry.token != nil),
+        ]
+        let settings =
+            ofOthers + [
+                ("ca", registry.authorities != nil), ("certificate", registry.certificate != nil),
+                ("key", registry.key != nil), ("numbers", registry.numbers != nil),
+                ("kind", registry.kind != .confluent),
+            ]
+        guard registry.isThere else {
+            for (name, isSet) in settings + ofAWS where isSet { report(idle: name, without: "url") }
             return
         }
         if registry.password != nil, registry.user == nil { report(idle: "password", without: "user") }
         if registry.key != nil, registry.certificate == nil { report(idle: "key", without: "certificate") }
-        if registry.token != nil, registry.user != nil {
+        if registry.numbers != nil, registry.kind != .apicurio { report("numbers", isOnlyOf: .apicurio) }
+        if registry.kind == .glue {
+            for (name, isSet) in ofOthers where isSet {
+                report(
+                    path("schema_registry.\(name)"), "has no effect, because requests to AWS are signed",
+                    "Set access_key_id and secret_access_key, or AWS's own variables.",
+                    reading: [path("schema_registry.kind")])
+            }
+            aws(registry)
+        } else {
+            for (name, isSet) in ofAWS where isSet { report(name, isOnlyOf: .glue) }
+        }
+        if registry.kind == .azure, registry.user != nil { report(idle: "user", beside: .azure) }
+        if registry.token != nil, registry.user != nil, registry.kind != .glue {
             report(
                 path("schema_registry.token"), "a user is set as well, and only one of them can ask",
                 "Keep one of them.",
                 reading: [path("schema_registry.user")])
         }
+    }
+
+    /// What a signature needs.
+    private mutating func aws(_ registry: Configuration.Registry) {
+        if registry.accessKeyID != nil, registry.secretAccessKey == nil {
+            report(idle: "access_key_id", without: "secret_access_key")
+        } else if registry.accessKeyID == nil, registry.secretAccessKey != nil {
+            report(idle: "secret_access_key", without: "access_key_id")
+        } else if registry.accessKeyID == nil, registry.sessionToken != nil {
+            report(idle: "session_token", without: "access_key_id")
+        } else if registry.aws == nil {
+            report(
+                path("schema_registry.kind"), "glue needs credentials of AWS, and there are none",
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or access_key_id and secret_access_key here.",
+                reading: [path("schema_registry.access_key_id")])
+        }
+        if registry.region == nil {
+            report(
+                path("schema_registry.kind"), "glue needs a region of AWS, and none is named",
+                "Set region here, or AWS_REGION.", reading: [path("schema_registry.region")])
+        }
+    }
+
+    private mutating func report(_ name: String, isOnlyOf kind: RegistryKind) {
+        report(
+            path("schema_registry.\(name)"),
+            "has no effect, because the registry's kind is \(configuration.registry.kind.rawValue)",
+            "Set kind: \(kind.rawValue), or take \(name) out.", reading: [path("schema_registry.kind")])
+    }
+
+    private mutating func report(idle name: String, beside kind: RegistryKind) {
+        report(
+            path("schema_registry.\(name)"),
+            "has no effect, because a registry of the kind \(kind.rawValue) takes tokens",
+            "Set token in place of user and password.", reading: [path("schema_registry.kind")])
     }
 
     private mutating func report(idle name: String, without other: String) {

@@ -87,7 +87,8 @@ extension ConfigurationSetting {
         // Of what a file has put in, nobody knows here which part it was.
         if path.description == "postgres.url", !isFromSecretFile { return .text(Redaction.connection(text)) }
         if path.components.first == .name("schema_registry"), let name = path.names.last {
-            if name == "password" || name == "token" { return .text(Redaction.mark) }
+            let secrets: Set = ["password", "token", "secret_access_key", "session_token"]
+            if secrets.contains(name) { return .text(Redaction.mark) }
             if name == "url", !isFromSecretFile { return .text(Redaction.webAddresses(text)) }
         }
         let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])

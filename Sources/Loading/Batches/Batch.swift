@@ -1,5 +1,6 @@
 import Kafka
 import Postgres
+import Schemas
 
 #if canImport(Glibc)
     import Glibc
@@ -397,17 +398,16 @@ package final class Batch: @unchecked Sendable {
         return found
     }
 
-    /// The value of a message's last header of this name.
-    func lastHeader(_ name: StaticString, of message: Int) -> UnsafeRawBufferPointer? {
-        let count = name.utf8CodeUnitCount
-        var found: UnsafeRawBufferPointer?
-        forEachHeader(of: message) { other, value in
-            if other.count == count, let start = other.baseAddress, memcmp(start, name.utf8Start, count) == 0 {
-                found = value
-            }
+    /// What a message's headers say of the schema of its key or its value.
+    func schemaHeader(_ naming: SchemaNaming, ofKey isOfKey: Bool, of message: Int) -> SchemaHeader? {
+        // Most messages have none at all.
+        guard messages[message].headersCount > 0 else { return nil }
+        var headers = SchemaHeaders(naming, ofKey: isOfKey)
+        forEachHeader(of: message) { name, value in
+            headers.take(name, value)
             return true
         }
-        return found
+        return headers.header
     }
 
     /// - Parameter body: returns whether to go on.

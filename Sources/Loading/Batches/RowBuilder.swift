@@ -19,6 +19,7 @@ package final class RowBuilder {
     private let framedKey: FramedDecoder
     private let isFramed: Bool
     private let isKeyFramed: Bool
+    private let naming: SchemaNaming
     private let takesWholeValue: Bool
     /// All of the value, and of the key, of the message at hand, where the decoder reads it and somebody wants it.
     private var wholeValue: Field?
@@ -47,6 +48,8 @@ package final class RowBuilder {
         let none = FramedDecoder(paths: [], plain: .nothing, registry: nil)
         isFramed = plan.format.framed != nil
         isKeyFramed = plan.keyFormat.framed != nil
+        let schemas = plan.format.framed?.schemas ?? plan.keyFormat.framed?.schemas
+        naming = schemas?.registry.naming ?? SchemaNaming()
         takesWholeValue = plan.wholeValue != nil
         framed = plan.format.framed?.decoder(plan.valuePaths) ?? none
         framedKey = plan.keyFormat.framed?.decoder(plan.keyPaths) ?? none
@@ -106,10 +109,8 @@ package final class RowBuilder {
     }
 
     @inline(__always)
-    private func header(ofKey isOfKey: Bool, _ message: Int, in batch: Batch) -> UnsafeRawBufferPointer? {
-        // Most messages have none at all.
-        guard batch.messages[message].headersCount > 0 else { return nil }
-        return batch.lastHeader(Framing.headerName(ofKey: isOfKey), of: message)
+    private func header(ofKey isOfKey: Bool, _ message: Int, in batch: Batch) -> SchemaHeader? {
+        batch.schemaHeader(naming, ofKey: isOfKey, of: message)
     }
 
     // MARK: Messages
@@ -484,7 +485,8 @@ package final class RowBuilder {
         return switch id.kind {
         case .number: .integer(Int64(id.number ?? 0))
         case .guid: InputValue(.uuid(high: id.high, low: id.low))
-        case .none, .fingerprint, .subject: InputValue(.null)
+        case .content, .global: .integer(Int64(bitPattern: id.low))
+        case .none, .fingerprint, .subject, .named: InputValue(.null)
         }
     }
 

@@ -16,6 +16,7 @@ package final class SampleFields {
     private let decoder: any RecordDecoder
     private let framed: FramedDecoder?
     private let find: (SchemaID) -> SchemaResolver.Found?
+    private let naming: SchemaNaming
     private let isOfKey: Bool
 
     /// By schemas that are known already.
@@ -32,6 +33,7 @@ package final class SampleFields {
         decoder = framed ?? format.decoder(paths)
         rows = RowContainers(decoder: decoder)
         let schemas = format.framed?.schemas
+        naming = schemas?.registry.naming ?? SchemaNaming()
         find = { id in lookup.map { $0.find(id) { false } } ?? schemas?.known(id).map { .schema($0) } }
     }
 
@@ -47,7 +49,7 @@ package final class SampleFields {
         guard let bytes = isOfKey ? batch.key(of: message) : batch.value(of: message) else { return nil }
         do throws(DecodingFailure) {
             guard let framed else { return try decoder.decode(bytes) }
-            let header = batch.lastHeader(Framing.headerName(ofKey: isOfKey), of: message)
+            let header = batch.schemaHeader(naming, ofKey: isOfKey, of: message)
             if let id = framed.missing(in: bytes, header: header), let found = find(id) { framed.learn(id, found) }
             return try framed.decode(bytes, header: header)
         } catch {
@@ -62,6 +64,6 @@ package final class SampleFields {
     /// What a message says of its schema.
     package func schema(of message: Int, in batch: Batch) -> SchemaID {
         guard let framed, let bytes = isOfKey ? batch.key(of: message) : batch.value(of: message) else { return .none }
-        return framed.framing(of: bytes, batch.lastHeader(Framing.headerName(ofKey: isOfKey), of: message)).schema
+        return framed.framing(of: bytes, batch.schemaHeader(naming, ofKey: isOfKey, of: message)).schema
     }
 }

@@ -98,8 +98,8 @@ extension Mend {
         /// With the error that the client met last.
         case brokers(KafkaErrorCode)
         case letterTopic(String)
-        /// By why the registry told nothing.
-        case registry(RegistryFailure.Code)
+        /// By why the registry told nothing, and whose it is.
+        case registry(RegistryFailure.Code, RegistryKind)
     }
 
     /// The client, and its membership in the group.

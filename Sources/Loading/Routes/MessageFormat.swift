@@ -11,7 +11,8 @@ package struct MessageFormat: Sendable {
         var schemas: SchemaSource?
 
         func decoder(_ paths: [FieldPath]) -> FramedDecoder {
-            FramedDecoder(paths: paths, plain: plain, registry: schemas?.registry.place)
+            schemas.map { FramedDecoder(paths: paths, plain: plain, schemas: $0) }
+                ?? FramedDecoder(paths: paths, plain: plain, registry: nil)
         }
     }
 

@@ -74,7 +74,7 @@ package struct OutageNotice: Sendable {
         }
         code = failure.status.map { "http_\($0)" } ?? failure.code.rawValue
         error = "\(failure)"
-        mend = .database(.outage(.registry(failure.code)))
+        mend = .database(.outage(.registry(failure.code, failure.kind)))
     }
 
     /// The topic of dead letters acknowledges nothing.

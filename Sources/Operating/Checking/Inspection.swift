@@ -160,8 +160,8 @@ package struct Inspection {
         return sorted.prefix(20).map { id, _ in
             let known = options.schemas?.known(id)
             var place = known.flatMap { schema in schema.subject.map { ($0, schema.version) } }
-            if place == nil, let number = id.number {
-                place = (try? resolver?.place(ofNumber: number)).flatMap { $0 }.map { ($0.subject, $0.version) }
+            if place == nil {
+                place = (try? resolver?.place(of: id)).flatMap { $0 }.map { ($0.subject, $0.version) }
             }
             guard let place else { return "\(id)" }
             return "\(id) (\(place.0)\(place.1.map { ", version \($0)" } ?? ""))"

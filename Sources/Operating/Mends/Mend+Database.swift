@@ -51,7 +51,7 @@ extension Mend.Outage {
             KafkaErrorCode.authenticationMend()
         case .brokers(.ssl): "check security.protocol and the ssl.* properties in kafka.properties"
         case .brokers: "bring the brokers of kafka.brokers back"
-        case .registry(let code): Self.words(registry: code)
+        case .registry(let code, let kind): Self.words(registry: code, kind)
         case .letterTopic(let topic):
             "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
                 + "\(topic)), and bring its brokers back"
@@ -60,7 +60,7 @@ extension Mend.Outage {
 }
 
 extension Mend.Outage {
-    private static func words(registry code: RegistryFailure.Code) -> String {
+    private static func words(registry code: RegistryFailure.Code, _ kind: RegistryKind) -> String {
         switch code {
         case .away, .unknown, .givenUp:
             "bring the registry of schema_registry.url back; behind https it may also want a client's certificate "
@@ -69,13 +69,34 @@ extension Mend.Outage {
             "let schema_registry.ca name the authority that has signed the registry's certificate, and schema_registry.url "
                 + "the host that the certificate is for; or renew the certificate"
         case .files: "mend the files of schema_registry.ca, .certificate and .key: PEM that the loader's user may read"
-        case .credentials: "mend schema_registry.user and .password, or .token"
-        case .rights: "let the user of schema_registry read the subjects of the routes' topics"
+        case .credentials:
+            switch kind {
+            case .glue:
+                "mend schema_registry.access_key_id, .secret_access_key and .session_token, or AWS_ACCESS_KEY_ID and the variables "
+                    + "beside it, and the machine's clock if the signature is of another time"
+            case .azure:
+                "mend schema_registry.token: a token of Entra for https://eventhubs.azure.net that has not ended"
+            case .confluent, .apicurio: "mend schema_registry.user and .password, or .token"
+            }
+        case .rights:
+            switch kind {
+            case .glue: "allow that identity of AWS the action glue:GetSchemaVersion"
+            case .azure: "give that identity of Entra the role Schema Registry Reader in the namespace"
+            case .confluent, .apicurio: "let the user of schema_registry read the subjects of the routes' topics"
+            }
         case .noRegistry, .url:
-            "let schema_registry.url lead to the registry's API, path included: Apicurio has it at /apis/ccompat/v7, a context of "
-                + "Confluent's at /contexts/.NAME"
+            switch kind {
+            case .glue:
+                "let schema_registry.region name the registry's region, or schema_registry.url what answers as Glue does"
+            case .azure: "let schema_registry.url lead to the namespace: https://NAME.servicebus.windows.net"
+            case .confluent, .apicurio: Self.path
+            }
         }
     }
+
+    private static let path =
+        "let schema_registry.url lead to the registry's API, path included: Apicurio has Confluent's at /apis/ccompat/v7 and its "
+        + "own (schema_registry.kind: apicurio) at /apis/registry/v3, a context of Confluent's is at /contexts/.NAME"
 }
 
 extension OutageNotice {

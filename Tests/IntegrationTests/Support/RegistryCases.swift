@@ -11,15 +11,21 @@ struct RegistryCases: Decodable {
     var json: String
 
     static let missing = "confluent-kafka[schemaregistry,avro] is not installed; scripts/test does"
-    static let isThere = (try? run(["-c", "import confluent_kafka.schema_registry.avro"])) != nil
+    static let isThere = has("confluent_kafka.schema_registry.avro")
+
+    /// Whether Python has a module.
+    static func has(_ module: String) -> Bool { (try? run(["-c", "import \(module)"])) != nil }
 
     /// - Parameters:
     ///   - url: of a registry, which has their schemas then.
     ///   - script: which makes them.
-    static func make(_ url: String, by script: String = "registry-cases") throws -> [RegistryCases] {
+    ///   - arguments: what else it takes.
+    static func make(
+        _ url: String, by script: String = "registry-cases", _ arguments: String...
+    ) throws -> [RegistryCases] {
         let script = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../../scripts/lib/\(script)")
-        return try run([script.path(), url]).split(separator: "\n").map {
+        return try run([script.path(), url] + arguments).split(separator: "\n").map {
             try JSONDecoder().decode(RegistryCases.self, from: Data($0.utf8))
         }
     }

@@ -1,0 +1,147 @@
+import Credentials
+import Foundation
+import Web
+
+/// AWS Glue's schema registry.
+///
+/// Belongs to one thread, which waits in it. What it is told is other people's input: it is looked at, and limited.
+final class GlueRegistry: RegistryAPI {
+    private let connection: RegistryConnection
+    private let signature: AWSSignature?
+
+    /// - Parameter options: with an identity of AWS's, without which nothing is asked.
+    init(_ options: RegistryOptions) {
+        connection = RegistryConnection(options)
+        signature = options.aws.map { AWSSignature($0.credentials, region: $0.region, service: "glue") }
+    }
+
+    func schema(
+        _ id: SchemaID, _ name: SchemaName?, _ isGivenUp: () -> Bool
+    ) throws(RegistryFailure) -> RegisteredSchema {
+        try schema(#"{"SchemaVersionId":"\#(id)"}"#, isGivenUp)
+    }
+
+    /// - Parameter subject: a schema, with its registry and a slash before it if that is not `default-registry`.
+    func newest(ofSubject subject: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
+        let parts = subject.split(separator: "/", maxSplits: 1).map(String.init)
+        let question: [String: [String: Any]] = [
+            "SchemaId": [
+                "RegistryName": parts.count == 2 ? parts[0] : "default-registry", "SchemaName": parts.last ?? subject,
+            ],
+            "SchemaVersionNumber": ["LatestVersion": true],
+        ]
+        let text = (try? JSONSerialization.data(withJSONObject: question)) ?? Data()
+        return try schema(String(decoding: text, as: UTF8.self), isGivenUp)
+    }
+
+    /// Asks for what nobody has: that it is not there, is said to whoever may ask for others.
+    func greet(_ isGivenUp: () -> Bool) throws(RegistryFailure) {
+        do throws(RegistryFailure) {
+            _ = try schema(#"{"SchemaVersionId":"00000000-0000-0000-0000-000000000000"}"#, isGivenUp)
+        } catch  where error.code == .unknown {
+            // As it should be.
+        }
+    }
+
+    private struct Answer: Decodable {
+        var SchemaDefinition: String
+        var DataFormat: String
+        /// `arn:aws:glue:REGION:ACCOUNT:schema/REGISTRY/SCHEMA`
+        var SchemaArn: String?
+        var VersionNumber: Int?
+        var Status: String?
+
+        var subject: String? {
+            guard let arn = SchemaArn, let start = arn.firstRange(of: ":schema/") else { return nil }
+            return String(arn[start.upperBound...])
+        }
+    }
+
+    private func schema(_ question: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
+        let answer: Answer = try connection.inTurn { url throws(RegistryFailure) in
+            try ask(question, at: url, isGivenUp)
+        }
+        func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
+            RegisteredSchema(content, subject: answer.subject, version: answer.VersionNumber)
+        }
+        let text = SchemaText(text: answer.SchemaDefinition)
+        switch answer.DataFormat {
+        case "AVRO": return schema(text.content(.avro))
+        case "JSON": return schema(text.content(.json))
+        case "PROTOBUF": return schema(text.content(.protobuf))
+        case let format: return schema(.unreadable("is of a format that is not read: \(format.prefix(40))"))
+        }
+    }
+
+    // MARK: Requests
+
+    private func ask(_ question: String, at url: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> Answer {
+        let place = HTTPClient.withoutSecrets(url)
+        guard let signature else { throw RegistryFailure(.credentials, "there are no credentials of AWS", url: place) }
+        let parts = URLComponents(string: url)
+        let path = parts.map(\.percentEncodedPath) ?? ""
+        let body = Array(question.utf8)
+        var headers = [
+            (name: "Content-Type", value: "application/x-amz-json-1.1"),
+            (name: "X-Amz-Target", value: "AWSGlue.GetSchemaVersion"),
+        ]
+        let host = (parts?.host ?? "") + (parts?.port.map { ":\($0)" } ?? "")
+        headers += signature.headers(
+            AWSSignature.Request("POST", host: host, path: path.isEmpty ? "/" : path, headers: headers, body: body))
+        let whole = path.isEmpty ? url + "/" : url
+        let answer = try connection.send(HTTPRequest(.post(body), whole, headers: headers), isGivenUp)
+        guard answer.status == 200 else { throw Self.failure(answer, place) }
+        let read = try RegistryAnswer.decode(Answer.self, answer, place)
+        // Glue is still looking whether it goes with the versions before.
+        guard read.Status != "PENDING" else {
+            throw RegistryFailure(.unknown, status: 200, "the version is not there yet: PENDING", url: place)
+        }
+        return read
+    }
+
+    private struct Failure: Decodable {
+        /// `EntityNotFoundException`, sometimes with a name space and `#` before it.
+        var type: String?
+        var message: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case type = "__type"
+            case upper = "Message"
+            case lower = "message"
+        }
+
+        init(from decoder: any Decoder) throws {
+            let fields = try decoder.container(keyedBy: CodingKeys.self)
+            type = try fields.decodeIfPresent(String.self, forKey: .type)
+            message =
+                try fields.decodeIfPresent(String.self, forKey: .upper)
+                ?? fields.decodeIfPresent(String.self, forKey: .lower)
+        }
+
+        var name: String { String(type?.split(separator: "#").last ?? "") }
+    }
+
+    /// By the error's name: nearly all of them have the status 400.
+    private static func failure(_ answer: HTTPAnswer, _ place: String) -> RegistryFailure {
+        let said = try? JSONDecoder().decode(Failure.self, from: Data(answer.body))
+        let code: RegistryFailure.Code
+        switch said?.name ?? "" {
+        case "EntityNotFoundException", "InvalidInputException": code = .unknown
+        case "AccessDeniedException", "AccessDenied", "OptInRequired": code = .rights
+        case "UnrecognizedClientException", "InvalidSignatureException", "SignatureDoesNotMatch",
+            "InvalidClientTokenId", "MissingAuthenticationTokenException", "MissingAuthenticationToken",
+            "IncompleteSignatureException", "IncompleteSignature", "ExpiredTokenException", "ExpiredToken",
+            "NotAuthorized":
+            code = .credentials
+        case let name where name.contains("Throttl") || name.hasPrefix("TooManyRequests"): code = .away
+        case "RequestLimitExceeded", "InternalServiceException", "InternalFailure", "ServiceUnavailable",
+            "ServiceUnavailableException", "OperationTimeoutException":
+            code = .away
+        default: return RegistryAnswer.failure(answer, place, words: said?.type, isUnknown: false)
+        }
+        // Behind the first line of some stands the request as it was signed, the session's token in it.
+        let line = said?.message.map { String($0.prefix { !$0.isNewline }) }
+        let words = [said?.name, line].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ": ")
+        return RegistryFailure(code, status: answer.status, RegistryAnswer.oneLine(words), url: place)
+    }
+}

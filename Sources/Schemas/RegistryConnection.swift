@@ -1,0 +1,100 @@
+import Foundation
+import Web
+
+/// Asks a registry over HTTP, at one of its URLs after another.
+///
+/// Belongs to one thread, which waits in it.
+final class RegistryConnection {
+    private let options: RegistryOptions
+    private let client: HTTPClient
+    /// Of several URLs the one that has answered last, or comes after those that have not.
+    private var current = 0
+
+    init(_ options: RegistryOptions) {
+        self.options = options
+        client = HTTPClient(options.http)
+    }
+
+    /// Asks one URL after another, from the one that has answered last.
+    func inTurn<Answer>(
+        _ ask: (_ url: String) throws(RegistryFailure) -> Answer
+    ) throws(RegistryFailure) -> Answer {
+        var failure: RegistryFailure?
+        for _ in options.urls.indices {
+            do throws(RegistryFailure) {
+                return try ask(options.urls[current])
+            } catch {
+                // What one does not have or does not allow, none of them does.
+                switch error.code {
+                case .unknown, .givenUp, .credentials, .rights, .files: throw of(error)
+                case .away, .tls, .noRegistry, .url: failure = of(error)
+                }
+                current = (current + 1) % options.urls.count
+            }
+        }
+        throw failure ?? RegistryFailure(.url, "there is no URL", url: "")
+    }
+
+    private func of(_ failure: RegistryFailure) -> RegistryFailure {
+        var failure = failure
+        failure.kind = options.naming.kind
+        return failure
+    }
+
+    /// Asks once, whatever the status.
+    func send(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
+        do throws(HTTPFailure) {
+            return try client.send(request, isGivenUp: isGivenUp)
+        } catch {
+            throw RegistryFailure(error)
+        }
+    }
+}
+
+/// What all registries' answers have.
+enum RegistryAnswer {
+    static func decode<Answer: Decodable>(
+        _ type: Answer.Type, _ answer: HTTPAnswer, _ place: String
+    ) throws(RegistryFailure) -> Answer {
+        do {
+            return try JSONDecoder().decode(Answer.self, from: Data(answer.body))
+        } catch {
+            throw RegistryFailure(
+                .noRegistry, status: answer.status, "the answer is none of a schema registry's", url: place)
+        }
+    }
+
+    /// What a status means that is no success.
+    ///
+    /// - Parameters:
+    ///   - words: the registry's own; nil: it says nothing that a registry does.
+    ///   - isUnknown: it says so in its own way that it has no such schema.
+    static func failure(
+        _ answer: HTTPAnswer, _ place: String, words: String?, isUnknown: Bool
+    ) -> RegistryFailure {
+        let code: RegistryFailure.Code =
+            switch answer.status {
+            case 401: .credentials
+            case 403: .rights
+            case 408, 425, 429, 500...: .away
+            default: isUnknown ? .unknown : .noRegistry
+            }
+        let said = answer.redirect.map { "it sends elsewhere: \($0)" } ?? words.map(oneLine)
+        return RegistryFailure(code, status: answer.status, said ?? "nothing that a registry says", url: place)
+    }
+
+    /// Other people's words, of which a log takes a line.
+    static func oneLine(_ words: String) -> String {
+        String(words.prefix(300).map { $0.isNewline ? " " : $0 })
+    }
+
+    /// A name as a part of a path: it may have any character.
+    static func escaped(_ name: String) -> String {
+        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
+        return name.utf8.map { byte in
+            if plain.contains(byte) { return String(UnicodeScalar(byte)) }
+            let digits = String(byte, radix: 16, uppercase: true)
+            return "%" + (digits.count < 2 ? "0" : "") + digits
+        }.joined()
+    }
+}
