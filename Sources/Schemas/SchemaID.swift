@@ -87,8 +87,8 @@ extension SchemaID: CustomStringConvertible {
                 Self.hexadecimal(low & 0xFFFF_FFFF_FFFF, 12),
             ].joined(separator: "-")
         case .fingerprint: "fingerprint \(Self.hexadecimal(low, 16))"
-        case .content: "of the content id \(low)"
-        case .global: "of the global id \(low)"
+        case .content: "content id \(low)"
+        case .global: "global id \(low)"
         case .named: "of a name"
         case .subject: "the newest of a subject"
         }

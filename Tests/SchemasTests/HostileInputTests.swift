@@ -1,9 +1,10 @@
 import Foundation
 import Records
 import RegistryMock
-import Schemas
 import Synchronization
 import Testing
+
+@testable import Schemas
 
 /// Bytes and answers are other people's.
 @Suite("Hostile input to schemas")
@@ -18,25 +19,59 @@ struct HostileInputTests {
         }
     }
 
-    @Test("whatever a message and its header begin with, it is read alike in any memory, or refused within itself")
-    func messages() throws {
+    @Test(
+        "whatever a message and its headers begin with, it is read alike in any memory, or refused within itself",
+        arguments: RegistryKind.allCases)
+    func messages(kind: RegistryKind) throws {
         let schema =
             #"{"type":"record","name":"R","fields":[{"name":"a","type":["null","string","long"]},{"name":"b","type":{"type":"array","items":"long"}}]}"#
-        let decoder = FramedDecoder(paths: [FieldPath(["a"]), FieldPath([])], plain: .json, registry: "here")
+        let naming = SchemaNaming(kind)
+        let decoder = FramedDecoder(
+            paths: [FieldPath(["a"]), FieldPath([])], plain: .json, registry: "here",
+            naming: naming)
         for id in Int32(1)...3 {
-            decoder.learn(.number(id), .schema(RegisteredSchema(id == 3 ? .json : .avro(try AvroSchema(schema)))))
+            let content: RegisteredSchema.Content =
+                switch id {
+                case 1: .avro(try AvroSchema(schema))
+                case 2: .protobuf(try Descriptors.threeMessages())
+                default: .json
+                }
+            let number = UInt64(id)
+            for name: SchemaID in [
+                .number(id), .content(number), .global(number), .guid(high: 0, low: number),
+            ] {
+                decoder.learn(name, .schema(RegisteredSchema(content)))
+            }
         }
         var numbers = Numbers(state: 1)
+        let zeros = [UInt8](repeating: 0, count: 15)
         let beginnings: [[UInt8]] = [
-            [0, 0, 0, 0, 1], [0, 0, 0, 0, 3], [0], [1], [3, 0], [3, 5], [0xC3, 1], Array("Obj".utf8) + [1],
+            [0, 0, 0, 0, 1], [0, 0, 0, 0, 2], [0, 0, 0, 0, 3], [0], [0, 0, 0, 0, 0, 0, 0, 0, 2],
+            [0, 0, 0, 0, 2, 8, 0x0A, 6], [3, 0] + zeros + [1], [3, 0] + zeros + [2], [3, 5] + zeros + [3], [1], [3, 0],
+            [3, 5], [0xC3, 1], Array("Obj".utf8) + [1],
             Array("{\"a\":".utf8), [],
         ]
+        // Each kind's own, of a schema that there is or is not.
+        func headers(_ value: [UInt8]) -> [(String, [UInt8])] {
+            let long = [UInt8](repeating: 0, count: 7) + value.suffix(1)
+            return switch kind {
+            case .confluent, .glue: [("__value_schema_id", value)]
+            case .apicurio:
+                [("apicurio.value.contentId", long), ("apicurio.protobuf.type", Array("Second".utf8))]
+            case .azure:
+                [
+                    (
+                        "content-type",
+                        Array(("avro/binary+" + String(repeating: "0", count: 31) + "\(value.last ?? 0)").utf8)
+                    )
+                ]
+            }
+        }
         func read(_ bytes: [UInt8], _ header: [UInt8]?, padding: UInt8) -> String {
             let padded = bytes + [UInt8](repeating: padding, count: decoder.padding)
             return padded.withUnsafeBytes { padded in
                 let message = UnsafeRawBufferPointer(rebasing: padded[..<bytes.count])
-                return (header ?? []).withUnsafeBytes { name in
-                    let header = header == nil ? nil : SchemaHeader(confluent: name)
+                return MadeHeaders.with(header.map(headers) ?? [], naming) { header in
                     _ = decoder.missing(in: message, header: header)
                     _ = decoder.hasFields(message, header: header)
                     do throws(DecodingFailure) {
