@@ -48,7 +48,7 @@ let package = Package(
         .target(
             name: "Records",
             dependencies: ["CSimdJSON", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
-        .target(name: "Credentials", dependencies: ["CCrypto"], swiftSettings: strict),
+        .target(name: "Credentials", dependencies: ["CCrypto", "Web"], swiftSettings: strict),
         .target(name: "Schemas", dependencies: ["Records", "Web", "Credentials"], swiftSettings: hot),
         .target(
             name: "Loading",

@@ -75,6 +75,8 @@ public final class RegistryMock: Sendable {
         /// The versions of Apicurio's own API that there are.
         var apicurioVersions: Set = [2, 3]
         var globals = 5000
+        var lastHeaders: [String: String] = [:]
+        var tokens: Tokens?
         /// Who alone is let in by AWS's API.
         var awsKeyID: String?
     }
@@ -99,6 +101,7 @@ public final class RegistryMock: Sendable {
         self.held = held
         server = try MockHTTPServer(port: port) { request in
             if request.path.hasPrefix("/mock/") { return held.state.withLock { $0.control(request) } }
+            if let answer = held.state.withLock({ $0.tokenAnswer(request) }) { return answer }
             guard held.authorization == nil || request.headers["authorization"] == held.authorization else {
                 return .error(401, 401, "Unauthorized")
             }
@@ -121,6 +124,25 @@ public final class RegistryMock: Sendable {
     public func register(_ text: String, as subject: String, id: Int? = nil) -> Int {
         register(Schema(text), as: subject, id: id)
     }
+
+    /// The headers of the last request, by their names in lower case.
+    public var lastHeaders: [String: String] { held.state.withLock { $0.lastHeaders } }
+
+    /// From now on `/oauth/token` gives tokens to this client, and only who has the last of them is let in.
+    ///
+    /// - Parameters:
+    ///   - lifetime: in seconds.
+    ///   - status: what the token server answers in place of a token.
+    public func issueTokens(to client: String, secret: String, lifetime: Int = 3600, status: Int? = nil) {
+        let authorization = "Basic " + Data("\(client):\(secret)".utf8).base64EncodedString()
+        held.state.withLock { $0.tokens = Tokens(authorization: authorization, lifetime: lifetime, status: status) }
+    }
+
+    /// No token that was given so far is good any more.
+    public func revokeTokens() { held.state.withLock { $0.tokens?.isRevoked = true } }
+
+    /// How many tokens were given.
+    public var tokenCount: Int { held.state.withLock { $0.tokens?.count ?? 0 } }
 
     /// From now on AWS's API lets in whoever signs as this one, and nobody else.
     public func acceptAWS(keyID: String) { held.state.withLock { $0.awsKeyID = keyID } }
@@ -176,6 +198,7 @@ extension RegistryMock.State {
 
     mutating func answer(_ request: MockHTTPServer.Request) -> MockHTTPServer.Answer {
         requests.append(request.path)
+        lastHeaders = request.headers
         guard !faults.isEmpty else { return rightAnswer(request) }
         let fault = faults[0].fault
         faults[0].left -= 1

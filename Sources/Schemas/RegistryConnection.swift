@@ -1,3 +1,4 @@
+import Credentials
 import Foundation
 import Web
 
@@ -7,12 +8,14 @@ import Web
 final class RegistryConnection {
     private let options: RegistryOptions
     private let client: HTTPClient
+    private let tokens: OAuthTokens?
     /// Of several URLs the one that has answered last, or comes after those that have not.
     private var current = 0
 
     init(_ options: RegistryOptions) {
         self.options = options
         client = HTTPClient(options.http)
+        tokens = options.oauth.map { OAuthTokens($0, options.http) }
     }
 
     /// Asks one URL after another, from the one that has answered last.
@@ -41,12 +44,45 @@ final class RegistryConnection {
         return failure
     }
 
-    /// Asks once, whatever the status.
+    /// Asks once, whatever the status; once more with another token, where one is refused.
     func send(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
+        var request = request
+        request.headers += options.headers
+        guard let tokens else { return try sendOnce(request, isGivenUp) }
+        let answer = try send(request, tokens, isGivenUp)
+        guard answer.status == 401 else { return answer }
+        tokens.forget()
+        return try send(request, tokens, isGivenUp)
+    }
+
+    private func send(
+        _ request: HTTPRequest, _ tokens: OAuthTokens, _ isGivenUp: () -> Bool
+    ) throws(RegistryFailure) -> HTTPAnswer {
+        var request = request
+        request.headers.append(("Authorization", "Bearer \(try token(tokens, isGivenUp))"))
+        return try sendOnce(request, isGivenUp)
+    }
+
+    private func sendOnce(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
         do throws(HTTPFailure) {
             return try client.send(request, isGivenUp: isGivenUp)
         } catch {
             throw RegistryFailure(error)
+        }
+    }
+
+    private func token(_ tokens: OAuthTokens, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> String {
+        do throws(OAuthFailure) {
+            return try tokens.current(isGivenUp)
+        } catch {
+            let code: RegistryFailure.Code
+            switch error.code {
+            case .unanswered(let failure): throw RegistryFailure(failure)
+            case .away: code = .away
+            case .refused: code = .credentials
+            case .noTokenServer: code = .noRegistry
+            }
+            throw RegistryFailure(code, status: error.status, error.words, url: error.url)
         }
     }
 }

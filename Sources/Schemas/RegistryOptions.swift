@@ -9,6 +9,10 @@ public struct RegistryOptions: Sendable {
     /// Whose it is, and how messages name its schemas.
     public var naming: SchemaNaming
     public var http: HTTPOptions
+    /// Who gets the tokens to ask with, in place of the credentials of `http`.
+    public var oauth: OAuthTokens.Client?
+    /// Beside those that every request has.
+    public var headers: [(name: String, value: String)]
     /// Who asks AWS; only of `glue`.
     public var aws: AWS?
 
@@ -28,7 +32,8 @@ public struct RegistryOptions: Sendable {
     }
 
     public init(
-        urls: [String], naming: SchemaNaming = SchemaNaming(), http: HTTPOptions = HTTPOptions(), aws: AWS? = nil
+        urls: [String], naming: SchemaNaming = SchemaNaming(), http: HTTPOptions = HTTPOptions(), aws: AWS? = nil,
+        oauth: OAuthTokens.Client? = nil, headers: [(name: String, value: String)] = []
     ) {
         self.urls = urls.map { url in
             var url = Substring(url)
@@ -38,6 +43,8 @@ public struct RegistryOptions: Sendable {
         self.naming = naming
         self.http = http
         self.aws = aws
+        self.oauth = oauth
+        self.headers = headers
     }
 
     /// The same for people: without users and passwords.

@@ -35,6 +35,43 @@ import Testing
             ),
             (["schema_registry.user=u"], "schema_registry.user"),
             (["schema_registry.kind=apicurio"], "schema_registry.kind"),
+            (["schema_registry.url=http://r", "schema_registry.oauth.scope=s"], "schema_registry.oauth.scope"),
+            (
+                [
+                    "schema_registry.url=http://r", "schema_registry.oauth.url=http://t",
+                    "schema_registry.oauth.client_id=i",
+                ],
+                "schema_registry.oauth.url"
+            ),
+            (["schema_registry.url=http://r", "schema_registry.region=eu-west-1"], "schema_registry.region"),
+            (["schema_registry.kind=glue", "schema_registry.region=eu-west-1"], "schema_registry.kind"),
+            (
+                [
+                    "schema_registry.kind=glue", "schema_registry.access_key_id=a",
+                    "schema_registry.secret_access_key=s",
+                ], "schema_registry.kind"
+            ),
+            (
+                [
+                    "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
+                ], "schema_registry.access_key_id"
+            ),
+            (
+                [
+                    "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
+                    "schema_registry.secret_access_key=s", "schema_registry.token=t",
+                ], "schema_registry.token"
+            ),
+            (
+                ["schema_registry.kind=azure", "schema_registry.url=http://r", "schema_registry.user=u"],
+                "schema_registry.user"
+            ),
+            (
+                [
+                    "schema_registry.kind=azure", "schema_registry.url=http://r", "routes.0.format=avro",
+                    "routes.0.schema.id=7",
+                ], "routes[0].schema.id"
+            ),
             (["schema_registry.url=http://r", "schema_registry.numbers=global"], "schema_registry.numbers"),
             (["schema_registry.url=http://r", "schema_registry.password=p"], "schema_registry.password"),
             (["schema_registry.url=http://r", "schema_registry.key=k"], "schema_registry.key"),
@@ -77,7 +114,17 @@ import Testing
             ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.key_format=avro"],
             ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.schema.subject=s"],
             ["schema_registry.url=http://r", "routes.0.columns.s=$schema_id"],
+            [
+                "schema_registry.url=http://r", "schema_registry.oauth.url=http://t",
+                "schema_registry.oauth.client_id=i",
+                "schema_registry.oauth.client_secret=s", "schema_registry.headers=target-sr-cluster: lsrc-1",
+            ],
             ["schema_registry.url=http://r", "schema_registry.kind=apicurio", "schema_registry.numbers=global"],
+            [
+                "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
+                "schema_registry.secret_access_key=s", "routes.0.key_format=avro",
+            ],
+            ["schema_registry.kind=azure", "schema_registry.url=http://r", "schema_registry.token=t"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }
 

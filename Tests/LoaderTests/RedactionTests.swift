@@ -43,14 +43,27 @@ import Testing
         let files = ["/s": "s3cret"]
         let secrets = [
             "kafka.properties.sasl.password=s3cret", "kafka.properties.ssl.key.password=s3cret",
-            "postgres.url=postgresql://u:s3cret@h/d", "schema_registry.url=https://u:s3cret@h",
-            "schema_registry.password=s3cret", "schema_registry.user=u",
+            "postgres.url=postgresql://u:s3cret@h/d",
+        ]
+        let registries = [
+            ["schema_registry.url=https://u:s3cret@h", "schema_registry.password=s3cret", "schema_registry.user=u"],
+            [
+                "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
+                "schema_registry.secret_access_key=s3cret", "schema_registry.session_token=s3cret",
+            ],
+            [
+                "schema_registry.url=https://h", "schema_registry.oauth.url=https://u:s3cret@t",
+                "schema_registry.oauth.client_id=i", "schema_registry.oauth.client_secret=s3cret",
+                "schema_registry.headers=x-key: s3cret",
+            ],
         ]
         let yaml = completeYAML + "\nlog: { level: info }\nx-s: s3cret\n"
-        let report = ConfigurationReport(try read(yaml, set: secrets, files: files))
-        #expect(!report.text.contains("s3cret"))
-        #expect(!report.json.contains("s3cret"))
-        #expect(report.text.contains("postgresql://u:******@h/d"))
+        for registry in registries {
+            let report = ConfigurationReport(try read(yaml, set: secrets + registry, files: files))
+            #expect(!report.text.contains("s3cret"))
+            #expect(!report.json.contains("s3cret"))
+            #expect(report.text.contains("postgresql://u:******@h/d"))
+        }
 
         let wrong = completeYAML.replacing(
             "orders-loader", with: "g\n  properties: { ssl.key.pem: s3cret }\nwriters: \"${file:/s}\"")

@@ -12,7 +12,7 @@ struct HouseTests {
         "Postgres": ["CLibPQ"],
         "Web": ["CCurl"],
         "Records": ["CSimdJSON", "SwiftProtobuf"],
-        "Credentials": ["CCrypto"],
+        "Credentials": ["CCrypto", "Web"],
         "Schemas": ["Records", "Web", "Credentials"],
         "RegistryMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
         "RegistryMockProgram": ["ArgumentParser", "RegistryMock"],

@@ -37,6 +37,11 @@ struct Configuration: Sendable {
         var accessKeyID: String?
         var secretAccessKey: String?
         var sessionToken: String?
+        var tokenURL: [String] = []
+        var clientID: String?
+        var clientSecret: String?
+        var scope: String?
+        var headers: [String] = []
         /// What becomes of these and of AWS's variables.
         var aws: AWSCredentials?
         var user: String?

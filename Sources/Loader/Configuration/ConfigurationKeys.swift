@@ -86,6 +86,25 @@ extension ConfigurationKey {
             "schema_registry.token", ConfigurationKind<String>.text.wrapped, otherwise: "none", into: \.registry.token,
             "A token in place of a user: `Authorization: Bearer`."),
         .key(
+            "schema_registry.oauth.url", ConfigurationKind<[String]>.webAddress, otherwise: "none",
+            into: \.registry.tokenURL,
+            "The token server of OAuth 2.0 that gives tokens for the registry, to a client with credentials of its own."
+        ),
+        .key(
+            "schema_registry.oauth.client_id", ConfigurationKind<String>.text.wrapped, otherwise: "none",
+            into: \.registry.clientID, "That client."),
+        .key(
+            "schema_registry.oauth.client_secret", ConfigurationKind<String>.text.wrapped, otherwise: "none",
+            into: \.registry.clientSecret, "Its secret."),
+        .key(
+            "schema_registry.oauth.scope", ConfigurationKind<String>.text.wrapped, otherwise: "the server's own",
+            into: \.registry.scope, "What the token shall be good for."),
+        .key(
+            "schema_registry.headers", ConfigurationKind<[String]>.webHeaders, otherwise: "none",
+            into: \.registry.headers,
+            "Headers of each request to the registry, `name: value`: Confluent Cloud wants `target-sr-cluster` and "
+                + "`Confluent-Identity-Pool-Id` beside tokens."),
+        .key(
             "schema_registry.ca", ConfigurationKind<String>.text.wrapped, otherwise: "the system's authorities",
             into: \.registry.authorities,
             "A PEM file of the authorities that may have signed the registry's certificate."),

@@ -18,6 +18,14 @@ extension Configuration.Registry {
             }
     }
 
+    static func header(_ text: String) -> (name: String, value: String)? {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, !parts[0].isEmpty,
+            parts[0].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"()<>@,;\\\"/[]?={}".utf8.contains($0) })
+        else { return nil }
+        return (String(parts[0]), String(parts[1].drop { $0 == " " }))
+    }
+
     /// Takes from AWS's own variables what is not said here.
     mutating func takeAWS(_ environment: [String: String]) {
         guard kind == .glue else { return }
@@ -46,10 +54,15 @@ extension Configuration.Registry {
         let tls = HTTPOptions.TLS(authorities: authorities, certificate: certificate, key: key)
         let http = HTTPOptions(credentials: credentials, tls: tls, userAgent: "loader/\(Version.loader)")
         let naming = SchemaNaming(kind, numbers: numbers)
+        let client = tokenURL.first.flatMap { url in
+            clientID.map { OAuthTokens.Client(url: url, id: $0, secret: clientSecret ?? "", scope: scope) }
+        }
+        let headers = headers.compactMap { Self.header($0) }
         let access = region.flatMap { region in
             aws.map { RegistryOptions.AWS(region: region, credentials: $0) }
         }
-        return SchemaSource(RegistryOptions(urls: urls, naming: naming, http: http, aws: access))
+        return SchemaSource(
+            RegistryOptions(urls: urls, naming: naming, http: http, aws: access, oauth: client, headers: headers))
     }
 }
 
@@ -83,6 +96,38 @@ extension ConfigurationKind where Value == [String] {
                 throw ValueMistake(.invalidValue, "has a URL twice", "Name each once.")
             }
             return urls
+        }
+    }
+}
+
+extension ConfigurationKind where Value == [String] {
+    /// One URL of HTTP.
+    static var webAddress: ConfigurationKind {
+        let several = webAddresses
+        return ConfigurationKind(name: "text", domain: "a URL of HTTP", form: several.form) {
+            value throws(ValueMistake) in
+            let urls = try several.read(value)
+            guard urls.count == 1 else { throw ValueMistake(.invalidValue, "is more than one URL", "Name one.") }
+            return urls
+        }
+    }
+
+    /// Headers of HTTP, each with its value. Says of a bad one only that it is bad: it may hold a secret.
+    static var webHeaders: ConfigurationKind {
+        let texts = ConfigurationKind<[String]>.texts
+        return ConfigurationKind(name: texts.name, domain: "`name: value`", form: texts.form) {
+            value throws(ValueMistake) in
+            let headers = try texts.read(value)
+            for header in headers {
+                guard let (name, _) = Configuration.Registry.header(header) else {
+                    throw ValueMistake(.invalidValue, "is no header of HTTP", "Write name: value.")
+                }
+                guard name.lowercased() != "authorization" else {
+                    throw ValueMistake(
+                        .invalidValue, "has the header Authorization", "Set user and password, token or oauth instead.")
+                }
+            }
+            return headers
         }
     }
 }

@@ -146,12 +146,14 @@ private struct Check {
         ]
         let ofOthers: [(String, Bool)] = [
             ("user", registry.user != nil), ("password", registry.password != nil), ("token", registry.token != nil),
+            ("oauth.url", !registry.tokenURL.isEmpty), ("oauth.client_id", registry.clientID != nil),
+            ("oauth.client_secret", registry.clientSecret != nil), ("oauth.scope", registry.scope != nil),
         ]
         let settings =
             ofOthers + [
                 ("ca", registry.authorities != nil), ("certificate", registry.certificate != nil),
                 ("key", registry.key != nil), ("numbers", registry.numbers != nil),
-                ("kind", registry.kind != .confluent),
+                ("kind", registry.kind != .confluent), ("headers", !registry.headers.isEmpty),
             ]
         guard registry.isThere else {
             for (name, isSet) in settings + ofAWS where isSet { report(idle: name, without: "url") }
@@ -171,12 +173,35 @@ private struct Check {
         } else {
             for (name, isSet) in ofAWS where isSet { report(name, isOnlyOf: .glue) }
         }
+        if registry.kind != .glue { oauth(registry) }
         if registry.kind == .azure, registry.user != nil { report(idle: "user", beside: .azure) }
         if registry.token != nil, registry.user != nil, registry.kind != .glue {
             report(
                 path("schema_registry.token"), "a user is set as well, and only one of them can ask",
                 "Keep one of them.",
                 reading: [path("schema_registry.user")])
+        }
+    }
+
+    /// A client with a secret, and nobody else beside it.
+    private mutating func oauth(_ registry: Configuration.Registry) {
+        let rest = [
+            ("oauth.client_id", registry.clientID != nil), ("oauth.client_secret", registry.clientSecret != nil),
+            ("oauth.scope", registry.scope != nil),
+        ]
+        guard !registry.tokenURL.isEmpty else {
+            for (name, isSet) in rest where isSet { report(idle: name, without: "oauth.url") }
+            return
+        }
+        for (name, isSet) in rest.prefix(2) where !isSet {
+            report(
+                path("schema_registry.oauth.url"), "needs \(name), which is not set", "Set \(name).",
+                reading: [path("schema_registry.\(name)")])
+        }
+        for (name, isSet) in [("token", registry.token != nil), ("user", registry.user != nil)] where isSet {
+            report(
+                path("schema_registry.oauth.url"), "\(name) is set as well, and only one of them can ask",
+                "Keep one of them.", reading: [path("schema_registry.\(name)")])
         }
     }
 

@@ -83,11 +83,20 @@ extension ConfigurationSetting {
         if case .list(let items) = value, path.description == "schema_registry.url", !isFromSecretFile {
             return .list(items.map(Redaction.webAddresses))
         }
+        if path.description == "schema_registry.headers", !isFromSecretFile {
+            // What a gateway wants in them may be a key.
+            func hidden(_ header: String) -> String { header.prefix { $0 != ":" } + ": " + Redaction.mark }
+            switch value {
+            case .list(let items): return .list(items.map(hidden))
+            case .text(let text): return .text(hidden(text))
+            case .null: return value
+            }
+        }
         guard case .text(let text) = value else { return isFromSecretFile ? .text(Redaction.mark) : value }
         // Of what a file has put in, nobody knows here which part it was.
         if path.description == "postgres.url", !isFromSecretFile { return .text(Redaction.connection(text)) }
         if path.components.first == .name("schema_registry"), let name = path.names.last {
-            let secrets: Set = ["password", "token", "secret_access_key", "session_token"]
+            let secrets: Set = ["password", "token", "secret_access_key", "session_token", "client_secret"]
             if secrets.contains(name) { return .text(Redaction.mark) }
             if name == "url", !isFromSecretFile { return .text(Redaction.webAddresses(text)) }
         }

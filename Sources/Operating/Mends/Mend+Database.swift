@@ -75,8 +75,8 @@ extension Mend.Outage {
                 "mend schema_registry.access_key_id, .secret_access_key and .session_token, or AWS_ACCESS_KEY_ID and the variables "
                     + "beside it, and the machine's clock if the signature is of another time"
             case .azure:
-                "mend schema_registry.token: a token of Entra for https://eventhubs.azure.net that has not ended"
-            case .confluent, .apicurio: "mend schema_registry.user and .password, or .token"
+                "mend schema_registry.token, a token of Entra for https://eventhubs.azure.net that has not ended, or .oauth"
+            case .confluent, .apicurio: "mend schema_registry.user and .password, .token, or .oauth"
             }
         case .rights:
             switch kind {
