@@ -79,6 +79,12 @@ import Testing
                 ["schema_registry.url=http://r", "schema_registry.user=u", "schema_registry.token=t"],
                 "schema_registry.token"
             ),
+            (["routes.0.csv.null=x"], "routes[0].csv.null"), (["routes.0.csv.header=true"], "routes[0].csv.header"),
+            (
+                ["routes.0.format=csv", "routes.0.csv.header=true", "routes.0.csv.fields=a,b"],
+                "routes[0].csv.fields"
+            ),
+            (["routes.0.format=csv", "routes.0.csv.quote=,"], "routes[0].csv.quote"),
             (["routes.0.format=avro"], "routes[0].format"), (["routes.0.key_format=avro"], "routes[0].key_format"),
             (["routes.0.format=avro", "routes.0.schema.id=7"], "routes[0].schema.id"),
             (["schema_registry.url=http://r", "routes.0.schema.id=7"], "routes[0].schema.id"),

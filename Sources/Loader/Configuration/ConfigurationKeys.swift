@@ -161,8 +161,8 @@ extension ConfigurationKey {
         .route(
             "routes[].format", .choice, default: "auto", into: \.format,
             "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "
-                + "else JSON. `avro`: the same, or without an id by `schema`. `text` and `bytes` have no fields, and are for "
-                + "`$value`."),
+                + "else JSON. `avro`: the same, or without an id by `schema`. `csv`: one record a message. `text` and `bytes` "
+                + "have no fields, and are for `$value`."),
         .route(
             "routes[].key_format", .choice, default: "auto", into: \.keyFormat,
             "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value. "
@@ -177,6 +177,22 @@ extension ConfigurationKey {
         .route(
             "routes[].schema.subject", ConfigurationKind<String>.text.wrapped, otherwise: "messages name theirs",
             into: \.schemaSubject, "The same, by its subject: the version that is the newest when the loader starts."),
+        .route(
+            "routes[].csv.delimiter", ConfigurationKind<UInt8>.delimiter, default: ",", into: \.csv.delimiter,
+            "What stands between two fields, with `format: csv`."),
+        .route(
+            "routes[].csv.quote", ConfigurationKind<UInt8>.quote.orNull("no quotes"), default: "\"", into: \.csv.quote,
+            "What stands around a field that holds a delimiter, a line end or a quote, which is doubled then."),
+        .route(
+            "routes[].csv.header", .boolean, default: "false", into: \.csv.hasHeader,
+            "The first line of each message names its fields."),
+        .route(
+            "routes[].csv.fields", ConfigurationKind<[String]>.fieldNames,
+            otherwise: "fields are called by their positions, from `0`", into: \.csv.fields,
+            "What the fields are called, in their order."),
+        .route(
+            "routes[].csv.null", ConfigurationKind<String>.anyText, default: "", into: \.csv.null,
+            "What a field without quotes is that is null. In quotes it is a text."),
         .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
             "What a message does to its row: append; append unless the key is there; insert or replace by key."),

@@ -59,6 +59,7 @@ private struct Check {
                 "Add columns, or take rest out.")
         }
         schema(of: route, index)
+        csv(of: route, index)
         for column in route.columns ?? [] { self.column(column, of: index) }
         if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
             for column in key where !columns.contains(where: { $0.isNamed(column) }) {
@@ -135,6 +136,28 @@ private struct Check {
         }
         if route.keyFormat == .avro {
             report(path("routes[].key_format", index), "avro \(needsRegistry)", "\(mend).", reading: [registry])
+        }
+    }
+
+    /// What a route says of CSV.
+    private mutating func csv(of route: Route, _ index: Int) {
+        for option in ["delimiter", "quote", "header", "fields", "null"] {
+            let place = path("routes[].csv.\(option)", index)
+            guard route.format != .csv, configuration.settings[place] != nil else { continue }
+            report(
+                place, "has no effect, because the format is \(route.format.rawValue)",
+                "Set format: csv, or take csv out.", reading: [path("routes[].format", index)])
+        }
+        guard route.format == .csv else { return }
+        if route.csv.hasHeader, !route.csv.fields.isEmpty {
+            report(
+                path("routes[].csv.fields", index), "has no effect, because the header names the fields",
+                "Keep one of them.", reading: [path("routes[].csv.header", index)])
+        }
+        if route.csv.quote == route.csv.delimiter {
+            report(
+                path("routes[].csv.quote", index), "is the delimiter as well", "Choose another.",
+                reading: [path("routes[].csv.delimiter", index)])
         }
     }
 

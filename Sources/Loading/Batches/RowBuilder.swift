@@ -428,7 +428,9 @@ package final class RowBuilder {
                 return try append(InputValue(.null), column, into: &buffer)
             }
             if takesWholeValue, !column.takesBytes {
-                if let wholeValue { return try append(InputValue(wholeValue), column, into: &buffer) }
+                if let wholeValue, column.isJSON || !plan.format.isText {
+                    return try append(InputValue(wholeValue), column, into: &buffer)
+                }
                 bytes = UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
             }
             // What the decoder of JSON has read through is known to be an object.

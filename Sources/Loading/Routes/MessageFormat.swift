@@ -31,6 +31,8 @@ package struct MessageFormat: Sendable {
     var framed: Framed?
     /// All of a value or key is what the decoder says of it, and not its bytes.
     var isWhole = false
+    /// That is the record for a column that takes JSON, and for all others the text that it is.
+    var isText = false
 
     package static let json = MessageFormat(
         decoder: { JSONRecordDecoder(paths: $0) }, hasFields: { $0.first == UInt8(ascii: "{") },
@@ -43,6 +45,20 @@ package struct MessageFormat: Sendable {
         return MessageFormat(
             decoder: { AvroRecordDecoder(schema, paths: $0) }, hasFields: { [hasFields] _ in hasFields },
             describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false)
+    }
+
+    package static let messagePack = MessageFormat(
+        decoder: { MessagePackRecordDecoder(paths: $0) }, hasFields: { MessagePackRecordDecoder.isMap($0) },
+        describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false, isWhole: true)
+
+    package static let cbor = MessageFormat(
+        decoder: { CBORRecordDecoder(paths: $0) }, hasFields: { CBORRecordDecoder.isMap($0) },
+        describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false, isWhole: true)
+
+    package static func csv(_ dialect: CSVDialect) -> MessageFormat {
+        MessageFormat(
+            decoder: { CSVRecordDecoder(dialect, paths: $0) }, hasFields: { _ in true }, describe: { _, _ in nil },
+            refusal: .badSyntax, isJSON: false, isWhole: true, isText: true)
     }
 
     /// One value, and no record.
@@ -83,6 +99,9 @@ extension MessageFormat {
             } else {
                 self = .framed(.nothing, schemas)
             }
+        case .csv: self = .csv(route.csv)
+        case .msgpack: self = .messagePack
+        case .cbor: self = .cbor
         case .text: self = .plain(.text)
         case .bytes: self = .plain(.bytes)
         }
@@ -94,6 +113,8 @@ extension MessageFormat {
         case .json: self = .json
         case .auto: self = schemas == nil ? .json : .framed(.json, schemas)
         case .avro: self = .framed(.nothing, schemas)
+        case .msgpack: self = .messagePack
+        case .cbor: self = .cbor
         case .text: self = .plain(.text)
         case .bytes: self = .plain(.bytes)
         case .short: self = .plain(.short)
@@ -115,11 +136,12 @@ extension Route {
         var format: Format
         var keyFormat: KeyFormat
         var schema: String
+        var csv: CSVDialect
     }
 
     var reading: Reading {
         let schema =
             schemaFile.map { "file \($0.path)" } ?? schemaID.map { "\($0)" } ?? schemaSubject.map { "of \($0)" }
-        return Reading(format: format, keyFormat: keyFormat, schema: schema ?? "")
+        return Reading(format: format, keyFormat: keyFormat, schema: schema ?? "", csv: csv)
     }
 }

@@ -17,6 +17,9 @@ public struct Route: Sendable, Equatable {
         case json
         /// By the schema that each message names, or the route.
         case avro
+        /// One record a message; see `csv`.
+        case csv
+        case msgpack, cbor
         /// A text, or bytes, as a whole.
         case text, bytes
 
@@ -26,14 +29,14 @@ public struct Route: Sendable, Equatable {
 
     /// What keys are written in.
     public enum KeyFormat: String, Sendable, CaseIterable {
-        case auto, json, avro, text, bytes
+        case auto, json, avro, msgpack, cbor, text, bytes
         /// What the serializers of Kafka's Java client write.
         case short, int, long, uuid
 
         /// Its keys have no fields.
         package var isOneValue: Bool {
             switch self {
-            case .auto, .json, .avro: false
+            case .auto, .json, .avro, .msgpack, .cbor: false
             case .text, .bytes, .short, .int, .long, .uuid: true
             }
         }
@@ -152,6 +155,8 @@ public struct Route: Sendable, Equatable {
     public var table: TableName
     public var format: Format
     public var keyFormat = KeyFormat.auto
+    /// How messages of format `csv` are divided.
+    public var csv = CSVDialect()
     /// What messages are of that do not say it themselves: at most one of these.
     public var schemaFile: SchemaFile?
     public var schemaID: Int32?
