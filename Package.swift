@@ -40,6 +40,7 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
@@ -47,7 +48,7 @@ let package = Package(
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Records",
-            dependencies: ["CSimdJSON", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
+            dependencies: ["CSimdJSON", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
         .target(name: "Credentials", dependencies: ["CCrypto", "Web"], swiftSettings: strict),
         .target(name: "Schemas", dependencies: ["Records", "Web", "Credentials"], swiftSettings: hot),
         .target(

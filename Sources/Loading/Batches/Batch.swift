@@ -412,7 +412,7 @@ package final class Batch: @unchecked Sendable {
 
     /// - Parameter body: returns whether to go on.
     @inline(__always)
-    private func forEachHeader(
+    func forEachHeader(
         of message: Int, _ body: (_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Bool
     ) {
         let record = messages[message]

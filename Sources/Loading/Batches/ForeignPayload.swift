@@ -64,7 +64,8 @@ enum ForeignPayload {
 
     /// The producer's compression, which nobody undoes; a topic's own is the brokers' affair.
     private static func compressed(_ name: String) -> String {
-        "the message is compressed with \(name) by its producer; let the topic's compression.type do that"
+        "the message is compressed with \(name) by its producer, and no header content-encoding says so; let the "
+            + "topic's compression.type do that"
     }
 
     private static func holdsSeveral(_ value: UnsafeRawBufferPointer) -> Bool {

@@ -27,6 +27,11 @@ package final class RowBuilder {
     /// Where they begin behind what they say of their schema, if they are JSON or plain.
     private var valueStart = 0
     private var keyStart = 0
+    private let compression = ValueCompression()
+    /// The value of the message at hand without its producer's compression; nil: as the batch has it.
+    private var plainValue: UnsafeRawBufferPointer?
+    /// Somebody looks at values.
+    private let usesValue: Bool
     /// Some column takes a field of the value, of the key.
     private let readsValue: Bool
     private let readsKey: Bool
@@ -61,6 +66,8 @@ package final class RowBuilder {
         containers = RowContainers(decoder: decoder, keyDecoder: keyDecoder)
         padding = max(decoder.padding, keyDecoder.padding)
         hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
+        let sources = plan.targets.flatMap { targets[$0].columns }.map(\.source)
+        usesValue = readsValue || hasTombstoneForms || sources.contains(.value) || sources.contains(.schemaID)
     }
 
     /// How many rows, deletions, letters or skipped tombstones each message becomes.
@@ -83,7 +90,10 @@ package final class RowBuilder {
     /// - Returns: whether all are found.
     package func learn(_ message: Int, in batch: Batch, _ find: (SchemaID) -> SchemaResolver.Found?) -> Bool {
         let value = batch.value(of: message)
-        if isFramed, readsValue || takesWholeValue, let value {
+        // What cannot be decompressed is refused when its row is built.
+        if isFramed, readsValue || takesWholeValue,
+            let value = (try? compression.value(of: message, in: batch, padding: padding)) ?? value
+        {
             let header = header(ofKey: false, message, in: batch)
             if let id = framed.missing(in: value, header: header) {
                 guard let found = find(id) else { return false }
@@ -117,14 +127,30 @@ package final class RowBuilder {
 
     /// Builds the rows of a message that the batch holds already.
     package func build(_ message: Int, in batch: Batch) {
-        guard let value = batch.value(of: message) else {
+        plainValue = nil
+        guard batch.value(of: message) != nil else {
             for plan in tombstones { buildTombstone(message, plan, in: batch) }
             return
         }
+        if usesValue {
+            do throws(DecodingFailure) {
+                plainValue = try compression.value(of: message, in: batch, padding: padding)
+            } catch {
+                for row in rows { refuse(message, row.target.index, decompressing: error, in: batch) }
+                return
+            }
+        }
+        guard let value = value(of: message, in: batch) else { return }
         if hasTombstoneForms, let form = Route.TombstoneForm(value) {
             return build(message, asTombstone: form, value, in: batch)
         }
         buildRows(message, rows, value, in: batch)
+    }
+
+    /// A value, without its producer's compression.
+    @inline(__always)
+    private func value(of message: Int, in batch: Batch) -> UnsafeRawBufferPointer? {
+        plainValue ?? batch.value(of: message)
     }
 
     /// What one route takes for a tombstone another may take for a row.
@@ -143,7 +169,7 @@ package final class RowBuilder {
     private func buildRows(_ message: Int, _ rows: [RowPlan], _ value: UnsafeRawBufferPointer, in batch: Batch) {
         // The decoder may read past the message, within memory that is ours.
         _ = batch.arena.reserve(padding)
-        let held = batch.value(of: message) ?? value
+        let held = self.value(of: message, in: batch) ?? value
         let fields: UnsafeBufferPointer<Field>?
         do {
             if takesWholeValue {
@@ -424,7 +450,7 @@ package final class RowBuilder {
     ) throws(EncodingFailure) {
         switch source {
         case .value:
-            guard var bytes = batch.value(of: message) else {
+            guard var bytes = value(of: message, in: batch) else {
                 return try append(InputValue(.null), column, into: &buffer)
             }
             if takesWholeValue, !column.takesBytes {
@@ -482,7 +508,7 @@ package final class RowBuilder {
 
     /// What a message says that it is written by.
     private func schemaID(of message: Int, in batch: Batch) -> InputValue {
-        guard isFramed, let value = batch.value(of: message) else { return InputValue(.null) }
+        guard isFramed, let value = value(of: message, in: batch) else { return InputValue(.null) }
         let id = framed.framing(of: value, header(ofKey: false, message, in: batch)).schema
         return switch id.kind {
         case .number: .integer(Int64(id.number ?? 0))
@@ -609,6 +635,13 @@ package final class RowBuilder {
             DeadLetter(
                 message: message, target: plan.target.index, reason: .noFields,
                 explanation: "the message has none of the \(count) fields that \(plan.target.name) takes"))
+    }
+
+    private func refuse(_ message: Int, _ target: Int, decompressing failure: DecodingFailure, in batch: Batch) {
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: target, reason: .badSyntax,
+                explanation: "the message \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 
     private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {

@@ -18,6 +18,7 @@ package final class SampleFields {
     private let find: (SchemaID) -> SchemaResolver.Found?
     private let naming: SchemaNaming
     private let isOfKey: Bool
+    private let compression = ValueCompression()
 
     /// By schemas that are known already.
     ///
@@ -46,8 +47,11 @@ package final class SampleFields {
         nested.reset()
         rows.reset()
         nested.decoder = decoder
-        guard let bytes = isOfKey ? batch.key(of: message) : batch.value(of: message) else { return nil }
+        guard var bytes = isOfKey ? batch.key(of: message) : batch.value(of: message) else { return nil }
         do throws(DecodingFailure) {
+            if !isOfKey {
+                bytes = try compression.value(of: message, in: batch, padding: decoder.padding) ?? bytes
+            }
             guard let framed else { return try decoder.decode(bytes) }
             let header = batch.schemaHeader(naming, ofKey: isOfKey, of: message)
             if let id = framed.missing(in: bytes, header: header), let found = find(id) { framed.learn(id, found) }

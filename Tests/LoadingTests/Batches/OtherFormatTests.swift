@@ -175,7 +175,7 @@ extension Batch {
     /// A batch of messages in any format, and their rows.
     static func built(
         _ messages: [(key: [UInt8]?, value: [UInt8]?)], _ target: Target, format: MessageFormat,
-        keyFormat: MessageFormat = .json
+        keyFormat: MessageFormat = .json, headers: [(String, [UInt8])] = []
     ) -> Batch {
         let batch = Batch()
         let plan = MessagePlan(targets: [0], of: [target], format: format, keyFormat: keyFormat)
@@ -184,11 +184,19 @@ extension Batch {
         for (offset, message) in messages.enumerated() {
             let start = batch.arena.count
             for bytes in [message.value, message.key] { bytes?.withUnsafeBytes { batch.arena.append($0) } }
+            let beforeHeaders = batch.arena.count
+            for (name, value) in headers {
+                for bytes in [Array(name.utf8), value] {
+                    batch.arena.append(Int32(bytes.count))
+                    bytes.withUnsafeBytes { batch.arena.append($0) }
+                }
+            }
             let place = batch.append(
                 Batch.MessageRecord(
                     partition: range, offset: Int64(offset), timestamp: 0, start: start,
                     valueCount: message.value.map { Int32($0.count) } ?? -1,
-                    keyCount: message.key.map { Int32($0.count) } ?? -1, headersCount: 0))
+                    keyCount: message.key.map { Int32($0.count) } ?? -1,
+                    headersCount: Int32(batch.arena.count - beforeHeaders)))
             batch.advance(range, past: Int64(offset))
             builder.build(place, in: batch)
         }
