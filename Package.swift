@@ -48,7 +48,8 @@ let package = Package(
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Records",
-            dependencies: ["CSimdJSON", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")], swiftSettings: hot),
+            dependencies: ["CSimdJSON", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: hot),
         .target(name: "Credentials", dependencies: ["CCrypto", "Web"], swiftSettings: strict),
         .target(name: "Schemas", dependencies: ["Records", "Web", "Credentials"], swiftSettings: hot),
         .target(

@@ -42,7 +42,7 @@ public final class FramedDecoder: RecordDecoder {
     private let naming: SchemaNaming
     private let names: SchemaNames?
     private let looksBefore: Bool
-    private let json: JSONRecordDecoder
+    private let json: ConnectJSONDecoder
     private let isJSON: Bool
     /// For messages with nothing before them.
     private let own: Reader?
@@ -78,7 +78,7 @@ public final class FramedDecoder: RecordDecoder {
         self.registry = registry
         self.naming = naming
         self.names = names
-        json = JSONRecordDecoder(paths: paths)
+        json = ConnectJSONDecoder(paths: paths)
         switch plain {
         case .json: (isJSON, looksBefore, own, ownFingerprint) = (true, true, nil, .none)
         case .nothing: (isJSON, looksBefore, own, ownFingerprint) = (false, true, nil, .none)
@@ -291,6 +291,9 @@ public final class FramedDecoder: RecordDecoder {
         return reader.isJSON
             ? key.dropFirst(framing.payload).first == UInt8(ascii: "{") : reader.isRecord
     }
+
+    /// What was in the envelope of Connect's that the last message was; nil: it was none.
+    public var payload: Field? { wasJSON ? json.payload : nil }
 
     /// Whether what a message says of its schema leads to JSON.
     public func isJSON(_ framing: Framing) -> Bool { (try? reader(framing))?.isJSON ?? false }

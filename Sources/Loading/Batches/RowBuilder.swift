@@ -17,6 +17,8 @@ package final class RowBuilder {
     /// The same decoders where messages say themselves how they are read; else of no use.
     private let framed: FramedDecoder
     private let framedKey: FramedDecoder
+    /// The decoder of keys in JSON, which may be in an envelope.
+    private let connectKey: ConnectJSONDecoder?
     private let isFramed: Bool
     private let isKeyFramed: Bool
     private let naming: SchemaNaming
@@ -60,6 +62,7 @@ package final class RowBuilder {
         framedKey = plan.keyFormat.framed?.decoder(plan.keyPaths) ?? none
         decoder = isFramed ? framed : plan.format.decoder(plan.valuePaths)
         keyDecoder = isKeyFramed ? framedKey : plan.keyFormat.decoder(plan.keyPaths)
+        connectKey = keyDecoder as? ConnectJSONDecoder
         readsValue = plan.valuePaths.count > (plan.wholeValue == nil ? 0 : 1)
         readsKey = !plan.keyPaths.isEmpty
         readsKeyFields = plan.keyPaths.count > (plan.wholeKey == nil ? 0 : 1)
@@ -141,6 +144,10 @@ package final class RowBuilder {
             }
         }
         guard let value = value(of: message, in: batch) else { return }
+        if plan.opensEnvelopes, ConnectJSONDecoder.isTombstone(value) {
+            for plan in tombstones { buildTombstone(message, plan, in: batch) }
+            return
+        }
         if hasTombstoneForms, let form = Route.TombstoneForm(value) {
             return build(message, asTombstone: form, value, in: batch)
         }
@@ -246,12 +253,26 @@ package final class RowBuilder {
         wholeKey = nil
         guard readsKey, let key = batch.key(of: message) else { return nil }
         let hasFields = plan.keyFormat.hasFields(key)
-        guard hasFields || plan.wholeKey != nil else { return nil }
+        // JSON is what its bytes are, but for its fields and for what is in an envelope.
+        let isWanted =
+            plan.keyFormat.isJSON
+            ? hasFields && (readsKeyFields || ConnectJSONDecoder.mayBeEnvelope(key)) : hasFields || plan.wholeKey != nil
+        guard isWanted else { return nil }
         _ = batch.arena.reserve(padding)
         guard let held = batch.key(of: message) else { return nil }
         let fields = try keyDecoder.decode(held)
+        if let connectKey { return self.fields(fields, inEnvelope: connectKey.payload) }
         if let whole = plan.wholeKey { wholeKey = fields[whole] }
         return hasFields ? fields : nil
+    }
+
+    /// The fields of a key in JSON; where it was in an envelope of Connect's, what was in that is the key.
+    private func fields(
+        _ fields: UnsafeBufferPointer<Field>, inEnvelope payload: Field?
+    ) -> UnsafeBufferPointer<Field>? {
+        guard let payload else { return fields }
+        wholeKey = payload
+        return payload.kind == .object || payload.kind == .record ? fields : nil
     }
 
     /// The same of a key that may name its schema.
@@ -266,14 +287,17 @@ package final class RowBuilder {
         let hasFields = framedKey.hasFields(held, header: header)
         let framing = framedKey.framing(of: held, header)
         // Plain text, and JSON that is no object, are what they are; and so is all where nobody takes a field.
-        guard framing.form != .none || (hasFields && readsKeyFields) else { return nil }
+        guard framing.form != .none || (hasFields && (readsKeyFields || ConnectJSONDecoder.mayBeEnvelope(held))) else {
+            return nil
+        }
         if !hasFields, framedKey.isJSON(framing) {
             keyStart = framing.payload
             return nil
         }
         let fields = try framedKey.decode(held, header: header)
         keyStart = framedKey.wasJSON ? framing.payload : 0
-        if let whole = plan.wholeKey, !framedKey.wasJSON { wholeKey = fields[whole] }
+        if framedKey.wasJSON { return self.fields(fields, inEnvelope: framedKey.payload) }
+        if let whole = plan.wholeKey { wholeKey = fields[whole] }
         return hasFields ? fields : nil
     }
 

@@ -35,7 +35,7 @@ package struct MessageFormat: Sendable {
     var isText = false
 
     package static let json = MessageFormat(
-        decoder: { JSONRecordDecoder(paths: $0) }, hasFields: { $0.first == UInt8(ascii: "{") },
+        decoder: { ConnectJSONDecoder(paths: $0) }, hasFields: { $0.first == UInt8(ascii: "{") },
         describe: { ForeignPayload.description(of: $0, $1) }, refusal: .invalidJSON, isJSON: true)
 
     /// Avro's binary encoding, by the schema that all messages are of, without anything before it.

@@ -25,6 +25,8 @@ package struct MessagePlan: Sendable {
     var keyPaths: [FieldPath]
     /// Whether messages with a value need a field of the key, too.
     var rowsNeedKey: Bool
+    /// Values may be in an envelope of Connect's, and no path leads to the envelope itself.
+    let opensEnvelopes: Bool
     /// Where all of a value is among `valuePaths`, and all of a key among `keyPaths`, for those who want it as the decoder
     /// reads it; nil where nobody does.
     private(set) var wholeValue: Int?
@@ -79,7 +81,8 @@ package struct MessagePlan: Sendable {
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
             if case .keyFieldOrKey = $0 { true } else { false }
         }
-        if self.keyFormat.decodesWhole, wantsWhole || sources.contains(.key(nil)) {
+        // Also of JSON: a key in an envelope of Connect's is what is in it.
+        if self.keyFormat.decodesWhole || self.keyFormat.isJSON, wantsWhole || sources.contains(.key(nil)) {
             wholeKey = position(FieldPath([]), in: &keyPaths)
         }
         self.valuePaths = valuePaths
@@ -87,5 +90,6 @@ package struct MessagePlan: Sendable {
         rowsNeedKey =
             inputs.joined().contains { if case .keyField = $0 { true } else { false } }
             || (wholeKey != nil && sources.contains(.key(nil)))
+        opensEnvelopes = self.format.isJSON && ConnectJSONDecoder.opens(valuePaths)
     }
 }

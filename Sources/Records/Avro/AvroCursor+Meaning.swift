@@ -9,17 +9,11 @@ extension AvroCursor {
         case .timeNanos: return .timeOfDay(microseconds: try long().fromNanos)
         case .instantNanos: return .instant(microseconds: try long().fromNanos)
         case .localNanos: return .localTime(microseconds: try long().fromNanos)
-        case .boundedMillis:
-            let time = try long()
-            return Self.infinity(time, Self.infinities) ?? .localTime(microseconds: time.fromMillis)
-        case .boundedMicros:
-            let time = try long()
-            return Self.infinity(time, Self.infinities) ?? .localTime(microseconds: time)
-        case .boundedNanos:
-            let time = try long()
-            return Self.infinity(time, (.min, .max)) ?? .localTime(microseconds: time.fromNanos)
-        case .durationMicros: return .interval(months: 0, days: 0, microseconds: try long())
-        case .durationNanos: return .interval(months: 0, days: 0, microseconds: try long().fromNanos)
+        case .boundedMillis: return meant(.boundedMillis, try long())
+        case .boundedMicros: return meant(.boundedMicros, try long())
+        case .boundedNanos: return meant(.boundedNanos, try long())
+        case .durationMicros: return meant(.durationMicros, try long())
+        case .durationNanos: return meant(.durationNanos, try long())
         case .interval: return .interval(try fixed(12))
         case .fixedDecimal: return .decimal(try fixed(Int(step.first)), scale: Int32(bitPattern: step.second))
         case .bigDecimal: return Self.bigDecimal(try bytes())
@@ -46,21 +40,8 @@ extension AvroCursor {
         return .decimal(unscaled, scale: Int32(truncatingIfNeeded: scale))
     }
 
-    // MARK: Infinity
-
-    /// What Debezium writes for them, from the driver that it reads PostgreSQL with.
-    private static let infinities: (Int64, Int64) = (-9_223_372_036_832_400_000, 9_223_372_036_825_200_000)
-    private static let lowest: StaticString = "-infinity"
-    private static let highest: StaticString = "infinity"
-
-    private static func infinity(_ time: Int64, _ infinities: (Int64, Int64)) -> Field? {
-        let text: StaticString
-        switch time {
-        case infinities.0: text = lowest
-        case infinities.1: text = highest
-        default: return nil
-        }
-        return Field(.string, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    private func meant(_ meaning: ConnectMeaning, _ number: Int64) -> Field {
+        meaning.value(of: number) ?? .integer(number)
     }
 }
 

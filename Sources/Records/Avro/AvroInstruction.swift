@@ -30,6 +30,8 @@ struct AvroInstruction {
         /// Of `first` bytes, with `second` as the scale.
         case fixedDecimal
         case bigDecimal
+        /// Of bytes: `second` bits, the lowest first.
+        case bits
         /// A record of a scale and bytes; `first` is 1 where the bytes come first. Looks ahead: the record follows.
         case variableDecimal
         case uuid
@@ -127,23 +129,31 @@ extension AvroInstruction.Code {
 
     /// The semantic names of Kafka Connect and Debezium say more than a logical type, which these often leave out.
     private static func ofConnect(_ node: AvroSchema.Node) -> Reading? {
-        switch (node.connectName, node.shape) {
-        case ("org.apache.kafka.connect.data.Date", .int), ("io.debezium.time.Date", .int): Reading(code: .date)
-        case ("org.apache.kafka.connect.data.Time", .int), ("io.debezium.time.Time", .int): Reading(code: .timeMillis)
-        case ("io.debezium.time.MicroTime", .long): Reading(code: .timeMicros)
-        case ("io.debezium.time.NanoTime", .long): Reading(code: .timeNanos)
-        case ("org.apache.kafka.connect.data.Timestamp", .long): Reading(code: .instantMillis)
-        case ("io.debezium.time.Timestamp", .long): Reading(code: .boundedMillis)
-        case ("io.debezium.time.MicroTimestamp", .long): Reading(code: .boundedMicros)
-        case ("io.debezium.time.NanoTimestamp", .long): Reading(code: .boundedNanos)
-        case ("io.debezium.time.MicroDuration", .long): Reading(code: .durationMicros)
-        case ("io.debezium.time.NanoDuration", .long): Reading(code: .durationNanos)
-        case ("org.apache.kafka.connect.data.Decimal", .bytes):
-            // Its scale may be negative, which Avro's may not.
-            node.connectParameters["scale"].flatMap { Int32($0) }.map {
-                Reading(code: .decimal, second: UInt32(bitPattern: $0))
-            }
-        default: nil
+        let base: ConnectMeaning.Base
+        switch node.shape {
+        case .int: base = .int32
+        case .long: base = .int64
+        case .bytes: base = .bytes
+        default: return nil
+        }
+        guard let name = node.connectName,
+            let meaning = ConnectMeaning(name, base, parameters: node.connectParameters)
+        else { return nil }
+        switch meaning {
+        case .date: return Reading(code: .date)
+        case .timeMillis: return Reading(code: .timeMillis)
+        case .timeMicros: return Reading(code: .timeMicros)
+        case .timeNanos: return Reading(code: .timeNanos)
+        case .instantMillis: return Reading(code: .instantMillis)
+        case .boundedMillis: return Reading(code: .boundedMillis)
+        case .boundedMicros: return Reading(code: .boundedMicros)
+        case .boundedNanos: return Reading(code: .boundedNanos)
+        case .durationMicros: return Reading(code: .durationMicros)
+        case .durationNanos: return Reading(code: .durationNanos)
+        case .decimal(let scale): return Reading(code: .decimal, second: UInt32(bitPattern: scale))
+        case .bits(let length): return Reading(code: .bits, second: UInt32(bitPattern: length))
+        // A record, which stands before its parts.
+        case .variableDecimal: return nil
         }
     }
 
@@ -155,7 +165,7 @@ extension AvroInstruction.Code {
         case .int, .date, .timeMillis: Reading(code: .skipInt)
         case .float: Reading(code: .skipFixed, first: 4)
         case .double: Reading(code: .skipFixed, first: 8)
-        case .bytes, .decimal, .bigDecimal: Reading(code: .skipBytes)
+        case .bytes, .decimal, .bigDecimal, .bits: Reading(code: .skipBytes)
         case .string: Reading(code: .skipString)
         case .symbol: Reading(code: .skipSymbol, second: reading.second)
         case .fixed, .fixedDecimal: Reading(code: .skipFixed, first: reading.first)

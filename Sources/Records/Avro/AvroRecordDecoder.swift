@@ -39,6 +39,8 @@ public final class AvroRecordDecoder: RecordDecoder {
     private let texts: UnsafeMutableBufferPointer<UInt8>
     private let nothing: UnsafePointer<UInt8>
 
+    /// For what does not lie in the message as a field has it.
+    private let memory = SideMemory()
     private var start: UnsafePointer<UInt8>
     private var end: UnsafePointer<UInt8>
     /// Where a fault was found.
@@ -104,6 +106,7 @@ public final class AvroRecordDecoder: RecordDecoder {
         end = start + message.count
         emptyLeft = UInt64(Self.emptyElements + message.count)
         visited = nil
+        memory.reset()
         do throws(AvroFault) {
             faulty = nil
             guard message.count > 0 || plan.isEmptyMessage else { throw .empty }
@@ -206,6 +209,9 @@ public final class AvroRecordDecoder: RecordDecoder {
             case .emptyArray: try passEmpty(UInt64(step.first), &cursor)
             case .decimal:
                 fields[Int(step.slot)] = .decimal(try cursor.bytes(), scale: Int32(bitPattern: step.second))
+            case .bits:
+                fields[Int(step.slot)] = ConnectMeaning.digits(
+                    of: try cursor.bytes(), length: Int32(bitPattern: step.second), in: memory)
             case .date: fields[Int(step.slot)] = .day(sinceUnixEpoch: try cursor.int())
             case .instantMillis: fields[Int(step.slot)] = .instant(microseconds: try cursor.long().fromMillis)
             case .instantMicros: fields[Int(step.slot)] = .instant(microseconds: try cursor.long())

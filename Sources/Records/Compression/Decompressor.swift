@@ -102,7 +102,8 @@ public final class Decompressor {
                     .invalidSyntax, "is no \(form.name), as its header content-encoding says (it ends too early)")
             case .damaged:
                 throw DecodingFailure(
-                    .invalidSyntax, "is no \(form.name), as its header content-encoding says", offset: inflater.consumed)
+                    .invalidSyntax, "is no \(form.name), as its header content-encoding says", offset: inflater.consumed
+                )
             }
         }
     }
@@ -111,7 +112,8 @@ public final class Decompressor {
         _ bytes: UnsafeRawBufferPointer, into place: Int, _ padding: Int
     ) throws(DecodingFailure) -> Int {
         guard let zstd else {
-            throw DecodingFailure(.invalidSyntax, "is compressed with zstd, and its library is not on this machine: libzstd")
+            throw DecodingFailure(
+                .invalidSyntax, "is compressed with zstd, and its library is not on this machine: libzstd")
         }
         if let size = zstd.size(of: bytes), size <= UInt64(limit), rooms[place].count < Int(size) + padding {
             resize(place, to: Int(size) + padding, keeping: 0)

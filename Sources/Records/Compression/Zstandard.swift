@@ -27,7 +27,10 @@ final class Zstandard {
         var size: Size
 
         init?() {
-            let names = ["libzstd.so.1", "libzstd.1.dylib", "/opt/homebrew/lib/libzstd.1.dylib", "/usr/local/lib/libzstd.1.dylib"]
+            let names = [
+                "libzstd.so.1", "libzstd.1.dylib", "/opt/homebrew/lib/libzstd.1.dylib",
+                "/usr/local/lib/libzstd.1.dylib",
+            ]
             guard let handle = names.lazy.compactMap({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }).first,
                 let create = dlsym(handle, "ZSTD_createDCtx"), let free = dlsym(handle, "ZSTD_freeDCtx"),
                 let decompress = dlsym(handle, "ZSTD_decompressDCtx"), let isError = dlsym(handle, "ZSTD_isError"),

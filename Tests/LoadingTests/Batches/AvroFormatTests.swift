@@ -75,6 +75,11 @@ import Testing
             #"{"type":"long","connect.name":"io.debezium.time.MicroTimestamp"}"#, varint(9_223_372_036_825_200_000),
             type(1114, "timestamp"), "infinity"
         ),
+        (
+            #"{"type":"bytes","connect.name":"io.debezium.data.Bits","connect.parameters":{"length":"10"}}"#,
+            [4, 5, 2],
+            .text, "1000000101"
+        ),
         (#"{"type":"array","items":["null","int"]}"#, [4, 2, 2, 0, 0], ints, #"{"1",NULL}"#),
         (
             #"{"type":"array","items":\#(item)}"#, [2] + text("a\"b") + [4, 0x30, 0x39, 2] + varint(20487) + [0],

@@ -1,0 +1,112 @@
+import Foundation
+import Kafka
+import Loading
+import Postgres
+import Records
+import TestSupport
+import Testing
+
+/// Every format × every type, each value in the form that the format has for it, and in text where it has none.
+@Suite("Types of every format")
+struct FormatTypesTests {
+    private struct Sample {
+        var type: String
+        var value: FormatValue
+        /// As the server reads it.
+        var literal: String
+
+        init(_ type: String, _ value: FormatValue, _ literal: String) {
+            (self.type, self.value, self.literal) = (type, value, literal)
+        }
+    }
+
+    private static let digits = "12345678901234567890123456789012345678"
+
+    /// Types with a binary encoder.
+    private static let binary = [
+        Sample("bool", .bool(true), "t"), Sample("int2", .int(-32768), "-32768"),
+        Sample("int4", .int(2_147_483_647), "2147483647"),
+        Sample("int8", .int(.min), "-9223372036854775808"), Sample("int8", .int(.max), "9223372036854775807"),
+        Sample("numeric", .unsigned(.max), "18446744073709551615"),
+        Sample("numeric", .decimal(digits, scale: 9), "12345678901234567890123456789.012345678"),
+        Sample("numeric(38,38)", .decimal("-" + digits, scale: 38), "-0." + digits),
+        Sample("numeric(12,2)", .decimal("-10", scale: 2), "-0.10"),
+        Sample("numeric", .decimal("5", scale: -3), "5000"),
+        Sample("float4", .double(1.5), "1.5"), Sample("float8", .double(0.1), "0.1"),
+        Sample("text", .text("äöü 😀 \"\\\n\t,;"), "äöü 😀 \"\\\n\t,;"), Sample("text", .text(""), ""),
+        Sample("varchar(5)", .text("äöüß😀"), "äöüß😀"), Sample("char(5)", .text("ab"), "ab"),
+        Sample("bytea", .bytes([0, 0xFF, 0x5C]), #"\x00ff5c"#),
+        Sample("uuid", .uuid((0..<16).map { $0 * 17 }), "00112233-4455-6677-8899-aabbccddeeff"),
+        Sample("date", .day(20487), "2026-02-03"), Sample("date", .day(-719_162), "0001-01-01"),
+        Sample("time", .clock(86_400_000_000), "24:00:00"), Sample("time", .clock(1), "00:00:00.000001"),
+        Sample("timestamp", .local(-1), "1969-12-31 23:59:59.999999"),
+        Sample("timestamptz", .instant(1_700_000_000_123_456), "2023-11-14 22:13:20.123456+00"),
+        Sample("mood", .text("very glad"), "very glad"), Sample("even", .int(8), "8"),
+        Sample("jsonb", .map([("a", .int(1)), ("é\"", .text("x"))]), #"{"a": 1, "é\"": "x"}"#),
+        Sample("jsonb", .list([.list([.int(1)]), .list([])]), "[[1], []]"),
+        Sample("int4[]", .list([.int(1), .null, .int(-3)]), "{1,NULL,-3}"), Sample("int8[]", .list([]), "{}"),
+        Sample("text[]", .list([.text("a,b"), .text("{\"}"), .null, .text("")]), #"{"a,b","{\"}",NULL,""}"#),
+        Sample("numeric(12,2)[]", .list([.decimal("124", scale: 2)]), "{1.24}"),
+        Sample("date[]", .list([.day(0), .null]), "{1970-01-01,NULL}"),
+        Sample("timestamptz[]", .list([.instant(0)]), "{1970-01-01 00:00:00+00}"),
+    ]
+
+    /// Types that the server reads itself.
+    private static let other = [
+        Sample("interval", .interval(months: 14, days: 2, milliseconds: 3000), "1 year 2 mons 2 days 00:00:03"),
+        Sample("timetz", .text("12:00+02"), "12:00+02"), Sample("inet", .text("10.0.0.1/8"), "10.0.0.1/8"),
+        Sample("bit(4)", .text("1010"), "1010"), Sample("int4range", .text("[1,5)"), "[1,5)"),
+        Sample("point", .text("(1,2)"), "(1,2)"), Sample("xml", .text("<a b=\"c\">d</a>"), "<a b=\"c\">d</a>"),
+        Sample("pair", .map([("a", .int(7)), ("b", .text("x\"y"))]), #"(7,"x""y")"#),
+        Sample("inet[]", .list([.text("10.0.0.1"), .null]), "{10.0.0.1,NULL}"),
+        Sample("pair[]", .list([.map([("a", .int(1)), ("b", .null)])]), #"{"(1,)"}"#),
+    ]
+
+    @Test("each value lands exactly, from every format, in binary COPY and in text COPY")
+    func everyFormat() async throws {
+        let samples = Self.binary + Self.other
+        let types = """
+            CREATE TYPE mood AS ENUM ('calm', 'very glad'); CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
+            CREATE TYPE pair AS (a int, b text);
+            """
+        let tables = MessageWriter.allCases.flatMap { [("\($0)_binary", Self.binary), ("\($0)_text", samples)] }
+        let definitions = tables.map { name, samples in
+            "CREATE TABLE \(name) ("
+                + samples.enumerated().map { "c\($0) \($1.type)" }.joined(separator: ", ") + ")"
+        }
+        try await Scenario.with(types + definitions.joined(separator: ";")) { scenario in
+            let fields = samples.enumerated().map { FormatField(name: "c\($0)", value: $1.value, literal: $1.literal) }
+            var routes: [Route] = []
+            for writer in MessageWriter.allCases {
+                let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
+                for suffix in ["binary", "text"] {
+                    var route = Route(topic, "\(writer)_\(suffix)", label: "routes[\(routes.count)]")
+                    try writer.configure(&route, fields)
+                    if writer == .csv {
+                        // A string in jsonb is a string, unless the route says that it is a document.
+                        let documents = (suffix == "binary" ? Self.binary : samples).enumerated().filter {
+                            $1.type == "jsonb"
+                        }
+                        route.columns = documents.map { Route.Column(name: "c\($0.offset)", decoding: .json) }
+                    }
+                    routes.append(route)
+                }
+            }
+            try await scenario.load(routes)
+            #expect(try scenario.deadLetters().map { "\($0.table): \($0.message)" } == [])
+            for (name, samples) in tables {
+                let columns = samples.indices.map { "c\($0)::text" }.joined(separator: ", ")
+                let result = try scenario.connection.query("SELECT \(columns) FROM \(name)")
+                guard result.rowCount == 1 else {
+                    Issue.record("\(name) has \(result.rowCount) rows")
+                    continue
+                }
+                for (index, sample) in samples.enumerated() {
+                    let expected = try scenario.connection.query(
+                        "SELECT CAST($1 AS text)::\(sample.type)::text", [.text(sample.literal)])
+                    #expect(result.string(0, index) == expected.string(0, 0), "\(sample.type) in \(name)")
+                }
+            }
+        }
+    }
+}
