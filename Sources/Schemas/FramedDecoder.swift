@@ -21,6 +21,9 @@ public final class FramedDecoder: RecordDecoder {
     public private(set) var framing = Framing.none
     /// The last message was JSON, or nothing that could be told from it.
     public private(set) var wasJSON = true
+    /// The last message without what names its schema, where that was compressed; valid until the next one.
+    public private(set) var inflated: UnsafeRawBufferPointer?
+    private lazy var decompressor = Decompressor()
 
     private struct Reader {
         var decoder: any RecordDecoder
@@ -192,13 +195,18 @@ public final class FramedDecoder: RecordDecoder {
         _ message: UnsafeRawBufferPointer, _ header: SchemaHeader?
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         framing = framing(of: message, header)
-        wasJSON = false
+        (wasJSON, inflated) = (false, nil)
         var reader = try reader(framing)
         if header?.isJSON ?? false, !reader.isJSON {
             throw DecodingFailure(
                 .unknownSchema,
                 "is Avro in its encoding as JSON, which is not read: have it written in the binary one "
                     + "(apicurio.registry.avro.encoding=BINARY)")
+        }
+        var message = message
+        if framing.isCompressed {
+            message = try inflate(UnsafeRawBufferPointer(rebasing: message[framing.payload...]))
+            (inflated, framing.payload) = (message, 0)
         }
         if let messages = reader.messages {
             let named = try messages.decoder(of: message, header, framing)
@@ -214,6 +222,16 @@ public final class FramedDecoder: RecordDecoder {
             var failure = error
             failure.offset = failure.offset.map { $0 + framing.payload }
             throw failure
+        }
+    }
+
+    private func inflate(_ bytes: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeRawBufferPointer {
+        do throws(DecodingFailure) {
+            return try decompressor.inflate(bytes, padding: padding)
+        } catch {
+            guard error.offset != nil || error.words.contains("content-encoding") else { throw error }
+            throw DecodingFailure(
+                .invalidSyntax, "is not compressed by zlib as its second byte says", offset: error.offset)
         }
     }
 
@@ -242,9 +260,6 @@ public final class FramedDecoder: RecordDecoder {
                     .unknownSchema,
                     "names schema \(words(for: framing.schema)) as messages of \(registry.name) do, and the registry that is "
                         + "configured is of another kind (\(naming.kind.rawValue))")
-            }
-            if framing.isCompressed {
-                throw DecodingFailure(.unknownSchema, "is compressed by zlib, which is not read yet")
             }
             return try reader(framing.schema)
         }
@@ -287,7 +302,8 @@ public final class FramedDecoder: RecordDecoder {
             if isJSON { return key.first == UInt8(ascii: "{") }
             return own?.isRecord ?? true
         }
-        guard let reader = try? reader(framing) else { return true }
+        // Whoever decodes it sees what it is.
+        guard let reader = try? reader(framing), !framing.isCompressed || !reader.isJSON else { return true }
         return reader.isJSON
             ? key.dropFirst(framing.payload).first == UInt8(ascii: "{") : reader.isRecord
     }

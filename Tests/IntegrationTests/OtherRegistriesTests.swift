@@ -62,7 +62,7 @@ struct OtherRegistriesTests {
         let options = RegistryOptions(
             urls: [registry.url], naming: SchemaNaming(.glue), aws: .init(region: "eu-west-1", credentials: credentials)
         )
-        try await compare(cases, count: 40, SchemaSource(options))
+        try await compare(cases, count: 80, SchemaSource(options))
     }
 
     @Test(

@@ -69,6 +69,12 @@ import Testing
             (
                 [
                     "schema_registry.kind=azure", "schema_registry.url=http://r", "routes.0.format=avro",
+                    "routes.0.schema.subject=orders",
+                ], "routes[0].schema.subject"
+            ),
+            (
+                [
+                    "schema_registry.kind=azure", "schema_registry.url=http://r", "routes.0.format=avro",
                     "routes.0.schema.id=7",
                 ], "routes[0].schema.id"
             ),

@@ -85,6 +85,38 @@ struct GlueRegistryTests {
         #expect(throws: RegistryFailure.self) { try SchemaResolver(SchemaSource(options(registry.url, "X"))).greet() }
     }
 
+    @Test("what zlib has compressed is read, and told where it is damaged, whatever the message is written in")
+    func compressed() throws {
+        let decoder = FramedDecoder(
+            paths: [FieldPath(["id"])], plain: .json, registry: "here", naming: SchemaNaming(.glue))
+        decoder.learn(.guid(high: 0, low: 1), .schema(RegisteredSchema(.avro(try AvroSchema(Self.order)))))
+        decoder.learn(.guid(high: 0, low: 2), .schema(RegisteredSchema(.json)))
+        func read(_ id: String, _ payload: [UInt8]) -> String {
+            let bytes = frame("00000000-0000-0000-0000-00000000000\(id)", payload, compression: 5)
+            let padded = bytes + [UInt8](repeating: 0xFF, count: decoder.padding)
+            return padded.withUnsafeBytes { padded in
+                do throws(DecodingFailure) {
+                    let field = try decoder.decode(UnsafeRawBufferPointer(rebasing: padded[..<bytes.count]))[0]
+                    return field.kind == .integer ? "\(field.first)" : String(decoding: field.bytes, as: UTF8.self)
+                } catch {
+                    return error.words
+                }
+            }
+        }
+        // What Python's zlib makes of [14] and of {"id":7}.
+        let avro: [UInt8] = [120, 156, 227, 3, 0, 0, 15, 0, 15]
+        let json: [UInt8] = [120, 156, 171, 86, 202, 76, 81, 178, 50, 175, 5, 0, 11, 89, 2, 123]
+        #expect(read("1", avro) == "7")
+        #expect(read("2", json) == "7")
+        let words = "is not compressed by zlib as its second byte says"
+        #expect(read("1", Array(avro.dropLast(2))) == words)
+        #expect(read("2", [1, 2, 3]) == words)
+        #expect(read("1", []) == words)
+        // A key in such JSON is decoded by whoever wants to know what it is.
+        let key = frame("00000000-0000-0000-0000-000000000002", json, compression: 5)
+        #expect(key.withUnsafeBytes { decoder.hasFields($0, header: nil) })
+    }
+
     @Test("a message of Protobuf is the one of its place among the sorted names, nested ones counted")
     func protobuf() throws {
         let decoder = FramedDecoder(

@@ -119,6 +119,11 @@ private struct Check {
                 id.1, "has no meaning, because schemas of the kind \(kind.rawValue) have no numbers",
                 "Name the schema by subject.", reading: [path("schema_registry.kind")])
         }
+        if kind == .azure, let subject = route.schemaSubject, !subject.contains("/") {
+            report(
+                path("routes[].schema.subject", index), "names no group, and schemas of Azure's are in groups",
+                "Write group/\(subject).", reading: [path("schema_registry.kind")])
+        }
         if ways.count > 1 {
             report(
                 ways[1].1, "schema.\(ways[0].0) says already which schema it is", "Keep one of them.",

@@ -29,6 +29,8 @@ package final class RowBuilder {
     /// Where they begin behind what they say of their schema, if they are JSON or plain.
     private var valueStart = 0
     private var keyStart = 0
+    /// All of it behind what it says of its schema, where that was compressed.
+    private var inflatedValue: UnsafeRawBufferPointer?
     private let compression = ValueCompression()
     /// The value of the message at hand without its producer's compression; nil: as the batch has it.
     private var plainValue: UnsafeRawBufferPointer?
@@ -212,12 +214,12 @@ package final class RowBuilder {
             return fields
         }
         let header = header(ofKey: false, message, in: batch)
-        (wholeValue, valueStart) = (nil, 0)
+        (wholeValue, valueStart, inflatedValue) = (nil, 0, nil)
         // What is taken whole and names no schema is anybody's bytes.
         guard readsValue || framed.framing(of: held, header).form != .none else { return nil }
         let fields = try framed.decode(held, header: header)
         if framed.wasJSON {
-            valueStart = framed.framing.payload
+            (valueStart, inflatedValue) = (framed.framing.payload, framed.inflated)
         } else {
             wholeValue = fields[whole]
         }
@@ -481,10 +483,13 @@ package final class RowBuilder {
                 if let wholeValue, column.isJSON || !plan.format.isText {
                     return try append(InputValue(wholeValue), column, into: &buffer)
                 }
-                bytes = UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
+                bytes = inflatedValue ?? UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
             }
             // What the decoder of JSON has read through is known to be an object.
-            let isRead = isFramed ? framed.wasJSON && (readsValue || valueStart > 0) : readsValue && plan.format.isJSON
+            let isRead =
+                isFramed
+                ? framed.wasJSON && (readsValue || valueStart > 0 || inflatedValue != nil)
+                : readsValue && plan.format.isJSON
             let kind: InputValue.Kind = column.isJSON && isRead ? .object : .string
             try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
