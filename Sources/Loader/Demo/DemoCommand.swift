@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import Loading
 import Postgres
+import Web
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,6 +26,7 @@ struct DemoProduceCommand: ParsableCommand {
             EXAMPLES:
               loader demo produce --brokers localhost:9092 --topic orders
               loader demo produce --topic orders --count 1000 --malformed 0 --seed 7
+              loader demo produce --format avro --registry http://localhost:8081
             """)
 
     @Option(help: "The brokers, host:port separated by commas.")
@@ -45,9 +47,21 @@ struct DemoProduceCommand: ParsableCommand {
     @Option(help: "The same seed gives the same messages.")
     var seed: UInt64 = 1
 
+    @Option(help: "What the orders are written in. The broken ones are JSON in any case.")
+    var format = OrderFormat.json
+
+    @Option(
+        help: "The schema registry that avro and protobuf are registered with. Default: LOADER_SCHEMA_REGISTRY_URL.")
+    var registry: String?
+
+    private var registryURL: String? { registry ?? ProcessInfo.processInfo.environment["LOADER_SCHEMA_REGISTRY_URL"] }
+
     func validate() throws {
         guard count > 0, malformed >= 0, partitions > 0 else {
             throw ValidationError("--count and --partitions are at least 1, --malformed is at least 0.")
+        }
+        guard !format.wantsRegistry || registryURL != nil else {
+            throw ValidationError("--format \(format.rawValue) wants --registry, the URL of a schema registry.")
         }
     }
 
@@ -59,6 +73,7 @@ struct DemoProduceCommand: ParsableCommand {
 
         let producer = try Producer(properties: connection + [("compression.type", "lz4"), ("linger.ms", "20")])
         let delivery = Delivery()
+        let writer = OrderWriter(format, schemaID: try registeredSchema())
         var events = OrderEvents(count: count, malformed: malformed, seed: seed)
         var (orders, tombstones, broken) = (0, 0, 0)
         let start = ContinuousClock.now
@@ -69,7 +84,7 @@ struct DemoProduceCommand: ParsableCommand {
             case .malformed: broken += 1
             }
             try producer.produce(
-                topic: topic, key: Array(event.key.utf8), value: event.value,
+                topic: topic, key: Array(event.key.utf8), value: writer.value(of: event),
                 headers: [Header("source", "loader demo")], timestamp: event.timestamp, in: delivery)
         }
         try producer.confirm(delivery, within: .seconds(120))
@@ -87,6 +102,22 @@ struct DemoProduceCommand: ParsableCommand {
             \(count) messages in \(partitionCount) partitions of \(topic), in \(String(format: "%.1f", seconds)) s: \(orders) \
             orders and updates, \(tombstones) tombstones, \(broken) broken; they leave \(events.liveOrders) orders
             """)
+    }
+
+    /// The number that the registry has for the schema of the topic's values; nil where the format has none.
+    private func registeredSchema() throws -> Int32? {
+        guard let schema = format.schema, let registry = registryURL else { return nil }
+        let base = registry.hasSuffix("/") ? String(registry.dropLast()) : registry
+        let body = try JSONSerialization.data(withJSONObject: ["schema": schema.text, "schemaType": schema.type])
+        let answer = try HTTPClient(HTTPOptions(userAgent: "loader demo")).send(
+            HTTPRequest(
+                .post(Array(body)), "\(base)/subjects/\(topic)-value/versions",
+                headers: [("Content-Type", "application/vnd.schemaregistry.v1+json")]))
+        let told = try? JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
+        guard answer.status == 200, let id = told?["id"] as? Int else {
+            throw ValidationError("\(registry) does not register the schema: status \(answer.status).")
+        }
+        return Int32(id)
     }
 
     /// The topic does not hold what was written to it.

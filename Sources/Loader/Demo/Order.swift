@@ -1,8 +1,8 @@
 /// One order of the demo, and its JSON.
-struct Order {
+struct Order: Equatable {
     enum Status: String { case placed, paid, shipped, delivered, cancelled, refunded, purged }
 
-    private struct Item {
+    private struct Item: Equatable {
         let sku: String
         /// A JSON string with its quotes.
         let name: String
@@ -58,6 +58,10 @@ struct Order {
         return status == .delivered ? random.below(30) == 0 : status != .refunded && status != .purged
     }
 
+    /// Microseconds since 1970, cut to the digits that its JSON shows.
+    var created: Int64 { createdAt.written }
+    var updated: Int64 { updatedAt.written }
+
     /// The message's key.
     var key: String { "ORD-\(id)" }
 
@@ -93,7 +97,7 @@ struct Order {
         return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
     }
 
-    private struct Place {
+    private struct Place: Equatable {
         let country: String
         let city: String
         let street: String
@@ -137,13 +141,19 @@ struct Order {
 }
 
 /// A point in time as RFC 3339 writes it at an offset from UTC.
-private struct Timestamp: CustomStringConvertible {
+private struct Timestamp: Equatable, CustomStringConvertible {
     /// Since 1970.
     var microseconds: Int64
     /// Minutes east of Greenwich.
     let offset: Int
     /// How many digits of the second's fraction are written: 0, 3 or 6.
     let digits: Int
+
+    /// As far as it is written.
+    var written: Int64 {
+        let step: Int64 = digits == 0 ? 1_000_000 : digits == 3 ? 1000 : 1
+        return microseconds / step * step
+    }
 
     var description: String {
         let local = microseconds + Int64(offset) * 60_000_000

@@ -21,6 +21,8 @@ struct OrderEvents: Sequence, IteratorProtocol {
         let value: [UInt8]?
         /// Milliseconds since 1970.
         let timestamp: Int64
+        /// What an order's value says, for other formats; nil for all else.
+        var order: Order?
     }
 
     /// What is wrong with a malformed message.
@@ -77,7 +79,8 @@ struct OrderEvents: Sequence, IteratorProtocol {
     }
 
     private func event(_ order: Order) -> Event {
-        Event(kind: .order, key: order.key, value: Array(order.json().utf8), timestamp: clock / 1000)
+        Event(
+            kind: .order, key: order.key, value: Array(order.json().utf8), timestamp: clock / 1000, order: order)
     }
 
     /// A message about an order that has no other, so that what it should have done is missing nowhere.
