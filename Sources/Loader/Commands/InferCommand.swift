@@ -20,8 +20,6 @@ struct InferCommand: ParsableCommand {
             EXAMPLES:
               KAFKA_BROKERS=localhost:9092 loader infer --topic orders
               loader infer --topic orders --table public.orders --key order_id --write
-              LOADER_SCHEMA_REGISTRY_URL=http://localhost:8081 loader infer --topic orders
-              loader infer --topic orders --format avro --schema orders.avsc
             """)
 
     @OptionGroup var arguments: ConfigurationArguments

@@ -25,7 +25,6 @@ struct DemoProduceCommand: ParsableCommand {
         discussion: """
             EXAMPLES:
               loader demo produce --brokers localhost:9092 --topic orders
-              loader demo produce --topic orders --count 1000 --malformed 0 --seed 7
               loader demo produce --format avro --registry http://localhost:8081
             """)
 
