@@ -32,7 +32,11 @@ enum HotPath {
         try selection(orders)
         try decode(orders.byItself())
         try rows(orders.byItself(), "to binary rows", orders.target(.insert))
-        for workload in [try Workload.avroOrders(count: count), try .avroScalars(count: count)] {
+        let typed = [
+            try Workload.avroOrders(count: count), try .avroScalars(count: count), try .protobufOrders(count: count),
+            try .protobufScalars(count: count),
+        ]
+        for workload in typed {
             try decode(workload)
             try rows(workload, "to binary rows", workload.target(.insert))
         }

@@ -175,6 +175,80 @@ struct Workload {
         }
     }
 
+    /// The orders in Protobuf: the same columns, and the same fields that none takes.
+    static func protobufOrders(count: Int) throws -> Workload {
+        let schema = try ProtobufSchema(
+            .text(
+                Array(
+                    """
+                    syntax = "proto3"; import "google/protobuf/timestamp.proto"; import "confluent/type/decimal.proto";
+                    message Order {
+                      string order_id = 1; google.protobuf.Timestamp created_at = 2; optional string customer_name = 3;
+                      confluent.type.Decimal total_price = 4; repeated Item line_items = 5; Status status = 6;
+                      optional int32 quantity = 7; Shop shop = 8;
+                      message Item { string sku = 1; int32 qty = 2; confluent.type.Decimal price = 3; }
+                      message Shop { int64 id = 1; string city = 2; }
+                      enum Status { new = 0; paid = 1; packed = 2; shipped = 3; }
+                    }
+                    """.utf8)), named: "orders.proto")
+        return Workload("orders, Protobuf", .protobuf(schema, message: schema.own[0]), count: count, columns: orderColumns) {
+            key, random in
+            var message = ProtobufMessage()
+            message.put(1, key)
+            message.put(2, time: 1_770_000_000_000_000 + random.below(30_000_000_000_000))
+            message.put(3, ["Zoë Müller", "李雷 Khan", #"Maria "Mia" Jones"#, "Søren Ångström"][random.below(4)])
+            message.put(4, price: random.below(4_000_000))
+            for _ in 0..<1 + random.below(3) {
+                var item = ProtobufMessage()
+                item.put(1, "SKU-\(random.below(90000) + 10000)")
+                item.put(2, random.below(9) + 1)
+                item.put(3, price: random.below(40000))
+                message.put(5, item)
+            }
+            message.put(6, random.below(4))
+            message.put(7, random.below(30))
+            var shop = ProtobufMessage()
+            shop.put(1, random.below(50))
+            shop.put(2, "Berlin")
+            message.put(8, shop)
+            return message.bytes
+        }
+    }
+
+    /// The columns of `avroScalars`, and a price of less than it takes in Avro by its message.
+    static func protobufScalars(count: Int) throws -> Workload {
+        let types = [
+            ("order_id", PostgresType.text, "string"), ("created_at", .timestamptz, "google.protobuf.Timestamp"),
+            ("customer_name", .text, "optional string"), ("total_price", .numeric, "confluent.type.Decimal"),
+            ("status", .text, "Status"), ("quantity", .int4, "optional int32"), ("note", .text, "string"),
+            ("address", .text, "string"), ("weight", .float8, "double"), ("paid", .bool, "bool"),
+        ]
+        let fields = types.enumerated().map { "\($1.2) \($1.0) = \($0 + 1);" }.joined(separator: " ")
+        let schema = try ProtobufSchema(
+            .text(
+                Array(
+                    """
+                    syntax = "proto3"; import "google/protobuf/timestamp.proto"; import "confluent/type/decimal.proto";
+                    message Order { \(fields) enum Status { new = 0; paid = 1; } }
+                    """.utf8)), named: "orders.proto")
+        let columns = types.map { column($0.0, $0.1) }
+        return Workload("scalars, Protobuf", .protobuf(schema, message: schema.own[0]), count: count, columns: columns) {
+            key, random in
+            var message = ProtobufMessage()
+            message.put(1, key)
+            message.put(2, time: 1_770_000_000_000_000 + random.below(30_000_000_000_000))
+            message.put(3, ["Zoë Müller", "Mary Jones", "Maria Jones", "Alan Smith"][random.below(4)])
+            message.put(4, price: random.below(4_000_000))
+            message.put(5, random.below(2))
+            message.put(6, random.below(30))
+            message.put(7, "please leave it with neighbours")
+            message.put(8, "\(random.below(900)) Long Street, 10115 Berlin")
+            message.bytes += [9 << 3 | 1, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F]
+            message.put(10, 1)
+            return message.bytes
+        }
+    }
+
     private static let price = #"{"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}"#
 
     private static let orderColumns = [
@@ -217,6 +291,53 @@ private struct AvroMessage {
     mutating func put(price: Int) {
         put(4)
         bytes += [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: price >> $0) }
+    }
+}
+
+/// A message in Protobuf as it is written.
+private struct ProtobufMessage {
+    var bytes: [UInt8] = []
+
+    private mutating func put(varint number: Int) {
+        var rest = UInt64(bitPattern: Int64(number))
+        while rest > 0x7F {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    /// Defaults are not written.
+    mutating func put(_ field: Int, _ number: Int) {
+        if number == 0 { return }
+        put(varint: field << 3)
+        put(varint: number)
+    }
+
+    mutating func put(_ field: Int, _ text: String) { put(field, bytes: Array(text.utf8)) }
+
+    mutating func put(_ field: Int, _ message: ProtobufMessage) { put(field, bytes: message.bytes) }
+
+    private mutating func put(_ field: Int, bytes: [UInt8]) {
+        put(varint: field << 3 | 2)
+        put(varint: bytes.count)
+        self.bytes += bytes
+    }
+
+    /// A `google.protobuf.Timestamp`.
+    mutating func put(_ field: Int, time: Int) {
+        var message = ProtobufMessage()
+        message.put(1, time / 1_000_000)
+        message.put(2, time % 1_000_000 * 1000)
+        put(field, message)
+    }
+
+    /// In hundredths, as a `confluent.type.Decimal`.
+    mutating func put(_ field: Int, price: Int) {
+        var message = ProtobufMessage()
+        message.put(1, bytes: [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: price >> $0) })
+        message.put(3, 2)
+        put(field, message)
     }
 }
 

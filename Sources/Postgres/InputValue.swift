@@ -30,6 +30,8 @@ public struct InputValue {
         /// Months, days and microseconds.
         case interval
         case uuid
+        /// The name of an enum's value, and its number.
+        case symbol
         /// Values in a row, and values with names, that a `ContainerReader` opens.
         case list, record
     }
@@ -38,7 +40,7 @@ public struct InputValue {
     /// The payload of a kind without bytes, and the bytes' address of the others. Of an interval the months and, 32
     /// bits further up, the days; of a UUID the eight bytes that come first.
     public let first: UInt64
-    /// The bytes' count, a decimal's with its scale 32 bits further up; an interval's microseconds; a UUID's last eight
+    /// The bytes' count, a decimal's with its scale and a symbol's with its number 32 bits further up; an interval's microseconds; a UUID's last eight
     /// bytes.
     public let second: UInt64
 
@@ -62,7 +64,7 @@ public struct InputValue {
         InputValue(.instant, UInt64(bitPattern: microseconds), 0)
     }
 
-    /// Of a kind that has bytes, but for a decimal, and of a null, which has none.
+    /// Of a kind that has bytes, but for a decimal and a symbol, and of a null, which has none.
     @inlinable
     public var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
@@ -87,6 +89,9 @@ extension InputValue {
     var days: Int32 { Int32(truncatingIfNeeded: Int64(bitPattern: first) >> 32) }
     /// Of an interval.
     var microseconds: Int64 { Int64(bitPattern: second) }
+    /// Of a symbol.
+    var symbolName: UnsafeRawBufferPointer { unscaled }
+    var symbolNumber: Int32 { Int32(truncatingIfNeeded: Int64(bitPattern: second) >> 32) }
     /// A UUID's bytes.
     var halves: (high: UInt64, low: UInt64) { (first, second) }
 }
@@ -116,6 +121,9 @@ public protocol ContainerReader: AnyObject {
         _ body: (_ name: UnsafeRawBufferPointer, _ value: InputValue) throws(EncodingFailure) -> Void
     ) throws(EncodingFailure)
 
+    /// The number that a `record` stands for where only a number will do; nil if it stands for none.
+    func number(of record: InputValue) -> InputValue?
+
     /// Reads a JSON text, all of which is checked. What it returns, and what is opened from that, stays valid until the
     /// next call.
     func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue
@@ -124,4 +132,8 @@ public protocol ContainerReader: AnyObject {
     func bytes(
         of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
     ) throws(EncodingFailure) -> UnsafeRawBufferPointer
+}
+
+extension ContainerReader {
+    public func number(of record: InputValue) -> InputValue? { nil }
 }

@@ -35,6 +35,8 @@ public struct Field {
         /// Months, days and microseconds, none of which is a fixed number of another.
         case interval
         case uuid
+        /// The name of an enum's value, and its number: which of them counts, the column decides.
+        case symbol
         /// What only the decoder opens: values in a row, and values with names (a record, a message, a map).
         case list, record
     }
@@ -113,6 +115,24 @@ extension Field {
     ///   - high: the first eight bytes as RFC 9562 writes them, the very first as the highest.
     ///   - low: the last eight.
     public static func uuid(high: UInt64, low: UInt64) -> Field { Field(.uuid, high, low) }
+
+    /// - Parameters:
+    ///   - name: of an enum's value, in UTF-8. Less than 4 GiB.
+    ///   - number: that stands for it on the wire.
+    public static func symbol(_ name: UnsafeRawBufferPointer, number: Int32) -> Field {
+        Field(
+            .symbol, UInt64(UInt(bitPattern: name.baseAddress)),
+            UInt64(UInt32(truncatingIfNeeded: name.count)) | UInt64(UInt32(bitPattern: number)) << 32)
+    }
+
+    /// The name of a `symbol`.
+    public var symbolName: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            start: UnsafeRawPointer(bitPattern: UInt(truncatingIfNeeded: first)), count: Int(second & 0xFFFF_FFFF))
+    }
+
+    /// The number of a `symbol`.
+    public var symbolNumber: Int32 { Int32(truncatingIfNeeded: Int64(bitPattern: second) >> 32) }
 
     /// Values in a row.
     ///

@@ -52,12 +52,20 @@ public protocol RecordDecoder: AnyObject {
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
     ) throws(DecodingFailure)
 
+    /// The number that a record stands for where only a number will do, as an amount of money without its currency.
+    ///
+    /// - Parameter record: a `record` of the last message, or of a call of `visit` for it.
+    /// - Returns: nil for one that stands for none.
+    func number(of record: Field) -> Field?
+
     /// What the schema of the last message says of its fields; nil where messages have none.
     var outline: SchemaOutline? { get }
 }
 
 extension RecordDecoder {
     public var outline: SchemaOutline? { nil }
+
+    public func number(of record: Field) -> Field? { nil }
 }
 
 /// The way to a field: `customer.name` is `["customer", "name"]`, and an array's element is its index, `items.0.sku`.

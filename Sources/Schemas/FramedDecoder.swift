@@ -9,8 +9,10 @@ public final class FramedDecoder: RecordDecoder {
     public enum Plain: Sendable {
         case json
         case avro(AvroSchema)
-        /// Of this schema, which is learned as any other.
-        case schema(SchemaID)
+        /// A message of a schema of Protobuf, by its place.
+        case protobuf(ProtobufSchema, message: Int)
+        /// Of this schema, which is learned as any other; of Protobuf the message of this name, or else the first.
+        case schema(SchemaID, message: String? = nil)
         /// It must have something before it.
         case nothing
     }
@@ -91,6 +93,10 @@ public final class FramedDecoder: RecordDecoder {
             (isJSON, looksBefore) = (false, false)
             own = Self.reader(of: schema, paths)
             ownFingerprint = .fingerprint(schema.fingerprint)
+        case .protobuf(let schema, let message):
+            (isJSON, looksBefore, ownFingerprint) = (false, false, .none)
+            let decoder = ProtobufRecordDecoder(schema, message: message, paths: paths)
+            own = Reader(decoder: decoder, isJSON: false, isRecord: true)
         }
         opened = json
         lastReader = Reader(decoder: json, isJSON: true, isRecord: true)
@@ -130,6 +136,8 @@ public final class FramedDecoder: RecordDecoder {
 
     /// Takes in what was found.
     public func learn(_ id: SchemaID, _ found: SchemaResolver.Found) {
+        var unnamed: String?
+        if case .schema(_, let message) = plain { unnamed = message }
         last = .none
         switch found {
         case .none(let words):
@@ -142,7 +150,8 @@ public final class FramedDecoder: RecordDecoder {
                 case .protobuf(let schema):
                     .reader(
                         Reader(
-                            decoder: json, isJSON: false, isRecord: true, messages: ProtobufMessages(schema, paths)))
+                            decoder: json, isJSON: false, isRecord: true,
+                            messages: ProtobufMessages(schema, paths, unnamed)))
                 case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
                 case .unreadable(let words):
                     .refused(
@@ -168,7 +177,7 @@ public final class FramedDecoder: RecordDecoder {
     public func framing(of message: UnsafeRawBufferPointer, _ header: SchemaHeader?) -> Framing {
         if let header { return Framing(header.form, header.schema, payload: 0) }
         if looksBefore { return Framing(of: message, naming) }
-        if case .schema(let id) = plain { return Framing(.none, id, payload: 0) }
+        if case .schema(let id, _) = plain { return Framing(.none, id, payload: 0) }
         let framing = Framing(of: message, naming)
         return framing.form == .singleObject && framing.schema == ownFingerprint ? framing : .none
     }
@@ -245,7 +254,7 @@ public final class FramedDecoder: RecordDecoder {
     }
 
     private static let avroFile = DecodingFailure(
-        .unknownSchema, "is an Avro file of many records with their schema, and no message: read it as a file")
+        .unknownSchema, "is an Avro file of many records with their schema, and no message of one; read it as a file")
 
     private static func otherObject(_ schema: SchemaID) -> DecodingFailure {
         DecodingFailure(
@@ -321,6 +330,8 @@ public final class FramedDecoder: RecordDecoder {
     ) throws(DecodingFailure) {
         try opened.visit(container, body)
     }
+
+    public func number(of record: Field) -> Field? { opened.number(of: record) }
 }
 
 extension RegisteredSchema {

@@ -7,9 +7,13 @@ import Records
 final class ProtobufMessages {
     private let schema: ProtobufSchema
     private let paths: [FieldPath]
+    /// What a message is that does not say it; nil: the first of its file.
+    private let unnamed: String?
     /// Of the file's first message, which most are.
     private var first: ProtobufRecordDecoder?
     private var others: [Int: ProtobufRecordDecoder] = [:]
+    /// Of `unnamed`.
+    private var ofName: ProtobufRecordDecoder?
     private var places: [[Int32]: Int] = [:]
     /// By the names that Apicurio's serializers write.
     private var named: [[UInt8]: Int] = [:]
@@ -20,9 +24,10 @@ final class ProtobufMessages {
 
     typealias Named = (decoder: ProtobufRecordDecoder, payload: Int)
 
-    init(_ schema: ProtobufSchema, _ paths: [FieldPath]) {
+    init(_ schema: ProtobufSchema, _ paths: [FieldPath], _ unnamed: String?) {
         self.schema = schema
         self.paths = paths
+        self.unnamed = unnamed
     }
 
     /// - Returns: and where the message itself begins.
@@ -37,7 +42,8 @@ final class ProtobufMessages {
         case .number, .guid: return try decoder(in: message, at: framing.payload)
         case .apicurio, .apicurioHeader: return try decoder(ofApicurio: message, header, at: framing.payload)
         case .glue: return try decoder(ofGlue: message, at: framing.payload)
-        case .none, .azure, .singleObject, .avroFile: return (try decoder(of: [0]), framing.payload)
+        case .none: return (try decoder(named: unnamed), 0)
+        case .azure, .singleObject, .avroFile: return (try decoder(of: [0]), framing.payload)
         }
     }
 
@@ -112,6 +118,17 @@ final class ProtobufMessages {
     }
 
     // MARK: Decoders
+
+    /// For messages that do not say it.
+    private func decoder(named name: String?) throws(DecodingFailure) -> ProtobufRecordDecoder {
+        guard let name else { return try decoder(of: [0]) }
+        if let ofName { return ofName }
+        guard let message = schema.message(named: name) else {
+            throw DecodingFailure(.unknownSchema, "is of a schema that does not have the message which the route names")
+        }
+        ofName = decoder(at: message)
+        return decoder(at: message)
+    }
 
     private func decoder(of path: [Int32]) throws(DecodingFailure) -> ProtobufRecordDecoder {
         if path == [0], let first { return first }

@@ -145,7 +145,7 @@ struct OtherRegistriesTests {
                 TestMessage(key: nil, bytes: file),
             ])
             var own = route(topic, "numbers", 0)
-            (own.format, own.schemaFile) = (.avro, .init(path: "n.avsc", schema: schema))
+            (own.format, own.schemaFile) = (.avro, .init(path: "n.avsc", content: .avro(schema)))
             try await scenario.load([own]) { $0.deadLetters.maxShare = 1 }
             #expect(try scenario.rows("SELECT n FROM numbers ORDER BY n") == ["1", "2"])
             let unnamed = try scenario.topic([

@@ -337,7 +337,7 @@ struct SchemaRegistryTests {
                 route(topic, "numbers", format: .avro), route(topic, "numbers", format: .avro),
                 route(topic, "numbers", format: .avro)
             )
-            file.schemaFile = .init(path: "n.avsc", schema: try .init(AvroMessage.schema))
+            file.schemaFile = .init(path: "n.avsc", content: .avro(try .init(AvroMessage.schema)))
             number.schemaID = Int32(id)
             subject.schemaSubject = "numbers-value"
             for (count, route) in [file, number, subject].enumerated() {

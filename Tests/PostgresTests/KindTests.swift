@@ -98,6 +98,25 @@ import Testing
         #expect(Encoded(.varchar(3), .bytes(Array("abcd".utf8))) == .refused(.tooLong))
     }
 
+    @Test("an enum's value is its number where the column counts, and its name where it is text")
+    func symbols() {
+        let happy = MadeValue.symbol("happy", -2)
+        for type in [PostgresType.int2, .int4, .int8, .float4, .float8, .numeric] {
+            #expect(Encoded(type, happy).text == "-2", "\(type)")
+        }
+        for type in [PostgresType.text, .varchar(99), .mood, .inet] {
+            #expect(Encoded(type, happy).text == "happy", "\(type)")
+        }
+        #expect(Encoded(.jsonb, happy).text == #""happy""#)
+        #expect(Encoded(.jsonb, .symbol(#"a"b"#, 1)).text == #""a\\"b""#)
+        #expect(Encoded(.jsonb, .list([happy])).text == #"["happy"]"#)
+        #expect(Encoded(.bool, .symbol("yes", 7)).text == "t")
+        #expect(Encoded(.bool, .symbol("PAID", 1)) == .refused(.badSyntax))
+        #expect(Encoded(.varchar(3), happy) == .refused(.tooLong))
+        #expect(Encoded(.int2, .symbol("LARGE", 1 << 20)) == .refused(.outOfRange))
+        #expect(Encoded(.uuid, happy) == .refused(.wrongType))
+    }
+
     @Test("a unit says of any number what it counts")
     func units() {
         let milliseconds = EncodingOptions(epochUnit: .milliseconds)

@@ -22,6 +22,7 @@ indirect enum MadeValue: Sendable, CustomStringConvertible {
     case localTime(Int64)
     case interval(Int32, Int32, Int64)
     case uuid(UInt64, UInt64)
+    case symbol(String, Int32)
     case list([MadeValue])
     case record([Member])
 
@@ -54,6 +55,7 @@ indirect enum MadeValue: Sendable, CustomStringConvertible {
         case .localTime(let time): "local time \(time)"
         case .interval(let months, let days, let time): "interval \(months) \(days) \(time)"
         case .uuid(let high, let low): "uuid \(high) \(low)"
+        case .symbol(let name, let number): "\(name) = \(number)"
         case .list(let values): "\(values)"
         case .record(let members): "{\(members.map { "\($0.name): \($0.value)" }.joined(separator: ", "))}"
         }
@@ -84,6 +86,9 @@ indirect enum MadeValue: Sendable, CustomStringConvertible {
                 .interval, UInt64(UInt32(bitPattern: months)) | UInt64(UInt32(bitPattern: days)) << 32,
                 UInt64(bitPattern: microseconds))
         case .uuid(let high, let low): return InputValue(.uuid, high, low)
+        case .symbol(let name, let number):
+            let bytes = input.string(Array(name.utf8))
+            return InputValue(.symbol, bytes.first, bytes.second | UInt64(UInt32(bitPattern: number)) << 32)
         case .list(let values):
             var items: [(name: String, value: InputValue)] = []
             for value in values { items.append(("", try value.value(in: input))) }

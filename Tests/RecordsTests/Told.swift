@@ -34,6 +34,7 @@ func told(_ field: Field, by decoder: any RecordDecoder, sorted: Bool = false) -
         let (months, days) = (Int32(truncatingIfNeeded: number), Int32(truncatingIfNeeded: number >> 32))
         return "v:\(months),\(days),\(Int64(bitPattern: field.second))"
     case .uuid: return "u:\(word(field.first, bytes: 8))\(word(field.second, bytes: 8))"
+    case .symbol: return "e:\(field.symbolNumber):\(hexadecimal(field.symbolName))"
     case .list, .record:
         var parts: [String] = []
         var named: [String: String] = [:]

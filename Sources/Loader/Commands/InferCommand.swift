@@ -39,6 +39,12 @@ struct InferCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The schema of messages that name none.", valueName: "file"))
     var schema: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Which of the messages of a schema of Protobuf it is, where it has several: shop.Order.", valueName: "name")
+    )
+    var message: String?
+
     @Option(help: ArgumentHelp("Messages of each partition to look at.", valueName: "count"))
     var sample = 1000
 
@@ -110,10 +116,21 @@ struct InferCommand: ParsableCommand {
         route.format = format
         route.keyFormat = keyFormat
         guard let schema else { return route }
-        guard format == .avro else { throw ValidationError("--schema goes with --format avro.") }
+        guard format == .avro || format == .protobuf else {
+            throw ValidationError("--schema goes with --format avro or protobuf.")
+        }
+        let file: Route.SchemaFile
         do throws(ValueMistake) {
-            route.schemaFile = try ConfigurationKind<Route.SchemaFile>.schemaFile.read(.text(schema))
+            file = try ConfigurationKind<Route.SchemaFile>.schemaFile.read(.text(schema))
         } catch { throw ValidationError("--schema: \(error.message). \(error.mend)") }
+        guard file.format == format else {
+            throw ValidationError("--schema goes with --format \(file.format.rawValue).")
+        }
+        (route.schemaFile, route.schemaMessage) = (file, message)
+        if case .protobuf(let schema) = file.content, schema.message(forRoute: message) == nil {
+            let names = schema.own.prefix(20).map { schema[$0].name }.joined(separator: ", ")
+            throw ValidationError("--message must be one of the file's messages: \(names).")
+        }
         return route
     }
 
@@ -122,7 +139,10 @@ struct InferCommand: ParsableCommand {
         [
             format == .auto ? nil : "format: \(format.rawValue)",
             keyFormat == .auto ? nil : "key_format: \(keyFormat.rawValue)",
-            schema.map { "schema: { file: \(TableProposal.yaml($0)) }" },
+            schema.map { file in
+                let named = message.map { ", message: \(TableProposal.yaml($0))" } ?? ""
+                return "schema: { file: \(TableProposal.yaml(file))\(named) }"
+            },
         ].compactMap(\.self)
     }
 

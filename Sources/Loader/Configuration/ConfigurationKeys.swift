@@ -161,8 +161,8 @@ extension ConfigurationKey {
         .route(
             "routes[].format", .choice, default: "auto", into: \.format,
             "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "
-                + "else JSON. `avro`: the same, or without an id by `schema`. `csv`: one record a message. `text` and `bytes` "
-                + "have no fields, and are for `$value`."),
+                + "else JSON. `avro`, `protobuf`: by the schema that each names, or without an id by `schema`. `csv`: one record a "
+                + "message. `text` and `bytes` have no fields, and are for `$value`."),
         .route(
             "routes[].key_format", .choice, default: "auto", into: \.keyFormat,
             "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value. "
@@ -170,13 +170,19 @@ extension ConfigurationKey {
         .route(
             "routes[].schema.file", ConfigurationKind<Route.SchemaFile>.schemaFile.wrapped,
             otherwise: "messages name theirs",
-            into: \.schemaFile, "An Avro schema (`.avsc`) for messages that have nothing before them."),
+            into: \.schemaFile,
+            "A schema for messages that have nothing before them: Avro's (`.avsc`), a `.proto` file, or descriptors of Protobuf."
+        ),
         .route(
             "routes[].schema.id", ConfigurationKind<Int32>.schemaNumber.wrapped, otherwise: "messages name theirs",
             into: \.schemaID, "The same, by its id in the registry."),
         .route(
             "routes[].schema.subject", ConfigurationKind<String>.text.wrapped, otherwise: "messages name theirs",
             into: \.schemaSubject, "The same, by its subject: the version that is the newest when the loader starts."),
+        .route(
+            "routes[].schema.message", ConfigurationKind<String>.text.wrapped,
+            otherwise: "the only message of the file", into: \.schemaMessage,
+            "Which of a Protobuf schema's messages it is, with its package: `shop.Order`."),
         .route(
             "routes[].csv.delimiter", ConfigurationKind<UInt8>.delimiter, default: ",", into: \.csv.delimiter,
             "What stands between two fields, with `format: csv`."),

@@ -140,20 +140,3 @@ extension ConfigurationKind where Value == Int32 {
         }
     }
 }
-
-extension ConfigurationKind where Value == Route.SchemaFile {
-    static var schemaFile: ConfigurationKind {
-        .scalar("file", domain: "an Avro schema in JSON") { path throws(ValueMistake) in
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ValueMistake(
-                    .invalidValue, "\(path) cannot be read", "Name a file that the loader's user may read.")
-            }
-            do throws(AvroSchemaFailure) {
-                let schema = try AvroSchema(String(decoding: data, as: UTF8.self))
-                return Route.SchemaFile(path: path, schema: schema)
-            } catch {
-                throw ValueMistake(.invalidValue, "\(path): \(error)", "Give a schema of Avro, in JSON.")
-            }
-        }
-    }
-}

@@ -108,10 +108,12 @@ private struct Check {
         let ways = [
             ("file", route.schemaFile != nil), ("id", route.schemaID != nil), ("subject", route.schemaSubject != nil),
         ].filter(\.1).map { ($0.0, path("routes[].schema.\($0.0)", index)) }
-        for (_, way) in ways where route.format != .avro {
+        let hasSchema = route.format == .avro || route.format == .protobuf
+        for (_, way) in ways where !hasSchema {
             report(
                 way, "has no effect, because the format is \(route.format.rawValue)",
-                "Set format: avro, or take schema out.", reading: [format])
+                "Set format: \(route.schemaFile?.format.rawValue ?? "avro or protobuf"), or take schema out.",
+                reading: [format])
         }
         let kind = configuration.registry.kind
         if let id = ways.first(where: { $0.0 == "id" }), kind == .glue || kind == .azure {
@@ -129,18 +131,29 @@ private struct Check {
                 ways[1].1, "schema.\(ways[0].0) says already which schema it is", "Keep one of them.",
                 reading: [ways[0].1])
         }
+        if hasSchema, let file = route.schemaFile, file.format != route.format {
+            report(
+                path("routes[].schema.file", index),
+                "is a schema of \(file.format.rawValue), and the format is \(route.format.rawValue)",
+                "Set format: \(file.format.rawValue), or name another file.", reading: [format])
+        }
+        message(of: route, index, ways.map(\.0))
         let registry = path("schema_registry.url")
         let needsRegistry = "needs a registry, and none is configured"
         let mend = "Set schema_registry.url"
         guard !configuration.registry.isThere else { return }
-        for (name, way) in ways where name != "file" && route.format == .avro {
+        for (name, way) in ways where name != "file" && hasSchema {
             report(way, needsRegistry, "\(mend), or name a file.", reading: [registry])
         }
-        if route.format == .avro, ways.isEmpty {
-            report(format, "avro \(needsRegistry)", "\(mend), or schema.file of the route.", reading: [registry])
+        if hasSchema, ways.isEmpty {
+            report(
+                format, "\(route.format.rawValue) \(needsRegistry)", "\(mend), or schema.file of the route.",
+                reading: [registry, path("routes[].schema.file", index)])
         }
-        if route.keyFormat == .avro {
-            report(path("routes[].key_format", index), "avro \(needsRegistry)", "\(mend).", reading: [registry])
+        if route.keyFormat == .avro || route.keyFormat == .protobuf {
+            report(
+                path("routes[].key_format", index), "\(route.keyFormat.rawValue) \(needsRegistry)", "\(mend).",
+                reading: [registry])
         }
     }
 
@@ -164,6 +177,47 @@ private struct Check {
                 path("routes[].csv.quote", index), "is the delimiter as well", "Choose another.",
                 reading: [path("routes[].csv.delimiter", index)])
         }
+    }
+
+    /// Which message of a schema of Protobuf it is.
+    ///
+    /// - Parameter ways: that lead to the schema.
+    private mutating func message(of route: Route, _ index: Int, _ ways: [String]) {
+        let name = path("routes[].schema.message", index)
+        let format = path("routes[].format", index)
+        guard route.format == .protobuf, let way = ways.first else {
+            if route.schemaMessage != nil {
+                let why = route.format == .protobuf ? "no schema is named" : "the format is \(route.format.rawValue)"
+                report(
+                    name, "has no effect, because \(why)", "Take it out, or name a schema of Protobuf.",
+                    reading: [format])
+            }
+            return
+        }
+        guard case .protobuf(let schema) = route.schemaFile?.content else {
+            if way != "file", route.schemaMessage == nil {
+                report(
+                    name, "is needed with schema.\(way): a schema of Protobuf may have several messages",
+                    "Write the message's name with its package, as shop.Order.",
+                    reading: [path("routes[].schema.\(way)", index)])
+            }
+            return
+        }
+        guard schema.message(forRoute: route.schemaMessage) == nil else { return }
+        let names = schema.own.map { schema[$0].name }
+        let few = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? " and \(names.count - 20) more" : "")
+        let file = path("routes[].schema.file", index)
+        guard let wanted = route.schemaMessage else {
+            report(
+                name,
+                names.isEmpty ? "cannot be told: the file has no message" : "is needed: the file has several messages",
+                names.isEmpty ? "Name another file." : "Write one of \(few).", reading: [file])
+            return
+        }
+        let near = nearest(to: wanted, in: names).map { "Did you mean \($0)? " } ?? ""
+        report(
+            name, "\(wanted) is no message of the file", "\(near)It has \(few.isEmpty ? "none" : few).", reading: [file]
+        )
     }
 
     mutating func registry() {

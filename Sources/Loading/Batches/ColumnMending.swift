@@ -58,7 +58,7 @@ package final class ColumnMending: Sendable {
             case .false: nulls.contains { $0.elementsEqual("false".utf8) }
             case .null, .array, .object, .list, .record: false
             case .integer, .unsigned, .double, .float, .decimal, .day, .timeOfDay, .instant, .localTime, .interval,
-                .uuid:
+                .uuid, .symbol:
                 isNull(textOf: value, &buffer)
             }
         return isNull ? InputValue(.null) : value

@@ -93,6 +93,11 @@ final class RowContainers: ContainerReader {
         if let failure = failure.take() { throw failure }
     }
 
+    func number(of record: InputValue) -> InputValue? {
+        guard let decoder = record.isOfKey ? keyDecoder : decoder, let field = record.container else { return nil }
+        return decoder.number(of: field).map { InputValue($0) }
+    }
+
     func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
         let text = text.withoutByteOrderMark
         documentText.removeAll(keepingAtMost: 64 << 10)
@@ -178,6 +183,7 @@ extension InputValue.Kind {
         case .localTime: "local time"
         case .interval: "interval"
         case .uuid: "UUID"
+        case .symbol: "enum"
         case .record: "record"
         }
     }

@@ -12,7 +12,7 @@ package struct FieldKinds {
             case .absent, .null: return nil
             case .false, .true: self = .boolean
             case .number, .integer, .unsigned, .double, .float, .decimal: self = .number
-            case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid: self = .string
+            case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid, .symbol: self = .string
             case .array, .list: self = .array
             case .object, .record: self = .object
             }

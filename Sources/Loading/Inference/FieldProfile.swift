@@ -74,7 +74,7 @@ package struct FieldProfile {
         case .number, .integer, .unsigned, .double, .float, .decimal:
             kindCounts[.number, default: 0] += 1
             addNumber(Self.text(of: field))
-        case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid:
+        case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid, .symbol:
             kindCounts[.string, default: 0] += 1
             addString(Self.text(of: field))
         case .array, .list: kindCounts[.array, default: 0] += 1

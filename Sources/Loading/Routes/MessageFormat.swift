@@ -61,6 +61,13 @@ package struct MessageFormat: Sendable {
             refusal: .badSyntax, isJSON: false, isWhole: true, isText: true)
     }
 
+    /// A message of Protobuf that all are of, by its place in the schema, without anything before it.
+    package static func protobuf(_ schema: ProtobufSchema, message: Int) -> MessageFormat {
+        MessageFormat(
+            decoder: { ProtobufRecordDecoder(schema, message: message, paths: $0) }, hasFields: { _ in true },
+            describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false)
+    }
+
     /// One value, and no record.
     package static func plain(_ form: PlainDecoder.Form) -> MessageFormat {
         MessageFormat(
@@ -89,16 +96,7 @@ extension MessageFormat {
         switch route.format {
         case .json: self = .json
         case .auto: self = .framed(.json, schemas)
-        case .avro:
-            if let file = route.schemaFile {
-                self = .framed(.avro(file.schema), schemas)
-            } else if let number = route.schemaID {
-                self = .framed(.schema(.number(number)), schemas)
-            } else if let subject = route.schemaSubject, let schemas {
-                self = .framed(.schema(schemas.newest(ofSubject: subject)), schemas)
-            } else {
-                self = .framed(.nothing, schemas)
-            }
+        case .avro, .protobuf: self = .framed(route.unnamed(schemas), schemas)
         case .csv: self = .csv(route.csv)
         case .msgpack: self = .messagePack
         case .cbor: self = .cbor
@@ -112,7 +110,7 @@ extension MessageFormat {
         switch route.keyFormat {
         case .json: self = .json
         case .auto: self = schemas == nil ? .json : .framed(.json, schemas)
-        case .avro: self = .framed(.nothing, schemas)
+        case .avro, .protobuf: self = .framed(.nothing, schemas)
         case .msgpack: self = .messagePack
         case .cbor: self = .cbor
         case .text: self = .plain(.text)
@@ -131,6 +129,21 @@ extension MessageFormat {
 }
 
 extension Route {
+    /// What messages are that do not say it.
+    fileprivate func unnamed(_ schemas: SchemaSource?) -> FramedDecoder.Plain {
+        switch schemaFile?.content {
+        case .avro(let schema): return .avro(schema)
+        case .protobuf(let schema):
+            // The configuration's rules have seen to it that there is one.
+            guard let message = schema.message(forRoute: schemaMessage) else { return .nothing }
+            return .protobuf(schema, message: message)
+        case nil: break
+        }
+        if let number = schemaID { return .schema(.number(number), message: schemaMessage) }
+        guard let subject = schemaSubject, let schemas else { return .nothing }
+        return .schema(schemas.newest(ofSubject: subject), message: schemaMessage)
+    }
+
     /// What tells the ways of reading messages apart: routes of a topic that have the same read each message once.
     struct Reading: Hashable {
         var format: Format
@@ -142,6 +155,15 @@ extension Route {
     var reading: Reading {
         let schema =
             schemaFile.map { "file \($0.path)" } ?? schemaID.map { "\($0)" } ?? schemaSubject.map { "of \($0)" }
-        return Reading(format: format, keyFormat: keyFormat, schema: schema ?? "", csv: csv)
+        let message = schemaMessage.map { " \($0)" } ?? ""
+        return Reading(format: format, keyFormat: keyFormat, schema: (schema ?? "") + message, csv: csv)
+    }
+}
+
+extension ProtobufSchema {
+    /// The message that a route reads by this schema: the one that it names, or the only one.
+    package func message(forRoute name: String?) -> Int? {
+        if let name { return message(named: name) }
+        return own.count == 1 ? own.first : nil
     }
 }

@@ -16,7 +16,7 @@ public struct Route: Sendable, Equatable {
         case auto
         case json
         /// By the schema that each message names, or the route.
-        case avro
+        case avro, protobuf
         /// One record a message; see `csv`.
         case csv
         case msgpack, cbor
@@ -29,14 +29,14 @@ public struct Route: Sendable, Equatable {
 
     /// What keys are written in.
     public enum KeyFormat: String, Sendable, CaseIterable {
-        case auto, json, avro, msgpack, cbor, text, bytes
+        case auto, json, avro, protobuf, msgpack, cbor, text, bytes
         /// What the serializers of Kafka's Java client write.
         case short, int, long, uuid
 
         /// Its keys have no fields.
         package var isOneValue: Bool {
             switch self {
-            case .auto, .json, .avro, .msgpack, .cbor: false
+            case .auto, .json, .avro, .protobuf, .msgpack, .cbor: false
             case .text, .bytes, .short, .int, .long, .uuid: true
             }
         }
@@ -44,16 +44,34 @@ public struct Route: Sendable, Equatable {
 
     /// A schema for messages that name none, from a file.
     public struct SchemaFile: Sendable, Equatable {
-        public var path: String
-        public var schema: AvroSchema
+        public enum Content: Sendable, Equatable {
+            case avro(AvroSchema)
+            /// Which of its messages it is, the route says, or there is only one.
+            case protobuf(ProtobufSchema)
 
-        public init(path: String, schema: AvroSchema) {
-            self.path = path
-            self.schema = schema
+            public static func == (one: Content, other: Content) -> Bool {
+                switch (one, other) {
+                case (.avro(let one), .avro(let other)): one.nodes == other.nodes
+                case (.protobuf(let one), .protobuf(let other)): one == other
+                case (.avro, _), (.protobuf, _): false
+                }
+            }
         }
 
-        public static func == (one: SchemaFile, other: SchemaFile) -> Bool {
-            one.path == other.path && one.schema.nodes == other.schema.nodes
+        public var path: String
+        public var content: Content
+
+        /// What messages of it are written in.
+        public var format: Format {
+            switch content {
+            case .avro: .avro
+            case .protobuf: .protobuf
+            }
+        }
+
+        public init(path: String, content: Content) {
+            self.path = path
+            self.content = content
         }
     }
 
@@ -161,6 +179,8 @@ public struct Route: Sendable, Equatable {
     public var schemaFile: SchemaFile?
     public var schemaID: Int32?
     public var schemaSubject: String?
+    /// The full name of one of Protobuf's messages, for those that have nothing before them.
+    public var schemaMessage: String?
     public var mode: Mode
     /// Nil: the table's primary key.
     public var key: [String]?

@@ -217,7 +217,7 @@ extension Route.Format {
 extension Route.KeyFormat {
     fileprivate var words: String {
         switch self {
-        case .auto, .json, .avro, .msgpack, .cbor: "records"
+        case .auto, .json, .avro, .protobuf, .msgpack, .cbor: "records"
         case .text: "a text each"
         case .bytes: "bytes"
         case .short, .int, .long: "a number each"

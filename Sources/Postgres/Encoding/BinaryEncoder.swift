@@ -113,6 +113,8 @@ public struct BinaryEncoder: Sendable {
             if isText, NumericValue.append(short: value.bytes, form.numericLimits, to: &buffer) { return }
             if value.kind.isNumber {
                 try value.withText { (number) throws(EncodingFailure) in try form.numeric(number).append(to: &buffer) }
+            } else if value.kind == .record, let number = containers.number(of: value) {
+                try append(number, form, to: &buffer, containers)
             } else {
                 try form.numeric(value).append(to: &buffer)
             }

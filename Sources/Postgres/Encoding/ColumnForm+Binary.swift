@@ -2,6 +2,7 @@
 /// so that JSON pays nothing for it.
 extension ColumnForm {
     func boolean(ofNumber value: InputValue) throws(EncodingFailure) -> Bool {
+        if value.kind == .symbol { return try boolean(InputValue(.string, value.symbolName)) }
         guard value.kind.isNumber else { throw EncodingFailure(.wrongType, found: value.kind) }
         return try integer(ofBinary: value, in: 0...1) == 1
     }
@@ -13,6 +14,7 @@ extension ColumnForm {
         case .unsigned:
             guard let narrow = Int64(exactly: value.first) else { throw EncodingFailure(.outOfRange, found: .unsigned) }
             number = narrow
+        case .symbol: number = Int64(value.symbolNumber)
         case .double: number = try Self.whole(value.double, .double)
         case .float: number = try Self.whole(Double(value.float), .float)
         case .decimal:
@@ -77,6 +79,7 @@ extension ColumnForm {
     func appendBytes(ofBinary value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
         switch value.kind {
         case .bytes: buffer.append(value.bytes)
+        case .symbol: buffer.append(value.symbolName)
         case .uuid:
             buffer.append(Int64(bitPattern: value.halves.high))
             buffer.append(Int64(bitPattern: value.halves.low))
@@ -86,6 +89,7 @@ extension ColumnForm {
 
     /// Appends what text types hold of it, bytes if they are UTF-8.
     func appendText(ofBinary value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
+        if value.kind == .symbol { return try appendText(InputValue(.string, value.symbolName), to: &buffer) }
         guard value.kind == .bytes else { return try buffer.append(textOf: value) }
         guard isValidUTF8(value.bytes) else { throw EncodingFailure(.invalidUTF8, found: .bytes) }
         guard buffer.append(text: value.bytes, onNul: options.onNul) else { throw EncodingFailure(.nul, found: .bytes) }
@@ -100,6 +104,7 @@ extension ColumnForm {
     ) throws(EncodingFailure) {
         switch value.kind {
         case .list, .record: try appendJSON(container: value, to: &buffer, containers)
+        case .symbol: try appendJSON(string: InputValue(.string, value.symbolName), to: &buffer)
         case .bytes:
             buffer.append(byte: UInt8(ascii: "\""))
             buffer.append(base64Of: value.bytes)
@@ -135,7 +140,7 @@ extension InputValue.Kind {
     /// A number that is no text.
     var isNumber: Bool {
         switch self {
-        case .integer, .unsigned, .double, .float, .decimal: true
+        case .integer, .unsigned, .double, .float, .decimal, .symbol: true
         default: false
         }
     }

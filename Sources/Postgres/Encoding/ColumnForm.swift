@@ -312,6 +312,7 @@ struct ColumnForm: Sendable {
 
     /// The label's own bytes. Whether there is such a label the server says: one may have been added a moment ago.
     func label(_ value: InputValue) throws(EncodingFailure) -> UnsafeRawBufferPointer {
+        if value.kind == .symbol { return try label(InputValue(.string, value.symbolName)) }
         guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
         if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: .string) }
         if value.bytes.contains(0) { throw EncodingFailure(.nul, found: .string) }

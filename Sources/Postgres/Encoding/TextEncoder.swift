@@ -63,6 +63,8 @@ public struct TextEncoder: Sendable {
                     _ = try form.numeric(number)
                     buffer.append(number.bytes)
                 }
+            } else if value.kind == .record, let number = containers.number(of: value) {
+                try append(number, form, to: &buffer, containers)
             } else {
                 _ = try form.numeric(value)
                 buffer.append(value.bytes.trimmingWhitespace())

@@ -10,6 +10,7 @@ extension CopyBuffer {
         switch value.kind {
         case .null, .array, .object, .list, .record: throw EncodingFailure(.wrongType, found: value.kind)
         case .number, .string, .bytes: append(value.bytes)
+        case .symbol: append(value.symbolName)
         case .true: append("true")
         case .false: append("false")
         case .integer: append(decimal: value.count)
@@ -153,7 +154,7 @@ extension InputValue {
                 return try UnscaledDecimal.withText(of: unscaled, scale: scale) { (text) throws(EncodingFailure) in
                     try body(InputValue(.number, text))
                 }
-            case .integer, .unsigned, .double, .float: return try withShortText(body)
+            case .integer, .unsigned, .double, .float, .symbol: return try withShortText(body)
             default: throw EncodingFailure(.wrongType, found: kind)
             }
         } catch {
@@ -169,6 +170,7 @@ extension InputValue {
             switch kind {
             case .integer: count.write(decimalInto: target)
             case .unsigned: first.write(decimalInto: target)
+            case .symbol: Int64(symbolNumber).write(decimalInto: target)
             case .double: FloatText.write(double, into: target)
             default: FloatText.write(float, into: target)
             }

@@ -21,6 +21,8 @@ struct ProtobufCompiler {
     private var nodes: [Int: UInt32] = [:]
     private var symbols: [Int: UInt32] = [:]
     private var rootMeanings: [UInt32] = []
+    /// A message that is handed out may have one of any type in it.
+    private var hasAny = false
 
     init(_ schema: ProtobufSchema, _ paths: [FieldPath]) {
         self.schema = schema
@@ -54,14 +56,57 @@ struct ProtobufCompiler {
     mutating func compile(_ message: Int, into plan: inout ProtobufPlan) {
         plan.root = table(message, route: 0, into: &plan)
         if let slot = routes[0].slot { plan.whole = (slot, node(message, into: &plan)) }
+        fillTables(of: &plan)
+        if hasAny {
+            for (place, message) in schema.messages.enumerated() where !message.isMapEntry {
+                plan.packable[message.name] = node(place, into: &plan)
+                // Most that one message of a type that is known only then may need.
+                guard plan.packable.count < Self.mostPackable else { break }
+            }
+            fillTables(of: &plan)
+        }
+        plan.slotCount = slotCount
+        plan.copies += copies
+        plan.rootMeanings = rootMeanings
+    }
+
+    private mutating func fillTables(of plan: inout ProtobufPlan) {
         while let next = queue.popLast() {
             next.isWhole
                 ? fill(next.table, wholeOf: next.message, into: &plan)
                 : fill(next.table, checking: next.message, into: &plan)
         }
-        plan.slotCount = slotCount
-        plan.copies += copies
-        plan.rootMeanings = rootMeanings
+    }
+
+    private static let mostPackable = 4096
+
+    /// Steps into JSON's values lead through messages that say nothing: `attrs.colour` is `attrs.fields.colour.…`.
+    ///
+    /// - Returns: the same route, with such steps; several places may lead on by what it was.
+    private mutating func passing(through message: Int, on route: Int) -> Int {
+        let children = routes[route].children
+        guard !children.isEmpty else { return route }
+        let steps: [String]
+        switch ProtobufMeaning(schema[message]) {
+        case .structure: steps = ["fields"]
+        case .listValue: steps = ["values"]
+        // Whichever of them it holds: a name of an object, or an index of an array.
+        case .value: steps = ["struct_value", "list_value"]
+        default: return route
+        }
+        var names: [String: Int] = [:]
+        for (key, child) in children {
+            // A root that is such a value is asked for names as columns have them.
+            let isExact = (routes[route].loose[key] ?? .exact) == .exact
+            names[isExact ? key : String(key.drop { $0 != ":" }.dropFirst())] = child
+        }
+        var passed = Route(slot: routes[route].slot)
+        for step in steps {
+            routes.append(Route(children: names))
+            passed.children[step] = routes.count - 1
+        }
+        routes.append(passed)
+        return routes.count - 1
     }
 
     // MARK: Tables
@@ -71,6 +116,7 @@ struct ProtobufCompiler {
         var entries: [Entry] = []
         var defaults: [(slot: UInt32, value: ProtobufPlan.Default)] = []
         var slots: [[UInt32]] = []
+        let route = passing(through: message, on: route)
         let taken = fields(of: message, on: route, into: &plan)
         for (place, field) in schema[message].fields.enumerated() {
             let first = slotCount
@@ -140,10 +186,33 @@ struct ProtobufCompiler {
                 entry.table = UInt32(table(field.type, route: route, into: &plan))
                 entry.seen = UInt32(slotCount)
                 slotCount += 1
+            } else if let slot, ProtobufMeaning(schema[field.type]).isDirect {
+                direct(field, slot, &entry, into: &plan)
+                return (entry, nil)
             }
             if let slot, ProtobufMeaning(schema[field.type]) != .none { rootMeanings.append(slot) }
         }
         return (entry, slot == nil ? nil : defaultValue(field, entry))
+    }
+
+    /// A message that stands for a value of its fields: nothing of it need be kept but these.
+    private mutating func direct(
+        _ field: ProtobufSchema.Field, _ slot: UInt32, _ entry: inout Entry, into plan: inout ProtobufPlan
+    ) {
+        let fields = schema[field.type].fields
+        let first = UInt32(slotCount)
+        entry.seen = first + UInt32(fields.count)
+        slotCount += fields.count + 1
+        (entry.slot, entry.node) = (ProtobufPlan.none, ProtobufPlan.none)
+        var entries: [Entry] = []
+        var defaults: [(slot: UInt32, value: ProtobufPlan.Default)] = []
+        for (place, field) in fields.enumerated() {
+            let inner = wholeEntry(field, slot: first + UInt32(place), into: &plan)
+            entries.append(inner)
+            if let value = defaultValue(field, inner) { defaults.append((inner.slot, value)) }
+        }
+        entry.table = UInt32(append(entries, defaults, into: &plan))
+        plan.direct.append((slot, first, entry.seen, ProtobufMeaning(schema[field.type])))
     }
 
     /// Elements of a list by their index, values of a map by their key.
@@ -318,6 +387,7 @@ struct ProtobufCompiler {
         if let known = nodes[message] { return known }
         let node = UInt32(plan.contents.count)
         nodes[message] = node
+        if ProtobufMeaning(schema[message]) == .any { hasAny = true }
         plan.contents.append(.record(table: 0, .none))
         plan.contents[Int(node)] = .record(
             table: wholeTable(message, into: &plan), ProtobufMeaning(schema[message]))

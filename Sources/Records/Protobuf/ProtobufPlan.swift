@@ -120,11 +120,17 @@ public struct ProtobufPlan: Sendable {
     /// By enum: its numbers in order, and the places of their names in `texts`.
     var symbols: [(numbers: [Int32], names: [Range<Int>], first: Int, isClosed: Bool)] = []
 
+    /// By their full names: what an Any may hold, as places in `contents`.
+    var packable: [String: UInt32] = [:]
+
     let pathCount: Int
     var slotCount = 0
     var root = 0
     /// Where the whole message goes, and as what.
     var whole: (slot: UInt32, node: UInt32)?
+    /// Messages whose fields go straight into slots of their own, one behind the other from `first`, because all that they
+    /// stand for is a value that is made of these.
+    var direct: [(slot: UInt32, first: UInt32, seen: UInt32, meaning: ProtobufMeaning)] = []
     /// Of the message's own fields and what is in them.
     var rootMeanings: [UInt32] = []
     var copies: [(from: Int, to: Int)] = []

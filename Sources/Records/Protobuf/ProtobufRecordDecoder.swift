@@ -4,7 +4,7 @@
 ///   that comes twice the last value counts, messages are merged, and the members of a oneof take each other's place.
 /// - The whole message is checked, also what no path names: numbers, lengths, groups, depth and UTF-8, in strings of
 ///   proto2 too. Fields that the type does not have, and numbers that a closed enum does not, are passed over.
-/// - Enums are the names of their values, and numbers where they have none. Messages of well-known types are what they stand
+/// - Enums are both the names and the numbers of their values, and numbers alone where they have no name. Messages of well-known types are what they stand
 ///   for (`ProtobufMeaning`), other messages and maps are records, repeated fields are lists.
 /// - A path's step is a field by its name or its name in JSON, a key of a map, or an index of a repeated field.
 /// - Messages and groups may be 100 deep.
@@ -14,41 +14,43 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     public static let padding = ProtobufCursor.padding
     public let padding = ProtobufCursor.padding
 
-    private typealias Entry = ProtobufPlan.Entry
-    private typealias Fields = UnsafeMutablePointer<Field>
+    typealias Entry = ProtobufPlan.Entry
+    typealias Fields = UnsafeMutablePointer<Field>
 
     /// A piece of the message that belongs to something that is handed out; the next one of the same follows.
-    private struct Piece {
+    struct Piece {
         let start: UnsafePointer<UInt8>
         let end: UnsafePointer<UInt8>
         let isPacked: Bool
         var next: Int32 = -1
     }
 
-    private let plan: ProtobufPlan
+    let plan: ProtobufPlan
     // What a message looks at lies in memory of its own: an array of Swift's is counted at each look.
-    private let entries: UnsafeMutablePointer<ProtobufPlan.Entry>
-    private let dense: UnsafeMutablePointer<UInt16>
-    private let tables: UnsafeMutablePointer<ProtobufPlan.Table>
-    private let fields: UnsafeMutableBufferPointer<Field>
+    let entries: UnsafeMutablePointer<ProtobufPlan.Entry>
+    let dense: UnsafeMutablePointer<UInt16>
+    let tables: UnsafeMutablePointer<ProtobufPlan.Table>
+    let fields: UnsafeMutableBufferPointer<Field>
     /// Names of fields and symbols, and behind them what an empty message points to.
-    private let texts: UnsafeMutableBufferPointer<UInt8>
-    private let nothing: UnsafePointer<UInt8>
-    private var symbols: [[Field]] = []
-    private var defaults: [(slot: Int, value: Field)] = []
+    let texts: UnsafeMutableBufferPointer<UInt8>
+    let nothing: UnsafePointer<UInt8>
+    var symbols: [[Field]] = []
+    var defaults: [(slot: Int, value: Field)] = []
 
-    private var start: UnsafePointer<UInt8>
+    var start: UnsafePointer<UInt8>
     /// Where a fault was found.
-    private var faulty: UnsafePointer<UInt8>?
-    private var pieces: [Piece] = []
+    var faulty: UnsafePointer<UInt8>?
+    var pieces: [Piece] = []
     /// The first piece and the last of what is handed out; the first has none.
-    private var containers: [(first: Int32, last: Int32)] = [(-1, -1)]
+    var containers: [(first: Int32, last: Int32)] = [(-1, -1)]
     /// Fields of what is looked into, for each level.
-    private var frames: [UnsafeMutableBufferPointer<Field>] = []
-    private var level = 0
-    private let frameSize: Int
+    var frames: [UnsafeMutableBufferPointer<Field>] = []
+    var level = 0
+    let frameSize: Int
+    /// What has to be put together before it can be handed out.
+    let arena = ProtobufArena()
     /// A map's key as text, for each level: it lasts while what is behind it is looked into.
-    private var keyTexts: [UnsafeMutableBufferPointer<UInt8>] = []
+    var keyTexts: [UnsafeMutableBufferPointer<UInt8>] = []
 
     public init(_ plan: ProtobufPlan) {
         self.plan = plan
@@ -66,7 +68,9 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         fields = .allocate(capacity: plan.slotCount)
         fields.initialize(repeating: Field(.absent))
         frameSize = max(1, plan.tables.lazy.map(\.slotCount).max() ?? 1)
-        symbols = plan.symbols.map { type in type.names.map { Field(.string, text($0)) } }
+        symbols = plan.symbols.map { type in
+            zip(type.names, type.numbers).map { .symbol(text($0), number: $1) }
+        }
         defaults = plan.defaults.map { (Int($0.slot), value(of: $0.value)) }
     }
 
@@ -88,7 +92,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         for frame in frames { frame.deallocate() }
     }
 
-    private func value(of value: ProtobufPlan.Default) -> Field {
+    func value(of value: ProtobufPlan.Default) -> Field {
         switch value {
         case .symbol(let type): symbols[type][plan.symbols[type].first]
         case .list(let node): .list(0, node: node)
@@ -111,12 +115,16 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         start = message.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? nothing
         let end = start + message.count
         forgetPieces()
+        arena.reset()
         let base = fields.baseAddress.unsafelyUnwrapped
         do throws(ProtobufFault) {
             faulty = nil
             setDefaults(tables[plan.root], base)
             try run(UInt32(plan.root), start, end, base, depth: 0)
             if let whole = plan.whole { mark(start, end, &base[Int(whole.slot)], node: whole.node, isList: false) }
+            for made in plan.direct where base[Int(made.seen)].kind != .absent {
+                base[Int(made.slot)] = made.meaning.value(base + Int(made.first)) ?? Field(.absent)
+            }
             for slot in plan.rootMeanings { base[Int(slot)] = try meaning(of: base[Int(slot)]) }
         } catch {
             throw DecodingFailure(error, offset: (faulty ?? start) - start)
@@ -125,21 +133,21 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         return UnsafeBufferPointer(rebasing: fields[..<plan.pathCount])
     }
 
-    private func forgetPieces() {
+    func forgetPieces() {
         guard containers.count > 1 else { return }
         pieces.removeAll(keepingCapacity: true)
         containers.removeLast(containers.count - 1)
     }
 
     @inline(__always)
-    private func setDefaults(_ table: ProtobufPlan.Table, _ base: Fields) {
+    func setDefaults(_ table: ProtobufPlan.Table, _ base: Fields) {
         for index in table.defaults { base[defaults[index].slot] = defaults[index].value }
     }
 
     // MARK: Messages
 
     /// Reads a message, or a part of one that comes in several, by a table.
-    private func run(
+    func run(
         _ table: UInt32, _ first: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ base: Fields, depth: Int
     ) throws(ProtobufFault) {
         var cursor = ProtobufCursor(first, end: end)
@@ -155,7 +163,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
 
     /// - Parameter group: the number of the group that the fields are in, which its tag ends; 0: none.
     /// - Returns: where the tag begins that has ended it.
-    private func follow(
+    func follow(
         _ table: UInt32, _ cursor: inout ProtobufCursor, _ base: Fields, _ depth: Int, group: UInt32
     ) throws(ProtobufFault) -> UnsafePointer<UInt8> {
         // Long because each value of each message passes its one switch.
@@ -218,7 +226,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     }
 
     @inline(never)
-    private func search(_ entries: UnsafeMutablePointer<Entry>, _ count: Int, _ number: UInt32) -> Int {
+    func search(_ entries: UnsafeMutablePointer<Entry>, _ count: Int, _ number: UInt32) -> Int {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2
@@ -228,13 +236,13 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     }
 
     @inline(never)
-    private func clear(_ clears: UInt32, _ base: Fields) {
+    func clear(_ clears: UInt32, _ base: Fields) {
         for slot in plan.clears[Int(clears)] { base[Int(slot)] = Field(.absent) }
     }
 
     /// Those that are seen less.
     @inline(never)
-    private func scalar(
+    func scalar(
         _ code: ProtobufPlan.Code, _ cursor: inout ProtobufCursor
     ) throws(ProtobufFault) -> Field {
         switch code {
@@ -263,7 +271,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     }
 
     /// - Returns: nil for a number that a closed enum does not have.
-    private func symbol(_ raw: UInt64, _ type: UInt32) -> Field? {
+    func symbol(_ raw: UInt64, _ type: UInt32) -> Field? {
         let number = Int32(truncatingIfNeeded: raw)
         let numbers = plan.symbols[Int(type)].numbers
         var (low, high) = (0, numbers.count)
@@ -276,7 +284,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     }
 
     @inline(never)
-    private func message(
+    func message(
         _ entry: Entry, _ cursor: inout ProtobufCursor, _ base: Fields, _ depth: Int
     ) throws(ProtobufFault) {
         if entry.seen != ProtobufPlan.none, base[Int(entry.seen)].kind == .absent {
@@ -290,7 +298,7 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     }
 
     /// Follows what is in a message or group to its end.
-    private func payload(
+    func payload(
         _ entry: Entry, _ cursor: inout ProtobufCursor, _ base: Fields, _ depth: Int
     ) throws(ProtobufFault) -> (start: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>) {
         if entry.wire == 2 {
@@ -302,293 +310,5 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         guard depth + 1 < ProtobufPlan.deepest else { throw .tooDeep }
         let first = cursor.place
         return (first, try follow(entry.table, &cursor, base, depth + 1, group: entry.number))
-    }
-
-    // MARK: Lists
-
-    /// One value of a repeated field, or many that are packed.
-    @inline(never)
-    private func list(
-        _ entry: Entry, _ tag: UInt32, _ cursor: inout ProtobufCursor, _ base: Fields, _ depth: Int
-    ) throws(ProtobufFault) {
-        let wire = UInt8(truncatingIfNeeded: tag & 7)
-        let isPacked = wire == 2 && entry.element.isPackable
-        guard isPacked || wire == entry.wire else { return try cursor.skip(tag, depth: depth) }
-        var first = cursor.place
-        var end = first
-        if isPacked {
-            let bytes = try cursor.bytes()
-            first = bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: UInt8.self)
-            end = first + bytes.count
-            try check(entry.element, first, end)
-        } else if entry.table != ProtobufPlan.none {
-            (first, end) = try payload(entry, &cursor, base, depth)
-        } else {
-            try check(entry.element, &cursor)
-            end = cursor.place
-        }
-        if entry.slot != ProtobufPlan.none {
-            var isList = true
-            if case .map = plan.contents[Int(entry.node)] { isList = false }
-            mark(first, end, &base[Int(entry.slot)], node: entry.node, isList: isList, isPacked: isPacked)
-        }
-        if entry.choices != ProtobufPlan.none {
-            try choose(entry, Piece(start: first, end: end, isPacked: isPacked), base, depth)
-        }
-    }
-
-    /// Leads paths on that lead through elements.
-    private func choose(_ entry: Entry, _ piece: Piece, _ base: Fields, _ depth: Int) throws(ProtobufFault) {
-        let selection = plan.selections[Int(entry.choices)]
-        if let table = selection.mapTable {
-            var value = Field(.absent)
-            let choice = try enter { (frame) throws(ProtobufFault) -> ProtobufPlan.Choice? in
-                try read(piece, table, frame)
-                value = frame[1]
-                let key = keyText(frame[0])
-                return selection.choices.first { $0.key.count == key.count && key.elementsEqual($0.key) }
-            }
-            if let choice { try take(value, choice, base, depth) }
-            return
-        }
-        let counter = Int(entry.seen)
-        var index = base[counter].kind == .absent ? 0 : base[counter].first
-        var failure: ProtobufFault?
-        _ = try forEachElement(of: piece, selection.element) { value in
-            let choice = selection.choices.first { $0.index == index }
-            index += 1
-            guard let choice else { return true }
-            do throws(ProtobufFault) { try take(value, choice, base, depth) } catch { failure = error }
-            return failure == nil
-        }
-        if let failure { throw failure }
-        base[counter] = .unsigned(index)
-    }
-
-    private func take(
-        _ value: Field, _ choice: ProtobufPlan.Choice, _ base: Fields, _ depth: Int
-    ) throws(ProtobufFault) {
-        clear(choice.clears, base)
-        if choice.slot != ProtobufPlan.none { base[Int(choice.slot)] = value }
-        guard choice.table != ProtobufPlan.none, value.kind == .record else { return }
-        setDefaults(tables[Int(choice.table)], base)
-        var place = containers[Int(value.place)].first
-        while place >= 0 {
-            let piece = pieces[Int(place)]
-            try run(choice.table, piece.start, piece.end, base, depth: depth + 1)
-            place = piece.next
-        }
-    }
-
-    private func check(
-        _ element: ProtobufPlan.Code, _ first: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
-    ) throws(ProtobufFault) {
-        var cursor = ProtobufCursor(first, end: end)
-        do throws(ProtobufFault) {
-            while cursor.left > 0 { try check(element, &cursor) }
-        } catch {
-            faulty = faulty ?? cursor.place
-            throw error
-        }
-    }
-
-    private func check(_ element: ProtobufPlan.Code, _ cursor: inout ProtobufCursor) throws(ProtobufFault) {
-        switch element.wire {
-        case 0: _ = try cursor.varint()
-        case 1: _ = try cursor.take(8)
-        case 5: _ = try cursor.take(4)
-        default:
-            if element == .string || element == .skipString { _ = try cursor.string() } else { _ = try cursor.bytes() }
-        }
-    }
-
-    /// Adds a piece to what a slot hands out.
-    private func mark(
-        _ first: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ slot: inout Field, node: UInt32, isList: Bool,
-        isPacked: Bool = false
-    ) {
-        let piece = Int32(truncatingIfNeeded: pieces.count)
-        pieces.append(Piece(start: first, end: end, isPacked: isPacked))
-        let isThere = (slot.kind == .list || slot.kind == .record) && slot.place != 0
-        if isThere {
-            let container = Int(slot.place)
-            pieces[Int(containers[container].last)].next = piece
-            containers[container].last = piece
-            return
-        }
-        containers.append((piece, piece))
-        let place = UInt64(containers.count - 1)
-        slot = isList ? .list(place, node: node) : .record(place, node: node)
-    }
-
-    // MARK: What is nested
-
-    public func visit(
-        _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
-    ) throws(DecodingFailure) {
-        do throws(ProtobufFault) {
-            faulty = nil
-            _ = try look(into: container, body)
-        } catch {
-            throw DecodingFailure(error, offset: (faulty ?? start) - start)
-        }
-    }
-
-    /// Something is looked into within something else.
-    private func enter<Result>(
-        _ body: (Fields) throws(ProtobufFault) -> Result
-    ) throws(ProtobufFault) -> Result {
-        if level == frames.count {
-            let frame = UnsafeMutableBufferPointer<Field>.allocate(capacity: frameSize)
-            frame.initialize(repeating: Field(.absent))
-            frames.append(frame)
-            keyTexts.append(.allocate(capacity: 24))
-        }
-        level += 1
-        defer { level -= 1 }
-        return try body(frames[level - 1].baseAddress.unsafelyUnwrapped)
-    }
-
-    /// - Returns: whether all was wanted.
-    private func look(
-        into container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
-    ) throws(ProtobufFault) -> Bool {
-        switch plan.contents[Int(container.node)] {
-        case .record(let table, let meaning):
-            return try enter { (frame) throws(ProtobufFault) in
-                try read(container, table, frame)
-                // An object's members and an array's elements are those of its one field.
-                if meaning == .structure || meaning == .listValue { return try look(into: frame[0], body) }
-                for member in plan.members[tables[table].members] where frame[member.slot].kind != .absent {
-                    guard body(text(member.name), frame[member.slot]) else { return false }
-                }
-                return true
-            }
-        case .list(let element):
-            var place = containers[Int(container.place)].first
-            while place >= 0 {
-                let piece = pieces[Int(place)]
-                place = piece.next
-                guard try forEachElement(of: piece, element, { body(Self.noName, $0) }) else { return false }
-            }
-            return true
-        case .map(let table):
-            var piece = containers[Int(container.place)].first
-            while piece >= 0 {
-                let entry = pieces[Int(piece)]
-                let goesOn = try enter { (frame) throws(ProtobufFault) in
-                    try read(entry, table, frame)
-                    return body(keyText(frame[0]), frame[1])
-                }
-                guard goesOn else { return false }
-                piece = entry.next
-            }
-            return true
-        }
-    }
-
-    private static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
-
-    /// - Returns: whether all was wanted.
-    private func forEachElement(
-        of piece: Piece, _ element: Entry, _ body: (Field) -> Bool
-    ) throws(ProtobufFault) -> Bool {
-        if element.table != ProtobufPlan.none {
-            var value = Field(.absent)
-            mark(piece.start, piece.end, &value, node: element.node, isList: false)
-            return body(try meaning(of: value))
-        }
-        var cursor = ProtobufCursor(piece.start, end: piece.end)
-        repeat {
-            if piece.isPacked, cursor.left == 0 { break }
-            var value: Field?
-            if element.code == .symbol {
-                value = symbol(try cursor.varint(), element.symbols)
-            } else {
-                value = try scalar(element.code, &cursor)
-            }
-            if let value, !body(value) { return false }
-        } while piece.isPacked
-        return true
-    }
-
-    /// Reads all of a message by its table, whatever pieces it came in.
-    private func read(_ container: Field, _ table: Int, _ frame: Fields) throws(ProtobufFault) {
-        begin(table, frame)
-        var place = containers[Int(container.place)].first
-        while place >= 0 {
-            let piece = pieces[Int(place)]
-            try run(UInt32(table), piece.start, piece.end, frame, depth: 0)
-            place = piece.next
-        }
-        try finish(table, frame)
-    }
-
-    private func read(_ piece: Piece, _ table: Int, _ frame: Fields) throws(ProtobufFault) {
-        begin(table, frame)
-        try run(UInt32(table), piece.start, piece.end, frame, depth: 0)
-        try finish(table, frame)
-    }
-
-    private func begin(_ table: Int, _ frame: Fields) {
-        for slot in 0..<tables[table].slotCount { frame[slot] = Field(.absent) }
-        setDefaults(tables[table], frame)
-    }
-
-    private func finish(_ table: Int, _ frame: Fields) throws(ProtobufFault) {
-        for index in tables[table].meanings {
-            let slot = Int(plan.meanings[index])
-            frame[slot] = try meaning(of: frame[slot])
-        }
-    }
-
-    private func keyText(_ key: Field) -> UnsafeRawBufferPointer {
-        let keyText = keyTexts[level - 1]
-        var negative = false
-        var magnitude: UInt64
-        switch key.kind {
-        case .string: return key.bytes
-        case .true: return Self.bytes("true")
-        case .false: return Self.bytes("false")
-        case .integer:
-            let number = Int64(bitPattern: key.first)
-            (negative, magnitude) = (number < 0, number.magnitude)
-        default: magnitude = key.first
-        }
-        var place = keyText.count
-        repeat {
-            place -= 1
-            keyText[place] = UInt8(ascii: "0") + UInt8(magnitude % 10)
-            magnitude /= 10
-        } while magnitude > 0
-        if negative {
-            place -= 1
-            keyText[place] = UInt8(ascii: "-")
-        }
-        return UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: keyText[place...]))
-    }
-
-    private static func bytes(_ text: StaticString) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-    }
-
-    private func text(_ range: Range<Int>) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(texts)[range])
-    }
-
-    /// What a message stands for; itself where it stands for nothing else.
-    private func meaning(of message: Field) throws(ProtobufFault) -> Field {
-        guard message.kind == .record, case .record(let table, let meaning) = plan.contents[Int(message.node)] else {
-            return message
-        }
-        switch meaning {
-        case .none, .structure: return message
-        case .listValue: return .list(message.place, node: message.node)
-        default: break
-        }
-        return try enter { (frame) throws(ProtobufFault) in
-            try read(message, table, frame)
-            return meaning.value(frame) ?? message
-        }
     }
 }

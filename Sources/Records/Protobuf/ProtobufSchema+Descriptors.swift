@@ -52,11 +52,17 @@ extension ProtobufSchema {
         var builder = Builder()
         for (place, file) in files.enumerated() { try builder.declare(file, place) }
         let given = Set(files.map(\.name))
+        let imported = Set(files.flatMap(\.dependency))
         for (place, file) in try Self.wellKnown().enumerated() where !given.contains(file.name) {
             builder.declare(known: file, files.count + place)
         }
         try builder.define()
         self = builder.schema
+        own = messages.indices.filter { place in
+            let message = messages[place]
+            return message.indexes.count == 1 && message.file < files.count
+                && !imported.contains(files[message.file].name)
+        }
     }
 
     /// Reads descriptors into types: first all names, then what they refer to.

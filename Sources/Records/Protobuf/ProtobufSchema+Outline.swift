@@ -28,13 +28,14 @@ extension ProtobufSchema {
         }
         let message = self[field.type]
         switch ProtobufMeaning(message) {
-        case .timestamp: return .instant
+        case .timestamp, .dateTime: return .instant
         case .duration: return .interval
         case .wrapper: return message.fields.first.map { content($0, depth: depth) } ?? .any
         case .structure: return .map
         case .value, .listValue: return .any
         case .date: return .day
         case .timeOfDay: return .timeOfDay
+        case .fieldMask, .timeZone: return .string
         case .decimalText, .decimal: return .decimal(precision: nil, scale: nil)
         default: return .record(depth < SchemaOutline.depth ? fields(of: field.type, depth: depth + 1) : [])
         }

@@ -83,4 +83,9 @@ extension ProtobufSchema {
         }
         try self.init(files: try ProtoLinker.link(files))
     }
+
+    /// The package of a `.proto` file; empty where it has none, or the text is none.
+    public static func package(ofText text: [UInt8]) -> String {
+        (try? ProtoParser.parse(text, name: ""))?.descriptor.package ?? ""
+    }
 }

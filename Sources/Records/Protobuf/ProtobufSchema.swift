@@ -1,7 +1,7 @@
 /// Message types of Protobuf, as descriptors have them: proto2, proto3 and editions, with all features settled.
 ///
 /// Types are in rows and name each other by place, because messages may contain themselves.
-public struct ProtobufSchema: Sendable {
+public struct ProtobufSchema: Sendable, Equatable {
     /// How values lie on the wire, and what they are.
     public enum Kind: UInt8, Sendable {
         case double, float, int32, int64, uint32, uint64, sint32, sint64, fixed32, fixed64, sfixed32, sfixed64
@@ -56,6 +56,8 @@ public struct ProtobufSchema: Sendable {
 
     public internal(set) var messages: [Message] = []
     public internal(set) var enums: [Enum] = []
+    /// Messages that lie in no other, of the files that were given for their own sake: no other of them imports these.
+    public internal(set) var own: [Int] = []
 
     /// The message of a full name.
     public func message(named name: String) -> Int? { messages.firstIndex { $0.name == name } }

@@ -56,7 +56,7 @@ enum MessageWriter: String, CaseIterable {
             var names = 0
             let members = fields.map { #"{"name":"\#($0.name)","type":\#(AvroWriter.type($0.value, &names))}"# }
             let schema = #"{"type":"record","name":"R","fields":[\#(members.joined(separator: ","))]}"#
-            route.schemaFile = .init(path: "r.avsc", schema: try AvroSchema(schema))
+            route.schemaFile = .init(path: "r.avsc", content: .avro(try AvroSchema(schema)))
         case .csv:
             route.format = .csv
             route.csv.fields = fields.map(\.name)

@@ -35,6 +35,8 @@ import Testing
         ("local", type(1114, "timestamp"), TaggedMessage.word(.localTime, -1), "1969-12-31 23:59:59.999999"),
         ("id", type(2950, "uuid"), TaggedMessage.uuid(0, 1), "00000000-0000-0000-0000-000000000001"),
         ("s", .text, TaggedMessage.text(.string, "é\t"), #"é\t"#),
+        ("name", .text, TaggedMessage.symbol("PAID", 2), "PAID"),
+        ("number", .int4, TaggedMessage.symbol("PAID", 2), "2"),
         ("n", .numeric, TaggedMessage.text(.number, "1.50"), "1.50"),
         ("t", type(16, "bool"), [Field.Kind.true.rawValue], "t"), ("none", .int4, [Field.Kind.null.rawValue], #"\N"#),
         ("l", array, TaggedMessage.list(TaggedMessage.word(.integer, 1), [Field.Kind.null.rawValue]), #"{"1",NULL}"#),

@@ -125,6 +125,13 @@ final class TaggedDecoder: RecordDecoder {
                     months: try integer(Int32.self), days: try integer(Int32.self),
                     microseconds: try integer(Int64.self))
             case .uuid: return .uuid(high: try integer(UInt64.self), low: try integer(UInt64.self))
+            case .symbol:
+                let number = try integer(Int32.self)
+                let name = try take(Int(integer(UInt16.self)))
+                guard String(validating: name, as: UTF8.self) != nil else {
+                    throw DecodingFailure(.invalidUTF8, "has a name that is no UTF-8")
+                }
+                return .symbol(name, number: number)
             case .list, .record:
                 let nested = try take(Int(integer(UInt32.self)))
                 let place = UInt64(UInt(bitPattern: nested.baseAddress))
@@ -174,6 +181,10 @@ struct TaggedMessage {
 
     static func decimal(_ unscaled: [UInt8], scale: Int32) -> [UInt8] {
         [Field.Kind.decimal.rawValue] + network(scale) + network(UInt16(unscaled.count)) + unscaled
+    }
+
+    static func symbol(_ name: String, _ number: Int32) -> [UInt8] {
+        [Field.Kind.symbol.rawValue] + network(number) + network(UInt16(name.utf8.count)) + Array(name.utf8)
     }
 
     static func interval(_ months: Int32, _ days: Int32, _ microseconds: Int64) -> [UInt8] {
@@ -227,6 +238,10 @@ struct TaggedMessage {
         case .interval:
             return interval(.random(in: -99...99, using: &generator), .max, .random(in: -9...9, using: &generator))
         case .uuid: return uuid(.random(in: 0 ... .max, using: &generator), 0)
+        case .symbol:
+            return symbol(
+                ["", "NEW", "t", "é\"\0"].randomElement(using: &generator) ?? "", .random(in: -2...2, using: &generator)
+            )
         case .list, .record:
             if depth > 3 { return [Field.Kind.null.rawValue] }
             var nested: [UInt8] = []
