@@ -23,6 +23,7 @@ let package = Package(
         .executable(name: "registry-mock", targets: ["RegistryMockProgram"]),
         .executable(name: "hot-path", targets: ["HotPath"]),
         .executable(name: "faults", targets: ["Faults"]),
+        .executable(name: "fuzz", targets: ["Fuzz"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -118,6 +119,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Faults", swiftSettings: strict),
+        .target(
+            name: "FuzzTargets", dependencies: ["Records", "Schemas"], path: "Fuzz/Targets", swiftSettings: strict),
+        .executableTarget(
+            name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program", swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WebTests", dependencies: ["Web", "RegistryMock", "TestSupport"], swiftSettings: strict),
@@ -144,6 +149,7 @@ let package = Package(
                 "Operating", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
             ],
             swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
         .testTarget(
             name: "LoaderTests", dependencies: ["Loader", "Loading", "LoadingFixtures", "Records", "TestSupport"],
