@@ -42,6 +42,8 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
@@ -49,7 +51,7 @@ let package = Package(
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Records",
-            dependencies: ["CSimdJSON", "CZlib", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: ["CSimdJSON", "CZlib", "CZstd", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: hot),
         .target(name: "Credentials", dependencies: ["CCrypto", "Web"], swiftSettings: strict),
         .target(name: "Schemas", dependencies: ["Records", "Web", "Credentials"], swiftSettings: hot),

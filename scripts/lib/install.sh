@@ -74,6 +74,7 @@ install_with_apt() {
     # Swift's own libraries need it as well, and any build of it does.
     has_header curl/curl.h || missing+=(libcurl4-openssl-dev)
     has_header openssl/hmac.h || missing+=(libssl-dev)
+    has_header zstd.h || missing+=(libzstd-dev)
     postgres_binaries >/dev/null || missing+=(postgresql)
     if [ "$1" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         missing+=(python3-venv)

@@ -112,8 +112,7 @@ public final class Decompressor {
         _ bytes: UnsafeRawBufferPointer, into place: Int, _ padding: Int
     ) throws(DecodingFailure) -> Int {
         guard let zstd else {
-            throw DecodingFailure(
-                .invalidSyntax, "is compressed with zstd, and its library is not on this machine: libzstd")
+            throw DecodingFailure(.invalidSyntax, "cannot be decompressed here")
         }
         if let size = zstd.size(of: bytes), size <= UInt64(limit), rooms[place].count < Int(size) + padding {
             resize(place, to: Int(size) + padding, keeping: 0)
