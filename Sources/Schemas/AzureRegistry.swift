@@ -26,7 +26,10 @@ final class AzureRegistry: RegistryAPI {
         let path = "/$schemaGroups/\(parts[0])/schemas/\(parts[1])/versions"
         struct Versions: Decodable {
             var schemaVersions: [Int]
-            private enum CodingKeys: String, CodingKey { case schemaVersions, versions, Value, value }
+            private enum CodingKeys: String, CodingKey {
+                case schemaVersions, versions, value
+                case upperValue = "Value"
+            }
             /// Its name differs with the version of the API.
             init(from decoder: any Decoder) throws {
                 let fields = try decoder.container(keyedBy: CodingKeys.self)

@@ -44,15 +44,23 @@ final class GlueRegistry: RegistryAPI {
     }
 
     private struct Answer: Decodable {
-        var SchemaDefinition: String
-        var DataFormat: String
+        var definition: String
+        var format: String
         /// `arn:aws:glue:REGION:ACCOUNT:schema/REGISTRY/SCHEMA`
-        var SchemaArn: String?
-        var VersionNumber: Int?
-        var Status: String?
+        var arn: String?
+        var version: Int?
+        var status: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case definition = "SchemaDefinition"
+            case format = "DataFormat"
+            case arn = "SchemaArn"
+            case version = "VersionNumber"
+            case status = "Status"
+        }
 
         var subject: String? {
-            guard let arn = SchemaArn, let start = arn.firstRange(of: ":schema/") else { return nil }
+            guard let arn, let start = arn.firstRange(of: ":schema/") else { return nil }
             return String(arn[start.upperBound...])
         }
     }
@@ -62,10 +70,10 @@ final class GlueRegistry: RegistryAPI {
             try ask(question, at: url, isGivenUp)
         }
         func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
-            RegisteredSchema(content, subject: answer.subject, version: answer.VersionNumber)
+            RegisteredSchema(content, subject: answer.subject, version: answer.version)
         }
-        let text = SchemaText(text: answer.SchemaDefinition)
-        switch answer.DataFormat {
+        let text = SchemaText(text: answer.definition)
+        switch answer.format {
         case "AVRO": return schema(text.content(.avro))
         case "JSON": return schema(text.content(.json))
         case "PROTOBUF": return schema(text.content(.protobuf))
@@ -93,7 +101,7 @@ final class GlueRegistry: RegistryAPI {
         guard answer.status == 200 else { throw Self.failure(answer, place) }
         let read = try RegistryAnswer.decode(Answer.self, answer, place)
         // Glue is still looking whether it goes with the versions before.
-        guard read.Status != "PENDING" else {
+        guard read.status != "PENDING" else {
             throw RegistryFailure(.unknown, status: 200, "the version is not there yet: PENDING", url: place)
         }
         return read

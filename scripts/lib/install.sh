@@ -102,7 +102,7 @@ install_with_apt() {
 
 install_with_brew() {
     local formula missing=()
-    for formula in librdkafka libpq simdjson curl openssl; do
+    for formula in librdkafka libpq simdjson curl openssl zstd; do
         brew list --versions "$formula" >/dev/null || missing+=("$formula")
     done
     postgres_binaries >/dev/null || missing+=(postgresql@16)
