@@ -1,4 +1,5 @@
 import Foundation
+import Web
 
 /// Signs requests to AWS: Signature Version 4, in headers.
 ///
@@ -71,12 +72,12 @@ public struct AWSSignature: Sendable {
         let headers = (request.headers + added + [("Host", request.host)])
             .map { (name: $0.name.lowercased(), value: trimmed($0.value)) }.sorted { $0.name < $1.name }
         let names = headers.map(\.name).joined(separator: ";")
-        let query = request.query.map { (escaped($0.name), escaped($0.value)) }.sorted { $0 < $1 }
+        let query = request.query.map { ($0.name.percentEncoded, $0.value.percentEncoded) }.sorted { $0 < $1 }
         let lines =
             [
                 request.method,
                 request.path.split(separator: "/", omittingEmptySubsequences: false)
-                    .map { escaped(String($0)) }.joined(separator: "/"),
+                    .map { String($0).percentEncoded }.joined(separator: "/"),
                 query.map { "\($0)=\($1)" }.joined(separator: "&"),
             ] + headers.map { "\($0.name):\($0.value)" }
             + ["", names, SHA256.hexadecimal(SHA256.hash(request.body))]
@@ -85,15 +86,6 @@ public struct AWSSignature: Sendable {
 
     /// Without white space at its ends, and with single spaces.
     private static func trimmed(_ value: String) -> String { value.split(separator: " ").joined(separator: " ") }
-
-    private static func escaped(_ text: String) -> String {
-        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
-        return text.utf8.map { byte in
-            if plain.contains(byte) { return String(UnicodeScalar(byte)) }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return "%" + (digits.count < 2 ? "0" : "") + digits
-        }.joined()
-    }
 
     /// `20150830T123600Z`
     private static func time(_ date: Date) -> String {

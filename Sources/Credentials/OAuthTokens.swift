@@ -27,7 +27,7 @@ public final class OAuthTokens {
     public init(_ client: Client, _ http: HTTPOptions) {
         self.client = client
         var http = http
-        http.credentials = .basic(user: Self.escaped(client.id), password: Self.escaped(client.secret))
+        http.credentials = .basic(user: client.id.percentEncoded, password: client.secret.percentEncoded)
         self.http = HTTPClient(http)
     }
 
@@ -66,7 +66,7 @@ public final class OAuthTokens {
 
     private func ask(_ isGivenUp: () -> Bool) throws(OAuthFailure) -> Answer {
         var form = "grant_type=client_credentials"
-        if let scope = client.scope { form += "&scope=\(Self.escaped(scope))" }
+        if let scope = client.scope { form += "&scope=\(scope.percentEncoded)" }
         let request = HTTPRequest(
             .post(Array(form.utf8)), client.url,
             headers: [
@@ -94,16 +94,6 @@ public final class OAuthTokens {
         throw OAuthFailure(
             code: code, status: answer.status, words: said.map(String.init) ?? "nothing that a token server says",
             url: place)
-    }
-
-    /// As a form has it (RFC 6749, appendix B).
-    private static func escaped(_ text: String) -> String {
-        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
-        return text.utf8.map { byte in
-            if plain.contains(byte) { return String(UnicodeScalar(byte)) }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return "%" + (digits.count < 2 ? "0" : "") + digits
-        }.joined()
     }
 }
 

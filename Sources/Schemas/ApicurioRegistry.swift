@@ -107,15 +107,15 @@ final class ApicurioRegistry: RegistryAPI {
         switch wanted {
         case .content(let id): return both("/ids/contentIds/\(id)")
         case .global(let id): return both("/ids/globalIds/\(id)")
-        case .hash(let hash): return both("/ids/contentHashes/\(RegistryAnswer.escaped(hash))")
+        case .hash(let hash): return both("/ids/contentHashes/\(hash.percentEncoded)")
         case .artifact(let artifact, let group, let version):
-            let version = version.map(RegistryAnswer.escaped) ?? "branch=latest"
+            let version = version.map(\.percentEncoded) ?? "branch=latest"
             return both("\(path(artifact, group))/versions/\(version)", isThird ? "/content" : "")
         }
     }
 
     private static func path(_ artifact: String, _ group: String) -> String {
-        "/groups/\(RegistryAnswer.escaped(group))/artifacts/\(RegistryAnswer.escaped(artifact))"
+        "/groups/\(group.percentEncoded)/artifacts/\(artifact.percentEncoded)"
     }
 
     /// Version 2 has no name for the newest version that its references could be asked by.
@@ -169,8 +169,8 @@ final class ApicurioRegistry: RegistryAPI {
         case .artifact(let artifact, let group, let version):
             guard base.version == 3 else { return nil }
             query =
-                "groupId=\(RegistryAnswer.escaped(group))&artifactId=\(RegistryAnswer.escaped(artifact))"
-                + (version.map { "&version=\(RegistryAnswer.escaped($0))" } ?? "&orderby=globalId&order=desc")
+                "groupId=\(group.percentEncoded)&artifactId=\(artifact.percentEncoded)"
+                + (version.map { "&version=\($0.percentEncoded)" } ?? "&orderby=globalId&order=desc")
         }
         let path = "\(Self.search(base))?\(query)&limit=1"
         do throws(RegistryFailure) {

@@ -19,7 +19,7 @@ final class AzureRegistry: RegistryAPI {
 
     /// - Parameter subject: a schema with its group and a slash before it.
     func newest(ofSubject subject: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        let parts = subject.split(separator: "/", maxSplits: 1).map { RegistryAnswer.escaped(String($0)) }
+        let parts = subject.split(separator: "/", maxSplits: 1).map { String($0).percentEncoded }
         guard parts.count == 2 else {
             throw RegistryFailure(.unknown, "a schema of Azure's has its group and a slash before its name", url: "")
         }

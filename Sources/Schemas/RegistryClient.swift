@@ -36,7 +36,7 @@ final class RegistryClient: RegistryAPI {
     }
 
     func newest(ofSubject subject: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        let path = "/subjects/\(RegistryAnswer.escaped(subject))/versions/"
+        let path = "/subjects/\(subject.percentEncoded)/versions/"
         let answer: SchemaAnswer = try get(path + "latest", isGivenUp)
         // The newest may be another a moment later.
         return try read(answer, at: path + "\(answer.version.map { "\($0)" } ?? "latest")?", isGivenUp)
@@ -152,7 +152,7 @@ final class RegistryClient: RegistryAPI {
                 throw .schema("refers to more than \(Self.mostReferences) others")
             }
             let path =
-                "/subjects/\(RegistryAnswer.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+                "/subjects/\(reference.subject.percentEncoded)/versions/\(reference.version)?deleted=true"
             let imported = try referred(reference, path, isGivenUp)
             files.append((reference.name, imported, path + "&"))
             wanted += imported.references ?? []
@@ -213,7 +213,7 @@ final class RegistryClient: RegistryAPI {
                 throw .schema("refers to more than \(Self.mostReferences) others")
             }
             let path =
-                "/subjects/\(RegistryAnswer.escaped(reference.subject))/versions/\(reference.version)?deleted=true"
+                "/subjects/\(reference.subject.percentEncoded)/versions/\(reference.version)?deleted=true"
             let answer = try referred(reference, path, isGivenUp)
             try collect(answer.references ?? [], &found, &known, isGivenUp)
             found.append(SchemaText.Reference(name: reference.name, text: answer.schema))

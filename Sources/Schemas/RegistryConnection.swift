@@ -123,14 +123,4 @@ enum RegistryAnswer {
     static func oneLine(_ words: String) -> String {
         String(words.prefix(300).map { $0.isNewline ? " " : $0 })
     }
-
-    /// A name as a part of a path: it may have any character.
-    static func escaped(_ name: String) -> String {
-        let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~".utf8)
-        return name.utf8.map { byte in
-            if plain.contains(byte) { return String(UnicodeScalar(byte)) }
-            let digits = String(byte, radix: 16, uppercase: true)
-            return "%" + (digits.count < 2 ? "0" : "") + digits
-        }.joined()
-    }
 }

@@ -38,7 +38,7 @@ struct MendListTests {
         Said("DeadLettersCommand.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said("DeadLettersText.swift", #"loader dead-letters show \(letters[0].id)"#, 1): .walked(
             "MendTests.deadLetters"),
-        Said("DemoCommand.swift", "loader demo", 2): .not("no mend"),
+        Said("DemoCommand.swift", "loader demo", 3): .not("no mend"),
         Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) ALTER COLUMN \(name) TYPE \(type)\(using); "#, 1): .not(
             "an offer that nothing waits for"),
         Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) \(additions.joined(separator: "#, 1): .walked(

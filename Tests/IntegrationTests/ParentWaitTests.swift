@@ -102,6 +102,7 @@ struct ParentWaitTests {
             let waits = "rows wait for the rows that they refer to; they are loaded once those are there"
             try await eventually("the row waits") { run.log.count(of: waits) == 1 }
             try scenario.produce([child(2, of: nil)], to: children)
+            try await eventually("the next row is in") { try scenario.rows("SELECT id FROM c") == ["2"] }
             try await eventually("it is given up") {
                 try scenario.deadLetters().map(\.reason) == ["refused_by_server"]
             }

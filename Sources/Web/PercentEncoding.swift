@@ -1,0 +1,17 @@
+extension String {
+    /// With nothing in it but what RFC 3986 (2.3) leaves to be written as it is; every other byte of its UTF-8 is `%` and two
+    /// hexadecimal digits. So it may stand in a path, a query or a form, and is what AWS signs.
+    public var percentEncoded: String {
+        utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                return String(UnicodeScalar(byte))
+            default:
+                let digits = String(byte, radix: 16, uppercase: true)
+                return "%" + (digits.count < 2 ? "0" : "") + digits
+            }
+        }.joined()
+    }
+}
