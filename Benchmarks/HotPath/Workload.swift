@@ -229,7 +229,7 @@ struct Workload {
                 Array(
                     """
                     syntax = "proto3"; import "google/protobuf/timestamp.proto"; import "confluent/type/decimal.proto";
-                    message Order { \(fields) enum Status { new = 0; paid = 1; } }
+                    message Order { \(fields) } enum Status { new = 0; paid = 1; }
                     """.utf8)), named: "orders.proto")
         let columns = types.map { column($0.0, $0.1) }
         return Workload("scalars, Protobuf", .protobuf(schema, message: schema.own[0]), count: count, columns: columns) {

@@ -143,8 +143,16 @@ struct DemoProduceCommand: ParsableCommand {
     }
 
     private func watermarks(_ admin: Admin, _ partitionCount: Int) throws -> [Watermarks] {
-        try (0..<Int32(partitionCount)).map { partition in
-            try admin.watermarks(of: TopicPartition(topic: topic, partition: partition), timeout: .seconds(30))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        return try (0..<Int32(partitionCount)).map { partition in
+            let place = TopicPartition(topic: topic, partition: partition)
+            var found = Result { () throws(KafkaError) in try admin.watermarks(of: place, timeout: .seconds(30)) }
+            // A partition that was just made has no leader for a moment.
+            while case .failure(let error) = found, error.isRetriable, ContinuousClock.now < deadline {
+                usleep(50_000)
+                found = Result { () throws(KafkaError) in try admin.watermarks(of: place, timeout: .seconds(30)) }
+            }
+            return try found.get()
         }
     }
 }
