@@ -16,11 +16,16 @@ enum DeadLetterMend {
         let (table, reason) = (kind.table ?? "the table", kind.reason)
         let place = kind.column.map { "\(table).\($0)" } ?? table
         let replay = "then `loader dead-letters replay`"
+        let purge = "once they are sent again: `loader dead-letters purge --reason \(reason)`"
         switch DeadLetter.Reason(rawValue: kind.reason) {
         case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
             return deletion(form, replay)
-                + "mend the producer; such messages fit no route, so once they are sent again: "
-                + "`loader dead-letters purge --reason \(reason)`"
+                + "mend the producer; such messages fit no route, so \(purge)"
+        // Of the whole message, and of no column's value.
+        case .badSyntax where kind.column == nil:
+            return
+                "set `format` of the route to what the producer writes, and `schema` or `csv` with it, \(replay); where it is "
+                + "that already, mend the producer; such messages fit no route, so \(purge)"
         case .unknownSchema:
             return
                 "set `schema_registry.url` to the registry that the producer writes to, or bring the schema back there, "

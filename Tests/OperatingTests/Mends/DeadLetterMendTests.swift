@@ -5,9 +5,9 @@ import Testing
 
 @Suite("Mends of dead letters")
 struct DeadLetterMendTests {
-    private func mend(_ reason: String, _ value: String?) -> String {
+    private func mend(_ reason: String, _ value: String?, column: String? = "total") -> String {
         DeadLetterMend.text(
-            LetterKind(table: "public.orders", column: "total", reason: reason, sqlState: nil),
+            LetterKind(table: "public.orders", column: column, reason: reason, sqlState: nil),
             value.flatMap { Array($0.utf8).withUnsafeBytes { Route.TombstoneForm($0) } })
     }
 
@@ -34,6 +34,13 @@ struct DeadLetterMendTests {
         #expect(mend("tombstone", nil).contains("`on_tombstone: delete`"))
         #expect(mend("missing_zone", "{}").contains("`zone`"))
         #expect(mend("bad_syntax", "{}").contains("`decode`") && mend("wrong_type", "{}").contains("`unit`"))
+    }
+
+    @Test("a message that is none of the route's format is the format's to mend, or the producer's, and no column's")
+    func format() {
+        let words = mend("bad_syntax", "{", column: nil)
+        #expect(words.contains("`format`") && words.contains("mend the producer") && !words.contains("public.orders"))
+        #expect(words.contains("`loader dead-letters purge --reason bad_syntax`"))
     }
 
     @Test("the log's line of dead letters says what to do about the first, where there is a table to replay from")
