@@ -134,7 +134,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SchemasTests",
-            dependencies: ["AllocationCounter", "Schemas", "Credentials", "Records", "RegistryMock", "Web"],
+            dependencies: [
+                "AllocationCounter", "Schemas", "Credentials", "Records", "RegistryMock", "TestSupport", "Web",
+            ],
             swiftSettings: strict),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials"], swiftSettings: strict),
         .testTarget(

@@ -42,7 +42,7 @@ struct OtherRegistriesTests {
 
     @Test(
         "what Confluent's serializer of JSON Schema writes, before the message and in headers, is loaded as JSON is",
-        .enabled(if: RegistryCases.has("confluent_kafka.schema_registry.json_schema"), "\(RegistryCases.missing)"))
+        .enabled(if: PythonScript.has("confluent_kafka.schema_registry.json_schema"), "\(RegistryCases.missing)"))
     func jsonSchema() async throws {
         let registry = try RegistryMock()
         defer { registry.stop() }
@@ -52,7 +52,7 @@ struct OtherRegistriesTests {
 
     @Test(
         "what AWS Glue's serializers write, in Avro and JSON, compressed or not, is loaded as its twin in JSON is",
-        .enabled(if: RegistryCases.has("aws_schema_registry"), "\(RegistryCases.missing)"))
+        .enabled(if: PythonScript.has("aws_schema_registry"), "\(RegistryCases.missing)"))
     func glue() async throws {
         let registry = try RegistryMock()
         defer { registry.stop() }
@@ -67,7 +67,7 @@ struct OtherRegistriesTests {
 
     @Test(
         "what Azure's encoder writes is loaded as its twin in JSON is",
-        .enabled(if: RegistryCases.has("azure.schemaregistry.encoder.avroencoder"), "\(RegistryCases.missing)"))
+        .enabled(if: PythonScript.has("azure.schemaregistry.encoder.avroencoder"), "\(RegistryCases.missing)"))
     func azure() async throws {
         let registry = try RegistryMock(token: "to.k.en")
         defer { registry.stop() }

@@ -13,29 +13,12 @@ struct ProtobufFormatTests {
         var value: String
         var json: String
 
-        static let isThere = (try? run(["-c", "import grpc_tools, google.protobuf"])) != nil
+        static let isThere = PythonScript.has("grpc_tools, google.protobuf")
 
         static func make(in directory: URL) throws -> [Order] {
-            let script = URL(filePath: #filePath).deletingLastPathComponent()
-                .appending(path: "../../scripts/lib/protobuf-orders")
-            return try run([script.path(), directory.path()]).split(separator: "\n").map {
-                try JSONDecoder().decode(Order.self, from: Data($0.utf8))
+            try PythonScript.lines(of: "protobuf-orders", [directory.path()]).map {
+                try JSONDecoder().decode(Order.self, from: $0)
             }
-        }
-
-        private static func run(_ arguments: [String]) throws -> String {
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["python3"] + arguments
-            let output = Pipe()
-            process.standardOutput = output
-            process.standardError = FileHandle.nullDevice
-            process.standardInput = FileHandle.nullDevice
-            try process.runWithoutBlockedSignals()
-            let said = output.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            guard process.terminationStatus == 0 else { throw CocoaError(.executableRuntimeMismatch) }
-            return String(decoding: said, as: UTF8.self)
         }
     }
 

@@ -2,10 +2,11 @@ import Foundation
 import Records
 import RegistryMock
 import Schemas
+import TestSupport
 import Testing
 
 /// Confluent's own client and serializers against the tests' registry, and what they have written against its twin in JSON.
-@Suite("Confluent's client", .enabled(if: RegistryCases.python != nil, "\(RegistryCases.missing)"))
+@Suite("Confluent's client", .enabled(if: RegistryCases.isThere, "\(RegistryCases.missing)"))
 struct ConfluentClientTests {
     @Test(
         "is satisfied by the tests' registry, and what it writes is read as it was said, by the prefix and by the header"
@@ -54,33 +55,12 @@ private struct RegistryCases: Decodable {
 
     static let missing = "confluent-kafka[schemaregistry,avro] is not installed; scripts/test does"
 
-    /// One that has what it takes.
-    static let python: URL? = {
-        let probe = try? run(["-c", "import confluent_kafka.schema_registry.avro"])
-        return probe == nil ? nil : URL(filePath: "/usr/bin/env")
-    }()
+    static let isThere = PythonScript.has("confluent_kafka.schema_registry.avro")
 
     static func make(_ url: String) throws -> [RegistryCases] {
-        let script = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../scripts/lib/registry-cases")
-        return try run([script.path(), url]).split(separator: "\n").map {
-            try JSONDecoder().decode(RegistryCases.self, from: Data($0.utf8))
+        try PythonScript.lines(of: "registry-cases", [url]).map {
+            try JSONDecoder().decode(RegistryCases.self, from: $0)
         }
-    }
-
-    private static func run(_ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3"] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CocoaError(.executableRuntimeMismatch) }
-        return String(decoding: said, as: UTF8.self)
     }
 }
 

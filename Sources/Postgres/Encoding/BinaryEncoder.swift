@@ -310,33 +310,3 @@ struct ArrayShape {
         }
     }
 }
-
-/// Stands in where no value can be an array or object.
-package final class NoContainers: ContainerReader, Sendable {
-    package static let shared = NoContainers()
-
-    package func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {
-        throw EncodingFailure(.wrongType, found: .string)
-    }
-
-    package func bytes(
-        of text: UnsafeRawBufferPointer, decodedBy decoding: Decoding
-    ) throws(EncodingFailure) -> UnsafeRawBufferPointer {
-        throw EncodingFailure(.wrongType, found: .string)
-    }
-
-    package func elements(of list: InputValue) throws(EncodingFailure) -> [InputValue] {
-        throw EncodingFailure(.wrongType, found: list.kind)
-    }
-
-    package func members(of record: InputValue) throws(EncodingFailure) -> [(name: String, value: InputValue)] {
-        throw EncodingFailure(.wrongType, found: record.kind)
-    }
-
-    package func visit(
-        _ container: InputValue,
-        _ body: (_ name: UnsafeRawBufferPointer, _ value: InputValue) throws(EncodingFailure) -> Void
-    ) throws(EncodingFailure) {
-        throw EncodingFailure(.wrongType, found: container.kind)
-    }
-}

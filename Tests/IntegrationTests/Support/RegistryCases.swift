@@ -11,10 +11,7 @@ struct RegistryCases: Decodable {
     var json: String
 
     static let missing = "confluent-kafka[schemaregistry,avro] is not installed; scripts/test does"
-    static let isThere = has("confluent_kafka.schema_registry.avro")
-
-    /// Whether Python has a module.
-    static func has(_ module: String) -> Bool { (try? run(["-c", "import \(module)"])) != nil }
+    static let isThere = PythonScript.has("confluent_kafka.schema_registry.avro")
 
     /// - Parameters:
     ///   - url: of a registry, which has their schemas then.
@@ -23,26 +20,9 @@ struct RegistryCases: Decodable {
     static func make(
         _ url: String, by script: String = "registry-cases", _ arguments: String...
     ) throws -> [RegistryCases] {
-        let script = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../../scripts/lib/\(script)")
-        return try run([script.path(), url] + arguments).split(separator: "\n").map {
-            try JSONDecoder().decode(RegistryCases.self, from: Data($0.utf8))
+        try PythonScript.lines(of: script, [url] + arguments).map {
+            try JSONDecoder().decode(RegistryCases.self, from: $0)
         }
-    }
-
-    private static func run(_ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3"] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        try process.runWithoutBlockedSignals()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CocoaError(.executableRuntimeMismatch) }
-        return String(decoding: said, as: UTF8.self)
     }
 
     static func bytes(_ hexadecimal: String) -> [UInt8] {
