@@ -58,14 +58,16 @@ let package = Package(
         .target(
             name: "Loading",
             dependencies: [
-                "Kafka", "Postgres", "Records", "Schemas", .product(name: "Logging", package: "swift-log"),
+                "Kafka", "Postgres", "Records", "Schemas", "Credentials",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: hot),
         .target(
             name: "Operating",
             dependencies: [
-                "Loading", "Kafka", "Postgres", "Records", "Schemas", .product(name: "Logging", package: "swift-log"),
+                "Loading", "Kafka", "Postgres", "Records", "Schemas", "Credentials",
+                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .executableTarget(
             name: "Loader",
@@ -138,7 +140,8 @@ let package = Package(
                 "AllocationCounter", "Schemas", "Credentials", "Records", "RegistryMock", "TestSupport", "Web",
             ],
             swiftSettings: strict),
-        .testTarget(name: "CredentialsTests", dependencies: ["Credentials"], swiftSettings: strict),
+        .testTarget(
+            name: "CredentialsTests", dependencies: ["Credentials", "TestSupport", "Web"], swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",
             dependencies: [

@@ -18,7 +18,7 @@ public final class Admin: Sendable {
 
     /// - Parameter properties: librdkafka's, in order.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    public init(properties: [(String, String)]) throws(KafkaError) {
+    public init(properties: ClientProperties) throws(KafkaError) {
         let trouble = Trouble()
         self.trouble = trouble
         client = try KafkaClient(.admin, properties)

@@ -47,7 +47,7 @@ public final class Consumer {
     ///   - queues: over how many the partitions are spread, at least 1.
     ///   - wakeup: rung whenever a queue or the group has something.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    public init(properties: [(String, String)], queues: Int, wakeup: Wakeup) throws(KafkaError) {
+    public init(properties: ClientProperties, queues: Int, wakeup: Wakeup) throws(KafkaError) {
         // Our own, last, so that nothing overrules what the promise rests on: the ledger decides where to begin.
         let own = [
             ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "error"),

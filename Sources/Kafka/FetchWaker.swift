@@ -12,13 +12,13 @@ struct FetchWaker {
     private var left: Int
 
     /// One for a client of these properties; nil where this librdkafka goes on by itself, within `fetch.queue.backoff.ms`.
-    static func ifNeeded(_ properties: [(String, String)]) -> FetchWaker? {
+    static func ifNeeded(_ properties: ClientProperties) -> FetchWaker? {
         KafkaLibrary.supports(property: "fetch.queue.backoff.ms") ? nil : FetchWaker(properties)
     }
 
     /// - Parameter properties: the client's.
-    init(_ properties: [(String, String)]) {
-        func value(_ name: String) -> Int? { properties.last { $0.0 == name }.flatMap { Int($0.1) } }
+    init(_ properties: ClientProperties) {
+        func value(_ name: String) -> Int? { properties[name].flatMap { Int($0) } }
         // A queue is full of bytes or of messages, of which each so costs its part. The defaults are librdkafka's.
         let bytes = max(1, value("queued.max.messages.kbytes") ?? 65_536) << 10
         let messages = max(1, value("queued.min.messages") ?? 100_000)

@@ -19,9 +19,10 @@ public enum GroupProbe {
     /// - Returns: what the group refuses; nil if it has taken the member in, or has said nothing in time.
     /// - Throws: for properties that librdkafka refuses.
     public static func refusal(
-        byGroup group: String, topics: [String], properties: [(String, String)], timeout: Duration
+        byGroup group: String, topics: [String], properties: ClientProperties, timeout: Duration
     ) throws(KafkaError) -> KafkaError? {
-        let own = properties.filter { $0.0 != "group.instance.id" && $0.0 != "group.id" } + [("group.id", group)]
+        var own = properties + [("group.id", group)]
+        own.list.removeAll { $0.name == "group.instance.id" }
         let consumer = try Consumer(properties: own, queues: 1, wakeup: Wakeup())
         let ear = Ear()
         consumer.delegate = ear

@@ -2,7 +2,8 @@ import CRdKafka
 
 /// Where librdkafka's callbacks of one handle lead: the object behind its opaque pointer, and so their one way into Swift.
 ///
-/// Each closure is called where its handle is served, by the thread that serves it, and by none of librdkafka's own.
+/// Each closure is called where its handle is served, by the thread that serves it, and by none of librdkafka's own; only
+/// tokens are asked for by that.
 final class KafkaCallbacks: @unchecked Sendable {
     // Unchecked: the closures are set by the client's owner before it serves the handle for the first time, and not changed
     // after it.
@@ -14,6 +15,11 @@ final class KafkaCallbacks: @unchecked Sendable {
     /// The answer to a commit.
     var committed: ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
 
+    /// Where the handle's tokens come from; nil: it needs none.
+    let tokens: TokenSink?
+
+    init(tokens: TokenSink?) { self.tokens = tokens }
+
     /// Unretained: the client owns this until its handle is gone.
     private var opaque: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
@@ -24,6 +30,13 @@ final class KafkaCallbacks: @unchecked Sendable {
     /// Has librdkafka call back what a handle's role wants told; nobody would serve the rest.
     func register(in configuration: OpaquePointer, for role: KafkaClient.Role) {
         rd_kafka_conf_set_opaque(configuration, opaque)
+        if tokens != nil {
+            rd_kafka_conf_enable_sasl_queue(configuration, 1)
+            rd_kafka_conf_set_oauthbearer_token_refresh_cb(configuration) { handle, _, opaque in
+                guard let handle else { return }
+                KafkaCallbacks.behind(opaque)?.tokens?.ask(for: handle)
+            }
+        }
         switch role {
         case .member:
             registerErrors(in: configuration)

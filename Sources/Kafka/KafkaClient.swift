@@ -43,22 +43,24 @@ package final class KafkaClient: Sendable {
 
     /// Makes the handle, once all that must be in its configuration is there: librdkafka takes no callback later.
     ///
-    /// A source of tokens (`sasl.mechanism=OAUTHBEARER` with other than librdkafka's own OIDC) belongs beside
-    /// `callbacks.register`: `rd_kafka_conf_set_oauthbearer_token_refresh_cb`, and `rd_kafka_conf_enable_sasl_queue`, so that
-    /// `rd_kafka_sasl_background_callbacks_enable` on the new handle has librdkafka's own thread call it. On the handle's queue
-    /// it would wait for whoever polls: a reader has nobody who does, and a member none while it waits for a database.
+    /// Where tokens come from somebody, librdkafka's own thread asks for them. On the handle's queue that would wait for whoever
+    /// polls: a reader has nobody who does, and a member none while it waits for a database.
     ///
     /// - Parameter properties: librdkafka's, in order. Those of a group are left out for whoever is in none.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    package init(_ role: Role, _ properties: [(String, String)]) throws(KafkaError) {
-        let properties = role == .member ? properties : properties.filter { !Self.isOfGroup($0.0) }
-        let configuration = try KafkaConfiguration(properties)
+    package init(_ role: Role, _ properties: ClientProperties) throws(KafkaError) {
+        var properties = properties
+        if role != .member { properties.list.removeAll { Self.isOfGroup($0.name) } }
+        let configuration = try KafkaConfiguration(properties.list)
         KafkaLog.receive(from: configuration.pointer, properties)
-        callbacks = KafkaCallbacks()
+        callbacks = KafkaCallbacks(tokens: properties.tokens.map { TokenSink($0) })
         callbacks.register(in: configuration.pointer, for: role)
-        func value(_ name: String) -> String { properties.last { $0.0 == name }?.1 ?? "" }
-        credentials = (value("sasl.username"), value("sasl.password"))
+        credentials = (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
         handle = try configuration.makeClient(role.type)
+        // It says so where the mechanism is none with tokens: then there is nothing to call back for.
+        if properties.tokens != nil, let error = rd_kafka_sasl_background_callbacks_enable(handle) {
+            rd_kafka_error_destroy(error)
+        }
     }
 
     private static func isOfGroup(_ property: String) -> Bool {
@@ -115,6 +117,7 @@ package final class KafkaClient: Sendable {
     func destroy(flags: Int32 = 0, until deadline: ContinuousClock.Instant) -> Bool {
         guard markDestroyed() else { return true }
         stopThreads()
+        callbacks.tokens?.close()
         guard waitForThreads(until: deadline) else { return false }
         let callbacks = callbacks
         let destruction: Void? = call("kafka-destroy", until: deadline) { handle in

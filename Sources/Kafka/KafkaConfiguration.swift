@@ -8,7 +8,7 @@ struct KafkaConfiguration: ~Copyable {
     /// Sets each property in order, so that a later one wins.
     ///
     /// - Throws: for the first property that librdkafka does not know or whose value it refuses.
-    init(_ properties: [(String, String)]) throws(KafkaError) {
+    init(_ properties: [(name: String, value: String)]) throws(KafkaError) {
         guard let pointer = rd_kafka_conf_new() else {
             throw KafkaError(code: .systemResource, operation: "configuration")
         }

@@ -33,12 +33,12 @@ public enum KafkaLog {
     public static func send(to take: (@Sendable (Line) -> Void)?) { state.withLock { $0.take = take } }
 
     /// Leads a client's log here.
-    static func receive(from configuration: OpaquePointer, _ properties: [(String, String)]) {
+    static func receive(from configuration: OpaquePointer, _ properties: ClientProperties) {
         state.withLock { state in
-            for (name, value) in properties where isSecret(name) && value.utf8.count >= 4 {
+            for (name, value) in properties.list where isSecret(name) && value.utf8.count >= 4 {
                 state.secrets.insert(value)
             }
-            if properties.contains(where: { $0.0 == "debug" && !$0.1.isEmpty }) { state.isVerbose = true }
+            if properties.list.contains(where: { $0.name == "debug" && !$0.value.isEmpty }) { state.isVerbose = true }
         }
         rd_kafka_conf_set_log_cb(configuration) { client, level, facility, text in
             guard let facility, let text else { return }

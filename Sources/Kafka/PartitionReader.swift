@@ -42,7 +42,7 @@ public final class PartitionReader {
     ///   - isGivenUp: asked while nothing comes; once true, a reading fails as one that nothing came for.
     /// - Throws: for a property or a combination that librdkafka refuses.
     public init(
-        properties: [(String, String)], patience: Patience, mayBeGone: Bool,
+        properties: ClientProperties, patience: Patience, mayBeGone: Bool,
         isGivenUp: @escaping () -> Bool = { false }
     ) throws(KafkaError) {
         self.patience = patience

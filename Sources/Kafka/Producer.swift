@@ -12,7 +12,7 @@ public final class Producer: Sendable {
 
     /// - Parameter properties: librdkafka's, in order; those given overrule `acks=all` and `enable.idempotence=true`.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    public init(properties: [(String, String)]) throws(KafkaError) {
+    public init(properties: ClientProperties) throws(KafkaError) {
         client = try KafkaClient(.producer, [("acks", "all"), ("enable.idempotence", "true")] + properties)
     }
 

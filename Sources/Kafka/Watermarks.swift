@@ -51,7 +51,7 @@ extension [TopicPartition: Watermarks] {
     ///   - properties: how to reach the brokers.
     /// - Throws: when no leader answers for one of them.
     public mutating func findLogEnds(
-        of partitions: [TopicPartition], properties: [(String, String)], timeout: Duration
+        of partitions: [TopicPartition], properties: ClientProperties, timeout: Duration
     ) throws(KafkaError) {
         guard !partitions.isEmpty else { return }
         let client = try KafkaClient(.reader, properties + [("isolation.level", "read_uncommitted")])

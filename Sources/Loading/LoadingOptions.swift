@@ -1,3 +1,4 @@
+import Credentials
 import Postgres
 import Schemas
 
@@ -72,6 +73,8 @@ public struct LoadingOptions: Sendable {
     public var group: String
     /// librdkafka's own properties, checked by librdkafka.
     public var properties: [String: String]
+    /// Where the tokens for `sasl.mechanisms=OAUTHBEARER` come from, which all clients share; nil: none.
+    public var tokens: TokenKeeper?
     public var database: Database
     public var routes: [Route]
     /// The registry that messages' schemas are in, and what is known of it; nil: none.

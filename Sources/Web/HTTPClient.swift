@@ -68,13 +68,20 @@ public final class HTTPClient {
             settings.set(CURLOPT_USERNAME, user)
             settings.set(CURLOPT_PASSWORD, password)
         }
-        if case .post(let body) = request.method {
-            settings.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.count)
-            body.withUnsafeBytes { bytes in
-                settings.set(CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
-            }
+        if options.isDirect { settings.set(CURLOPT_NOPROXY, "*") }
+        if let body = request.method.body {
             settings.set(CURLOPT_POST, 1)
+            settings.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.count)
+            if body.isEmpty {
+                // Without an address libcurl would ask for the body elsewhere.
+                settings.set(CURLOPT_COPYPOSTFIELDS, "")
+            } else {
+                body.withUnsafeBytes { bytes in
+                    settings.set(CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                }
+            }
         }
+        if case .put = request.method { settings.set(CURLOPT_CUSTOMREQUEST, "PUT") }
         let context = Unmanaged.passUnretained(transfer).toOpaque()
         settings.set(CURLOPT_WRITEDATA, context)
         settings.note(ccurl_set_writer(handle, Transfer.take))
@@ -174,7 +181,7 @@ private final class HeaderList {
             add("Authorization: Bearer \(token)")
         }
         // Nobody here sends so much that it were worth to ask before.
-        if case .post = request.method { add("Expect:") }
+        if request.method.body != nil { add("Expect:") }
     }
 
     /// A line's end would begin another header.

@@ -32,10 +32,13 @@ public struct HTTPOptions: Sendable {
     /// Bytes of an answer's body.
     public var largestAnswer: Int
     public var userAgent: String
+    /// Past every proxy of the environment: what only this machine's own network has must not be asked for elsewhere.
+    public var isDirect: Bool
 
     public init(
         credentials: Credentials = .none, tls: TLS = TLS(), connectTimeout: Duration = .seconds(5),
-        timeout: Duration = .seconds(10), largestAnswer: Int = 16 << 20, userAgent: String = "loader"
+        timeout: Duration = .seconds(10), largestAnswer: Int = 16 << 20, userAgent: String = "loader",
+        isDirect: Bool = false
     ) {
         self.credentials = credentials
         self.tls = tls
@@ -43,5 +46,6 @@ public struct HTTPOptions: Sendable {
         self.timeout = timeout
         self.largestAnswer = largestAnswer
         self.userAgent = userAgent
+        self.isDirect = isDirect
     }
 }

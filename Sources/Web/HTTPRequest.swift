@@ -3,6 +3,14 @@ public struct HTTPRequest: Sendable {
     public enum Method: Sendable {
         case get
         case post([UInt8])
+        case put([UInt8])
+
+        var body: [UInt8]? {
+            switch self {
+            case .get: nil
+            case .post(let body), .put(let body): body
+            }
+        }
     }
 
     public var method: Method

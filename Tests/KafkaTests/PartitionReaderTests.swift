@@ -69,7 +69,7 @@ struct PartitionReaderTests {
 
     @Test("without a broker a reading ends when it is given up, or when its patience is over, and says where")
     func nothingComes() throws {
-        let properties = [("bootstrap.servers", "127.0.0.1:1")]
+        let properties: ClientProperties = [("bootstrap.servers", "127.0.0.1:1")]
         let stretch = PartitionReader.Stretch(partition: TopicPartition(topic: "t", partition: 7), start: 0, end: 1)
         for reader in [
             try PartitionReader(properties: properties, patience: .inAll(.milliseconds(50)), mayBeGone: true),

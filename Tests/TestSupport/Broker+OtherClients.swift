@@ -12,7 +12,7 @@ extension Broker {
         let configuration = rd_kafka_conf_new()
         for (name, value) in properties([
             ("group.id", group), ("enable.auto.commit", "false"), ("session.timeout.ms", "6000"),
-        ]) {
+        ]).list {
             rd_kafka_conf_set(configuration, name, value, nil, 0)
         }
         guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, configuration, nil, 0) else {
@@ -51,7 +51,7 @@ extension Broker {
     /// Gives a topic more partitions.
     public func addPartitions(to topic: String, upTo count: Int) throws {
         let configuration = rd_kafka_conf_new()
-        for (name, value) in properties() { rd_kafka_conf_set(configuration, name, value, nil, 0) }
+        for (name, value) in properties().list { rd_kafka_conf_set(configuration, name, value, nil, 0) }
         guard let client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nil, 0) else {
             rd_kafka_conf_destroy(configuration)
             throw KafkaError(code: .invalidArgument, operation: "add partitions")

@@ -67,8 +67,8 @@ public final class Broker: Sendable {
     }
 
     /// The connection, then `more`.
-    public func properties(_ more: [(String, String)] = []) -> [(String, String)] {
-        [("bootstrap.servers", bootstrapServers)] + more
+    public func properties(_ more: [(String, String)] = []) -> ClientProperties {
+        ClientProperties([("bootstrap.servers", bootstrapServers)] + more)
     }
 
     // MARK: Topics and groups

@@ -25,7 +25,9 @@ public final class TopicFollower: Sendable {
             State(entries: Array(repeating: [], count: count), ends: Array(repeating: 0, count: count)))
         let configuration = rd_kafka_conf_new()
         let own = [("group.id", "follower-without-group"), ("enable.auto.commit", "false")]
-        for (name, value) in landing.broker.properties(own) { rd_kafka_conf_set(configuration, name, value, nil, 0) }
+        for (name, value) in landing.broker.properties(own).list {
+            rd_kafka_conf_set(configuration, name, value, nil, 0)
+        }
         rd_kafka_conf_set_log_cb(configuration) { _, _, _, _ in }
         guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, configuration, nil, 0) else {
             rd_kafka_conf_destroy(configuration)

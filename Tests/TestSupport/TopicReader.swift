@@ -6,12 +6,12 @@ import Kafka
 final class TopicReader {
     private let client: OpaquePointer
 
-    init(_ properties: [(String, String)]) throws {
+    init(_ properties: ClientProperties) throws {
         let configuration = rd_kafka_conf_new()
         let own = [
             ("group.id", "reader-without-group"), ("enable.partition.eof", "true"), ("enable.auto.commit", "false"),
         ]
-        for (name, value) in properties + own { rd_kafka_conf_set(configuration, name, value, nil, 0) }
+        for (name, value) in (properties + own).list { rd_kafka_conf_set(configuration, name, value, nil, 0) }
         guard let client = rd_kafka_new(RD_KAFKA_CONSUMER, configuration, nil, 0) else {
             rd_kafka_conf_destroy(configuration)
             throw KafkaError(code: .invalidArgument, operation: "read topic")

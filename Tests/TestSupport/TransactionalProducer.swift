@@ -9,7 +9,7 @@ public final class TransactionalProducer {
     /// - Parameter id: the `transactional.id`.
     public init(_ broker: Broker, id: String) throws {
         let configuration = rd_kafka_conf_new()
-        for (name, value) in broker.properties([("transactional.id", id)]) {
+        for (name, value) in broker.properties([("transactional.id", id)]).list {
             rd_kafka_conf_set(configuration, name, value, nil, 0)
         }
         guard let client = rd_kafka_new(RD_KAFKA_PRODUCER, configuration, nil, 0) else {

@@ -17,8 +17,8 @@ struct HouseTests {
         "Schemas": ["Records", "Web", "Credentials"],
         "RegistryMock": ["NIOCore", "NIOPosix", "NIOHTTP1"],
         "RegistryMockProgram": ["ArgumentParser", "RegistryMock"],
-        "Loading": ["Kafka", "Postgres", "Records", "Schemas", "Logging", "Tracing"],
-        "Operating": ["Loading", "Kafka", "Postgres", "Records", "Schemas", "Logging"],
+        "Loading": ["Kafka", "Postgres", "Records", "Schemas", "Credentials", "Logging", "Tracing"],
+        "Operating": ["Loading", "Kafka", "Postgres", "Records", "Schemas", "Credentials", "Logging"],
         "Loader": [
             "CBuild", "Operating", "Loading", "Kafka", "Postgres", "Records", "Schemas", "Credentials", "Web",
             "ArgumentParser", "Logging", "Tracing",

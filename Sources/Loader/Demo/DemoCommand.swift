@@ -65,7 +65,7 @@ struct DemoProduceCommand: ParsableCommand {
     }
 
     func run() throws {
-        let connection = [("bootstrap.servers", brokers)]
+        let connection: ClientProperties = [("bootstrap.servers", brokers)]
         let admin = try Admin(properties: connection)
         let partitionCount = try findOrCreateTopic(admin)
         let before = try watermarks(admin, partitionCount)

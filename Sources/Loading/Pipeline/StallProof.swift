@@ -12,7 +12,7 @@ final class StallProof: Sendable {
     /// Begins to ask, on a thread of its own.
     ///
     /// - Parameter wakeup: rung when the answer is there.
-    init(_ suspects: [StallWatch.Suspect], properties: [(String, String)], wakeup: Wakeup) {
+    init(_ suspects: [StallWatch.Suspect], properties: ClientProperties, wakeup: Wakeup) {
         self.suspects = suspects
         let thread = Thread { [self] in
             let messages = Self.ask(suspects, properties)
@@ -29,7 +29,7 @@ final class StallProof: Sendable {
     }
 
     private static func ask(
-        _ suspects: [StallWatch.Suspect], _ properties: [(String, String)]
+        _ suspects: [StallWatch.Suspect], _ properties: ClientProperties
     ) -> Set<TopicPartition> {
         var found: Set<TopicPartition> = []
         do throws(KafkaError) {

@@ -17,7 +17,7 @@ final class TopicProof: Sendable {
     /// Begins to read, on a thread of its own, which ends along with the client.
     ///
     /// - Parameter wakeup: rung when the answer is there.
-    init(_ messages: [TopicPartition: LastMessage], properties: [(String, String)], wakeup: Wakeup) {
+    init(_ messages: [TopicPartition: LastMessage], properties: ClientProperties, wakeup: Wakeup) {
         let thread = Thread { [self] in
             let findings = Self.read(messages, properties + Self.properties)
             found.withLock { $0 = findings }
@@ -31,7 +31,7 @@ final class TopicProof: Sendable {
     var answer: [TopicPartition: TopicWatch.Finding]? { found.withLock { $0 } }
 
     private static func read(
-        _ messages: [TopicPartition: LastMessage], _ properties: [(String, String)]
+        _ messages: [TopicPartition: LastMessage], _ properties: ClientProperties
     ) -> [TopicPartition: TopicWatch.Finding] {
         var findings: [TopicPartition: TopicWatch.Finding] = [:]
         do throws(KafkaError) {

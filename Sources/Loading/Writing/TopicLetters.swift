@@ -3,7 +3,7 @@ import Synchronization
 
 /// The producer that the dead letters of all writers go through. One that has met a fatal error is replaced.
 final class LetterProducer: Sendable {
-    private let properties: [(String, String)]
+    private let properties: ClientProperties
     private let current: Mutex<Producer>
 
     /// - Throws: for properties that librdkafka refuses.

@@ -2,7 +2,7 @@ import Kafka
 
 extension LoadingOptions {
     /// librdkafka's properties for the consumer: our defaults, then the user's, which win.
-    package var consumerProperties: [(String, String)] {
+    package var consumerProperties: ClientProperties {
         var defaults: [(String, String)] = [
             ("bootstrap.servers", brokers), ("group.id", group), ("client.id", "loader"),
             // A message that arrives damaged must not become a row.
@@ -21,7 +21,8 @@ extension LoadingOptions {
         if KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
             defaults.append(("fetch.queue.backoff.ms", "20"))
         }
-        return defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
+        let all = defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
+        return ClientProperties(all, tokens: tokens)
     }
 
     private var hasExpressions: Bool {
@@ -37,12 +38,12 @@ extension LoadingOptions {
 
     /// For the producer of dead letters. Whatever a consumer could fetch should go back, so its messages may be as large as a
     /// broker takes a request (`socket.request.max.bytes`, 100 MiB by default), and they are compressed.
-    var letterProperties: [(String, String)] {
+    var letterProperties: ClientProperties {
         [("message.max.bytes", "100000000"), ("compression.type", "lz4")] + clientProperties
     }
 
     /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
-    public var clientProperties: [(String, String)] {
+    public var clientProperties: ClientProperties {
         let shared = properties.filter { name, _ in
             [
                 "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",
@@ -50,6 +51,7 @@ extension LoadingOptions {
             ]
             .contains { name.hasPrefix($0) }
         }
-        return [("bootstrap.servers", brokers), ("client.id", "loader")] + shared.sorted { $0.key < $1.key }
+        let own = [("bootstrap.servers", brokers), ("client.id", "loader")]
+        return ClientProperties(own + shared.sorted { $0.key < $1.key }, tokens: tokens)
     }
 }
