@@ -141,7 +141,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "CredentialsTests", dependencies: ["Credentials", "TestSupport", "Web"], swiftSettings: strict),
+            name: "CredentialsTests", dependencies: ["Credentials", "RegistryMock", "TestSupport", "Web"],
+            swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",
             dependencies: [

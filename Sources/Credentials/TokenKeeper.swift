@@ -3,18 +3,51 @@ import Synchronization
 
 /// Keeps a token ready for all who need one, and gets the next before it ends, on a thread that nobody waits for.
 ///
-/// Whoever asks while a good one is at hand has it at once; while none is, as soon as one is there. A source that fails does
-/// not take away the token that is still good.
+/// Whoever asks while a good one is at hand has it at once; while none is, as soon as one is there. A source that fails or hangs
+/// does not take away the token that is still good.
 public final class TokenKeeper: Sendable {
     public typealias Answer = @Sendable (Result<Token, CredentialFailure>) -> Void
 
-    private struct State {
+    /// Which token somebody asks for.
+    public enum Need: Sendable {
+        /// Any that is good.
+        case any
+        /// The one after that which he has, and whose time is mostly over.
+        case next
+    }
+
+    /// How it stands with the token.
+    public struct Standing: Sendable, Equatable {
+        /// Why the last attempt to get one has failed; nil once it has not.
+        public var failure: CredentialFailure?
+        /// Until when there is one; nil: nobody says. A time that is over: there is none.
+        public var end: Date?
+    }
+
+    fileprivate struct State {
         var token: Token?
         /// From when on the next one is wanted.
         var renewal = Date.distantPast
+        /// Until when no other is asked for, after a failure, as long as there is one.
+        var pause = Date.distantPast
         var waiting: [Answer] = []
         var isFetching = false
         var failure: CredentialFailure?
+        var watcher: (@Sendable (Standing) -> Void)?
+
+        func good(at now: Date) -> Token? {
+            token.flatMap { token in token.expires.map { now < $0 } ?? true ? token : nil }
+        }
+
+        var standing: Standing { Standing(failure: failure, end: token == nil ? .distantPast : token?.expires) }
+    }
+
+    fileprivate enum Step {
+        case answer(Result<Token, CredentialFailure>)
+        /// With what is at hand.
+        case answerAndFetch(Token)
+        case fetch
+        case wait
     }
 
     private let source: any TokenSource
@@ -25,6 +58,10 @@ public final class TokenKeeper: Sendable {
     static let share = 0.8
     /// For how long a token is kept that does not say until when it is good.
     public static let unsaid: TimeInterval = 300
+    /// How long a source is left alone that has failed, while the token is still good.
+    static let pause: TimeInterval = 5
+    /// How long a source may take.
+    private static let patience = Duration.seconds(15)
 
     public init(_ source: any TokenSource, now: @escaping @Sendable () -> Date = { Date() }) {
         self.source = source
@@ -37,26 +74,30 @@ public final class TokenKeeper: Sendable {
     /// The token at hand, as long as it is good.
     public var current: Token? {
         let now = now()
-        return state.withLock { state in state.token.flatMap { Self.isGood($0, at: now) ? $0 : nil } }
+        return state.withLock { $0.good(at: now) }
     }
 
-    /// Why the last attempt to get one has failed; nil once it has not.
-    public var failure: CredentialFailure? { state.withLock { $0.failure } }
+    public var standing: Standing { state.withLock { $0.standing } }
 
-    /// Answers once: at once with a token that serves still, else when the source has answered, on another thread.
-    public func token(_ answer: @escaping Answer) {
+    /// Has somebody told of each attempt to get a token, on the thread that made it.
+    public func watch(_ watcher: @escaping @Sendable (Standing) -> Void) { state.withLock { $0.watcher = watcher } }
+
+    /// Whoever takes this token has refused it: it is not given to anybody again.
+    public func forget(_ token: Token) {
+        state.withLock { state in if state.token?.text == token.text { state.token = nil } }
+    }
+
+    /// Answers once: at once with a token that serves, else when the source has answered, on another thread.
+    public func token(_ need: Need = .any, _ answer: @escaping Answer) {
         let now = now()
-        let (ready, mustFetch) = state.withLock { state -> (Token?, Bool) in
-            if let token = state.token, now < state.renewal { return (token, false) }
-            state.waiting.append(answer)
-            defer { state.isFetching = true }
-            return (nil, !state.isFetching)
+        switch state.withLock({ $0.step(need, at: now, answer) }) {
+        case .answer(let result): answer(result)
+        case .answerAndFetch(let token):
+            answer(.success(token))
+            start()
+        case .fetch: start()
+        case .wait: break
         }
-        if let ready { return answer(.success(ready)) }
-        guard mustFetch else { return }
-        let thread = Thread { [self] in fetch() }
-        thread.name = "token"
-        thread.start()
     }
 
     /// The same for somebody who waits.
@@ -68,13 +109,8 @@ public final class TokenKeeper: Sendable {
         token { answers.come($0) }
         let deadline = ContinuousClock.now + patience
         while true {
-            if let result = answers.wait(until: min(deadline, .now + .milliseconds(100))) {
-                if case .failure = result, let current { return current }
-                return try result.get()
-            }
+            if let result = answers.wait(until: min(deadline, .now + .milliseconds(100))) { return try result.get() }
             guard ContinuousClock.now < deadline, !isGivenUp() else {
-                // While a refresh hangs, what is at hand is as good as it was.
-                if let current { return current }
                 throw CredentialFailure(
                     .away, at: place, "no answer within \(patience.components.seconds) s",
                     mend: "look whether it can be reached from this machine")
@@ -82,28 +118,60 @@ public final class TokenKeeper: Sendable {
         }
     }
 
-    private func fetch() {
-        let began = now()
-        let result = Result { () throws(CredentialFailure) in try source.fetch { false } }
-        let answers = state.withLock { state in
-            defer {
-                state.waiting = []
-                state.isFetching = false
-            }
-            switch result {
-            case .success(let token):
-                state.token = token
-                let end = token.expires ?? began.addingTimeInterval(Self.unsaid)
-                state.renewal = began.addingTimeInterval(max(0, end.timeIntervalSince(began)) * Self.share)
-                state.failure = nil
-            case .failure(let failure): state.failure = failure
-            }
-            return state.waiting
-        }
-        for answer in answers { answer(result) }
+    private func start() {
+        let thread = Thread { [self] in fetch() }
+        thread.name = "token"
+        thread.start()
     }
 
-    private static func isGood(_ token: Token, at now: Date) -> Bool { token.expires.map { now < $0 } ?? true }
+    private func fetch() {
+        let began = now()
+        let deadline = ContinuousClock.now + Self.patience
+        let result = Result { () throws(CredentialFailure) in try source.fetch { ContinuousClock.now > deadline } }
+        let ended = now()
+        let (answers, standing, watcher) = state.withLock { state in
+            state.take(result, began: began, ended: ended)
+            defer { state.waiting = [] }
+            return (state.waiting, state.standing, state.watcher)
+        }
+        watcher?(standing)
+        for answer in answers { answer(result) }
+    }
+}
+
+extension TokenKeeper.State {
+    /// What to do for somebody who asks.
+    fileprivate mutating func step(
+        _ need: TokenKeeper.Need, at now: Date, _ answer: @escaping TokenKeeper.Answer
+    ) -> TokenKeeper.Step {
+        let good = good(at: now)
+        if let good, now < renewal { return .answer(.success(good)) }
+        let mayFetch = !isFetching && (good == nil || now >= pause)
+        if let good, need == .any {
+            guard mayFetch else { return .answer(.success(good)) }
+            isFetching = true
+            return .answerAndFetch(good)
+        }
+        if !isFetching, !mayFetch, let failure { return .answer(.failure(failure)) }
+        waiting.append(answer)
+        defer { isFetching = true }
+        return isFetching ? .wait : .fetch
+    }
+
+    fileprivate mutating func take(_ result: Result<Token, CredentialFailure>, began: Date, ended: Date) {
+        isFetching = false
+        switch result {
+        case .success(let token):
+            self.token = token
+            // Whoever checks it has a clock of its own, and the request was still on its way at the beginning.
+            let end = token.expires ?? began.addingTimeInterval(TokenKeeper.unsaid)
+            renewal = began.addingTimeInterval(max(0, end.timeIntervalSince(began)) * TokenKeeper.share)
+            failure = nil
+        case .failure(let failure):
+            self.failure = failure
+            pause = ended.addingTimeInterval(TokenKeeper.pause)
+        }
+    }
 }
 
 /// The one answer that somebody waits for.

@@ -3,7 +3,10 @@ import Foundation
 /// Gives the clients of a process their tokens for SASL's OAUTHBEARER.
 public protocol TokenProvider: AnyObject, Sendable {
     /// Answers once, at once or later and then on any thread. It does not wait: librdkafka's own thread is asking.
-    func provide(_ answer: @escaping @Sendable (Result<BearerToken, BearerTokenFailure>) -> Void)
+    ///
+    /// - Parameter isRenewal: whoever asks has one still, and wants the next: it has time.
+    func provide(
+        isRenewal: Bool, _ answer: @escaping @Sendable (Result<BearerToken, BearerTokenFailure>) -> Void)
 }
 
 /// A token as librdkafka takes it.

@@ -4,7 +4,12 @@ import Synchronization
 /// Hands a client its provider's tokens, as long as there is the client.
 final class TokenSink: Sendable {
     private let provider: any TokenProvider
-    private let isOpen = Mutex(true)
+    private struct State {
+        var isOpen = true
+        var hasToken = false
+    }
+
+    private let state = Mutex(State())
 
     init(_ provider: any TokenProvider) { self.provider = provider }
 
@@ -12,11 +17,11 @@ final class TokenSink: Sendable {
     /// it has, and asks again in ten seconds.
     func ask(for handle: OpaquePointer) {
         nonisolated(unsafe) let handle = handle  // any thread may set a token, as long as there is the handle: `isOpen`
-        provider.provide { [self] result in
-            isOpen.withLock { isOpen in
-                guard isOpen else { return }
+        provider.provide(isRenewal: state.withLock { $0.hasToken }) { [self] result in
+            state.withLock { state in
+                guard state.isOpen else { return }
                 switch result {
-                case .success(let token): Self.set(token, on: handle)
+                case .success(let token): state.hasToken = Self.set(token, on: handle) || state.hasToken
                 case .failure(let failure): rd_kafka_oauthbearer_set_token_failure(handle, failure.words)
                 }
             }
@@ -24,9 +29,10 @@ final class TokenSink: Sendable {
     }
 
     /// Returns when nobody is at the handle any more, and nobody comes.
-    func close() { isOpen.withLock { $0 = false } }
+    func close() { state.withLock { $0.isOpen = false } }
 
-    private static func set(_ token: BearerToken, on handle: OpaquePointer) {
+    /// - Returns: whether librdkafka takes it.
+    private static func set(_ token: BearerToken, on handle: OpaquePointer) -> Bool {
         let until = Int64(token.expires.timeIntervalSince1970 * 1000)
         let extensions = token.extensions.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] }
         var reason = ReasonBuffer()
@@ -36,7 +42,9 @@ final class TokenSink: Sendable {
                     handle, token.text, until, token.principal, pointers, extensions.count, $0, $1)
             }
         }
-        if code != RD_KAFKA_RESP_ERR_NO_ERROR { rd_kafka_oauthbearer_set_token_failure(handle, reason.text) }
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return true }
+        rd_kafka_oauthbearer_set_token_failure(handle, reason.text)
+        return false
     }
 }
 

@@ -8,14 +8,15 @@ import Web
 final class RegistryConnection {
     private let options: RegistryOptions
     private let client: HTTPClient
-    private let tokens: OAuthTokens?
     /// Of several URLs the one that has answered last, or comes after those that have not.
     private var current = 0
+
+    /// How long a token may take.
+    private static let patience = Duration.seconds(15)
 
     init(_ options: RegistryOptions) {
         self.options = options
         client = HTTPClient(options.http)
-        tokens = options.oauth.map { OAuthTokens($0, options.http) }
     }
 
     /// Asks one URL after another, from the one that has answered last.
@@ -48,18 +49,19 @@ final class RegistryConnection {
     func send(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
         var request = request
         request.headers += options.headers
-        guard let tokens else { return try sendOnce(request, isGivenUp) }
-        let answer = try send(request, tokens, isGivenUp)
+        guard let tokens = options.tokens else { return try sendOnce(request, isGivenUp) }
+        let token = try token(tokens, isGivenUp)
+        let answer = try send(request, token, isGivenUp)
         guard answer.status == 401 else { return answer }
-        tokens.forget()
-        return try send(request, tokens, isGivenUp)
+        tokens.forget(token)
+        return try send(request, try self.token(tokens, isGivenUp), isGivenUp)
     }
 
     private func send(
-        _ request: HTTPRequest, _ tokens: OAuthTokens, _ isGivenUp: () -> Bool
+        _ request: HTTPRequest, _ token: Token, _ isGivenUp: () -> Bool
     ) throws(RegistryFailure) -> HTTPAnswer {
         var request = request
-        request.headers.append(("Authorization", "Bearer \(try token(tokens, isGivenUp))"))
+        request.headers.append(("Authorization", "Bearer \(token.text)"))
         return try sendOnce(request, isGivenUp)
     }
 
@@ -71,18 +73,17 @@ final class RegistryConnection {
         }
     }
 
-    private func token(_ tokens: OAuthTokens, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> String {
-        do throws(OAuthFailure) {
-            return try tokens.current(isGivenUp)
+    private func token(_ tokens: TokenKeeper, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> Token {
+        do throws(CredentialFailure) {
+            return try tokens.token(within: Self.patience, isGivenUp)
         } catch {
-            let code: RegistryFailure.Code
-            switch error.code {
-            case .unanswered(let failure): throw RegistryFailure(failure)
-            case .away: code = .away
-            case .refused: code = .credentials
-            case .noTokenServer: code = .noRegistry
-            }
-            throw RegistryFailure(code, status: error.status, error.words, url: error.url)
+            let code: RegistryFailure.Code =
+                switch error.code {
+                case .away: isGivenUp() ? .givenUp : .away
+                case .refused: .credentials
+                case .unusable: .noRegistry
+                }
+            throw RegistryFailure(code, error.words, url: error.place)
         }
     }
 }

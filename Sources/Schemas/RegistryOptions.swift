@@ -9,8 +9,8 @@ public struct RegistryOptions: Sendable {
     /// Whose it is, and how messages name its schemas.
     public var naming: SchemaNaming
     public var http: HTTPOptions
-    /// Who gets the tokens to ask with, in place of the credentials of `http`.
-    public var oauth: OAuthTokens.Client?
+    /// Where the tokens to ask with come from, in place of the credentials of `http`.
+    public var tokens: TokenKeeper?
     /// Beside those that every request has.
     public var headers: [(name: String, value: String)]
     /// Who asks AWS; only of `glue`.
@@ -33,7 +33,7 @@ public struct RegistryOptions: Sendable {
 
     public init(
         urls: [String], naming: SchemaNaming = SchemaNaming(), http: HTTPOptions = HTTPOptions(), aws: AWS? = nil,
-        oauth: OAuthTokens.Client? = nil, headers: [(name: String, value: String)] = []
+        tokens: TokenKeeper? = nil, headers: [(name: String, value: String)] = []
     ) {
         self.urls = urls.map { url in
             var url = Substring(url)
@@ -43,7 +43,7 @@ public struct RegistryOptions: Sendable {
         self.naming = naming
         self.http = http
         self.aws = aws
-        self.oauth = oauth
+        self.tokens = tokens
         self.headers = headers
     }
 

@@ -57,9 +57,13 @@ import Testing
                 "schema_registry.headers=x-key: s3cret",
             ],
         ]
+        let tokens = [
+            "kafka.token.source=oidc", "kafka.token.url=https://login.example.com/token", "kafka.token.client_id=i",
+            "kafka.token.client_secret=s3cret",
+        ]
         let yaml = completeYAML + "\nlog: { level: info }\nx-s: s3cret\n"
         for registry in registries {
-            let report = ConfigurationReport(try read(yaml, set: secrets + registry, files: files))
+            let report = ConfigurationReport(try read(yaml, set: secrets + registry + tokens, files: files))
             #expect(!report.text.contains("s3cret"))
             #expect(!report.json.contains("s3cret"))
             #expect(report.text.contains("postgresql://u:******@h/d"))

@@ -14,10 +14,12 @@ struct OAuthRegistryTests {
     ) -> SchemaResolver {
         let client = OAuthTokens.Client(
             url: registry.url + path, id: "loader", secret: secret, scope: "registry read")
+        let tokens = TokenKeeper(OAuthTokens(client, HTTPOptions()))
         return SchemaResolver(
             SchemaSource(
                 RegistryOptions(
-                    urls: [registry.url], oauth: client, headers: [("target-sr-cluster", "lsrc-1"), ("x-other", "2")])))
+                    urls: [registry.url], tokens: tokens, headers: [("target-sr-cluster", "lsrc-1"), ("x-other", "2")]))
+        )
     }
 
     private func failure(_ resolver: SchemaResolver) -> RegistryFailure? {
@@ -67,8 +69,8 @@ struct OAuthRegistryTests {
         defer { registry.stop() }
         registry.issueTokens(to: "loader", secret: "s3cret")
         let refused = failure(resolver(registry, secret: "wrong-one"))
-        #expect(refused?.code == .credentials && refused?.words == "invalid_client")
-        #expect(refused?.url == registry.url + "/oauth/token")
+        #expect(refused?.code == .credentials && refused?.words == "HTTP status 401, invalid_client")
+        #expect(refused?.url == "the token server \(registry.url)/oauth/token")
         #expect(!"\(refused.map { "\($0)" } ?? "")".contains("wrong-one"))
         #expect(failure(resolver(registry, at: "/nothing"))?.code == .noRegistry)
         registry.issueTokens(to: "loader", secret: "s3cret", status: 503)

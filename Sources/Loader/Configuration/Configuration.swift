@@ -55,6 +55,7 @@ struct Configuration: Sendable {
     var loading = LoadingOptions(brokers: "", group: "", routes: [])
     var group = Group()
     var registry = Registry()
+    var kafkaToken = Token()
     var http = HTTP()
     var log = Log()
     /// `false`, `true`, or the name of a deployment; see `DeploymentName`.

@@ -6,7 +6,11 @@ import Schemas
 
 extension ConfigurationKey {
     /// Every key there is, in the order of the reference.
-    static let all: [ConfigurationKey] = [
+    static let all =
+        kafka + tokens("kafka.token", Configuration.Token.Source.ofKafka, for: "the brokers", into: \.kafkaToken)
+        + others
+
+    private static let kafka: [ConfigurationKey] = [
         .key(
             "kafka.brokers", .text, isRequired: true, aliases: [Alias(name: "KAFKA_BROKERS")],
             into: \.loading.brokers, "The brokers to begin with, `host:port` separated by commas."),
@@ -33,7 +37,9 @@ extension ConfigurationKey {
         .property(
             "kafka.properties.<property>",
             "Any of librdkafka's properties, such as `security.protocol`. In a variable's name dots are underscores."),
+    ]
 
+    private static let others: [ConfigurationKey] = [
         .key(
             "postgres.url", .connection, otherwise: "the `PG*` variables", aliases: [Alias(name: "DATABASE_URL")],
             into: \.loading.database.url,

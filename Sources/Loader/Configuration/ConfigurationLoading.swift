@@ -96,6 +96,7 @@ extension Configuration {
         markLooseNames()
         registry.takeAWS(sources.environment)
         loading.schemas = registry.source
+        takeTokens()
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

@@ -54,15 +54,18 @@ extension Configuration.Registry {
         let tls = HTTPOptions.TLS(authorities: authorities, certificate: certificate, key: key)
         let http = HTTPOptions(credentials: credentials, tls: tls, userAgent: "loader/\(Version.loader)")
         let naming = SchemaNaming(kind, numbers: numbers)
-        let client = tokenURL.first.flatMap { url in
-            clientID.map { OAuthTokens.Client(url: url, id: $0, secret: clientSecret ?? "", scope: scope) }
+        let tokens = tokenURL.first.flatMap { url in
+            clientID.map { id in
+                let client = OAuthTokens.Client(url: url, id: id, secret: clientSecret ?? "", scope: scope)
+                return TokenKeeper(OAuthTokens(client, http))
+            }
         }
         let headers = headers.compactMap { Self.header($0) }
         let access = region.flatMap { region in
             aws.map { RegistryOptions.AWS(region: region, credentials: $0) }
         }
         return SchemaSource(
-            RegistryOptions(urls: urls, naming: naming, http: http, aws: access, oauth: client, headers: headers))
+            RegistryOptions(urls: urls, naming: naming, http: http, aws: access, tokens: tokens, headers: headers))
     }
 }
 

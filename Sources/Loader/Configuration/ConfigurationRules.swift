@@ -9,6 +9,8 @@ enum ConfigurationRules {
     {
         var check = Check(configuration: configuration, bad: bad)
         for index in configuration.loading.routes.indices { check.route(index) }
+        check.tokens("kafka.token", configuration.kafkaToken)
+        check.kafkaTokens()
         check.registry()
         check.deadLetters()
         check.timeouts()
@@ -328,6 +330,61 @@ private struct Check {
             reading: [path("schema_registry.\(other)")])
     }
 
+    /// What a section says of tokens, which its source must take.
+    mutating func tokens(_ section: String, _ token: Configuration.Token) {
+        let source = path("\(section).source")
+        let keys = token.source?.keys ?? []
+        for setting in configuration.settings.all where setting.path.description.hasPrefix("\(section).") {
+            guard let name = setting.path.names.last, name != "source", !keys.contains(where: { $0.name == name })
+            else { continue }
+            if let kind = token.source?.rawValue {
+                report(
+                    setting.path, "has no effect, because the source is \(kind)",
+                    "Take it out. \(kind) takes \(list(keys.map(\.name), "and")).", reading: [source])
+            } else {
+                report(
+                    setting.path, "has no effect without source", "Set \(section).source, or take it out.",
+                    reading: [source])
+            }
+        }
+        let written = Set(configuration.settings.all.map(\.path))
+        let missing = keys.filter { $0.isNeeded && !written.contains(path("\(section).\($0.name)")) }.map(\.name)
+        guard let kind = token.source?.rawValue, !missing.isEmpty else { return }
+        report(
+            source, "\(kind) needs \(list(missing, "and")), which \(missing.count == 1 ? "is" : "are") not set",
+            "Set \(list(missing.map { "\(section).\($0)" }, "and")).",
+            reading: missing.map { path("\(section).\($0)") })
+    }
+
+    /// Tokens and OAUTHBEARER, of which neither is any use without the other.
+    mutating func kafkaTokens() {
+        let source = path("kafka.token.source")
+        func property(_ name: String) -> ConfigurationPath { path("kafka.properties.<property>").renamed(name) }
+        let mechanisms = ["sasl.mechanism", "sasl.mechanisms"]
+        let isWanted = mechanisms.contains { loading.properties[$0]?.uppercased() == "OAUTHBEARER" }
+        guard configuration.kafkaToken.source != nil else {
+            let isMadeUp = loading.properties["enable.sasl.oauthbearer.unsecure.jwt"] == "true"
+            for name in mechanisms where isWanted && !isMadeUp && loading.properties[name] != nil {
+                report(
+                    property(name), "OAUTHBEARER needs tokens, and nothing says where they come from",
+                    "Set kafka.token.source, which is \(list(Configuration.Token.Source.ofKafka.map(\.rawValue), "or")).",
+                    reading: [source])
+            }
+            return
+        }
+        for name in mechanisms {
+            guard let mechanism = loading.properties[name], mechanism.uppercased() != "OAUTHBEARER" else { continue }
+            report(
+                property(name), "\(mechanism) takes no tokens, and kafka.token says where they come from",
+                "Take \(name) out, or kafka.token.", reading: [source])
+        }
+        if let name = loading.properties["security.protocol"], !name.lowercased().hasPrefix("sasl_") {
+            report(
+                property("security.protocol"), "\(name) takes no tokens, and kafka.token says where they come from",
+                "Set sasl_ssl, or take it out.", reading: [source])
+        }
+    }
+
     mutating func deadLetters() {
         let deadLetters = loading.deadLetters
         if deadLetters.table == nil, deadLetters.topic == nil {
@@ -396,6 +453,12 @@ private struct Check {
                 "See librdkafka \(KafkaLibrary.versionString)'s CONFIGURATION.md.", code: .invalidValue)
         }
     }
+}
+
+/// `a, b or c`
+private func list(_ names: [String], _ last: String) -> String {
+    guard let end = names.last, names.count > 1 else { return names.first ?? "" }
+    return "\(names.dropLast().joined(separator: ", ")) \(last) \(end)"
 }
 
 extension ConfigurationPath {

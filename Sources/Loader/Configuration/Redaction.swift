@@ -80,6 +80,7 @@ enum Redaction {
 extension ConfigurationSetting {
     /// The value as it may be printed.
     var shown: ConfigurationValue {
+        if isOfTokens, !isFromSecretFile { return shownOfTokens }
         if case .list(let items) = value, path.description == "schema_registry.url", !isFromSecretFile {
             return .list(items.map(Redaction.webAddresses))
         }
@@ -103,6 +104,20 @@ extension ConfigurationSetting {
         let isProperty = path.components.starts(with: [.name("kafka"), .name("properties")])
         if isProperty, let name = path.names.last, Redaction.isSecret(property: name) { return .text(Redaction.mark) }
         return isFromSecretFile ? .text(Redaction.mark) : value
+    }
+}
+
+extension ConfigurationSetting {
+    /// Of a section that says where tokens come from.
+    private var isOfTokens: Bool { path.components.starts(with: [.name("kafka"), .name("token")]) }
+
+    private var shownOfTokens: ConfigurationValue {
+        switch (path.names.last, value) {
+        case ("client_secret", _): .text(Redaction.mark)
+        case ("url", .text(let text)): .text(Redaction.webAddresses(text))
+        case ("url", .list(let items)): .list(items.map(Redaction.webAddresses))
+        default: value
+        }
     }
 }
 

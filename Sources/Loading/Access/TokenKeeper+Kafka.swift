@@ -3,8 +3,10 @@ import Foundation
 import Kafka
 
 extension TokenKeeper: TokenProvider {
-    public func provide(_ answer: @escaping @Sendable (Result<BearerToken, BearerTokenFailure>) -> Void) {
-        token { result in
+    public func provide(
+        isRenewal: Bool, _ answer: @escaping @Sendable (Result<BearerToken, BearerTokenFailure>) -> Void
+    ) {
+        token(isRenewal ? .next : .any) { result in
             answer(
                 result.map(BearerToken.init).mapError { BearerTokenFailure(words: $0.description) })
         }
