@@ -1,14 +1,19 @@
+import Foundation
+
 /// Who asks AWS. Whatever prints it, prints no secret.
 public struct AWSCredentials: Sendable, Equatable {
     public var accessKeyID: String
     var secretAccessKey: String
     /// Of credentials that end by themselves.
     var sessionToken: String?
+    /// When they end, by AWS's clock; nil: nobody says.
+    public var expires: Date?
 
-    public init(accessKeyID: String, secretAccessKey: String, sessionToken: String? = nil) {
+    public init(accessKeyID: String, secretAccessKey: String, sessionToken: String? = nil, expires: Date? = nil) {
         self.accessKeyID = accessKeyID
         self.secretAccessKey = secretAccessKey
         self.sessionToken = sessionToken
+        self.expires = expires
     }
 
     /// Those of the variables that AWS's own tools take: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`.

@@ -1,10 +1,12 @@
 import Foundation
 import Web
 
-/// Signs requests to AWS: Signature Version 4, in headers.
+/// Signs requests to AWS: Signature Version 4, in headers or in the URL.
 ///
 /// Source: "AWS Signature Version 4 for API requests" in the IAM user guide, and the vectors published with it.
 public struct AWSSignature: Sendable {
+    static let algorithm = "AWS4-HMAC-SHA256"
+
     var credentials: AWSCredentials
     var region: String
     /// As AWS calls it in its credential scopes: `glue`.
@@ -46,17 +48,24 @@ public struct AWSSignature: Sendable {
         let time = Self.time(date)
         var added: [(name: String, value: String)] = [("X-Amz-Date", time)]
         if let token = credentials.sessionToken { added.append(("X-Amz-Security-Token", token)) }
-        let scope = "\(time.prefix(8))/\(region)/\(service)/aws4_request"
         let (canonical, names) = Self.canonical(request, added)
-        let signed = ["AWS4-HMAC-SHA256", time, scope, SHA256.hexadecimal(SHA256.hash(Array(canonical.utf8)))]
-        let signature = SHA256.authenticate(Array(signed.joined(separator: "\n").utf8), key: key(time.prefix(8)))
         added.append(
             (
                 "Authorization",
-                "AWS4-HMAC-SHA256 Credential=\(credentials.accessKeyID)/\(scope), SignedHeaders=\(names), "
-                    + "Signature=\(SHA256.hexadecimal(signature))"
+                "\(Self.algorithm) Credential=\(credentials.accessKeyID)/\(scope(time)), SignedHeaders=\(names), "
+                    + "Signature=\(signature(of: canonical, time))"
             ))
         return added
+    }
+
+    /// What the signature is good for, beside the request itself.
+    func scope(_ time: String) -> String { "\(time.prefix(8))/\(region)/\(service)/aws4_request" }
+
+    /// - Parameter canonical: the request in the one form that both sides make of it.
+    func signature(of canonical: String, _ time: String) -> String {
+        let signed = [Self.algorithm, time, scope(time), SHA256.hexadecimal(SHA256.hash(Array(canonical.utf8)))]
+        return SHA256.hexadecimal(
+            SHA256.authenticate(Array(signed.joined(separator: "\n").utf8), key: key(time.prefix(8))))
     }
 
     /// A key for this day, place and service, so that the secret itself signs nothing.
@@ -66,7 +75,7 @@ public struct AWSSignature: Sendable {
         }
     }
 
-    private static func canonical(
+    static func canonical(
         _ request: Request, _ added: [(name: String, value: String)]
     ) -> (text: String, names: String) {
         let headers = (request.headers + added + [("Host", request.host)])
@@ -88,7 +97,7 @@ public struct AWSSignature: Sendable {
     private static func trimmed(_ value: String) -> String { value.split(separator: " ").joined(separator: " ") }
 
     /// `20150830T123600Z`
-    private static func time(_ date: Date) -> String {
+    static func time(_ date: Date) -> String {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .gmt
         let parts = calendar.dateComponents([.year, .month, .day, .hour, .minute, .second], from: date)
