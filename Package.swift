@@ -141,7 +141,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "CredentialsTests", dependencies: ["Credentials", "RegistryMock", "TestSupport", "Web"],
+            name: "CredentialsTests", dependencies: ["CCrypto", "Credentials", "RegistryMock", "TestSupport", "Web"],
             swiftSettings: strict),
         .testTarget(
             name: "LoadingTests",

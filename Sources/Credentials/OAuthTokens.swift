@@ -13,20 +13,25 @@ public final class OAuthTokens: TokenSource {
             case body
         }
 
+        /// What it shows to be that client.
+        public enum Proof: Sendable, Equatable {
+            case secret(String, Authentication = .basic)
+            /// A token of its own, signed by the key in a PEM file (RFC 7523, 2.2): `private_key_jwt` of OpenID Connect.
+            ///
+            /// - id: by which the server finds the public one; nil: it has but one.
+            case key(path: String, id: String? = nil)
+        }
+
         public var url: String
         var id: String
-        var secret: String
+        var proof: Proof
         var scope: String?
-        var authentication: Authentication
 
-        public init(
-            url: String, id: String, secret: String, scope: String? = nil, authentication: Authentication = .basic
-        ) {
+        public init(url: String, id: String, proof: Proof, scope: String? = nil) {
             self.url = url
             self.id = id
-            self.secret = secret
+            self.proof = proof
             self.scope = scope
-            self.authentication = authentication
         }
     }
 
@@ -38,12 +43,10 @@ public final class OAuthTokens: TokenSource {
     public init(_ client: Client, _ http: HTTPOptions, extensions: [String: String] = [:]) {
         self.client = client
         var http = http
-        http.credentials =
-            switch client.authentication {
+        if case .secret(let secret, .basic) = client.proof {
             // Each is encoded as in a form before they are put together.
-            case .basic: .basic(user: client.id.percentEncoded, password: client.secret.percentEncoded)
-            case .body: .none
-            }
+            http.credentials = .basic(user: client.id.percentEncoded, password: secret.percentEncoded)
+        }
         self.http = http
         self.extensions = extensions
     }
@@ -53,15 +56,49 @@ public final class OAuthTokens: TokenSource {
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         var form = [("grant_type", "client_credentials")]
         if let scope = client.scope { form.append(("scope", scope)) }
-        if client.authentication == .body { form += [("client_id", client.id), ("client_secret", client.secret)] }
+        switch client.proof {
+        case .secret(_, .basic): break
+        case .secret(let secret, .body): form += [("client_id", client.id), ("client_secret", secret)]
+        case .key(let path, let id):
+            form += [
+                ("client_id", client.id), ("client_assertion_type", Self.assertionType),
+                ("client_assertion", try assertion(path, id)),
+            ]
+        }
         return try exchange.token(.form(form, to: client.url), extensions: extensions, isGivenUp)
     }
 
+    /// A token of a client's own in place of a secret (RFC 7523, 2.2).
+    static let assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+    private func assertion(_ path: String, _ id: String?) throws(CredentialFailure) -> String {
+        let file = CredentialFile(path: path, key: "key")
+        let now = Int(Date().timeIntervalSince1970)
+        // Good for one request, which is soon there.
+        let claims: [String: Any] = [
+            "iss": client.id, "sub": client.id, "aud": client.url, "jti": UUID().uuidString, "iat": now,
+            "exp": now + 120,
+        ]
+        guard let key = SigningKey(pem: try file.read()),
+            let assertion = JSONWebToken.signed(claims, by: key, keyID: id)
+        else {
+            throw CredentialFailure(
+                .unusable, at: file.place, "it is no private key of RSA or P-256 in PEM, without a password",
+                mend: "mend key")
+        }
+        return assertion
+    }
+
     private var exchange: TokenExchange {
-        TokenExchange(
+        let proof =
+            switch client.proof {
+            case .secret: "client_secret"
+            case .key: "key"
+            }
+        return TokenExchange(
             place, http,
             TokenExchange.Mends(
-                refused: "mend client_id, client_secret and scope, or let the token server know the client",
+                refused: "mend client_id, \(proof) and scope, or let the token server know the client",
                 unusable: "mend url: it is the server's token endpoint, token_endpoint in its "
                     + "/.well-known/openid-configuration"))
     }
@@ -75,6 +112,17 @@ extension HTTPRequest {
             .post(Array(body.utf8)), url,
             headers: [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "application/json")])
     }
+}
+
+extension OAuthTokens.Client.Proof: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String {
+        switch self {
+        case .secret: "a secret"
+        case .key(let path, _): "the key in \(path)"
+        }
+    }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension OAuthTokens.Client: CustomStringConvertible, CustomReflectable {

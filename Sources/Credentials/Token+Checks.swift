@@ -6,6 +6,12 @@ extension Token {
         !text.isEmpty && text.utf8.count <= 65536 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
     }
 
+    /// `2026-01-02T03:04:05Z`, with fractions of a second or without.
+    static func date(_ text: String) -> Date? {
+        (try? Date(text, strategy: .iso8601))
+            ?? (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+    }
+
     /// A token that says itself whom it is for and until when it is good, as far as it does.
     ///
     /// - Parameters:

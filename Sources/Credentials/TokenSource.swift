@@ -1,7 +1,7 @@
 import Foundation
 
-/// Where tokens come from: a cloud, a token server, a file, a command.
-public protocol TokenSource: AnyObject, Sendable {
+/// Where tokens come from: a cloud, a token server, a file, a command. Whatever prints one, prints no secret.
+public protocol TokenSource: AnyObject, Sendable, CustomReflectable {
     /// What it is and where, without a secret: `the token server https://login.example.com/token`.
     var place: String { get }
 
@@ -9,6 +9,10 @@ public protocol TokenSource: AnyObject, Sendable {
     ///
     /// - Parameter isGivenUp: asked while it waits; once true, nobody needs the token any more.
     func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token
+}
+
+extension TokenSource {
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Why there is no token, or no credentials. It holds no secret, so it may be logged.
@@ -29,12 +33,15 @@ public struct CredentialFailure: Error, Sendable, Equatable, CustomStringConvert
     public var words: String
     /// What to do about it.
     public var mend: String
+    /// What somebody else wrote when it happened. It may hold anything, and is only for who looks for it: logs of the level debug.
+    public var detail: String?
 
-    public init(_ code: Code, at place: String, _ words: String, mend: String) {
+    public init(_ code: Code, at place: String, _ words: String, mend: String, detail: String? = nil) {
         self.code = code
         self.place = place
         self.words = words
         self.mend = mend
+        self.detail = detail
     }
 
     public var description: String { "\(place): \(words)" }

@@ -68,6 +68,9 @@ import Testing
             #expect(!report.json.contains("s3cret"))
             #expect(report.text.contains("postgresql://u:******@h/d"))
         }
+        let command = ["kafka.token.source=command", "kafka.token.command=[/bin/token, --password=s3cret]"]
+        let report = ConfigurationReport(try read(yaml, set: command))
+        #expect(report.text.contains("/bin/token") && !(report.text + report.json).contains("s3cret"))
 
         let wrong = completeYAML.replacing(
             "orders-loader", with: "g\n  properties: { ssl.key.pem: s3cret }\nwriters: \"${file:/s}\"")

@@ -13,7 +13,7 @@ struct OAuthRegistryTests {
         _ registry: RegistryMock, secret: String = "s3cret", at path: String = "/oauth/token"
     ) -> SchemaResolver {
         let client = OAuthTokens.Client(
-            url: registry.url + path, id: "loader", secret: secret, scope: "registry read")
+            url: registry.url + path, id: "loader", proof: .secret(secret), scope: "registry read")
         let tokens = TokenKeeper(OAuthTokens(client, HTTPOptions()))
         return SchemaResolver(
             SchemaSource(
@@ -77,7 +77,7 @@ struct OAuthRegistryTests {
         #expect(failure(resolver(registry))?.code == .away)
         registry.stop()
         #expect(failure(resolver(registry))?.code == .away)
-        let client = OAuthTokens.Client(url: "http://u:s3cret@h/t", id: "i", secret: "s3cret")
+        let client = OAuthTokens.Client(url: "http://u:s3cret@h/t", id: "i", proof: .secret("s3cret"))
         var dumped = ""
         dump(client, to: &dumped)
         #expect(!"\(client) \(String(reflecting: client)) \(dumped)".contains("s3cret"))

@@ -7,7 +7,8 @@ import Schemas
 extension ConfigurationKey {
     /// Every key there is, in the order of the reference.
     static let all =
-        kafka + tokens("kafka.token", Configuration.Token.Source.ofKafka, for: "the brokers", into: \.kafkaToken)
+        kafka
+        + tokens("kafka.token", Configuration.Token.Source.ofKafka, "the tokens for the brokers", into: \.kafkaToken)
         + others
 
     private static let kafka: [ConfigurationKey] = [

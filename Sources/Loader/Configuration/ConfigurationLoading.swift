@@ -86,6 +86,7 @@ extension Configuration {
         }
         problems += assigned.problems
         for setting in assigned.settings { settings.put(setting) }
+        settings.takeTokenProperties()
 
         loading.routes = (0..<settings.routeCount).map { index in
             Route(topics: [], table: TableName(schema: nil, name: ""), label: "routes[\(index)]")
@@ -96,7 +97,7 @@ extension Configuration {
         markLooseNames()
         registry.takeAWS(sources.environment)
         loading.schemas = registry.source
-        takeTokens()
+        takeTokens(sources.environment)
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

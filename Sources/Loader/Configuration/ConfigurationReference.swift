@@ -102,6 +102,10 @@ enum ConfigurationReference {
         2.6.1, where it can hang; and `group.protocol=consumer` before 2.12, where it is a preview. Beside that one the brokers say
         what `partition.assignment.strategy`, `session.timeout.ms` and `heartbeat.interval.ms` say otherwise.
 
+        `sasl.oauthbearer.method=oidc` and its `sasl.oauthbearer.token.endpoint.url`, `.client.id`, `.client.secret`, `.scope`,
+        `.extensions` and `https.ca.location` are taken for the keys of `kafka.token`, whatever librdkafka could do with them:
+        all tokens are had in one way.
+
         """
     }
 }

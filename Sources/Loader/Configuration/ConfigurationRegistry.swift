@@ -56,7 +56,7 @@ extension Configuration.Registry {
         let naming = SchemaNaming(kind, numbers: numbers)
         let tokens = tokenURL.first.flatMap { url in
             clientID.map { id in
-                let client = OAuthTokens.Client(url: url, id: id, secret: clientSecret ?? "", scope: scope)
+                let client = OAuthTokens.Client(url: url, id: id, proof: .secret(clientSecret ?? ""), scope: scope)
                 return TokenKeeper(OAuthTokens(client, http))
             }
         }

@@ -334,26 +334,52 @@ private struct Check {
     mutating func tokens(_ section: String, _ token: Configuration.Token) {
         let source = path("\(section).source")
         let keys = token.source?.keys ?? []
+        var written: Set<String> = []
         for setting in configuration.settings.all where setting.path.description.hasPrefix("\(section).") {
-            guard let name = setting.path.names.last, name != "source", !keys.contains(where: { $0.name == name })
-            else { continue }
+            guard let name = setting.path.names.last, name != "source" else { continue }
+            written.insert(name)
+            guard !keys.contains(name) else { continue }
             if let kind = token.source?.rawValue {
                 report(
                     setting.path, "has no effect, because the source is \(kind)",
-                    "Take it out. \(kind) takes \(list(keys.map(\.name), "and")).", reading: [source])
+                    "Take it out. \(kind) takes \(list(keys, "and")).", reading: [source])
             } else {
                 report(
                     setting.path, "has no effect without source", "Set \(section).source, or take it out.",
                     reading: [source])
             }
         }
-        let written = Set(configuration.settings.all.map(\.path))
-        let missing = keys.filter { $0.isNeeded && !written.contains(path("\(section).\($0.name)")) }.map(\.name)
-        guard let kind = token.source?.rawValue, !missing.isEmpty else { return }
+        guard let kind = token.source else { return }
+        func places(_ names: [String]) -> [ConfigurationPath] { names.map { path("\(section).\($0)") } }
+        for group in kind.needs {
+            let both = group.filter(written.contains)
+            guard both.count > 1 else { continue }
+            report(
+                places(both)[1], "\(both[0]) is set as well, and only one of them is asked with", "Keep one of them.",
+                reading: [source] + places(both))
+        }
+        let missing = kind.needs.filter { written.isDisjoint(with: $0) }
+        guard !missing.isEmpty else {
+            if kind == .oidc { client(section, written) }
+            return
+        }
+        let isOne = missing.count == 1 && missing[0].count == 1
         report(
-            source, "\(kind) needs \(list(missing, "and")), which \(missing.count == 1 ? "is" : "are") not set",
-            "Set \(list(missing.map { "\(section).\($0)" }, "and")).",
-            reading: missing.map { path("\(section).\($0)") })
+            source,
+            "\(kind.rawValue) needs \(list(missing.map { list($0, "or") }, "and")), which \(isOne ? "is" : "are") not set",
+            "Set \(list(missing.map { list($0.map { "\(section).\($0)" }, "or") }, "and")).",
+            reading: places(missing.flatMap(\.self)))
+    }
+
+    /// What of a client of OAuth's is no use with what it shows.
+    private mutating func client(_ section: String, _ written: Set<String>) {
+        for (name, other) in [("client_auth", "client_secret"), ("key_id", "key")]
+        where written.contains(name) && !written.contains(other) {
+            report(
+                path("\(section).\(name)"), "has no effect without \(other)",
+                "Set \(section).\(other), or take it out.",
+                reading: [path("\(section).\(other)")])
+        }
     }
 
     /// Tokens and OAUTHBEARER, of which neither is any use without the other.
@@ -371,6 +397,19 @@ private struct Check {
                     reading: [source])
             }
             return
+        }
+        if configuration.kafkaToken.source == .azure, configuration.kafkaToken.scope == nil,
+            configuration.loading.tokens == nil
+        {
+            report(
+                source, "azure needs scope, because kafka.brokers names no namespace of Event Hubs",
+                "Set kafka.token.scope, as https://NAMESPACE.servicebus.windows.net/.default.",
+                reading: [path("kafka.token.scope"), path("kafka.brokers")])
+        }
+        for name in loading.properties.keys.sorted() where name.contains("sasl.oauthbearer.") {
+            report(
+                property(name), "has no effect, because kafka.token says where tokens come from", "Take it out.",
+                reading: [source])
         }
         for name in mechanisms {
             guard let mechanism = loading.properties[name], mechanism.uppercased() != "OAUTHBEARER" else { continue }
@@ -443,7 +482,11 @@ private struct Check {
                 path("kafka.properties.<property>").renamed(finding.property), finding.message, finding.mend,
                 code: .refusedProperty, severity: finding.severity)
         }
-        let others = loading.properties.filter { property, _ in !findings.contains { $0.property == property } }
+        let hasTokens = configuration.kafkaToken.source != nil
+        let others = loading.properties.filter { property, _ in
+            // Beside tokens of ours they are a mistake already.
+            !findings.contains { $0.property == property } && !(hasTokens && property.hasPrefix("sasl.oauthbearer."))
+        }
         for (property, value) in others.sorted(by: { $0.key < $1.key }) {
             guard let error = KafkaLibrary.problems(in: [property: value]).first else { continue }
             // librdkafka's explanation may repeat the value.

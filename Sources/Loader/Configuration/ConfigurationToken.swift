@@ -7,10 +7,30 @@ extension Configuration {
     /// Where tokens come from that end by themselves, for whoever takes them; without a source there are none.
     struct Token: Sendable, Equatable {
         enum Source: String, Sendable, CaseIterable {
-            case oidc
+            case oidc, azure, gcp, file, command
 
             /// What brokers take.
-            static let ofKafka: [Source] = [.oidc]
+            static let ofKafka: [Source] = [.oidc, .azure, .gcp, .file, .command]
+        }
+
+        /// Who takes the tokens.
+        enum Taker {
+            /// As librdkafka takes them.
+            case brokers(String)
+
+            /// The scope of Entra that lets somebody in there, where it is known.
+            var azureScope: String? {
+                switch self {
+                case .brokers(let brokers): AzureTokens.scope(ofBrokers: brokers)
+                }
+            }
+
+            /// How it wants Google's tokens.
+            var googleForm: GoogleTokens.Form {
+                switch self {
+                case .brokers: .kafka
+                }
+            }
         }
 
         var source: Source?
@@ -18,39 +38,80 @@ extension Configuration {
         var clientID: String?
         var clientSecret: String?
         var clientAuthentication: OAuthTokens.Client.Authentication?
+        var key: String?
+        var keyID: String?
         var scope: String?
         var extensions: [String] = []
         var authorities: String?
+        var path: String?
+        var command: [String] = []
     }
 }
 
 extension Configuration.Token.Source {
-    /// The keys that may stand beside `source`, and whether it cannot be without them. Any other is a mistake.
-    var keys: [(name: String, isNeeded: Bool)] {
+    /// The keys that it cannot be without; of each group one.
+    var needs: [[String]] {
         switch self {
-        case .oidc:
-            [
-                ("url", true), ("client_id", true), ("client_secret", true), ("client_auth", false), ("scope", false),
-                ("extensions", false), ("ca", false),
-            ]
+        case .oidc: [["url"], ["client_id"], ["client_secret", "key"]]
+        case .azure, .gcp: []
+        case .file: [["path"]]
+        case .command: [["command"]]
+        }
+    }
+
+    /// The keys that may stand beside `source`. Any other is a mistake.
+    var keys: [String] {
+        needs.joined()
+            + {
+                switch self {
+                case .oidc: ["client_auth", "key_id", "scope", "extensions", "ca"]
+                case .azure: ["client_id", "scope", "extensions", "ca"]
+                case .gcp: ["path", "scope"]
+                case .file, .command: ["extensions"]
+                }
+            }()
+    }
+
+    /// For the reference.
+    var meaning: String {
+        switch self {
+        case .oidc: "a token server of OAuth 2.0, which knows the loader as a client"
+        case .azure: "Entra, for a managed identity or a workload identity of AKS"
+        case .gcp: "Google, for the machine's service account, or what `GOOGLE_APPLICATION_CREDENTIALS` names"
+        case .file: "a file that somebody writes anew before they end"
+        case .command: "a program that prints them"
         }
     }
 }
 
 extension Configuration.Token {
     /// Nil where none is configured, or not in full.
-    var keeper: TokenKeeper? { tokens.map { TokenKeeper($0) } }
-
-    private var tokens: (any TokenSource)? {
+    ///
+    /// - Parameter environment: for what clouds say to those who run there.
+    func tokens(for taker: Taker, _ environment: [String: String]) -> (any TokenSource)? {
         switch source {
         case nil: return nil
         case .oidc:
-            guard let url = url.first, let clientID, let clientSecret else { return nil }
-            let client = OAuthTokens.Client(
-                url: url, id: clientID, secret: clientSecret, scope: scope,
-                authentication: clientAuthentication ?? .basic)
+            guard let url = url.first, let clientID, let proof else { return nil }
+            let client = OAuthTokens.Client(url: url, id: clientID, proof: proof, scope: scope)
             return OAuthTokens(client, http, extensions: pairs)
+        case .azure:
+            guard let scope = scope ?? taker.azureScope else { return nil }
+            return AzureTokens(
+                environment, clientID: clientID, scope: scope, extensions: pairs, authorities: authorities,
+                userAgent: http.userAgent)
+        case .gcp:
+            return GoogleTokens(
+                taker.googleForm, environment, path: path, scope: scope ?? GoogleTokens.wholeScope,
+                userAgent: http.userAgent)
+        case .file: return path.map { FileTokens(path: $0, extensions: pairs) }
+        case .command: return command.isEmpty ? nil : CommandTokens(command, extensions: pairs)
         }
+    }
+
+    private var proof: OAuthTokens.Client.Proof? {
+        if let clientSecret { return .secret(clientSecret, clientAuthentication ?? .basic) }
+        return key.map { .key(path: $0, id: keyID) }
     }
 
     private var http: HTTPOptions {
@@ -74,9 +135,9 @@ extension Configuration.Token {
 
 extension Configuration {
     /// Tokens go by SASL's OAUTHBEARER, and over TLS unless that is said otherwise.
-    mutating func takeTokens() {
+    mutating func takeTokens(_ environment: [String: String]) {
         guard kafkaToken.source != nil else { return }
-        loading.tokens = kafkaToken.keeper
+        loading.tokens = kafkaToken.tokens(for: .brokers(loading.brokers), environment).map { TokenKeeper($0) }
         if loading.properties["sasl.mechanism"] == nil, loading.properties["sasl.mechanisms"] == nil {
             loading.properties["sasl.mechanisms"] = "OAUTHBEARER"
         }
@@ -87,65 +148,88 @@ extension Configuration {
 extension ConfigurationKey {
     /// A key of a section that says where tokens come from.
     private static func token<Value: Sendable>(
-        _ section: String, _ name: String, _ kind: ConfigurationKind<Value>, otherwise: String,
+        _ path: String, _ kind: ConfigurationKind<Value>, otherwise: String,
         of token: any WritableKeyPath<Configuration, Configuration.Token> & Sendable,
         into place: any WritableKeyPath<Configuration.Token, Value> & Sendable, _ summary: String
     ) -> ConfigurationKey {
         ConfigurationKey(
-            pattern: ConfigurationPattern("\(section).\(name)"), kindName: kind.name, domain: kind.domain,
-            isBare: kind.isBare, form: kind.form, defaultText: nil, otherwise: otherwise, isRequired: false,
-            aliases: [], isShorthand: false, summary: summary
+            pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
+            form: kind.form, defaultText: nil, otherwise: otherwise, isRequired: false, aliases: [],
+            isShorthand: false, summary: summary
         ) { value, _, configuration throws(ValueMistake) in
             configuration[keyPath: token][keyPath: place] = try kind.read(value)
         }
     }
 
-    /// The keys of a section that says where tokens come from.
+    /// The keys of a section that says where tokens come from: those that one of its sources takes.
     ///
     /// - Parameters:
     ///   - sources: those that whoever takes the tokens can do with.
-    ///   - taker: `the brokers`
+    ///   - what: `the tokens for the brokers`
     static func tokens(
-        _ section: String, _ sources: [Configuration.Token.Source],
-        for taker: String, into token: any WritableKeyPath<Configuration, Configuration.Token> & Sendable
+        _ section: String, _ sources: [Configuration.Token.Source], _ what: String,
+        into token: any WritableKeyPath<Configuration, Configuration.Token> & Sendable
     ) -> [ConfigurationKey] {
-        func of(_ source: Configuration.Token.Source...) -> String {
-            let names = source.filter(sources.contains).map { "`\($0.rawValue)`" }
-            return "Of \(names.joined(separator: ", ")):"
+        /// What a key is for, by the sources that take it.
+        func summary(_ name: String, _ meaning: String) -> String {
+            let names = sources.filter { $0.keys.contains(name) }.map { "`\($0.rawValue)`" }
+            return "Of \(names.joined(separator: ", ")): \(meaning)"
         }
-        let text = ConfigurationKind<String>.text.wrapped
-        let all = [
-            Self.token(
-                section, "source", ConfigurationKind<Configuration.Token.Source>.source(among: sources).wrapped,
-                otherwise: "no tokens", of: token, into: \.source,
-                "Where the tokens for \(taker) come from. `oidc`: a token server of OAuth 2.0, which knows the loader as a "
-                    + "client."),
-            Self.token(
-                section, "url", ConfigurationKind<[String]>.tokenServer, otherwise: "none", of: token, into: \.url,
-                "\(of(.oidc)) where the token server gives tokens."),
-            Self.token(
-                section, "client_id", text, otherwise: "none", of: token, into: \.clientID,
-                "\(of(.oidc)) who asks it."),
-            Self.token(
-                section, "client_secret", text, otherwise: "none", of: token, into: \.clientSecret,
-                "\(of(.oidc)) the secret of `\(section).client_id`."),
-            Self.token(
-                section, "client_auth", ConfigurationKind<OAuthTokens.Client.Authentication>.choice.wrapped,
+        func text(
+            _ name: String, otherwise: String = "none",
+            into place: any WritableKeyPath<Configuration.Token, String?> & Sendable, _ meaning: String
+        ) -> ConfigurationKey {
+            .token(
+                "\(section).\(name)", ConfigurationKind<String>.text.wrapped, otherwise: otherwise, of: token,
+                into: place, summary(name, meaning))
+        }
+        let meanings = sources.map { "`\($0.rawValue)`: \($0.meaning)." }
+        let all: [ConfigurationKey] = [
+            .token(
+                "\(section).source", ConfigurationKind<Configuration.Token.Source>.source(among: sources).wrapped,
+                otherwise: "none", of: token, into: \.source,
+                "Where \(what) come from. \(meanings.joined(separator: " "))"),
+            .token(
+                "\(section).url", ConfigurationKind<[String]>.tokenServer, otherwise: "none", of: token, into: \.url,
+                summary("url", "where the token server gives tokens.")),
+            text(
+                "client_id", otherwise: "of `azure`, `AZURE_CLIENT_ID` or the only identity", into: \.clientID,
+                "who asks."),
+            text("client_secret", into: \.clientSecret, "the secret of `\(section).client_id`."),
+            .token(
+                "\(section).client_auth", ConfigurationKind<OAuthTokens.Client.Authentication>.choice.wrapped,
                 otherwise: "`basic`", of: token, into: \.clientAuthentication,
-                "\(of(.oidc)) how the secret is said: in the header `Authorization`, or in the request's body."),
-            Self.token(
-                section, "scope", text, otherwise: "the server's own", of: token, into: \.scope,
-                "\(of(.oidc)) what the token shall be good for."),
-            Self.token(
-                section, "extensions", ConfigurationKind<[String]>.extensions, otherwise: "none", of: token,
+                summary(
+                    "client_auth", "how the secret is said: in the header `Authorization`, or in the request's body.")),
+            text(
+                "key", into: \.key,
+                "a PEM file with the private key of `\(section).client_id`, in place of a secret: `private_key_jwt`."),
+            text("key_id", into: \.keyID, "by which the token server finds the public key, `kid`."),
+            text(
+                "scope", otherwise: "the server's own; of Event Hubs the namespace; of Google `cloud-platform`",
+                into: \.scope, "what the token shall be good for."),
+            .token(
+                "\(section).extensions", ConfigurationKind<[String]>.extensions, otherwise: "none", of: token,
                 into: \.extensions,
-                "\(of(.oidc)) what goes with the token to the brokers, each `name=value`: Confluent Cloud wants "
-                    + "`logicalCluster` and `identityPoolId`."),
-            Self.token(
-                section, "ca", text, otherwise: "the system's authorities", of: token, into: \.authorities,
-                "\(of(.oidc)) a PEM file of the authorities that may have signed the token server's certificate."),
+                summary(
+                    "extensions",
+                    "what goes with the token to the brokers, each `name=value`: Confluent Cloud wants `logicalCluster` and "
+                        + "`identityPoolId`.")),
+            text(
+                "ca", otherwise: "the system's authorities", into: \.authorities,
+                "a PEM file of the authorities that may have signed the token server's certificate."),
+            text(
+                "path", otherwise: "of `gcp`, `GOOGLE_APPLICATION_CREDENTIALS`, or else the machine's metadata",
+                into: \.path, "the file, which is read anew each time."),
+            .token(
+                "\(section).command", ConfigurationKind<[String]>.command, otherwise: "none", of: token,
+                into: \.command,
+                summary(
+                    "command",
+                    "the program and its arguments, which no shell reads. It prints a token alone, or `{\"token\", "
+                        + "\"expires_at\", \"principal\"}`, within 15 s.")),
         ]
-        let known = Set(sources.flatMap { $0.keys.map(\.name) } + ["source"])
+        let known = Set(sources.flatMap(\.keys) + ["source"])
         return all.filter { key in key.path.split(separator: ".").last.map { known.contains(String($0)) } ?? false }
     }
 }
@@ -184,6 +268,20 @@ extension ConfigurationKind where Value == [String] {
                     "Write https://host/path; plain http is for servers of this machine only.")
             }
             return urls
+        }
+    }
+
+    /// A program and its arguments, each as it is.
+    static var command: ConfigurationKind {
+        ConfigurationKind(name: "text or list", domain: "a program and its arguments", form: .list) {
+            value throws(ValueMistake) in
+            switch value {
+            case .list(let parts) where !(parts.first ?? "").isEmpty: return parts
+            case .text(let program) where !program.isEmpty && !program.hasPrefix("["): return [program]
+            case .text(let list) where list.hasPrefix("["): return try value.items(what: "a program and its arguments")
+            default:
+                throw ValueMistake(.invalidValue, "names no program", "Write a list, as [/usr/bin/program, --option].")
+            }
         }
     }
 

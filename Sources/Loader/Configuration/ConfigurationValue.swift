@@ -46,4 +46,14 @@ struct ConfigurationSettings: Sendable {
             all.append(setting)
         }
     }
+
+    /// Puts settings to other places, where nothing is yet.
+    mutating func move(_ paths: [ConfigurationPath: ConfigurationPath]) {
+        let before = self
+        self = ConfigurationSettings()
+        for var setting in before.all {
+            if let path = paths[setting.path], before[path] == nil { setting.path = path }
+            put(setting)
+        }
+    }
 }

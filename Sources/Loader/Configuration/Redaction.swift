@@ -114,6 +114,10 @@ extension ConfigurationSetting {
     private var shownOfTokens: ConfigurationValue {
         switch (path.names.last, value) {
         case ("client_secret", _): .text(Redaction.mark)
+        // An argument may be one.
+        case ("command", .list(let parts)): .list(parts.prefix(1) + parts.dropFirst().map { _ in Redaction.mark })
+        case ("command", .text(let text)) where text.hasPrefix("["):
+            .text(text.prefix { $0 != "," } + ", \(Redaction.mark)]")
         case ("url", .text(let text)): .text(Redaction.webAddresses(text))
         case ("url", .list(let items)): .list(items.map(Redaction.webAddresses))
         default: value
