@@ -6,14 +6,18 @@ import Web
 ///
 /// Belongs to one thread, which waits in it. What it is told is other people's input: it is looked at, and limited.
 final class GlueRegistry: RegistryAPI {
-    private let connection: RegistryConnection
-    private let signature: AWSSignature?
+    private let options: RegistryOptions
+    /// Once it is known where it is: an instance hears its region from its metadata.
+    private var reached: Reached?
 
-    /// - Parameter options: with an identity of AWS's, without which nothing is asked.
-    init(_ options: RegistryOptions) {
-        connection = RegistryConnection(options)
-        signature = options.aws.map { AWSSignature($0.credentials, region: $0.region, service: "glue") }
+    private struct Reached {
+        var connection: RegistryConnection
+        var region: String
+        var chain: AWSCredentialChain
     }
+
+    /// - Parameter options: with an identity of AWS's, without which nothing is asked. Without a URL it is AWS's own in the region.
+    init(_ options: RegistryOptions) { self.options = options }
 
     func schema(
         _ id: SchemaID, _ name: SchemaName?, _ isGivenUp: () -> Bool
@@ -66,8 +70,9 @@ final class GlueRegistry: RegistryAPI {
     }
 
     private func schema(_ question: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> RegisteredSchema {
-        let answer: Answer = try connection.inTurn { url throws(RegistryFailure) in
-            try ask(question, at: url, isGivenUp)
+        let reached = try reach(isGivenUp)
+        let answer: Answer = try reached.connection.inTurn { url throws(RegistryFailure) in
+            try ask(question, at: url, reached, isGivenUp)
         }
         func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
             RegisteredSchema(content, subject: answer.subject, version: answer.version)
@@ -83,9 +88,44 @@ final class GlueRegistry: RegistryAPI {
 
     // MARK: Requests
 
-    private func ask(_ question: String, at url: String, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> Answer {
+    private func reach(_ isGivenUp: () -> Bool) throws(RegistryFailure) -> Reached {
+        if let reached { return reached }
+        guard let aws = options.aws else {
+            throw RegistryFailure(.credentials, "there are no credentials of AWS", url: options.place)
+        }
+        let hosts = options.urls.compactMap { URLComponents(string: $0)?.host }
+        let region: String
+        do throws(CredentialFailure) {
+            region = try aws.chain.region(AWSRegion(named: aws.region, hosts: hosts), isGivenUp)
+        } catch {
+            throw failure(error, isGivenUp)
+        }
+        var options = options
+        if options.urls.isEmpty { options.urls = [RegistryOptions.AWS.url(ofRegion: region)] }
+        let reached = Reached(connection: RegistryConnection(options), region: region, chain: aws.chain)
+        self.reached = reached
+        return reached
+    }
+
+    private func failure(_ failure: CredentialFailure, _ isGivenUp: () -> Bool) -> RegistryFailure {
+        let code: RegistryFailure.Code =
+            failure.code == .away ? isGivenUp() ? .givenUp : .away : .credentials
+        var registry = RegistryFailure(code, "\(failure.words); \(failure.mend)", url: failure.place)
+        registry.kind = .glue
+        return registry
+    }
+
+    /// - Parameter isAgain: whether others were refused just before.
+    private func ask(
+        _ question: String, at url: String, _ reached: Reached, isAgain: Bool = false, _ isGivenUp: () -> Bool
+    ) throws(RegistryFailure) -> Answer {
         let place = HTTPClient.withoutSecrets(url)
-        guard let signature else { throw RegistryFailure(.credentials, "there are no credentials of AWS", url: place) }
+        let credentials: AWSCredentials
+        do throws(CredentialFailure) {
+            credentials = try reached.chain.credentials(isGivenUp)
+        } catch {
+            throw failure(error, isGivenUp)
+        }
         let parts = URLComponents(string: url)
         let path = parts.map(\.percentEncodedPath) ?? ""
         let body = Array(question.utf8)
@@ -94,11 +134,21 @@ final class GlueRegistry: RegistryAPI {
             (name: "X-Amz-Target", value: "AWSGlue.GetSchemaVersion"),
         ]
         let host = (parts?.host ?? "") + (parts?.port.map { ":\($0)" } ?? "")
-        headers += signature.headers(
-            AWSSignature.Request("POST", host: host, path: path.isEmpty ? "/" : path, headers: headers, body: body))
+        let clock = reached.chain.clock
+        headers += AWSSignature(credentials, region: reached.region, service: "glue").headers(
+            AWSSignature.Request("POST", host: host, path: path.isEmpty ? "/" : path, headers: headers, body: body),
+            at: clock.now)
         let whole = path.isEmpty ? url + "/" : url
-        let answer = try connection.send(HTTPRequest(.post(body), whole, headers: headers), isGivenUp)
-        guard answer.status == 200 else { throw Self.failure(answer, place) }
+        let asked = clock.local
+        let answer = try reached.connection.send(HTTPRequest(.post(body), whole, headers: headers), isGivenUp)
+        clock.learn(from: answer, asked: asked)
+        guard answer.status == 200 else {
+            let failure = Self.failure(answer, place)
+            // It has told its time, and where a session was ended before its time there may be another.
+            guard failure.code == .credentials, !isAgain else { throw failure }
+            reached.chain.forget(credentials)
+            return try ask(question, at: url, reached, isAgain: true, isGivenUp)
+        }
         let read = try RegistryAnswer.decode(Answer.self, answer, place)
         // Glue is still looking whether it goes with the versions before.
         guard read.status != "PENDING" else {

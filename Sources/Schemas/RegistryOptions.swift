@@ -4,7 +4,7 @@ import Web
 /// Where a registry is, and who asks it.
 public struct RegistryOptions: Sendable {
     /// Several of the same registry, which are tried in turn. A path behind the host is kept, as Apicurio's
-    /// `/apis/ccompat/v7`, or `/contexts/.name` for a context of Confluent's.
+    /// `/apis/ccompat/v7`, or `/contexts/.name` for a context of Confluent's. None: AWS's own, in the region of who asks.
     public var urls: [String]
     /// Whose it is, and how messages name its schemas.
     public var naming: SchemaNaming
@@ -17,12 +17,13 @@ public struct RegistryOptions: Sendable {
     public var aws: AWS?
 
     public struct AWS: Sendable {
-        public var region: String
-        public var credentials: AWSCredentials
+        /// Nil: the one that the URL's host says, or AWS's own settings.
+        public var region: String?
+        public var chain: AWSCredentialChain
 
-        public init(region: String, credentials: AWSCredentials) {
+        public init(region: String?, chain: AWSCredentialChain) {
             self.region = region
-            self.credentials = credentials
+            self.chain = chain
         }
 
         /// Where Glue is in a region.
@@ -48,5 +49,7 @@ public struct RegistryOptions: Sendable {
     }
 
     /// The same for people: without users and passwords.
-    public var place: String { urls.map(HTTPClient.withoutSecrets).joined(separator: ", ") }
+    public var place: String {
+        urls.isEmpty ? "AWS Glue" : urls.map(HTTPClient.withoutSecrets).joined(separator: ", ")
+    }
 }

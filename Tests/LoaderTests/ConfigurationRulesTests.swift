@@ -44,13 +44,6 @@ import Testing
                 "schema_registry.oauth.url"
             ),
             (["schema_registry.url=http://r", "schema_registry.region=eu-west-1"], "schema_registry.region"),
-            (["schema_registry.kind=glue", "schema_registry.region=eu-west-1"], "schema_registry.kind"),
-            (
-                [
-                    "schema_registry.kind=glue", "schema_registry.access_key_id=a",
-                    "schema_registry.secret_access_key=s",
-                ], "schema_registry.kind"
-            ),
             (
                 [
                     "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
@@ -136,6 +129,7 @@ import Testing
                 "schema_registry.kind=glue", "schema_registry.region=eu-west-1", "schema_registry.access_key_id=a",
                 "schema_registry.secret_access_key=s", "routes.0.key_format=avro",
             ],
+            ["schema_registry.kind=glue"], ["schema_registry.kind=glue", "schema_registry.region=eu-west-1"],
             ["schema_registry.kind=azure", "schema_registry.url=http://r", "schema_registry.token=t"],
         ])
     func accepted(assignments: [String]) throws { #expect(try mistakes(set: assignments) == []) }

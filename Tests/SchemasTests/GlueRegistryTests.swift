@@ -16,7 +16,9 @@ struct GlueRegistryTests {
             urls: [url], naming: SchemaNaming(.glue),
             aws: .init(
                 region: "eu-west-1",
-                credentials: AWSCredentials(accessKeyID: keyID, secretAccessKey: "s3cret", sessionToken: "t0ken")))
+                chain: AWSCredentialChain(
+                    credentials: AWSCredentials(accessKeyID: keyID, secretAccessKey: "s3cret", sessionToken: "t0ken"),
+                    environment: [:])))
     }
 
     private func failure(_ registry: RegistryMock, _ keyID: String = "AKID") -> RegistryFailure? {
@@ -73,7 +75,8 @@ struct GlueRegistryTests {
             ("InternalServiceException", .away), ("SomethingElse", .noRegistry),
         ]
         for (name, code) in ways {
-            registry.fail(.aws(name), times: 1)
+            // Others are asked with once, where these are refused.
+            registry.fail(.aws(name), times: code == .credentials ? 2 : 1)
             let failure = failure(registry)
             #expect(failure?.code == code, "\(name)")
             #expect(!"\(failure.map { "\($0)" } ?? "")".contains("t0ken"))
@@ -83,6 +86,60 @@ struct GlueRegistryTests {
         registry.fail(.page, times: 1)
         #expect(failure(registry)?.code == .noRegistry)
         #expect(throws: RegistryFailure.self) { try SchemaResolver(SchemaSource(options(registry.url, "X"))).greet() }
+    }
+
+    @Test("credentials are those of AWS's own settings at each request, and others once they are refused")
+    func chain() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        registry.acceptAWS(keyID: "NEW")
+        let home = FileManager.default.temporaryDirectory.appending(path: "glue-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: home) }
+        try FileManager.default.createDirectory(at: home.appending(path: ".aws"), withIntermediateDirectories: true)
+        func write(_ key: String) throws {
+            let text = "[default]\naws_access_key_id = \(key)\naws_secret_access_key = s3cret\n"
+            try Data(text.utf8).write(to: home.appending(path: ".aws/credentials"))
+        }
+        let environment = ["HOME": home.path(percentEncoded: false), "AWS_REGION": "eu-west-1"]
+        let options = RegistryOptions(
+            urls: [registry.url], naming: SchemaNaming(.glue),
+            aws: .init(region: nil, chain: AWSCredentialChain(environment: environment)))
+        let resolver = SchemaResolver(SchemaSource(options))
+        try write("OLD")
+        #expect(throws: RegistryFailure.self) { try resolver.greet() }
+        try write("NEW")
+        #expect(throws: Never.self) { try resolver.greet() }
+        // A program's serve for a while: only a refusal makes it be asked again.
+        let answer = #"{"Version": 1, "AccessKeyId": "$KEY", "SecretAccessKey": "s3cret"}"#
+        let file = home.appending(path: "answer")
+        let config = "[default]\ncredential_process = cat \(file.path(percentEncoded: false))\n"
+        try Data(config.utf8).write(to: home.appending(path: ".aws/config"))
+        try FileManager.default.removeItem(at: home.appending(path: ".aws/credentials"))
+        try Data(answer.replacing("$KEY", with: "NEW").utf8).write(to: file)
+        #expect(throws: Never.self) { try resolver.greet() }
+        registry.acceptAWS(keyID: "NEWER")
+        try Data(answer.replacing("$KEY", with: "NEWER").utf8).write(to: file)
+        #expect(throws: Never.self) { try resolver.greet() }
+    }
+
+    @Test("without a region, or without credentials, it says what to do")
+    func nobody() throws {
+        func failure(_ environment: [String: String]) -> RegistryFailure? {
+            let options = RegistryOptions(
+                urls: [], naming: SchemaNaming(.glue),
+                aws: .init(region: nil, chain: AWSCredentialChain(environment: environment)))
+            do throws(RegistryFailure) {
+                try SchemaResolver(SchemaSource(options)).greet()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        let none = ["HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"]
+        let region = failure(none)
+        #expect(region?.code == .credentials && region?.words.contains("AWS_REGION") == true)
+        let credentials = failure(none.merging(["AWS_REGION": "eu-west-1"]) { $1 })
+        #expect(credentials?.code == .credentials && credentials?.words.contains("AWS_PROFILE") == true)
     }
 
     @Test("what zlib has compressed is read, and told where it is damaged, whatever the message is written in")

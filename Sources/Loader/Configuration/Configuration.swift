@@ -42,8 +42,6 @@ struct Configuration: Sendable {
         var clientSecret: String?
         var scope: String?
         var headers: [String] = []
-        /// What becomes of these and of AWS's variables.
-        var aws: AWSCredentials?
         var user: String?
         var password: String?
         var token: String?

@@ -16,7 +16,19 @@ enum ConfigurationEnvironment {
         let variables = environment.filter { !$0.value.isEmpty }.sorted { $0.key < $1.key }
         let aliases = ConfigurationKey.all.flatMap { key in key.aliases.map { (alias: $0, key: key) } }
         for (alias, key) in aliases {
-            guard let text = environment[alias.name], !text.isEmpty else { continue }
+            guard var text = environment[alias.name], !text.isEmpty else { continue }
+            if let meaning = alias.whenTrue {
+                do throws(ValueMistake) {
+                    guard try ConfigurationKind<Bool>.boolean.read(.text(text)) else { continue }
+                    text = meaning
+                } catch {
+                    result.problems.append(
+                        ConfigurationProblem(
+                            code: error.code, path: key.path, origin: .variable(alias.name), message: error.message,
+                            mend: error.mend))
+                    continue
+                }
+            }
             result.settings.append(
                 ConfigurationSetting(
                     path: key.pattern.path(), value: value(of: text + alias.unit), origin: .variable(alias.name)))

@@ -8,6 +8,8 @@ struct ConfigurationKey: Sendable {
         var name: String
         /// What is put behind the variable's number, `s` in `BATCH_TIMEOUT_SECONDS`.
         var unit = ""
+        /// The variable is `true` or `false`, and `true` stands for this value; `false` is as if it were not set.
+        var whenTrue: String?
     }
 
     let pattern: ConfigurationPattern

@@ -69,18 +69,20 @@ extension ConfigurationKey {
             "The registry that messages' schemas are in: one URL or several of the same registry."),
         .key(
             "schema_registry.region", ConfigurationKind<String>.region.wrapped,
-            otherwise: "`AWS_REGION` or `AWS_DEFAULT_REGION`", into: \.registry.region,
+            otherwise: "the one in the URL, `AWS_REGION`, the profile's or the instance's",
+            into: \.registry.region,
             "The region of AWS that the registry is in; only of the kind `glue`."),
         .key(
-            "schema_registry.access_key_id", ConfigurationKind<String>.text.wrapped, otherwise: "`AWS_ACCESS_KEY_ID`",
+            "schema_registry.access_key_id", ConfigurationKind<String>.text.wrapped,
+            otherwise: "whoever the loader is to AWS",
             into: \.registry.accessKeyID, "Who asks AWS Glue, with `schema_registry.secret_access_key`."),
         .key(
             "schema_registry.secret_access_key", ConfigurationKind<String>.text.wrapped,
-            otherwise: "`AWS_SECRET_ACCESS_KEY`", into: \.registry.secretAccessKey,
+            otherwise: "none", into: \.registry.secretAccessKey,
             "The secret of `schema_registry.access_key_id`."),
         .key(
             "schema_registry.session_token", ConfigurationKind<String>.text.wrapped,
-            otherwise: "`AWS_SESSION_TOKEN`, beside the variables for the two others", into: \.registry.sessionToken,
+            otherwise: "none", into: \.registry.sessionToken,
             "The token of a session of AWS, for a key that ends by itself."),
         .key(
             "schema_registry.user", ConfigurationKind<String>.text.wrapped,

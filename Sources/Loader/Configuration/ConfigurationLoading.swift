@@ -1,3 +1,4 @@
+import Credentials
 import Foundation
 import Loading
 import Postgres
@@ -95,9 +96,10 @@ extension Configuration {
         let (failures, bad) = applySettings()
         problems += failures
         markLooseNames()
-        registry.takeAWS(sources.environment)
-        loading.schemas = registry.source
-        takeTokens(sources.environment)
+        let region = AWSRegion(named: kafkaToken.region ?? registry.region, brokers: loading.brokers).known
+        let aws = AWSChains(sources.environment, region: region)
+        loading.schemas = registry.source(aws)
+        takeTokens(sources.environment, aws)
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

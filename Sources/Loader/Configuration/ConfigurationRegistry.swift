@@ -9,15 +9,6 @@ extension Configuration.Registry {
     /// Whether there is one: Glue has its place by its region.
     var isThere: Bool { !urls.isEmpty || kind == .glue }
 
-    static func isRegion(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.count <= 40
-            && text.utf8.allSatisfy {
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-                    || $0 == UInt8(ascii: "-")
-            }
-    }
-
     static func header(_ text: String) -> (name: String, value: String)? {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty,
@@ -26,23 +17,11 @@ extension Configuration.Registry {
         return (String(parts[0]), String(parts[1].drop { $0 == " " }))
     }
 
-    /// Takes from AWS's own variables what is not said here.
-    mutating func takeAWS(_ environment: [String: String]) {
-        guard kind == .glue else { return }
-        let regions = ["AWS_REGION", "AWS_DEFAULT_REGION"].compactMap { environment[$0] }
-        region = region ?? regions.first(where: Self.isRegion)
-        if accessKeyID == nil, secretAccessKey == nil, sessionToken == nil {
-            aws = AWSCredentials(environment: environment)
-        } else if let accessKeyID, let secretAccessKey {
-            aws = AWSCredentials(
-                accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
-        }
-        if urls.isEmpty, let region { urls = [RegistryOptions.AWS.url(ofRegion: region)] }
-    }
-
     /// What all threads of the process know of it; nil where there is none.
-    var source: SchemaSource? {
-        guard !urls.isEmpty else { return nil }
+    ///
+    /// - Parameter chains: who the loader is to AWS, unless that is said here.
+    func source(_ chains: AWSChains) -> SchemaSource? {
+        guard isThere else { return nil }
         let credentials: HTTPOptions.Credentials =
             if let token {
                 .bearer(token: token)
@@ -61,8 +40,12 @@ extension Configuration.Registry {
             }
         }
         let headers = headers.compactMap { Self.header($0) }
-        let access = region.flatMap { region in
-            aws.map { RegistryOptions.AWS(region: region, credentials: $0) }
+        var access: RegistryOptions.AWS?
+        if kind == .glue {
+            let own = accessKeyID.flatMap { id in
+                secretAccessKey.map { AWSCredentials(accessKeyID: id, secretAccessKey: $0, sessionToken: sessionToken) }
+            }
+            access = RegistryOptions.AWS(region: region, chain: own.map(chains.chain) ?? chains.chain())
         }
         return SchemaSource(
             RegistryOptions(urls: urls, naming: naming, http: http, aws: access, tokens: tokens, headers: headers))
@@ -73,7 +56,7 @@ extension ConfigurationKind where Value == String {
     /// A region of AWS, which becomes part of a host's name.
     static var region: ConfigurationKind {
         .scalar("text") { text throws(ValueMistake) in
-            guard Configuration.Registry.isRegion(text) else {
+            guard AWSRegion.isRegion(text) else {
                 throw ValueMistake(.invalidValue, "\(text) is no region of AWS", "Write it as eu-west-1.")
             }
             return text

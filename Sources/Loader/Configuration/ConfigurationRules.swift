@@ -1,3 +1,4 @@
+import Credentials
 import Kafka
 import Loading
 import Schemas
@@ -250,7 +251,7 @@ private struct Check {
             for (name, isSet) in ofOthers where isSet {
                 report(
                     path("schema_registry.\(name)"), "has no effect, because requests to AWS are signed",
-                    "Set access_key_id and secret_access_key, or AWS's own variables.",
+                    "Take it out; AWS's own variables, files and roles say who asks, or access_key_id and secret_access_key.",
                     reading: [path("schema_registry.kind")])
             }
             aws(registry)
@@ -289,7 +290,7 @@ private struct Check {
         }
     }
 
-    /// What a signature needs.
+    /// A key of its own, in full.
     private mutating func aws(_ registry: Configuration.Registry) {
         if registry.accessKeyID != nil, registry.secretAccessKey == nil {
             report(idle: "access_key_id", without: "secret_access_key")
@@ -297,16 +298,6 @@ private struct Check {
             report(idle: "secret_access_key", without: "access_key_id")
         } else if registry.accessKeyID == nil, registry.sessionToken != nil {
             report(idle: "session_token", without: "access_key_id")
-        } else if registry.aws == nil {
-            report(
-                path("schema_registry.kind"), "glue needs credentials of AWS, and there are none",
-                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or access_key_id and secret_access_key here.",
-                reading: [path("schema_registry.access_key_id")])
-        }
-        if registry.region == nil {
-            report(
-                path("schema_registry.kind"), "glue needs a region of AWS, and none is named",
-                "Set region here, or AWS_REGION.", reading: [path("schema_registry.region")])
         }
     }
 
@@ -361,6 +352,7 @@ private struct Check {
         let missing = kind.needs.filter { written.isDisjoint(with: $0) }
         guard !missing.isEmpty else {
             if kind == .oidc { client(section, written) }
+            if kind.keys.contains("role_arn") { role(section, written) }
             return
         }
         let isOne = missing.count == 1 && missing[0].count == 1
@@ -406,6 +398,7 @@ private struct Check {
                 "Set kafka.token.scope, as https://NAMESPACE.servicebus.windows.net/.default.",
                 reading: [path("kafka.token.scope"), path("kafka.brokers")])
         }
+        if configuration.kafkaToken.source == .mskIAM { portsOfMSK() }
         for name in loading.properties.keys.sorted() where name.contains("sasl.oauthbearer.") {
             report(
                 property(name), "has no effect, because kafka.token says where tokens come from", "Take it out.",
@@ -421,6 +414,32 @@ private struct Check {
             report(
                 property("security.protocol"), "\(name) takes no tokens, and kafka.token says where they come from",
                 "Set sasl_ssl, or take it out.", reading: [source])
+        }
+    }
+
+    /// What is said of a role of AWS's, which there must be.
+    private mutating func role(_ section: String, _ written: Set<String>) {
+        guard !written.contains("role_arn") else { return }
+        for name in ["external_id", "session_name"] where written.contains(name) {
+            report(
+                path("\(section).\(name)"), "has no effect without role_arn",
+                "Set \(section).role_arn, or take it out.",
+                reading: [path("\(section).role_arn")])
+        }
+    }
+
+    /// Amazon MSK has a port for each way of getting in; on another one nobody answers the tokens.
+    private mutating func portsOfMSK() {
+        let others = [":9092", ":9094", ":9096", ":9194", ":9196"]
+        for broker in loading.brokers.split(separator: ",") {
+            let broker = broker.filter { !$0.isWhitespace }
+            guard AWSRegion(named: nil, brokers: broker).known != nil, others.contains(where: broker.hasSuffix) else {
+                continue
+            }
+            report(
+                path("kafka.brokers"), "\(broker) is not the port on which Amazon MSK takes tokens",
+                "Use port 9098, or 9198 from outside of the VPC: `aws kafka get-bootstrap-brokers` lists them as SaslIam.",
+                severity: .warning, reading: [path("kafka.token.source")])
         }
     }
 

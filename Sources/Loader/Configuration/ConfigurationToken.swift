@@ -7,10 +7,12 @@ extension Configuration {
     /// Where tokens come from that end by themselves, for whoever takes them; without a source there are none.
     struct Token: Sendable, Equatable {
         enum Source: String, Sendable, CaseIterable {
-            case oidc, azure, gcp, file, command
+            case oidc
+            case mskIAM = "msk_iam"
+            case azure, gcp, file, command
 
             /// What brokers take.
-            static let ofKafka: [Source] = [.oidc, .azure, .gcp, .file, .command]
+            static let ofKafka: [Source] = [.mskIAM, .oidc, .azure, .gcp, .file, .command]
         }
 
         /// Who takes the tokens.
@@ -45,6 +47,11 @@ extension Configuration {
         var authorities: String?
         var path: String?
         var command: [String] = []
+        var region: String?
+        var profile: String?
+        var roleARN: String?
+        var externalID: String?
+        var sessionName: String?
     }
 }
 
@@ -53,7 +60,7 @@ extension Configuration.Token.Source {
     var needs: [[String]] {
         switch self {
         case .oidc: [["url"], ["client_id"], ["client_secret", "key"]]
-        case .azure, .gcp: []
+        case .azure, .gcp, .mskIAM: []
         case .file: [["path"]]
         case .command: [["command"]]
         }
@@ -65,6 +72,7 @@ extension Configuration.Token.Source {
             + {
                 switch self {
                 case .oidc: ["client_auth", "key_id", "scope", "extensions", "ca"]
+                case .mskIAM: ["region", "profile", "role_arn", "external_id", "session_name"]
                 case .azure: ["client_id", "scope", "extensions", "ca"]
                 case .gcp: ["path", "scope"]
                 case .file, .command: ["extensions"]
@@ -76,6 +84,7 @@ extension Configuration.Token.Source {
     var meaning: String {
         switch self {
         case .oidc: "a token server of OAuth 2.0, which knows the loader as a client"
+        case .mskIAM: "who the loader is to AWS, for Amazon MSK; `USE_MSK_IAM=true` says the same"
         case .azure: "Entra, for a managed identity or a workload identity of AKS"
         case .gcp: "Google, for the machine's service account, or what `GOOGLE_APPLICATION_CREDENTIALS` names"
         case .file: "a file that somebody writes anew before they end"
@@ -87,14 +96,20 @@ extension Configuration.Token.Source {
 extension Configuration.Token {
     /// Nil where none is configured, or not in full.
     ///
-    /// - Parameter environment: for what clouds say to those who run there.
-    func tokens(for taker: Taker, _ environment: [String: String]) -> (any TokenSource)? {
+    /// - Parameters:
+    ///   - environment: for what clouds say to those who run there.
+    ///   - aws: who the loader is to AWS.
+    func tokens(for taker: Taker, _ environment: [String: String], _ aws: AWSChains) -> (any TokenSource)? {
         switch source {
         case nil: return nil
         case .oidc:
             guard let url = url.first, let clientID, let proof else { return nil }
             let client = OAuthTokens.Client(url: url, id: clientID, proof: proof, scope: scope)
             return OAuthTokens(client, http, extensions: pairs)
+        case .mskIAM:
+            guard case .brokers(let brokers) = taker else { return nil }
+            return MSKIAMTokens(
+                aws.chain(identity), region: AWSRegion(named: region, brokers: brokers), userAgent: http.userAgent)
         case .azure:
             guard let scope = scope ?? taker.azureScope else { return nil }
             return AzureTokens(
@@ -107,6 +122,11 @@ extension Configuration.Token {
         case .file: return path.map { FileTokens(path: $0, extensions: pairs) }
         case .command: return command.isEmpty ? nil : CommandTokens(command, extensions: pairs)
         }
+    }
+
+    /// Who it shall be to AWS, where AWS's own settings are not enough.
+    var identity: AWSIdentity {
+        AWSIdentity(profile: profile, roleARN: roleARN, externalID: externalID, sessionName: sessionName)
     }
 
     private var proof: OAuthTokens.Client.Proof? {
@@ -135,9 +155,14 @@ extension Configuration.Token {
 
 extension Configuration {
     /// Tokens go by SASL's OAUTHBEARER, and over TLS unless that is said otherwise.
-    mutating func takeTokens(_ environment: [String: String]) {
+    mutating func takeTokens(_ environment: [String: String], _ aws: AWSChains) {
         guard kafkaToken.source != nil else { return }
-        loading.tokens = kafkaToken.tokens(for: .brokers(loading.brokers), environment).map { TokenKeeper($0) }
+        loading.tokens = kafkaToken.tokens(for: .brokers(loading.brokers), environment, aws).map { TokenKeeper($0) }
+        // Amazon MSK counts the connections that begin, and refuses those who begin many.
+        let backoff = ["reconnect.backoff.ms", "reconnect.backoff.max.ms"]
+        if kafkaToken.source == .mskIAM, backoff.allSatisfy({ loading.properties[$0] == nil }) {
+            loading.properties["reconnect.backoff.ms"] = "1000"
+        }
         if loading.properties["sasl.mechanism"] == nil, loading.properties["sasl.mechanisms"] == nil {
             loading.properties["sasl.mechanisms"] = "OAUTHBEARER"
         }
@@ -148,13 +173,13 @@ extension Configuration {
 extension ConfigurationKey {
     /// A key of a section that says where tokens come from.
     private static func token<Value: Sendable>(
-        _ path: String, _ kind: ConfigurationKind<Value>, otherwise: String,
+        _ path: String, _ kind: ConfigurationKind<Value>, otherwise: String, aliases: [Alias] = [],
         of token: any WritableKeyPath<Configuration, Configuration.Token> & Sendable,
         into place: any WritableKeyPath<Configuration.Token, Value> & Sendable, _ summary: String
     ) -> ConfigurationKey {
         ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
-            form: kind.form, defaultText: nil, otherwise: otherwise, isRequired: false, aliases: [],
+            form: kind.form, defaultText: nil, otherwise: otherwise, isRequired: false, aliases: aliases,
             isShorthand: false, summary: summary
         ) { value, _, configuration throws(ValueMistake) in
             configuration[keyPath: token][keyPath: place] = try kind.read(value)
@@ -187,7 +212,9 @@ extension ConfigurationKey {
         let all: [ConfigurationKey] = [
             .token(
                 "\(section).source", ConfigurationKind<Configuration.Token.Source>.source(among: sources).wrapped,
-                otherwise: "none", of: token, into: \.source,
+                otherwise: "none",
+                aliases: sources.contains(.mskIAM) ? [Alias(name: "USE_MSK_IAM", whenTrue: "msk_iam")] : [],
+                of: token, into: \.source,
                 "Where \(what) come from. \(meanings.joined(separator: " "))"),
             .token(
                 "\(section).url", ConfigurationKind<[String]>.tokenServer, otherwise: "none", of: token, into: \.url,
@@ -230,7 +257,41 @@ extension ConfigurationKey {
                         + "\"expires_at\", \"principal\"}`, within 15 s.")),
         ]
         let known = Set(sources.flatMap(\.keys) + ["source"])
-        return all.filter { key in key.path.split(separator: ".").last.map { known.contains(String($0)) } ?? false }
+        return (all + ofAWS(section, into: token, summary)).filter { key in
+            key.path.split(separator: ".").last.map { known.contains(String($0)) } ?? false
+        }
+    }
+}
+
+extension ConfigurationKey {
+    /// The keys of such a section that say who the loader is to AWS.
+    ///
+    /// - Parameter summary: what a key is for, by the sources that take it.
+    private static func ofAWS(
+        _ section: String, into token: any WritableKeyPath<Configuration, Configuration.Token> & Sendable,
+        _ summary: (_ name: String, _ meaning: String) -> String
+    ) -> [ConfigurationKey] {
+        func text(
+            _ name: String, otherwise: String = "none",
+            _ kind: ConfigurationKind<String?> = ConfigurationKind<String>.text.wrapped,
+            into place: any WritableKeyPath<Configuration.Token, String?> & Sendable, _ meaning: String
+        ) -> ConfigurationKey {
+            .token(
+                "\(section).\(name)", kind, otherwise: otherwise, of: token, into: place, summary(name, meaning))
+        }
+        return [
+            text(
+                "region", otherwise: "the one in the hosts' names, `AWS_REGION`, the profile's or the instance's",
+                ConfigurationKind<String>.region.wrapped, into: \.region, "the region of AWS that it is in."),
+            text(
+                "profile", otherwise: "`AWS_PROFILE`, after AWS's other variables", into: \.profile,
+                "the profile of AWS's files that says who the loader is."),
+            text("role_arn", into: \.roleARN, "a role of AWS's that it takes on for this."),
+            text("external_id", into: \.externalID, "what the owner of `\(section).role_arn` wants to hear."),
+            text(
+                "session_name", otherwise: "`loader-` and the host's name", into: \.sessionName,
+                "what AWS's logs call the sessions of `\(section).role_arn`."),
+        ]
     }
 }
 

@@ -9,9 +9,7 @@ extension ConfigurationSettings {
     /// Takes librdkafka's own names for tokens of a token server for ours. Older ones of it can get none, and none of them
     /// can say as truly why there is none; so whatever this one can, it has its tokens from us.
     mutating func takeTokenProperties() {
-        func property(_ name: String) -> ConfigurationPath {
-            ConfigurationPath([.name("kafka"), .name("properties"), .name(name)])
-        }
+        takeMSKMechanism()
         guard var method = self[property("sasl.oauthbearer.method")], case .text(let text) = method.value,
             text.lowercased() == "oidc"
         else { return }
@@ -22,5 +20,22 @@ extension ConfigurationSettings {
                 uniqueKeysWithValues: Self.tokenProperties.map { name, key in
                     (property(name), ConfigurationPath([.name("kafka"), .name("token"), .name(key)]))
                 }))
+    }
+
+    /// What Amazon's own library for Java calls the mechanism is OAUTHBEARER with tokens that are signed for MSK.
+    private mutating func takeMSKMechanism() {
+        let source = ConfigurationPath([.name("kafka"), .name("token"), .name("source")])
+        for name in ["sasl.mechanism", "sasl.mechanisms"] {
+            guard var mechanism = self[property(name)], case .text(let text) = mechanism.value,
+                text.uppercased() == "AWS_MSK_IAM", self[source].map({ $0.value == .text("msk_iam") }) ?? true
+            else { continue }
+            put(ConfigurationSetting(path: source, value: .text("msk_iam"), origin: mechanism.origin))
+            mechanism.value = .text("OAUTHBEARER")
+            put(mechanism)
+        }
+    }
+
+    private func property(_ name: String) -> ConfigurationPath {
+        ConfigurationPath([.name("kafka"), .name("properties"), .name(name)])
     }
 }

@@ -72,8 +72,8 @@ extension Mend.Outage {
         case .credentials:
             switch kind {
             case .glue:
-                "mend schema_registry.access_key_id, .secret_access_key and .session_token, or AWS_ACCESS_KEY_ID and the variables "
-                    + "beside it, and the machine's clock if the signature is of another time"
+                "mend AWS_ACCESS_KEY_ID and the variables beside it, or AWS_PROFILE, or the role of the pod, task or instance, or "
+                    + "schema_registry.access_key_id, .secret_access_key and .session_token if they are set"
             case .azure:
                 "mend schema_registry.token, a token of Entra for https://eventhubs.azure.net that has not ended, or .oauth"
             case .confluent, .apicurio: "mend schema_registry.user and .password, .token, or .oauth"
