@@ -22,6 +22,8 @@ public final class TokenKeeper: Sendable {
         public var failure: CredentialFailure?
         /// Until when there is one; nil: nobody says. A time that is over: there is none.
         public var end: Date?
+        /// What somebody should know although there is one: a clock that is off, credentials that are not renewed.
+        public var note: String?
     }
 
     fileprivate struct State {
@@ -33,13 +35,16 @@ public final class TokenKeeper: Sendable {
         var waiting: [Answer] = []
         var isFetching = false
         var failure: CredentialFailure?
+        var note: String?
         var watcher: (@Sendable (Standing) -> Void)?
 
         func good(at now: Date) -> Token? {
             token.flatMap { token in token.expires.map { now < $0 } ?? true ? token : nil }
         }
 
-        var standing: Standing { Standing(failure: failure, end: token == nil ? .distantPast : token?.expires) }
+        var standing: Standing {
+            Standing(failure: failure, end: token == nil ? .distantPast : token?.expires, note: note)
+        }
     }
 
     fileprivate enum Step {
@@ -131,6 +136,7 @@ public final class TokenKeeper: Sendable {
         let ended = now()
         let (answers, standing, watcher) = state.withLock { state in
             state.take(result, began: began, ended: ended)
+            state.note = source.note
             defer { state.waiting = [] }
             return (state.waiting, state.standing, state.watcher)
         }

@@ -9,9 +9,13 @@ public protocol TokenSource: AnyObject, Sendable, CustomReflectable {
     ///
     /// - Parameter isGivenUp: asked while it waits; once true, nobody needs the token any more.
     func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token
+
+    /// What somebody should know of the last attempt, although it has brought a token; nil: nothing. Without a secret.
+    var note: String? { get }
 }
 
 extension TokenSource {
+    public var note: String? { nil }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

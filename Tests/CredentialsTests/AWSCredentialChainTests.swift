@@ -219,12 +219,13 @@ final class AWSCredentialChainTests {
         #expect(try chain.credentials().accessKeyID == "instance.web-server")
         #expect(aws.requests.count == before + 3)
         #expect(chain.failure?.code == .away)
+        #expect(chain.note?.contains("are not renewed: the instance's metadata service") == true)
         #expect(try chain.credentials().accessKeyID == "instance.web-server")
         #expect(aws.requests.count == before + 3)
         now.value += 61
         aws.with { $0.ahead += 61 }
         #expect(try chain.credentials().accessKeyID == "instance.web-server")
-        #expect(chain.failure == nil)
+        #expect(chain.failure == nil && chain.note == nil)
     }
 
     private final class Held: @unchecked Sendable {
@@ -254,8 +255,13 @@ final class AWSCredentialChainTests {
         let times = try aws.requests.compactMap { $0.headers["x-amz-date"] }.map { try Date($0, strategy: basic) }
         #expect(times.count == 2)
         #expect(abs(try #require(times.last).timeIntervalSince(Date()) - ahead) < 60)
+        let words = ahead > 0 ? " s behind AWS's" : " s ahead of AWS's"
+        #expect(chain.note?.contains(words) == true)
         // By AWS's clock they are good for an hour, and so by the token's end, which is this machine's.
-        let token = try MSKIAMTokens(chain, region: AWSRegion()).fetch { false }
+        let tokens = MSKIAMTokens(chain, region: AWSRegion())
+        let keeper = TokenKeeper(tokens)
+        let token = try keeper.token(within: .seconds(60))
+        #expect(keeper.standing.note == chain.note)
         #expect(abs((token.expires?.timeIntervalSinceNow ?? 0) - 900) < 60)
         let url = String(decoding: try #require(Data(base64URL: token.text)), as: UTF8.self)
         let signed = try #require(url.firstMatch(of: /X-Amz-Date=(\w+)/)).1

@@ -74,12 +74,9 @@ struct AWSSignatureTests {
         #expect(added.first { $0.name == "X-Amz-Date" }?.value == "20261126T170005Z")
     }
 
-    @Test("credentials come from AWS's variables, and nothing that prints them shows a secret")
-    func credentials() throws {
-        let all = ["AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_SESSION_TOKEN": "t0ken"]
-        let credentials = try #require(AWSCredentials(environment: all))
-        #expect(credentials == AWSCredentials(accessKeyID: "AKID", secretAccessKey: "s3cret", sessionToken: "t0ken"))
-        #expect(AWSCredentials(environment: ["AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": ""]) == nil)
+    @Test("nothing that prints credentials shows a secret")
+    func secrets() throws {
+        let credentials = AWSCredentials(accessKeyID: "AKID", secretAccessKey: "s3cret", sessionToken: "t0ken")
         var dumped = ""
         dump(credentials, to: &dumped)
         let signature = AWSSignature(credentials, region: "r", service: "s")

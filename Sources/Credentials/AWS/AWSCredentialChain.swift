@@ -72,6 +72,22 @@ public final class AWSCredentialChain: Sendable {
     /// Why the last attempt to renew the credentials has failed, while others serve; nil once it has not.
     public var failure: CredentialFailure? { store.withLock { $0.failure } }
 
+    /// What somebody should know of it, although there are credentials; nil: nothing.
+    public var note: String? {
+        var notes: [String] = []
+        if let (failure, end) = store.withLock({ $0.overdue }) {
+            notes.append(
+                "the credentials of AWS serve until \(end.formatted(.iso8601)) and are not renewed: \(failure)")
+        }
+        let skew = Int(clock.skew)
+        if skew != 0 {
+            notes.append(
+                "this machine's clock is \(abs(skew)) s \(skew > 0 ? "behind" : "ahead of") AWS's; what is signed is corrected"
+            )
+        }
+        return notes.isEmpty ? nil : notes.joined(separator: "; ")
+    }
+
     private func waitForTurn(_ isGivenUp: () -> Bool) throws(CredentialFailure) {
         let deadline = ContinuousClock.now + Self.patience
         while !fetching.lock(before: Date().addingTimeInterval(0.1)) {

@@ -56,6 +56,12 @@ struct AWSCredentialStore {
         return kept ?? credentials
     }
 
+    /// Why those at hand are not renewed, and when they end; nil where they are.
+    var overdue: (failure: CredentialFailure, end: Date)? {
+        guard let failure, let end = kept?.expires else { return nil }
+        return (failure, end)
+    }
+
     /// They are refused before their end: the next are others.
     mutating func forget(_ credentials: AWSCredentials) {
         if kept == credentials { kept = nil }
@@ -78,9 +84,9 @@ struct AWSCredentialStore {
 
     /// Where nothing else is set, and no instance's metadata has ever answered, there is most likely none.
     func asMistake(_ failure: CredentialFailure, of source: AWSCredentialSource?) -> CredentialFailure {
-        guard case .instance = source, failure.code == .away, !isOfInstance else { return failure }
+        guard case .instance = source, !isOfInstance else { return failure }
         var failure = failure
-        failure.code = .unusable
+        if failure.code == .away { failure.code = .unusable }
         failure.words = "no credentials in AWS's variables, files or a container's endpoint, and \(failure.words)"
         return failure
     }

@@ -17,6 +17,8 @@ public final class MSKIAMTokens: TokenSource {
 
     public var place: String { "AWS's credentials for Amazon MSK" }
 
+    public var note: String? { chain.note }
+
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         let region = try chain.region(region, isGivenUp)
         let credentials = try chain.credentials(isGivenUp)
