@@ -14,7 +14,10 @@ public final class Admin: Sendable {
     }
 
     /// What librdkafka last had against a connection: a name, a certificate, a password.
-    public var connectionTrouble: KafkaErrorCode? { trouble.error.withLock { $0?.code } }
+    public var connectionTrouble: KafkaError? { trouble.error.withLock(\.self) }
+
+    /// The certificate that a broker has shown last; nil without TLS, and where none was taken.
+    public var certificate: BrokerCertificate? { client.callbacks.certificates.certificate }
 
     /// - Parameter properties: librdkafka's, in order.
     /// - Throws: for a property or a combination that librdkafka refuses.
@@ -35,7 +38,9 @@ public final class Admin: Sendable {
         guard let trouble = trouble.error.withLock(\.self) else { return error }
         // Without how long that took and how often it was.
         let reason = trouble.reason.split(separator: " (after ").first.map(String.init)
-        return KafkaError(code: error.code, operation: error.operation, reason: reason, topic: error.topic)
+        return KafkaError(
+            code: error.code, operation: error.operation, reason: reason, topic: error.topic,
+            verification: trouble.verification)
     }
 
     // MARK: Topics

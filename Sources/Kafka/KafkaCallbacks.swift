@@ -17,19 +17,22 @@ final class KafkaCallbacks: @unchecked Sendable {
 
     /// Where the handle's tokens come from; nil: it needs none.
     let tokens: TokenSink?
+    /// Of the brokers, as TLS shows them.
+    let certificates = CertificateWatch()
 
     init(tokens: TokenSink?) { self.tokens = tokens }
 
     /// Unretained: the client owns this until its handle is gone.
     private var opaque: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
-    private static func behind(_ opaque: UnsafeMutableRawPointer?) -> KafkaCallbacks? {
+    static func behind(_ opaque: UnsafeMutableRawPointer?) -> KafkaCallbacks? {
         opaque.map { Unmanaged<KafkaCallbacks>.fromOpaque($0).takeUnretainedValue() }
     }
 
     /// Has librdkafka call back what a handle's role wants told; nobody would serve the rest.
     func register(in configuration: OpaquePointer, for role: KafkaClient.Role) {
         rd_kafka_conf_set_opaque(configuration, opaque)
+        CertificateWatch.register(in: configuration)
         if tokens != nil {
             rd_kafka_conf_enable_sasl_queue(configuration, 1)
             rd_kafka_conf_set_oauthbearer_token_refresh_cb(configuration) { handle, _, opaque in
@@ -57,7 +60,7 @@ final class KafkaCallbacks: @unchecked Sendable {
 
     private func registerErrors(in configuration: OpaquePointer) {
         rd_kafka_conf_set_error_cb(configuration) { handle, code, reason, opaque in
-            guard let failed = KafkaCallbacks.behind(opaque)?.failed else { return }
+            guard let callbacks = KafkaCallbacks.behind(opaque), let failed = callbacks.failed else { return }
             let operation = "connection to the brokers"
             let code = rd_kafka_resp_err_t(code)
             // The code says only that it is fatal; what it was has to be asked for.
@@ -66,7 +69,8 @@ final class KafkaCallbacks: @unchecked Sendable {
             failed(
                 fatal
                     ?? KafkaError(
-                        code: KafkaErrorCode(code), operation: operation, reason: reason.map { String(cString: $0) }))
+                        code: KafkaErrorCode(code), operation: operation, reason: reason.map { String(cString: $0) },
+                        verification: code == RD_KAFKA_RESP_ERR__SSL ? callbacks.certificates.trouble : nil))
         }
     }
 

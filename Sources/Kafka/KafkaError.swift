@@ -16,13 +16,15 @@ public struct KafkaError: Error, Sendable, Hashable {
     public let topic: String?
     public let partition: Int32?
     public let offset: Int64?
+    /// OpenSSL's number for what is wrong with the certificate that a broker has shown.
+    let verification: Int32?
 
     /// - Parameters:
     ///   - reason: without one, librdkafka's text for the code.
     ///   - isRetriable: without one, what the code alone says.
     public init(
         code: KafkaErrorCode, operation: String, reason: String? = nil, isFatal: Bool = false, isRetriable: Bool? = nil,
-        topic: String? = nil, partition: Int32? = nil, offset: Int64? = nil
+        topic: String? = nil, partition: Int32? = nil, offset: Int64? = nil, verification: Int32? = nil
     ) {
         self.code = code
         self.operation = operation
@@ -32,6 +34,7 @@ public struct KafkaError: Error, Sendable, Hashable {
         self.topic = topic
         self.partition = partition
         self.offset = offset
+        self.verification = verification
     }
 }
 

@@ -64,7 +64,7 @@ public enum KafkaLog {
         if severity <= 2 { return .notice }
         if isVerbose { return .info }
         // A broker that is away: said again and again, for each broker and each client.
-        if ["FAIL", "ERROR", "REQTMOUT", "SASLREFRESH"].contains(facility) { return .debug }
+        if ["FAIL", "ERROR", "REQTMOUT", "SASLREFRESH", "SSLCERTVRFY"].contains(facility) { return .debug }
         return severity <= 4 ? .info : .debug
     }
 

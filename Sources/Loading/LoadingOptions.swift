@@ -75,6 +75,8 @@ public struct LoadingOptions: Sendable {
     public var properties: [String: String]
     /// Where the tokens for `sasl.mechanisms=OAUTHBEARER` come from, which all clients share; nil: none.
     public var tokens: TokenKeeper?
+    /// What of the properties may change while the loader runs; nil: nothing.
+    public var secrets: ClientSecrets?
     public var database: Database
     public var routes: [Route]
     /// The registry that messages' schemas are in, and what is known of it; nil: none.

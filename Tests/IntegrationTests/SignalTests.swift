@@ -120,7 +120,7 @@ struct SignalTests {
             let loader = try LoaderProcess(environment)
             try await loader.waitForLog(#""message":"loading""#)
             try mock.setDown()
-            try await loader.waitForLog("all brokers are away")
+            try await loader.waitForLog("the brokers are away")
             loader.kill(SIGTERM)
             #expect(try await loader.waitForExit(within: .seconds(15)) == 0)
             try blocker.execute("ROLLBACK")

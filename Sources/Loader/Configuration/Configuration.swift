@@ -52,6 +52,8 @@ struct Configuration: Sendable {
 
     var loading = LoadingOptions(brokers: "", group: "", routes: [])
     var group = Group()
+    /// `enable.ssl.certificate.verification: false` is meant.
+    var allowsUnverified = false
     var registry = Registry()
     var kafkaToken = Token()
     var http = HTTP()

@@ -150,10 +150,11 @@ struct ConfigurationFile {
             unread.insert(path)
             return
         }
+        let hasFile = sources.contains { $0.hasPrefix("file:") }
         settings.append(
             ConfigurationSetting(
                 path: path, value: value, origin: origin(of: node, sources),
-                isFromSecretFile: sources.contains { $0.hasPrefix("file:") }))
+                isFromSecretFile: hasFile, template: hasFile ? node.scalar?.string : nil))
     }
 
     private func plainValue(_ scalar: Node.Scalar) -> ConfigurationValue {

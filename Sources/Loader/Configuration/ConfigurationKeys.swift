@@ -25,6 +25,10 @@ extension ConfigurationKey {
             "kafka.group_suffix", .anyText, default: "", aliases: [Alias(name: "KAFKA_CONSUMER_GROUP_SUFFIX")],
             into: \.group.suffix, "Put behind the group's name."),
         .key(
+            "kafka.allow_unverified", .boolean, default: "false", into: \.allowsUnverified,
+            "Lets `kafka.properties.enable.ssl.certificate.verification: false` be: nobody's certificate is checked then."
+        ),
+        .key(
             "kafka.auto_offset_reset", .choice, default: "earliest", into: \.loading.autoOffsetReset,
             "Where a group without any position begins."),
         .key(

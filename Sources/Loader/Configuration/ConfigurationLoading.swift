@@ -12,7 +12,7 @@ struct ConfigurationSources {
     /// From `--set`, `key=value`.
     var assignments: [String] = []
     /// For `${file:…}`; nil for a file that cannot be read.
-    var readFile: (String) -> String? = { _ in nil }
+    var readFile: @Sendable (String) -> String? = { _ in nil }
 }
 
 extension ConfigurationSources {
@@ -21,7 +21,7 @@ extension ConfigurationSources {
         config: String?, assignments: [String],
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(ConfigurationProblems) -> ConfigurationSources {
-        func read(_ path: String) -> String? {
+        @Sendable func read(_ path: String) -> String? {
             FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
         }
         var sources = ConfigurationSources(environment: environment, assignments: assignments, readFile: read)
@@ -100,6 +100,7 @@ extension Configuration {
         let aws = AWSChains(sources.environment, region: region)
         loading.schemas = registry.source(aws)
         takeTokens(sources.environment, aws)
+        takeClientSecrets(substitution)
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

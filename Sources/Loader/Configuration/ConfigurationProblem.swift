@@ -13,6 +13,8 @@ struct ConfigurationProblem: Error, Sendable, Equatable {
         case contradiction
         case refusedProperty = "refused_property"
         case addressInUse = "address_in_use"
+        /// Somebody on the way could read or change what goes over a connection.
+        case exposed
     }
 
     enum Severity: String, Sendable { case warning, error }

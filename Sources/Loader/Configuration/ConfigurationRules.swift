@@ -1,6 +1,7 @@
 import Credentials
 import Kafka
 import Loading
+import Operating
 import Schemas
 
 /// What must hold between keys, and for librdkafka's properties.
@@ -495,11 +496,17 @@ private struct Check {
     }
 
     mutating func properties(libraryVersion: Int32) {
-        let findings = PropertyRules.findings(loading.properties, libraryVersion: libraryVersion)
+        let findings = PropertyRules.findings(
+            loading.properties, libraryVersion: libraryVersion, allowsUnverified: configuration.allowsUnverified)
         for finding in findings {
             report(
                 path("kafka.properties.<property>").renamed(finding.property), finding.message, finding.mend,
                 code: .refusedProperty, severity: finding.severity)
+        }
+        if let exposed = PropertyRules.exposure(
+            loading.properties, hosts: HostLookup.hosts(ofBrokers: loading.brokers))
+        {
+            report(path("kafka.brokers"), exposed.message, exposed.mend, code: .exposed, severity: .warning)
         }
         let hasTokens = configuration.kafkaToken.source != nil
         let others = loading.properties.filter { property, _ in

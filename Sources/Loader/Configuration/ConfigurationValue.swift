@@ -27,6 +27,8 @@ struct ConfigurationSetting: Sendable, Equatable {
     var origin: ConfigurationOrigin
     /// Its text was read from a file of its own, `${file:…}`, as secrets are.
     var isFromSecretFile = false
+    /// How it was written, where files of their own are a part of it, to be read again.
+    var template: String?
     /// A column's name in the path is a variable's, whose upper case says nothing of the column's own.
     var isNameLoose = false
 }

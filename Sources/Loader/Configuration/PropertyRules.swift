@@ -1,4 +1,5 @@
 import Kafka
+import Web
 
 /// librdkafka's properties that would break what the loader promises, or that have a key of their own.
 enum PropertyRules {
@@ -23,6 +24,26 @@ enum PropertyRules {
         "heartbeat.interval.ms": "the brokers' group.consumer.heartbeat.interval.ms",
     ]
 
+    /// What somebody between the loader and the brokers could do; nil where TLS keeps him out.
+    ///
+    /// - Parameter hosts: of the brokers.
+    static func exposure(_ properties: [String: String], hosts: [String]) -> (message: String, mend: String)? {
+        guard hosts.contains(where: { !LocalHost.isLoopback($0) }) else { return nil }
+        let transport = properties["security.protocol"]?.lowercased() ?? "plaintext"
+        guard transport.hasSuffix("ssl") else {
+            let secret = transport == "sasl_plaintext" ? "the password or token and " : ""
+            return (
+                "the connection to the brokers has no TLS: whoever is on its way can read \(secret)every message",
+                "Use the brokers' listener with TLS: kafka.properties.security.protocol: \(transport == "sasl_plaintext" ? "SASL_SSL" : "SSL")."
+            )
+        }
+        guard properties["ssl.endpoint.identification.algorithm"]?.lowercased() == "none" else { return nil }
+        return (
+            "the brokers' host names are not checked: whoever has any certificate of their authority can be one of them",
+            "Remove ssl.endpoint.identification.algorithm."
+        )
+    }
+
     private static func isScram(_ name: String, _ value: String) -> Bool {
         (name == "sasl.mechanism" || name == "sasl.mechanisms") && value.uppercased().contains("SCRAM")
     }
@@ -31,8 +52,12 @@ enum PropertyRules {
         "\(version >> 24).\(version >> 16 & 0xff).\(version >> 8 & 0xff)"
     }
 
-    /// - Parameter libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
-    static func findings(_ properties: [String: String], libraryVersion: Int32) -> [Finding] {
+    /// - Parameters:
+    ///   - libraryVersion: as `rd_kafka_version` gives it, `0x020002ff` for 2.0.2.
+    ///   - allowsUnverified: `kafka.allow_unverified`.
+    static func findings(
+        _ properties: [String: String], libraryVersion: Int32, allowsUnverified: Bool = false
+    ) -> [Finding] {
         let isConsumerProtocol = properties["group.protocol"]?.lowercased() == "consumer"
         return properties.sorted { $0.key < $1.key }.compactMap { name, value in
             switch name {
@@ -69,6 +94,14 @@ enum PropertyRules {
                 return Finding(
                     property: name, message: "cooperative assignment can hang before librdkafka 2.6.1",
                     mend: "Use range or roundrobin, or install a newer librdkafka.")
+            case "enable.ssl.certificate.verification" where value.lowercased() == "false":
+                let message = "whoever stands between the loader and the brokers can read and change every message"
+                return allowsUnverified
+                    ? Finding(
+                        property: name, severity: .warning, message: message, mend: "Set ssl.ca.location instead.")
+                    : Finding(
+                        property: name, message: message,
+                        mend: "Set ssl.ca.location instead; if it is meant so, kafka.allow_unverified: true as well.")
             case _ where isScram(name, value) && KafkaLibrary.repeatsScramNonce(version: libraryVersion):
                 // Only a warning: brokers before 4.0 take it, and which these are shows when they refuse it.
                 return Finding(

@@ -3,7 +3,7 @@
 ///
 /// Only `${` begins a substitution; `$value` and `$$name`, which are column expressions, stay as they are, and `$${`
 /// stands for a literal `${`. Values are replaced after YAML was parsed, so a secret may hold any character.
-struct Substitution {
+struct Substitution: Sendable {
     struct Result: Equatable {
         var text = ""
         /// The variables and files that were read, as written: `DATABASE_URL`, `file:/run/secrets/pg`.
@@ -16,7 +16,7 @@ struct Substitution {
 
     var environment: [String: String]
     /// Answers nil for a file that cannot be read.
-    var readFile: (String) -> String?
+    var readFile: @Sendable (String) -> String?
 
     func apply(_ text: String) -> Result {
         var result = Result()

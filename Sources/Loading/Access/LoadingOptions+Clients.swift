@@ -21,9 +21,13 @@ extension LoadingOptions {
         if KafkaLibrary.supports(property: "fetch.queue.backoff.ms") {
             defaults.append(("fetch.queue.backoff.ms", "20"))
         }
-        let all = defaults.filter { properties[$0.0] == nil } + properties.sorted { $0.key < $1.key }
+        let current = currentProperties
+        let all = defaults.filter { current[$0.0] == nil } + current.sorted { $0.key < $1.key }
         return ClientProperties(all, tokens: tokens)
     }
+
+    /// librdkafka's properties of the configuration, with what files hold by now.
+    package var currentProperties: [String: String] { secrets?.current(properties) ?? properties }
 
     private var hasExpressions: Bool {
         routes.contains { route in
@@ -44,7 +48,7 @@ extension LoadingOptions {
 
     /// For whoever is no consumer: how to reach the brokers, and nothing of what a consumer alone knows.
     public var clientProperties: ClientProperties {
-        let shared = properties.filter { name, _ in
+        let shared = currentProperties.filter { name, _ in
             [
                 "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",
                 "message.max", "debug",

@@ -95,9 +95,9 @@ extension Mend {
         case diskFull
         case shortOfResource
         case away
-        /// With the error that the client met last.
-        case brokers(KafkaErrorCode)
-        case letterTopic(String)
+        /// With what they refuse; nil where none is there.
+        case brokers(BrokerRefusal?)
+        case letterTopic(String, BrokerRefusal?)
         /// By why the registry told nothing, and whose it is.
         case registry(RegistryFailure.Code, RegistryKind)
     }
@@ -106,6 +106,8 @@ extension Mend {
     public enum Group: Sendable, Hashable {
         /// The client cannot begin with its properties.
         case properties
+        /// Nor with what their files say since they changed.
+        case secrets
         case subscription(KafkaErrorCode)
         /// What was met is over with the process.
         case startAgain

@@ -78,8 +78,15 @@ extension Member {
         enum Purpose: Equatable {
             case stop
             case giving([TopicPartition], lost: Bool)
-            /// The client no longer fetches partitions, of which this is the first.
-            case replacing(StallWatch.Suspect)
+            case replacing(Replacement)
+        }
+
+        /// Why another client takes over.
+        enum Replacement: Equatable {
+            /// This one no longer fetches partitions, of which this is the first.
+            case stalled(StallWatch.Suspect)
+            /// What it was made with has changed.
+            case secrets
         }
 
         let purpose: Purpose
@@ -165,9 +172,9 @@ extension Member {
         case .giving(let gone, let lost):
             if !lost { commitAll() }
             remove(gone)
-        case .replacing(let first):
+        case .replacing(let why):
             commitAll()
-            act(.replaceClient(first: first))
+            act(.replaceClient(why))
         }
     }
 }

@@ -4,6 +4,8 @@ import Kafka
 extension Member {
     mutating func take(over given: [TopicPartition], _ isCooperative: Bool, _ now: ContinuousClock.Instant) {
         act(.tell(.given(given.count)))
+        // Whoever gives them is there. A client that took over from one that was shut out never knew that all were away.
+        brokers(nil, now)
         hasBeenAssigned = true
         hasJoined = true
         if standstills.joined() { act(.tell(.takenIn)) }
@@ -77,7 +79,7 @@ extension Member {
     mutating func brokers(_ error: KafkaError?, _ now: ContinuousClock.Instant) {
         if let error {
             brokersAwaySince = now
-            act(.tell(.brokersAway(error.code, "\(error)")))
+            act(.tell(.brokersAway(error)))
         } else if let since = brokersAwaySince {
             brokersAwaySince = nil
             act(.tell(.brokersBack(now - since)))
@@ -107,10 +109,21 @@ extension Member {
         }
         guard let first = stalled.first, flush == nil, failure == nil, !isStopping else { return }
         act(.tell(.stalled(stalled.count, first)))
-        beginFlush(.replacing(first), now)
+        beginFlush(.replacing(.stalled(first)), now)
     }
 
-    mutating func replaced(_ error: LoadingError?) {
+    // MARK: Secrets
+
+    /// What the client was made with has changed: another takes over as soon as nothing else is under way.
+    mutating func renew(_ now: ContinuousClock.Instant) {
+        guard isRenewalDue, flush == nil, failure == nil, !isStopping, !isProving else { return }
+        isRenewalDue = false
+        beginFlush(.replacing(.secrets), now)
+    }
+
+    /// - Parameter hasBegun: whether another client is there; if not, the one that was goes on.
+    mutating func replaced(_ error: LoadingError?, hasBegun: Bool) {
+        guard hasBegun else { return }
         partitions.removeAll()
         pending.removeAll()
         hasBeenAssigned = false

@@ -63,6 +63,8 @@ struct Member {
     var stalls = StallWatch()
     /// Somebody is asked whether partitions that stand still have messages.
     var isProving = false
+    /// What the client was made with has changed.
+    var isRenewalDue = false
     var brokersAwaySince: ContinuousClock.Instant?
 
     /// What is loaded before anything else goes on.
@@ -102,7 +104,10 @@ struct Member {
         case .foundTopics(let topics): found(topics)
         case .stalled(let asked, let stalled): proven(asked, stalled, now)
         case .readAgain(let findings): readAgain(findings, now)
-        case .replaced(let error): replaced(error)
+        case .secretsChanged:
+            isRenewalDue = true
+            renew(now)
+        case .replaced(let error, let hasBegun): replaced(error, hasBegun: hasBegun)
         case .tick: tick(now)
         case .stop: stop(now)
         }
@@ -125,6 +130,8 @@ struct Member {
     /// Everything that is due by now.
     private mutating func tick(_ now: ContinuousClock.Instant) {
         guard failure == nil, flush == nil else { return }
+        renew(now)
+        guard flush == nil else { return }
         findPositions(now)
         watchForStalls(now)
         watchTopics(now)

@@ -26,7 +26,7 @@ extension Member {
         /// Read messages once more, to see whether they are still what was loaded; answered by `readAgain`.
         case readAgain([TopicPartition: LastMessage])
         /// End the client, and begin with another; answered by `replaced`.
-        case replaceClient(first: StallWatch.Suspect)
+        case replaceClient(Flush.Replacement)
         case tell(Notice)
         /// What others see has changed.
         case publish
@@ -87,8 +87,12 @@ extension Member {
         case searchFails(PassingObstacle)
         case searchBack(Duration)
         case databaseAway
-        case brokersAway(KafkaErrorCode, String)
+        case brokersAway(KafkaError)
         case brokersBack(Duration)
+        /// Another client has begun with what the files say now.
+        case secretsTaken
+        /// No client begins with it.
+        case secretsUnfit(KafkaError)
         case commitRefused(KafkaErrorCode, String)
     }
 }

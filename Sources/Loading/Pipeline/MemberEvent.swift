@@ -37,8 +37,10 @@ extension Member {
         case readAgain([TopicPartition: TopicWatch.Finding])
         /// The group has not taken what was committed last; see `commitAndWait`.
         case lastOffsetsRefused([CommittedOffset])
-        /// The answer to `replaceClient`.
-        case replaced(LoadingError?)
+        /// Files that the client was made with have changed.
+        case secretsChanged
+        /// The answer to `replaceClient`; without another, the client that was goes on.
+        case replaced(LoadingError?, hasBegun: Bool)
         /// Time has passed.
         case tick
         /// It is to end.

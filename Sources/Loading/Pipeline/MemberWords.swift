@@ -23,7 +23,8 @@ struct MemberWords {
         case .given, .asked, .givenBack, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
         case .fenced, .dropped: tell(batch: notice)
         case .searchFails, .searchBack, .databaseAway: tell(search: notice)
-        case .brokersAway, .brokersBack, .stalled, .stillSuspects, .slow, .passing: tell(client: notice)
+        case .brokersAway, .brokersBack, .secretsTaken, .secretsUnfit, .stalled, .stillSuspects, .slow, .passing:
+            tell(client: notice)
         case .questioned, .standstill, .loadedAgain, .topicsFound, .topicFull, .topicTaken: tell(partition: notice)
         }
     }
@@ -95,16 +96,20 @@ struct MemberWords {
 
     private func tell(client notice: Member.Notice) {
         switch notice {
-        case .brokersAway(let code, let error):
+        case .brokersAway(let error):
             statistics.outage(.brokers, isOver: false)
-            report(
-                Incident(
-                    .warning, "all brokers are away; they are tried until they answer", code: code.name, error: error,
-                    mend: .database(.outage(.brokers(code))),
-                    until: .outage(.brokers)))
+            report(OutageNotice(brokers: error).incident("they are tried"))
         case .brokersBack(let away):
             statistics.outage(.brokers, isOver: true)
             logger.notice("the brokers are back", metadata: ["away_seconds": .stringConvertible(Int(away.inSeconds))])
+        case .secretsTaken:
+            logger.info("a password or certificate for the brokers has changed: a new client goes on with it")
+        case .secretsUnfit(let error):
+            report(
+                Incident(
+                    .warning,
+                    "a changed password or certificate for the brokers cannot be used; the one before goes on",
+                    code: error.code.name, error: "\(error)", mend: .group(.secrets)))
         case .stillSuspects(let count):
             logger.debug("partitions stand still", metadata: ["partitions": .stringConvertible(count)])
         case .stalled(let count, let first):
@@ -187,9 +192,12 @@ extension LoadingError {
             mend: .group(.standstill(.group, code, nil)))
     }
 
-    static func clientDoesNotLeave(_ suspect: StallWatch.Suspect) -> LoadingError {
-        LoadingError(
-            .kafka, "a Kafka client that no longer fetches \(suspect.partition) does not leave its group",
-            mend: .group(.startAgain))
+    static func clientDoesNotLeave(_ why: Member.Flush.Replacement) -> LoadingError {
+        let client =
+            switch why {
+            case .stalled(let suspect): "a Kafka client that no longer fetches \(suspect.partition)"
+            case .secrets: "a Kafka client whose password or certificate has changed"
+            }
+        return LoadingError(.kafka, "\(client) does not leave its group", mend: .group(.startAgain))
     }
 }

@@ -26,6 +26,8 @@ public final class Pipeline {
     private let words: MemberWords
     private var progress: ProgressLog
     private let drift: DriftWatch
+    private let secrets: SecretWatch?
+    private let producer: LetterProducer?
     private var stallProof: StallProof?
     private var topicProof: TopicProof?
     /// When to say where it stands, if no batch does it before.
@@ -63,11 +65,12 @@ public final class Pipeline {
         member = Member(Member.Rules(options, mark: mark?.metadata ?? ""), at: .now)
         let orphans = OrphanLoader(options, statistics: statistics, wakeup: stop.wakeup, logger: logger)
         self.orphans = orphans
+        secrets = options.secrets.map { SecretWatch($0, wakeup: stop.wakeup) }
         do throws(KafkaError) {
             consumer = try Consumer(
                 properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
-            let producer =
-                options.deadLetters.topic == nil ? nil : try LetterProducer(options)
+            let producer = options.deadLetters.topic == nil ? nil : try LetterProducer(options)
+            self.producer = producer
             lanes = (0..<max(1, options.writers)).map { index in
                 LaneBatches(
                     writer: Writer(
@@ -263,7 +266,7 @@ public final class Pipeline {
                 stallProof = StallProof(suspects, properties: options.consumerProperties, wakeup: stop.wakeup)
             case .readAgain(let messages):
                 topicProof = TopicProof(messages, properties: options.consumerProperties, wakeup: stop.wakeup)
-            case .replaceClient(let first): handle(.replaced(replaceClient(first)))
+            case .replaceClient(let why): handle(replaceClient(why))
             case .tell(let notice): words.tell(notice)
             case .publish: publish()
             }
@@ -293,19 +296,36 @@ public final class Pipeline {
         }
     }
 
-    private func replaceClient(_ first: StallWatch.Suspect) -> LoadingError? {
+    private func replaceClient(_ why: Member.Flush.Replacement) -> Member.Event {
+        let next: Consumer
+        do throws(KafkaError) {
+            // Of changed files, of which some may not fit the others yet, before the one that works is let go of.
+            if why == .secrets { try producer?.renew() }
+            next = try Consumer(properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
+        } catch {
+            guard case .stalled = why else {
+                words.tell(.secretsUnfit(error))
+                return .replaced(nil, hasBegun: false)
+            }
+            return .replaced(
+                LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: .group(.startAgain)),
+                hasBegun: true)
+        }
         // It gives its partitions back on the way. One that cannot leave stays a member as long as this process lives, and
         // keeps partitions that nobody loads.
-        guard consumer.close(until: .now + .seconds(10)) else { return .clientDoesNotLeave(first) }
-        do throws(KafkaError) {
-            consumer = try Consumer(
-                properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
-            try join()
-            return nil
-        } catch {
-            return LoadingError(
-                .kafka, "the Kafka client cannot start again: \(error)", mend: .group(.startAgain))
+        guard consumer.close(until: .now + .seconds(10)) else {
+            return .replaced(.clientDoesNotLeave(why), hasBegun: true)
         }
+        consumer = next
+        do throws(KafkaError) {
+            try join()
+        } catch {
+            return .replaced(
+                LoadingError(.kafka, "the Kafka client cannot join again: \(error)", mend: .group(.startAgain)),
+                hasBegun: true)
+        }
+        if why == .secrets { words.tell(.secretsTaken) }
+        return .replaced(nil, hasBegun: true)
     }
 
     // MARK: The group's offsets
@@ -389,6 +409,7 @@ public final class Pipeline {
             stallProof = nil
             handle(.stalled(asked: proof.suspects, answer))
         }
+        if secrets?.takeChange() ?? false { handle(.secretsChanged) }
         if let answer = topicProof?.answer {
             topicProof = nil
             handle(.readAgain(answer))

@@ -16,6 +16,7 @@ public struct SetupProblem: Error, Sendable, Hashable, CustomStringConvertible {
         case kafka
         case database
         case registry
+        case certificate
         /// The group's position is none that a loader could begin at.
         case position
         /// Another session holds a lock on a table that the loader needs.

@@ -50,13 +50,16 @@ package struct OutageNotice: Sendable {
         mend = .database(.outage(outage))
     }
 
-    /// No broker answers.
+    /// No broker answers, or none lets this client in.
     package init(brokers error: KafkaError) {
+        // What closes a connection without a word, closed it for a loader that knew how to speak with it before.
+        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
         place = .brokers
-        what = "the brokers are away"
+        what = refusal?.what ?? "the brokers are away"
+        if refusal != nil { until = "they let it in" } else { until = "they answer" }
         code = error.code.name
         self.error = "\(error)"
-        mend = .database(.outage(.brokers(error.code)))
+        mend = .database(.outage(.brokers(refusal)))
     }
 
     /// The schema registry tells nothing.
@@ -80,9 +83,10 @@ package struct OutageNotice: Sendable {
     /// The topic of dead letters acknowledges nothing.
     init(deadLetterTopic error: KafkaError, _ topic: String) {
         place = .deadLetterTopic
-        what = "the dead-letter topic is away"
+        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
+        what = refusal.map { "the dead-letter topic takes nothing: \($0.what)" } ?? "the dead-letter topic is away"
         code = error.code.name
         self.error = "\(error)"
-        mend = .database(.outage(.letterTopic(topic)))
+        mend = .database(.outage(.letterTopic(topic, refusal)))
     }
 }

@@ -3,23 +3,23 @@ import Synchronization
 
 /// The producer that the dead letters of all writers go through. One that has met a fatal error is replaced.
 final class LetterProducer: Sendable {
-    private let properties: ClientProperties
+    private let options: LoadingOptions
     private let current: Mutex<Producer>
 
     /// - Throws: for properties that librdkafka refuses.
     init(_ options: LoadingOptions) throws(KafkaError) {
-        properties = options.letterProperties
-        current = Mutex(try Producer(properties: properties))
+        self.options = options
+        current = Mutex(try Producer(properties: options.letterProperties))
     }
 
     var producer: Producer { current.withLock { $0 } }
 
     /// One that nobody else uses.
-    func another() throws(KafkaError) -> Producer { try Producer(properties: properties) }
+    func another() throws(KafkaError) -> Producer { try Producer(properties: options.letterProperties) }
 
     /// Makes a new one, unless somebody else has.
     func replace(_ broken: Producer) throws(KafkaError) {
-        let new = try Producer(properties: properties)
+        let new = try another()
         // The old one ends here, outside of the lock: its last reports go to those who wait for them.
         let old = current.withLock { current in
             guard current === broken else { return new }
@@ -28,6 +28,11 @@ final class LetterProducer: Sendable {
         }
         withExtendedLifetime(old) {}
     }
+}
+
+extension LetterProducer {
+    /// Has the next letters go through one that is made of what the secrets are now.
+    func renew() throws(KafkaError) { try replace(producer) }
 }
 
 /// What of a letter is left out because its topic does not take it as it is.

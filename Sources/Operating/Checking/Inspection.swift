@@ -59,9 +59,10 @@ package struct Inspection {
             for problem in problems { report.add(problem, to: "registry") }
         }
         let preflight = start.preflight
+        let routed = RoutedTopics(options)
         let survey = TopicSurvey(
-            options, RoutedTopics(options), preflight: preflight, on: start.databaseError == nil ? connection : nil)
-        inspectBrokers(survey, &report)
+            options, routed, preflight: preflight, on: start.databaseError == nil ? connection : nil)
+        inspectBrokers(survey, BrokerAccess(options, routed.admin?.certificate), &report)
         if let preflight, survey.isReachable, sample > 0 {
             takeSample(preflight, survey, connection, Set(locks.compactMap(\.table)), &report)
         }
@@ -117,9 +118,10 @@ package struct Inspection {
 
     // MARK: The brokers
 
-    private func inspectBrokers(_ survey: TopicSurvey, _ report: inout CheckReport) {
+    private func inspectBrokers(_ survey: TopicSurvey, _ access: BrokerAccess, _ report: inout CheckReport) {
         report.areas.append(
-            .init(name: "brokers", summary: survey.isReachable ? options.brokers : ""))
+            .init(name: "brokers", summary: survey.isReachable ? "\(options.brokers); \(access.words)" : ""))
+        for problem in access.problems() { report.add(problem, to: "brokers") }
         if survey.isReachable {
             report.areas.append(.init(name: "group", summary: groupWords(survey)))
             let counts = survey.topics.sorted { $0.key < $1.key }.map { topic, count in
@@ -205,7 +207,7 @@ package struct Inspection {
     /// Under which heading a reader looks for it.
     static func area(of problem: SetupProblem) -> String {
         switch problem.code {
-        case .kafka: "brokers"
+        case .kafka, .certificate: "brokers"
         case .registry: "registry"
         case .group, .position: "group"
         case .topic, .sample: "topics"

@@ -40,6 +40,11 @@ public struct RoutedTopics: Sendable {
             }
             all = counts
             find(options, among: counts)
+            problems += ReadRights.missing(found.keys, options, timeout: min(timeout, .seconds(5))).map { topic in
+                SetupProblem(
+                    .topic, at: topic, "the brokers show this user the topic \(topic) and do not let it read it",
+                    mend: "give this user READ on \(topic) (deploy/kafka/acls.sh)")
+            }
         } catch {
             self.error = error
             problems = Self.problems(options, error, admin.connectionTrouble)
@@ -93,7 +98,7 @@ public struct RoutedTopics: Sendable {
     }
 
     private static func problems(
-        _ options: LoadingOptions, _ error: KafkaError, _ trouble: KafkaErrorCode?
+        _ options: LoadingOptions, _ error: KafkaError, _ trouble: KafkaError?
     ) -> [SetupProblem] {
         let hosts = HostLookup.hosts(ofBrokers: options.brokers)
         let unknown = HostLookup.unknown(hosts)
@@ -104,16 +109,34 @@ public struct RoutedTopics: Sendable {
             return problem
         }
         guard unknown.count < hosts.count || hosts.isEmpty else { return problems }
-        let isAuthentication = trouble == .authentication || trouble == .saslAuthenticationFailed
+        if let refusal = (trouble?.refusal ?? error.refusal).flatMap({ proven($0, options) }) {
+            problems.append(
+                SetupProblem(
+                    .kafka, at: "kafka.brokers", "\(refusal.what): \(error.reason)", mend: .said(refusal.mend())))
+            return problems
+        }
         var problem = SetupProblem(
             .kafka, at: "kafka.brokers", "no broker answers: \(error.reason) (\(error.code.name))",
-            mend: isAuthentication
-                ? KafkaErrorCode.authenticationMend()
-                : "check the addresses \(options.brokers) from this machine, and the security settings in "
-                    + "kafka.properties")
-        let isRefusal = isAuthentication || trouble == .ssl || !error.isRetriable
-        problem.passing = isRefusal ? .never : .outage
+            mend:
+                "check the addresses \(options.brokers) from this machine, and the security settings in kafka.properties"
+        )
+        problem.passing = error.isRetriable ? .outage : .never
         problems.append(problem)
         return problems
+    }
+
+    /// What is in doubt by its words alone is asked for; and that a certificate has expired, not every broker says.
+    private static func proven(_ refusal: BrokerRefusal, _ options: LoadingOptions) -> BrokerRefusal? {
+        if [.ownCertificate, .ownCertificateMissing].contains(refusal),
+            let own = BrokerAccess.ownCertificate(options.currentProperties), own.notAfter < Date()
+        {
+            return .ownCertificateExpired
+        }
+        guard refusal.isInDoubt else { return refusal }
+        let expected: ListenerProbe.Speech = refusal == .wantsTLS ? .tls : .plain
+        let isSo = HostLookup.addresses(ofBrokers: options.brokers).contains { address in
+            ListenerProbe.speech(of: address.host, port: address.port, timeout: .seconds(2)) == expected
+        }
+        return isSo ? refusal : nil
     }
 }

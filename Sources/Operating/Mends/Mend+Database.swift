@@ -47,12 +47,10 @@ extension Mend.Outage {
         case .diskFull: "make room on the server's disk"
         case .shortOfResource: "see the server's log for which, and raise it"
         case .away: "bring the server of postgres.url back"
-        case .brokers(.authentication), .brokers(.saslAuthenticationFailed):
-            KafkaErrorCode.authenticationMend()
-        case .brokers(.ssl): "check security.protocol and the ssl.* properties in kafka.properties"
-        case .brokers: "bring the brokers of kafka.brokers back"
+        case .brokers(let refusal): refusal?.mend() ?? "bring the brokers of kafka.brokers back"
         case .registry(let code, let kind): Self.words(registry: code, kind)
-        case .letterTopic(let topic):
+        case .letterTopic(let topic, let refusal?): refusal.mend(topic: topic)
+        case .letterTopic(let topic, nil):
             "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
                 + "\(topic)), and bring its brokers back"
         }

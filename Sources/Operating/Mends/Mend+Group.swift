@@ -5,6 +5,9 @@ extension Mend.Group {
     var words: String {
         switch self {
         case .properties: "mend kafka.properties"
+        case .secrets:
+            "mend the files that kafka.properties names: a certificate and its key must belong together; they are looked at again "
+                + "when they change"
         case .subscription(let code): code.mend.map { "\($0); routes[].topic names it" } ?? "mend routes[].topic"
         case .startAgain: "start it again; nothing is lost"
         case .instance: "give each member its own group.instance.id in kafka.properties, and start this one again"

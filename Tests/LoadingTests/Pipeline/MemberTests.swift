@@ -311,10 +311,36 @@ struct MemberTests {
         let suspect = StallWatch.Suspect(partition: a(0), next: 1, end: 9)
         #expect(play.handle(.stalled(asked: [suspect], [suspect])) == ["stalled a[0]", "submit 0: a[0]@0..1"])
         #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1", "replace"])
-        play.handle(.replaced(nil))
+        play.handle(.replaced(nil, hasBegun: true))
         #expect(play.member.partitions.isEmpty)
         let moved = StallWatch.Suspect(partition: a(0), next: 1, end: 9)
         #expect(play.handle(.stalled(asked: [moved], [moved])).isEmpty, "it is not where it was")
+    }
+
+    @Test("where a secret has changed, another client takes over at the batch's end, with nothing taken and not loaded")
+    func secrets() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        #expect(play.handle(.secretsChanged) == ["submit 0: a[0]@0..1"])
+        #expect(play.handle(.secretsChanged).isEmpty, "one is under way")
+        #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1", "replace"])
+        play.handle(.replaced(nil, hasBegun: true))
+        #expect(play.member.partitions.isEmpty && play.member.failure == nil)
+        #expect(play.tick().contains("replace"), "what has changed meanwhile is taken up, too")
+        play.handle(.brokers(away: KafkaError(code: .authentication, operation: "connection")))
+        play.handle(.replaced(nil, hasBegun: true))
+        #expect(play.member.brokersAwaySince != nil)
+        play.handle(.given([a(0)], isCooperative: false))
+        #expect(play.member.brokersAwaySince == nil, "the client before was shut out, and this one is let in")
+    }
+
+    @Test("a client that cannot begin with what a secret's file says leaves the one that was at work")
+    func unfitSecrets() {
+        let play = Play(partitions: 1)
+        #expect(play.handle(.secretsChanged).contains("replace"))
+        play.handle(.replaced(nil, hasBegun: false))
+        #expect(play.member.partitions.count == 1)
+        #expect(play.take(0, 0) == [.take(range: 0)])
     }
 }
 

@@ -38,6 +38,6 @@ struct OutageNoticeTests {
         let notice = OutageNotice(
             deadLetterTopic: KafkaError(code: .messageTimedOut, operation: "produce"), "orders-dead")
         #expect(notice.place == .deadLetterTopic && notice.code == "_MSG_TIMED_OUT")
-        #expect(notice.mend == .database(.outage(.letterTopic("orders-dead"))))
+        #expect(notice.mend == .database(.outage(.letterTopic("orders-dead", nil))))
     }
 }

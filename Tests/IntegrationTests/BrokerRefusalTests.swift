@@ -1,0 +1,139 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What brokers and loader have against each other, told at the start.
+@Suite("Refusals by brokers")
+struct BrokerRefusalTests {
+    /// One way of not coming together.
+    struct Way: Sendable, CustomTestStringConvertible {
+        enum Listener: Sendable { case tls, mutualTLS, sasl, plain, elsewhere, expired }
+
+        var name: String
+        var listener: Listener
+        var properties: [String: String]
+        /// What the loader says.
+        var words: String
+        var mend: String
+        /// Certificates by their names in the test.
+        var authority = "authority"
+        var client: String?
+
+        var testDescription: String { name }
+    }
+
+    private static let tls = ["security.protocol": "SSL"]
+
+    private static func plain(_ password: String, _ mechanism: String = "PLAIN") -> [String: String] {
+        [
+            "security.protocol": "SASL_SSL", "sasl.mechanisms": mechanism, "sasl.username": "me",
+            "sasl.password": password,
+        ]
+    }
+
+    static let ways = [
+        Way(
+            name: "another authority", listener: .tls, properties: tls,
+            words: "a broker's certificate is of an authority that is not trusted here", mend: "ssl.ca.location",
+            authority: "other"),
+        Way(
+            name: "another host", listener: .elsewhere, properties: tls,
+            words: "a broker's certificate is for another host", mend: "advertised.listeners"),
+        Way(
+            name: "an expired certificate", listener: .expired, properties: tls,
+            words: "a broker's certificate has expired", mend: "renew the brokers' certificates"),
+        Way(
+            name: "no certificate of the client", listener: .mutualTLS, properties: tls,
+            words: "the brokers want a certificate of the loader", mend: "ssl.certificate.location"),
+        Way(
+            name: "an expired certificate of the client", listener: .mutualTLS, properties: tls,
+            words: "the brokers refuse the loader's certificate, which has expired", mend: "renew the file of",
+            client: "expired"),
+        Way(
+            name: "a certificate of the client that nobody knows", listener: .mutualTLS, properties: tls,
+            words: "the brokers refuse the loader's certificate", mend: "truststore", client: "stranger"),
+        Way(
+            name: "a wrong password", listener: .sasl, properties: plain("wrong"),
+            words: "the brokers refuse this user, or its password", mend: "sasl.password"),
+        Way(
+            name: "a mechanism that the brokers have not", listener: .sasl, properties: plain("right", "SCRAM-SHA-512"),
+            words: "the brokers take other SASL mechanisms", mend: "sasl.mechanisms"),
+        Way(
+            name: "plain to a listener with TLS", listener: .tls, properties: [:],
+            words: "the brokers speak TLS, and the loader does not", mend: "security.protocol"),
+        Way(
+            name: "TLS to a plain listener", listener: .plain, properties: tls,
+            words: "the loader speaks TLS, and the brokers do not", mend: "security.protocol"),
+        Way(
+            name: "no SASL to a listener that wants it", listener: .sasl, properties: tls,
+            words: "the brokers want SASL", mend: "sasl.mechanisms"),
+    ]
+
+    @Test("each ends the start with its cause and what to set, and none is taken for an outage", arguments: ways)
+    func refused(_ way: Way) async throws {
+        let certificates = try TestCertificates()
+        let others = try TestCertificates()
+        let good = try certificates.make("broker")
+        let broker = try Broker.sharedReal()
+        let settings: KafkaGate.Settings =
+            switch way.listener {
+            case .tls: .init(good)
+            case .mutualTLS: .init(good, clients: certificates.authority)
+            case .sasl: .init(good, mechanisms: ["PLAIN"], users: ["me": "right"])
+            case .plain: .init()
+            case .elsewhere: .init(try certificates.make("elsewhere", names: "DNS:elsewhere.example"))
+            case .expired: .init(try certificates.make("old", isExpired: true))
+            }
+        let gate = try KafkaGate(to: broker, settings)
+        var properties = way.properties
+        if properties["security.protocol"] != nil {
+            properties["ssl.ca.location"] = (way.authority == "other" ? others : certificates).authority.file
+        }
+        if let client = way.client {
+            let own = try client == "stranger" ? others.make(client) : certificates.make(client, isExpired: true)
+            properties["ssl.certificate.location"] = own.file
+            properties["ssl.key.location"] = own.key
+        }
+        try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 1) { landing in
+            let run = try await Command.run(["run", "--until-end"], landing.environment(gate, properties))
+            #expect(run.status == 78, "\(run.errors)")
+            #expect(run.errors.contains(way.words), "\(run.errors)")
+            #expect(run.errors.contains(way.mend), "\(run.errors)")
+        }
+        withExtendedLifetime(gate) {}
+    }
+
+    @Test("a listener that closes without a word, as one with nobody behind it does, is away and not wrongly spoken to")
+    func silent() async throws {
+        let proxy = try TCPProxy(to: try PostgresServer())
+        proxy.isDown = true
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            for properties in [[:], Self.tls] {
+                var settings = landing.environment
+                settings["KAFKA_BROKERS"] = "127.0.0.1:\(proxy.port)"
+                settings["LOADER_WAIT_AT_START"] = "false"
+                settings.merge(properties.asVariables) { $1 }
+                let run = try await Command.run(["run", "--until-end"], settings)
+                #expect(run.status == 69, "\(properties): \(run.errors)")
+            }
+        }
+    }
+}
+
+extension [String: String] {
+    /// librdkafka's properties as the loader's variables.
+    var asVariables: [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: map {
+                ("LOADER_KAFKA_PROPERTIES_" + $0.key.uppercased().replacing(".", with: "_"), $0.value)
+            })
+    }
+}
+
+extension Landing {
+    /// The settings of a loader that goes through a gate.
+    func environment(_ gate: KafkaGate, _ properties: [String: String]) -> [String: String] {
+        environment.merging(properties.asVariables) { $1 }
+            .merging(["KAFKA_BROKERS": gate.bootstrapServers, "LOADER_WAIT_AT_START": "false"]) { $1 }
+    }
+}

@@ -1,0 +1,97 @@
+import Testing
+
+@testable import Kafka
+
+@Suite("Refusals in librdkafka's words")
+struct BrokerRefusalTests {
+    /// As librdkafka 2.0.2 says them of Apache Kafka 4.3.1, but where another is named.
+    static let lines: [(KafkaErrorCode, String, BrokerRefusal)] = [
+        (
+            .ssl,
+            "ssl://h:1/bootstrap: SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker "
+                + "certificate could not be verified, verify that ssl.ca.location is correctly configured",
+            .unknownAuthority
+        ),
+        (
+            .transport, "Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42",
+            .ownCertificateMissing
+        ),
+        (
+            .transport, "error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
+            .ownCertificateMissing
+        ),
+        (
+            .transport,
+            "Receive failed: error:0A000416:SSL routines::sslv3 alert certificate unknown: SSL alert number 46",
+            .ownCertificate
+        ),
+        (.transport, "error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", .ownCertificate),
+        (
+            .transport, "error:0A000415:SSL routines::sslv3 alert certificate expired: SSL alert number 45",
+            .ownCertificateExpired
+        ),
+        (
+            .ssl,
+            "SSL handshake failed: error:0A00042E:SSL routines::tlsv1 alert protocol version: SSL alert number 70",
+            .noCommonTLS
+        ),
+        (
+            .authentication, "SASL authentication error: Authentication failed: Invalid username or password",
+            .credentials
+        ),
+        (
+            .authentication,
+            "SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported "
+                + "mechanisms: OAUTHBEARER", .mechanism
+        ),
+        (
+            .authentication,
+            "SASL PLAIN mechanism handshake failed: Broker: Request not valid in current SASL state: broker's "
+                + "supported mechanisms: ", .speaksNoSASL
+        ),
+        (
+            .transport,
+            "Disconnected while requesting ApiVersion: might be caused by incorrect security.protocol configuration "
+                + "(connecting to a SSL listener?) or broker version is < 0.10", .wantsTLS
+        ),
+        (.ssl, "SSL handshake failed: error:0A000126:SSL routines::unexpected eof while reading", .speaksNoTLS),
+        (
+            .transport,
+            "Disconnected: verify that security.protocol is correctly configured, broker might require SASL "
+                + "authentication", .wantsSASL
+        ),
+        (.authentication, "SASL authentication error: {\"status\":\"invalid_token\"}", .token),
+        (.authentication, "Failed to acquire SASL OAUTHBEARER token: no answer", .noToken),
+        (.topicAuthorizationFailed, "Broker: Topic authorization failed", .topicRight),
+        (.groupAuthorizationFailed, "Broker: Group authorization failed", .groupRight),
+        (.clusterAuthorizationFailed, "Failed to acquire idempotence PID", .clusterRight),
+        (.transactionAuthorizationFailed, "Broker: Transactional Id authorization failed", .transactionRight),
+    ]
+
+    @Test("each line is known for what it says", arguments: lines)
+    func known(code: KafkaErrorCode, reason: String, refusal: BrokerRefusal) {
+        #expect(KafkaError(code: code, operation: "connection", reason: reason).refusal == refusal)
+    }
+
+    @Test("what is away is refused by nobody")
+    func away() {
+        for (code, reason) in [
+            (.transport, "Connect to ipv4#127.0.0.1:1 failed: Connection refused"), (.resolve, "Failed to resolve 'h'"),
+            (.allBrokersDown, "1/1 brokers are down"), (.timedOut, "ApiVersionRequest failed: Local: Timed out"),
+            (.ssl, "SSL handshake failed: Disconnected"),
+        ] as [(KafkaErrorCode, String)] {
+            #expect(KafkaError(code: code, operation: "connection", reason: reason).refusal == nil, "\(reason)")
+        }
+    }
+
+    @Test("what OpenSSL has against a certificate tells more than librdkafka's words")
+    func verification() {
+        let kinds: [(Int32, BrokerRefusal)] = [
+            (9, .certificateNotYetValid), (10, .certificateExpired), (18, .unknownAuthority), (19, .unknownAuthority),
+            (20, .unknownAuthority), (62, .otherHost), (64, .otherHost), (26, .certificate),
+        ]
+        for (number, refusal) in kinds {
+            #expect(BrokerRefusal(.ssl, reason: "certificate verify failed", verification: number) == refusal)
+        }
+    }
+}
