@@ -20,7 +20,7 @@ extension TokenSource {
 }
 
 /// Why there is no token, or no credentials. It holds no secret, so it may be logged.
-public struct CredentialFailure: Error, Sendable, Equatable, CustomStringConvertible {
+public struct CredentialFailure: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable, Equatable {
         /// Nobody answers, or says that he cannot now: 408, 429, 5xx. It may come by itself.
         case away

@@ -123,6 +123,7 @@ extension LoadingStatistics.Outage {
         case .brokers: "the brokers"
         case .deadLetterTopic: "the dead letters' topic"
         case .schemaRegistry: "the schema registry"
+        case .tokens: "whoever gives tokens for the brokers"
         }
     }
 
@@ -132,6 +133,7 @@ extension LoadingStatistics.Outage {
         case .brokers: "the brokers are away"
         case .deadLetterTopic: "the dead letters' topic takes nothing"
         case .schemaRegistry: "the schema registry is away"
+        case .tokens: "there is no token for the brokers"
         }
     }
 }

@@ -70,7 +70,8 @@ extension Metric {
                 })
         },
         .labelled(
-            "loader_outage", .gauge, "1 while this is away: database, brokers, dead_letter_topic, schema_registry.",
+            "loader_outage", .gauge,
+            "1 while this is away: database, brokers, dead_letter_topic, schema_registry, tokens.",
             by: ["place"]
         ) { status in
             LoadingStatistics.Outage.allCases.map {
@@ -134,6 +135,10 @@ extension Metric {
             "loader_last_commit_timestamp_seconds",
             "When a batch was last committed, in seconds since 1970; time() - this is how long ago. None before the first."
         ) { $0.snapshot.lastCommit.map { .number($0.timeIntervalSince1970) } },
+        .gauge(
+            "loader_token_end_timestamp_seconds",
+            "When the token for the brokers ends, in seconds since 1970; less time() it is how long it serves. None without one."
+        ) { $0.snapshot.tokenEnd.map { .number($0.timeIntervalSince1970) } },
         .counter("loader_trace_spans_total", "Spans that were delivered, where traces are sent.", \.spansDelivered),
         .counter(
             "loader_trace_spans_dropped_total", "Spans that no receiver took in time, or that did not fit its queue.",

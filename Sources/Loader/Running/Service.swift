@@ -55,6 +55,7 @@ struct Service {
             for warning in preflight.warnings {
                 logger.warning("\(warning.problem)", metadata: warning.metadata)
             }
+            TokenWatch.begin(configuration.loading, statistics, logger)
             let pipeline = try Pipeline(
                 options: configuration.loading, targets: preflight.targets, mark: preflight.mark,
                 statistics: statistics,

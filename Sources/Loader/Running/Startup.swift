@@ -101,6 +101,11 @@ enum Startup {
             } else {
                 over(.brokers)
             }
+            if let failure = found.topics?.tokenFailure {
+                tell(OutageNotice(tokens: failure))
+            } else {
+                over(.tokens)
+            }
         }
 
         /// - Parameter problems: of which a host that there is not says more than that nobody answers.
@@ -129,6 +134,7 @@ enum Startup {
         mutating func end() {
             over(.database)
             over(.brokers)
+            over(.tokens)
         }
     }
 }

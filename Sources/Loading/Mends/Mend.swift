@@ -1,3 +1,4 @@
+import Credentials
 import Kafka
 import Logging
 import Postgres
@@ -100,6 +101,8 @@ extension Mend {
         case letterTopic(String, BrokerRefusal?)
         /// By why the registry told nothing, and whose it is.
         case registry(RegistryFailure.Code, RegistryKind)
+        /// Whoever gives tokens says himself what helps.
+        case tokens(CredentialFailure)
     }
 
     /// The client, and its membership in the group.

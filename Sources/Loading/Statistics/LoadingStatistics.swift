@@ -12,6 +12,8 @@ public final class LoadingStatistics: Sendable {
         case database, brokers
         case deadLetterTopic = "dead_letter_topic"
         case schemaRegistry = "schema_registry"
+        /// Whoever gives the tokens that the brokers want.
+        case tokens
     }
 
     public enum Phase: Sendable, Equatable {
@@ -143,6 +145,8 @@ public final class LoadingStatistics: Sendable {
         public var standstills: [Standstill] = [] { didSet { endStandstills(before: oldValue) } }
         /// Locks that other sessions hold, by who waits for them: a writer, whoever reads the positions, the start.
         public var lockWaits: [String: LockedPlace] = [:]
+        /// Until when the token for the brokers is good; nil: there is none, or nobody says.
+        public internal(set) var tokenEnd: Date?
         /// How often somebody began to wait for a lock.
         public var lockWaitCount = 0
         /// Where messages and routes drift apart, in the order of the routes.

@@ -1,3 +1,4 @@
+import Credentials
 import Kafka
 import Postgres
 import Schemas
@@ -78,6 +79,21 @@ package struct OutageNotice: Sendable {
         code = failure.status.map { "http_\($0)" } ?? failure.code.rawValue
         error = "\(failure)"
         mend = .database(.outage(.registry(failure.code, failure.kind)))
+    }
+
+    /// There is no token that the brokers take, and none is to be had.
+    package init(tokens failure: CredentialFailure) {
+        place = .tokens
+        what =
+            switch failure.code {
+            case .away: "there is no token for the brokers, and whoever gives them is away"
+            case .refused: "there is no token for the brokers, and none is given"
+            case .unusable: "there is no token for the brokers, and none can be had"
+            }
+        until = "there is one"
+        code = failure.code.rawValue
+        error = "\(failure)"
+        mend = .database(.outage(.tokens(failure)))
     }
 
     /// The topic of dead letters acknowledges nothing.

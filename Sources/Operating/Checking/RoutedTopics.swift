@@ -1,3 +1,4 @@
+import Credentials
 import Foundation
 import Kafka
 import Loading
@@ -13,6 +14,8 @@ public struct RoutedTopics: Sendable {
     public private(set) var found: [String: Int] = [:]
     /// Why none answered.
     public private(set) var error: KafkaError?
+    /// Why there was no token to ask with.
+    package private(set) var tokenFailure: CredentialFailure?
     /// Whom else to ask.
     let admin: Admin?
 
@@ -20,6 +23,12 @@ public struct RoutedTopics: Sendable {
     private static let secondLook = 0.5
 
     public init(_ options: LoadingOptions, timeout: Duration = .seconds(10)) {
+        if let failure = TokenCheck.failure(options) {
+            admin = nil
+            tokenFailure = failure
+            problems = [TokenCheck.problem(failure)]
+            return
+        }
         do throws(KafkaError) {
             admin = try Admin(properties: options.clientProperties)
         } catch {

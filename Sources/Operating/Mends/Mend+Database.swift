@@ -49,6 +49,7 @@ extension Mend.Outage {
         case .away: "bring the server of postgres.url back"
         case .brokers(let refusal): refusal?.mend() ?? "bring the brokers of kafka.brokers back"
         case .registry(let code, let kind): Self.words(registry: code, kind)
+        case .tokens(let failure): failure.mend
         case .letterTopic(let topic, let refusal?): refusal.mend(topic: topic)
         case .letterTopic(let topic, nil):
             "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "

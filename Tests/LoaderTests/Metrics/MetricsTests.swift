@@ -61,9 +61,10 @@ import Testing
                 #"loader_retries_total{class="away",sqlstate_class="none"} 1"#,
                 #"loader_outages_total{place="brokers"} 3"#, #"loader_outages_total{place="database"} 0"#,
                 #"loader_outages_total{place="dead_letter_topic"} 0"#,
-                #"loader_outages_total{place="schema_registry"} 0"#, #"loader_outage{place="database"} 0"#,
+                #"loader_outages_total{place="schema_registry"} 0"#, #"loader_outages_total{place="tokens"} 0"#,
+                #"loader_outage{place="database"} 0"#,
                 #"loader_outage{place="brokers"} 1"#, #"loader_outage{place="dead_letter_topic"} 0"#,
-                #"loader_outage{place="schema_registry"} 0"#,
+                #"loader_outage{place="schema_registry"} 0"#, #"loader_outage{place="tokens"} 0"#,
                 #"loader_lag{topic="a\"\\\n",partition="0"} 2"#, #"loader_lag{topic="b",partition="9"} 7"#,
                 #"loader_lag{topic="b",partition="10"} 0"#,
             ])

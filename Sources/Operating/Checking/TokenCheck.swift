@@ -1,0 +1,28 @@
+import Credentials
+import Loading
+
+/// What a start needs of whoever gives the tokens for the brokers: that he gives one.
+enum TokenCheck {
+    /// Longer than any source takes.
+    private static let patience = Duration.seconds(20)
+
+    /// Gets one, which then serves.
+    ///
+    /// - Returns: why there is none; nil where there is one, or none is needed.
+    static func failure(_ options: LoadingOptions) -> CredentialFailure? {
+        guard let tokens = options.tokens else { return nil }
+        do throws(CredentialFailure) {
+            _ = try tokens.token(within: patience)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    static func problem(_ failure: CredentialFailure) -> SetupProblem {
+        var problem = SetupProblem(
+            .kafka, at: "kafka.token", "\(OutageNotice(tokens: failure).what): \(failure)", mend: .said(failure.mend))
+        problem.passing = failure.code == .away ? .outage : .never
+        return problem
+    }
+}
