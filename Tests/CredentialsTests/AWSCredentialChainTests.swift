@@ -106,6 +106,7 @@ final class AWSCredentialChainTests {
         #expect(credentials.accessKeyID == "shop.by.K.external")
         #expect(credentials.secretAccessKey == "s3cret&more")
         #expect(credentials.sessionToken == "t0ken/+==")
+        #expect(credentials.holder == "arn:aws:iam::1:role/shop")
         #expect((3500...3600).contains(credentials.expires?.timeIntervalSinceNow ?? 0))
         let request = try #require(aws.requests.first)
         let body = String(decoding: request.body, as: UTF8.self)
@@ -286,6 +287,7 @@ final class AWSCredentialChainTests {
         let chain = chain(aws, try makeHome())
         let token = try MSKIAMTokens(chain, region: AWSRegion()).fetch { false }
         #expect((100...121).contains(token.expires?.timeIntervalSinceNow ?? 0))
+        #expect(token.principal == "the instance's role web-server")
         let password = try RDSIAMPasswords(chain).password(
             host: "db.x.eu-west-1.rds.amazonaws.com", port: 5432, user: "u")
         #expect((100...121).contains(password.expires?.timeIntervalSinceNow ?? 0))

@@ -7,6 +7,8 @@ struct AWSCredentialAnswer: Decodable {
     private var token: String?
     private var sessionToken: String?
     private var expiration: String?
+    /// Of ECS.
+    private var role: String?
     /// Of programs: 1.
     var version: Int?
     /// Of the instance's metadata: `Success`.
@@ -18,6 +20,7 @@ struct AWSCredentialAnswer: Decodable {
         case token = "Token"
         case sessionToken = "SessionToken"
         case expiration = "Expiration"
+        case role = "RoleArn"
         case version = "Version"
         case code = "Code"
     }
@@ -34,7 +37,8 @@ struct AWSCredentialAnswer: Decodable {
         let expires = expiration.flatMap(Token.date)
         if expiration != nil, expires == nil { return nil }
         return AWSCredentials(
-            accessKeyID: keyID, secretAccessKey: secret, sessionToken: token ?? sessionToken, expires: expires)
+            accessKeyID: keyID, secretAccessKey: secret, sessionToken: token ?? sessionToken, expires: expires,
+            holder: role)
     }
 }
 

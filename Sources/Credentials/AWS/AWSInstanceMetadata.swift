@@ -36,11 +36,12 @@ struct AWSInstanceMetadata {
                     "HTTP status \(body.status) for the credentials of the role \(role)",
                     mend: "wait a minute after the role was attached, then look at it again")
             }
-            guard let credentials = said.credentials else {
+            guard var credentials = said.credentials else {
                 throw CredentialFailure(
                     .refused, at: place, "no credentials for the role \(role): \(said.code?.prefix(60) ?? "no code")",
                     mend: "let the trust policy of the role name ec2.amazonaws.com")
             }
+            credentials.holder = "the instance's role \(role)"
             return credentials
         }
     }

@@ -76,7 +76,8 @@ extension AWSSignOn {
             return AWSCredentials(
                 accessKeyID: credentials.accessKeyId, secretAccessKey: credentials.secretAccessKey,
                 sessionToken: credentials.sessionToken,
-                expires: Date(timeIntervalSince1970: credentials.expiration / 1000))
+                expires: Date(timeIntervalSince1970: credentials.expiration / 1000),
+                holder: "the role \(role) of \(account)")
         }
     }
 }

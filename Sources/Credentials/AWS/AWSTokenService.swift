@@ -107,7 +107,10 @@ struct AWSTokenService {
             let token = XMLText.value(of: "SessionToken", in: inner),
             let expires = XMLText.value(of: "Expiration", in: inner).flatMap(Token.date)
         else { return nil }
-        return AWSCredentials(accessKeyID: key, secretAccessKey: secret, sessionToken: token, expires: expires)
+        let user = XMLText.content(of: "AssumedRoleUser", in: text)
+        return AWSCredentials(
+            accessKeyID: key, secretAccessKey: secret, sessionToken: token, expires: expires,
+            holder: user.flatMap { XMLText.value(of: "Arn", in: $0) })
     }
 
     static func refusal(_ answer: HTTPAnswer, _ text: String, _ place: String, _ mend: String) -> CredentialFailure {

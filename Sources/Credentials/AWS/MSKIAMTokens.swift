@@ -26,6 +26,6 @@ public final class MSKIAMTokens: TokenSource {
         let text = AWSSignature.tokenForMSK(credentials, region: region, at: now, userAgent: userAgent)
         return Token(
             text, expires: chain.clock.local.addingTimeInterval(AWSSignature.lifetime(of: credentials, at: now)),
-            principal: credentials.accessKeyID)
+            principal: credentials.holder ?? credentials.accessKeyID)
     }
 }
