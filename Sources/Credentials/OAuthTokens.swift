@@ -38,17 +38,19 @@ public final class OAuthTokens: TokenSource {
     private let client: Client
     private let http: HTTPOptions
     private let extensions: [String: String]
+    private let readSecret: (@Sendable () -> String?)?
 
-    /// - Parameter extensions: of SASL, which go with each token to a broker.
-    public init(_ client: Client, _ http: HTTPOptions, extensions: [String: String] = [:]) {
+    /// - Parameters:
+    ///   - extensions: of SASL, which go with each token to a broker.
+    ///   - readSecret: what the client's secret is by now, where that may change; nil while that cannot be said.
+    public init(
+        _ client: Client, _ http: HTTPOptions, extensions: [String: String] = [:],
+        readSecret: (@Sendable () -> String?)? = nil
+    ) {
         self.client = client
-        var http = http
-        if case .secret(let secret, .basic) = client.proof {
-            // Each is encoded as in a form before they are put together.
-            http.credentials = .basic(user: client.id.percentEncoded, password: secret.percentEncoded)
-        }
         self.http = http
         self.extensions = extensions
+        self.readSecret = readSecret
     }
 
     public var place: String { "the token server \(HTTPClient.withoutSecrets(client.url))" }
@@ -56,16 +58,21 @@ public final class OAuthTokens: TokenSource {
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         var form = [("grant_type", "client_credentials")]
         if let scope = client.scope { form.append(("scope", scope)) }
+        var http = http
         switch client.proof {
-        case .secret(_, .basic): break
-        case .secret(let secret, .body): form += [("client_id", client.id), ("client_secret", secret)]
+        case .secret(let secret, .basic):
+            // Each is encoded as in a form before they are put together.
+            http.credentials = .basic(
+                user: client.id.percentEncoded, password: (readSecret?() ?? secret).percentEncoded)
+        case .secret(let secret, .body):
+            form += [("client_id", client.id), ("client_secret", readSecret?() ?? secret)]
         case .key(let path, let id):
             form += [
                 ("client_id", client.id), ("client_assertion_type", Self.assertionType),
                 ("client_assertion", try assertion(path, id)),
             ]
         }
-        return try exchange.token(.form(form, to: client.url), extensions: extensions, isGivenUp)
+        return try exchange(http).token(.form(form, to: client.url), extensions: extensions, isGivenUp)
     }
 
     /// A token of a client's own in place of a secret (RFC 7523, 2.2).
@@ -89,7 +96,7 @@ public final class OAuthTokens: TokenSource {
         return assertion
     }
 
-    private var exchange: TokenExchange {
+    private func exchange(_ http: HTTPOptions) -> TokenExchange {
         let proof =
             switch client.proof {
             case .secret: "client_secret"

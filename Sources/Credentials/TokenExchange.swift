@@ -21,7 +21,7 @@ struct TokenExchange {
     /// Clocks that differ by less are taken for the same: an answer's time has whole seconds, and is on its way for a while.
     private static let bearableSkew: TimeInterval = 30
     /// All tries of one request, in all.
-    private static let patience = Duration.seconds(12)
+    private static let patience = Duration.seconds(10)
     private static let tries = 3
 
     init(_ place: String, _ http: HTTPOptions, _ mends: Mends) {

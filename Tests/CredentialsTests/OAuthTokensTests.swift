@@ -1,5 +1,6 @@
 import Foundation
 import RegistryMock
+import Synchronization
 import TestSupport
 import Testing
 import Web
@@ -146,6 +147,30 @@ struct OAuthTokensTests {
         #expect(whyNone(of: source(.key(path: wrong.path)))?.code == .unusable)
         #expect(server.requests.count == asked)
     }
+
+    @Test("a secret that has changed is said as it is by then; while nobody can say it, as it was")
+    func changed() throws {
+        server.answer(.json(["access_token": "one"]))
+        for way in [OAuthTokens.Client.Authentication.basic, .body] {
+            let client = OAuthTokens.Client(url: "\(server.url)/token", id: "i", proof: .secret("first", way))
+            let holder = SecretHolder()
+            let source = OAuthTokens(client, HTTPOptions()) { holder.text.withLock { $0 } }
+            func said() throws -> String {
+                _ = try source.fetch { false }
+                let request = try #require(server.requests.last)
+                let header = request.headers["authorization"]?.dropFirst("Basic ".count)
+                let pair = header.flatMap { Data(base64Encoded: String($0)) }.map {
+                    String(decoding: $0, as: UTF8.self)
+                }
+                return pair ?? "i:\(request.form["client_secret"] ?? "")"
+            }
+            #expect(try said() == "i:first")
+            holder.text.withLock { $0 = "second" }
+            #expect(try said() == "i:second")
+        }
+    }
+
+    private final class SecretHolder: Sendable { let text = Mutex<String?>(nil) }
 
     @Test("whatever prints a client prints no secret")
     func printing() {

@@ -1,7 +1,10 @@
 import Foundation
 import RegistryMock
+import Synchronization
 import TestSupport
 import Testing
+
+@testable import Loader
 
 /// What a start says of tokens for the brokers that it cannot have.
 @Suite("A start without tokens")
@@ -9,6 +12,39 @@ struct TokenStartTests {
     private func environment(_ landing: Landing, _ token: [String: String]) -> [String: String] {
         let keys = token.map { ("LOADER_KAFKA_TOKEN_\($0.key)", $0.value) }
         return landing.environment.merging(["LOADER_WAIT_AT_START": "false"]) { $1 }.merging(keys) { $1 }
+    }
+
+    private final class Held: Sendable {
+        let secret = Mutex("first")
+        let asked = Mutex<[String]>([])
+    }
+
+    @Test("a client's secret that stands in a file of its own is read anew for each token")
+    func rotated() throws {
+        let held = Held()
+        let server = try MockHTTPServer { request in
+            held.asked.withLock { $0.append(request.headers["authorization"] ?? "") }
+            return .said(status: 200, body: Array(#"{"access_token": "t", "expires_in": 3600}"#.utf8))
+        }
+        defer { server.stop() }
+        let yaml = """
+            kafka:
+              brokers: localhost:9092
+              group: g
+              token: { source: oidc, url: "\(server.url)", client_id: me, client_secret: "${file:/secret}" }
+            postgres: { url: "postgresql://localhost/shop" }
+            routes: [{ topic: orders, table: orders }]
+            """
+        let sources = ConfigurationSources(file: ("loader.yaml", yaml)) { path in
+            path == "/secret" ? held.secret.withLock { $0 } : nil
+        }
+        let tokens = try #require(try Configuration(sources).loading.tokens)
+        let first = try tokens.token(within: .seconds(60))
+        held.secret.withLock { $0 = "second" }
+        tokens.forget(first)
+        _ = try tokens.token(within: .seconds(60))
+        let expected = ["me:first", "me:second"].map { "Basic \(Data($0.utf8).base64EncodedString())" }
+        #expect(held.asked.withLock { $0 } == expected)
     }
 
     @Test(

@@ -38,7 +38,7 @@ import Testing
             (["schema_registry.url=http://r", "schema_registry.oauth.scope=s"], "schema_registry.oauth.scope"),
             (
                 [
-                    "schema_registry.url=http://r", "schema_registry.oauth.url=http://t",
+                    "schema_registry.url=http://r", "schema_registry.oauth.url=https://t",
                     "schema_registry.oauth.client_id=i",
                 ],
                 "schema_registry.oauth.url"
@@ -120,7 +120,7 @@ import Testing
             ["schema_registry.url=http://r", "routes.0.format=avro", "routes.0.schema.subject=s"],
             ["schema_registry.url=http://r", "routes.0.columns.s=$schema_id"],
             [
-                "schema_registry.url=http://r", "schema_registry.oauth.url=http://t",
+                "schema_registry.url=http://r", "schema_registry.oauth.url=https://t",
                 "schema_registry.oauth.client_id=i",
                 "schema_registry.oauth.client_secret=s", "schema_registry.headers=target-sr-cluster: lsrc-1",
             ],

@@ -77,6 +77,12 @@ struct ConfigurationTokenTests {
         for url in ["http://t/token", "https://me:s3cret@t/token", "ftp://t", "https://t/token?key=s3cret"] {
             #expect(try problem(replaced(url))?.path == "kafka.token.url", "\(url)")
         }
+        let registry = ["schema_registry.url=https://r", "schema_registry.oauth.client_id=i"]
+        let secret = "schema_registry.oauth.client_secret=s3cret"
+        for url in ["http://t/token", "https://me:s3cret@t/token"] {
+            let found = try problem(registry + [secret, "schema_registry.oauth.url=\(url)"])
+            #expect(found?.path == "schema_registry.oauth.url", "\(url)")
+        }
         for url in ["http://127.0.0.1:8080/token", "http://localhost/token", "http://[::1]/token"] {
             #expect(try mistakes(set: replaced(url)).isEmpty, "\(url)")
         }

@@ -52,7 +52,7 @@ import Testing
                 "schema_registry.secret_access_key=s3cret", "schema_registry.session_token=s3cret",
             ],
             [
-                "schema_registry.url=https://h", "schema_registry.oauth.url=https://u:s3cret@t",
+                "schema_registry.url=https://h", "schema_registry.oauth.url=https://t",
                 "schema_registry.oauth.client_id=i", "schema_registry.oauth.client_secret=s3cret",
                 "schema_registry.headers=x-key: s3cret",
             ],

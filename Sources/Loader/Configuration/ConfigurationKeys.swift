@@ -99,7 +99,7 @@ extension ConfigurationKey {
             "schema_registry.token", ConfigurationKind<String>.text.wrapped, otherwise: "none", into: \.registry.token,
             "A token in place of a user: `Authorization: Bearer`."),
         .key(
-            "schema_registry.oauth.url", ConfigurationKind<[String]>.webAddress, otherwise: "none",
+            "schema_registry.oauth.url", ConfigurationKind<[String]>.tokenServer, otherwise: "none",
             into: \.registry.tokenURL,
             "The token server of OAuth 2.0 that gives tokens for the registry, to a client with credentials of its own."
         ),

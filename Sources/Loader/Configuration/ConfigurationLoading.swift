@@ -99,7 +99,7 @@ extension Configuration {
         let region = AWSRegion(named: kafkaToken.region ?? registry.region, brokers: loading.brokers).known
         let aws = AWSChains(sources.environment, region: region)
         loading.schemas = registry.source(aws)
-        takeTokens(sources.environment, aws)
+        takeTokens(sources.environment, aws, substitution)
         takeClientSecrets(substitution)
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.

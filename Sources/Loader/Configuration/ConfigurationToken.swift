@@ -99,13 +99,17 @@ extension Configuration.Token {
     /// - Parameters:
     ///   - environment: for what clouds say to those who run there.
     ///   - aws: who the loader is to AWS.
-    func tokens(for taker: Taker, _ environment: [String: String], _ aws: AWSChains) -> (any TokenSource)? {
+    ///   - readSecret: what a client's secret is by now, where that may change.
+    func tokens(
+        for taker: Taker, _ environment: [String: String], _ aws: AWSChains,
+        _ readSecret: (@Sendable () -> String?)? = nil
+    ) -> (any TokenSource)? {
         switch source {
         case nil: return nil
         case .oidc:
             guard let url = url.first, let clientID, let proof else { return nil }
             let client = OAuthTokens.Client(url: url, id: clientID, proof: proof, scope: scope)
-            return OAuthTokens(client, http, extensions: pairs)
+            return OAuthTokens(client, http, extensions: pairs, readSecret: readSecret)
         case .mskIAM:
             guard case .brokers(let brokers) = taker else { return nil }
             return MSKIAMTokens(
@@ -155,9 +159,11 @@ extension Configuration.Token {
 
 extension Configuration {
     /// Tokens go by SASL's OAUTHBEARER, and over TLS unless that is said otherwise.
-    mutating func takeTokens(_ environment: [String: String], _ aws: AWSChains) {
+    mutating func takeTokens(_ environment: [String: String], _ aws: AWSChains, _ substitution: Substitution) {
         guard kafkaToken.source != nil else { return }
-        loading.tokens = kafkaToken.tokens(for: .brokers(loading.brokers), environment, aws).map { TokenKeeper($0) }
+        let secret = secret(of: "kafka.token.client_secret", substitution)
+        loading.tokens = kafkaToken.tokens(for: .brokers(loading.brokers), environment, aws, secret)
+            .map { TokenKeeper($0) }
         // Amazon MSK counts the connections that begin, and refuses those who begin many.
         let backoff = ["reconnect.backoff.ms", "reconnect.backoff.max.ms"]
         if kafkaToken.source == .mskIAM, backoff.allSatisfy({ loading.properties[$0] == nil }) {
@@ -167,6 +173,18 @@ extension Configuration {
             loading.properties["sasl.mechanisms"] = "OAUTHBEARER"
         }
         if loading.properties["security.protocol"] == nil { loading.properties["security.protocol"] = "sasl_ssl" }
+    }
+}
+
+extension Configuration {
+    /// What a secret is by now that stands in a file of its own, wholly or in part; nil for one that does not.
+    private func secret(of key: String, _ substitution: Substitution) -> (@Sendable () -> String?)? {
+        settings[ConfigurationPattern(key).path()]?.template.map { template in
+            {
+                let result = substitution.apply(template)
+                return result.mistakes.isEmpty ? result.text : nil
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ public struct TokenWatch: Sendable {
     }
 
     private var told = Told.nothing
+    private var note: String?
 
     init() {}
 
@@ -44,6 +45,9 @@ public struct TokenWatch: Sendable {
                 "no token for the brokers",
                 metadata: ["error": "\(failure)", "detail": "\(failure.detail ?? "none")"])
         }
+        if let note = take(note: standing.note) {
+            logger.warning("the token for the brokers is there, and not all is well", metadata: ["error": "\(note)"])
+        }
         let cause = Incident.Cause.named("tokens")
         switch take(standing, at: now) {
         case .nothing: break
@@ -64,6 +68,12 @@ public struct TokenWatch: Sendable {
             if wasAway { statistics.outage(.tokens, isOver: true) }
             logger.notice("there is a token for the brokers again")
         }
+    }
+
+    /// What somebody should know although there is a token, where that has changed.
+    mutating func take(note: String?) -> String? {
+        defer { self.note = note }
+        return note == self.note ? nil : note
     }
 
     /// What an attempt changes.

@@ -3,8 +3,8 @@ import Loading
 
 /// What a start needs of whoever gives the tokens for the brokers: that he gives one.
 enum TokenCheck {
-    /// Longer than any source takes.
-    private static let patience = Duration.seconds(20)
+    /// A start says all that is wrong within 15 s, whatever the source waits for.
+    private static let patience = Duration.seconds(12)
 
     /// Gets one, which then serves.
     ///

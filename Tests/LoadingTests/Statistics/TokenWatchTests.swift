@@ -30,6 +30,17 @@ struct TokenWatchTests {
         #expect(watch.take(standing(nil, for: 500), at: now + 150) == .over(wasAway: false))
     }
 
+    @Test("what should be known although there is a token is told once, and again once it has changed")
+    func notes() {
+        var watch = TokenWatch()
+        #expect(watch.take(note: nil) == nil)
+        #expect(watch.take(note: "the clock is off") == "the clock is off")
+        #expect(watch.take(note: "the clock is off") == nil)
+        #expect(watch.take(note: "the clock is far off") == "the clock is far off")
+        #expect(watch.take(note: nil) == nil)
+        #expect(watch.take(note: "the clock is off") == "the clock is off")
+    }
+
     @Test("without any token a failure is an outage at once; without an end a token serves on")
     func ends() {
         var none = TokenWatch()
