@@ -9,6 +9,7 @@ public final class AWSClock: Sendable {
 
     /// What an answer's way and its whole seconds may make of two clocks that agree.
     private static let tolerance: TimeInterval = 30
+    private static let wavering: TimeInterval = 5
 
     public init(local: @escaping @Sendable () -> Date = { Date() }) { time = local }
 
@@ -29,6 +30,13 @@ public final class AWSClock: Sendable {
         guard let text = answer.headers["date"], let told = TokenExchange.date(text) else { return }
         let way = max(0, local.timeIntervalSince(asked))
         let found = told.timeIntervalSince(asked.addingTimeInterval(way / 2))
-        offset.withLock { $0 = abs(found) > Self.tolerance ? found.rounded() : 0 }
+        offset.withLock { offset in
+            guard abs(found) > Self.tolerance else {
+                offset = 0
+                return
+            }
+            // What is told of it must not change with each answer's way.
+            if abs(found - offset) > Self.wavering { offset = found.rounded() }
+        }
     }
 }
