@@ -47,7 +47,7 @@ let package = Package(
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
         .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
-        .target(name: "Postgres", dependencies: ["CLibPQ"], swiftSettings: hot),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "CCrypto"], swiftSettings: hot),
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Records",
@@ -128,7 +128,8 @@ let package = Package(
         .executableTarget(
             name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program", swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
-        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests", dependencies: ["Postgres", "RegistryMock", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "WebTests", dependencies: ["Web", "RegistryMock", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RecordsTests",

@@ -8,12 +8,17 @@ public final class CommandTokens: TokenSource {
     private let command: [String]
     private let extensions: [String: String]
     private let patience: Duration
+    private let isPassword: Bool
 
-    /// - Parameter command: the program, found by `PATH`, and its arguments, each as it is.
+    /// - Parameters:
+    ///   - command: the program, found by `PATH`, and its arguments, each as it is.
+    ///   - isPassword: what it prints may be any text but for its last line break, as passwords may.
     public init(
-        _ command: [String], extensions: [String: String] = [:], patience: Duration = .seconds(15)
+        _ command: [String], extensions: [String: String] = [:], isPassword: Bool = false,
+        patience: Duration = .seconds(15)
     ) {
         self.command = command
+        self.isPassword = isPassword
         self.extensions = extensions
         self.patience = patience
     }
@@ -86,19 +91,28 @@ public final class CommandTokens: TokenSource {
     }
 
     private func token(_ output: [UInt8], _ asked: Date) throws(CredentialFailure) -> Token {
-        let text = String(decoding: output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        var text = String(decoding: output, as: UTF8.self)
+        if !isPassword {
+            text = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        } else if let last = text.last, last.isNewline {
+            text.removeLast()
+        }
         let mend = "let it print the token alone, or {\"token\": …, \"expires_at\": \"2026-01-02T03:04:05Z\"}"
         var token = Token(readable: text, expires: nil, extensions: extensions)
         if text.hasPrefix("{") {
-            guard let said = try? JSONDecoder().decode(Said.self, from: Data(output)) else {
+            let said = try? JSONDecoder().decode(Said.self, from: Data(output))
+            guard said != nil || isPassword else {
                 throw CredentialFailure(.unusable, at: place, "what it prints names no token", mend: mend)
             }
-            token = Token(
-                readable: said.token, expires: said.end, principal: said.principal, extensions: extensions)
-            // It knows better than the token when that ends for us.
-            token.expires = said.end ?? token.expires
+            if let said {
+                token = Token(
+                    readable: said.token, expires: said.end, principal: said.principal, extensions: extensions)
+                // It knows better than the token when that ends for us.
+                token.expires = said.end ?? token.expires
+            }
         }
-        guard Token.isOne(token.text) else {
+        let isFit = isPassword ? !token.text.isEmpty && !token.text.utf8.contains(0) : Token.isOne(token.text)
+        guard isFit else {
             throw CredentialFailure(.unusable, at: place, "what it prints is no token", mend: mend)
         }
         guard token.expires.map({ $0 > asked }) ?? true else {

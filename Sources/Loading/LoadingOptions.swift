@@ -43,9 +43,11 @@ public struct LoadingOptions: Sendable {
         public var mend: Mend { .letters(.look(inTable: table != nil)) }
     }
 
-    public struct Database: Sendable, Equatable {
+    public struct Database: Sendable {
         /// A URL or a key=value string for libpq; empty: libpq's own PG* variables.
         public var url: String
+        /// What is asked before each connection, whoever makes it; nil: nothing.
+        public var secrets: (any ConnectionSecrets)?
         public var connectTimeout: Duration
         public var statementTimeout: Duration
         public var lockTimeout: Duration

@@ -27,7 +27,7 @@ final class ConnectionAttempt: Sendable {
         let attempt = ConnectionAttempt()
         let thread = Thread {
             do throws(PostgresError) {
-                attempt.end(.made(try open(options)))
+                attempt.end(.made(try attempt.open(options)))
             } catch {
                 attempt.end(.failed(error))
             }
@@ -72,9 +72,73 @@ final class ConnectionAttempt: Sendable {
 
     // MARK: The attempt's own thread
 
-    private static func open(_ options: ConnectionOptions) throws(PostgresError) -> OpaquePointer {
+    private func open(_ options: ConnectionOptions) throws(PostgresError) -> OpaquePointer {
+        guard let secrets = options.secrets else { return try Self.open(options, with: []) }
+        var options = options
+        do throws(SecretFailure) {
+            if let url = try secrets.url() { options.url = url }
+        } catch {
+            throw PostgresError(error)
+        }
+        do throws(PostgresError) { try options.validate() } catch { throw error.ofSecret }
+        guard secrets.givesPasswords else { return try Self.open(options, with: []) }
+        return try open(options, secrets)
+    }
+
+    /// One host after another, since each may want a password of its own. As with libpq, the next one is asked where one does
+    /// not answer or takes no writes, and not where one refuses the password.
+    private func open(
+        _ options: ConnectionOptions, _ secrets: any ConnectionSecrets
+    ) throws(PostgresError) -> OpaquePointer {
+        let resolved = ResolvedOptions(options.keywords)
+        let hosts = resolved.hosts
+        // Of several hosts a standby is looked for first where one is preferred.
+        let rounds =
+            hosts.count > 1 && resolved["target_session_attrs"] == "prefer-standby" ? ["standby", "any"] : [nil]
+        var failure: PostgresError?
+        for (round, (login, keywords)) in rounds.flatMap({ round in hosts.map { (round, $0) } }) {
+            if secrets.needsTLS { try Self.checkTLS(resolved, login) }
+            let password: String
+            do throws(SecretFailure) {
+                password = try secrets.password(for: login, within: options.connectTimeout) { [self] in isGivenUp }
+            } catch {
+                throw PostgresError(error)
+            }
+            do throws(PostgresError) {
+                let attributes = round.map { [(key: "target_session_attrs", value: $0)] } ?? []
+                let one = hosts.count > 1 ? keywords : []
+                return try Self.open(options, with: one + attributes + [("password", password)])
+            } catch {
+                if error.sqlState?.classCode == "28" {
+                    secrets.wasRefused(password, for: login)
+                    throw error
+                }
+                // A server that only reads says more than one that is away.
+                if failure == nil || error.sqlState == .readOnlyTransaction { failure = error }
+            }
+        }
+        throw failure ?? PostgresError(.connectionFailed, message: "the connection URL names no host")
+    }
+
+    /// Refuses to ask for a password that would go out plain.
+    private static func checkTLS(_ resolved: ResolvedOptions, _ login: Login) throws(PostgresError) {
+        let mode = resolved["sslmode"] ?? "prefer"
+        let goesPlain = ["disable", "allow", "prefer"].contains(mode) && resolved["sslrootcert"] != "system"
+        guard goesPlain, !login.isLocal else { return }
+        throw PostgresError(
+            .invalidOptions, message: "a password of this kind goes by TLS only, and sslmode is \(mode)",
+            hint: "add sslmode=verify-full, and sslrootcert with the authority of the server's certificate")
+    }
+
+    private var isGivenUp: Bool { state.withLock { if case .givenUp = $0 { true } else { false } } }
+
+    /// - Parameter forced: keywords that go over what the URL says.
+    private static func open(
+        _ options: ConnectionOptions, with forced: [(key: String, value: String)]
+    ) throws(PostgresError) -> OpaquePointer {
         let begin = ContinuousClock.now
-        guard let handle = start(options.keywords) else {
+        let forced = forced + (try SystemAuthorities.keywords(ResolvedOptions(options.keywords)))
+        guard let handle = start(options.keywords + forced) else {
             throw PostgresError(.connectionFailed, message: "out of memory")
         }
         guard PQstatus(handle) != CONNECTION_OK else { return handle }
@@ -92,7 +156,7 @@ final class ConnectionAttempt: Sendable {
             sqlState = SQLState(inVerboseMessage: connectionMessage(handle))
         }
         PQfinish(handle)
-        if sqlState == nil, options.wantsWritable, takesReaders(options) {
+        if sqlState == nil, options.wantsWritable, takesReaders(options, with: forced) {
             throw PostgresError(
                 .connectionFailed, sqlState: .readOnlyTransaction,
                 message: "no host of the URL that answers takes writes: each is a standby or read-only")
@@ -101,16 +165,16 @@ final class ConnectionAttempt: Sendable {
     }
 
     /// Whether one of several hosts would let somebody in who only reads.
-    private static func takesReaders(_ options: ConnectionOptions) -> Bool {
-        let handle = start(options.keywords(writable: false))
+    private static func takesReaders(
+        _ options: ConnectionOptions, with forced: [(key: String, value: String)]
+    ) -> Bool {
+        let handle = start(options.keywords(writable: false) + forced)
         defer { PQfinish(handle) }
         return PQstatus(handle) == CONNECTION_OK
     }
 
     private static func start(_ keywords: [(key: String, value: String)]) -> OpaquePointer? {
-        withCStrings(keywords.map(\.key)) { keys in
-            withCStrings(keywords.map(\.value)) { values in PQconnectdbParams(keys, values, 1) }
-        }
+        withKeywords(keywords) { PQconnectdbParams($0, $1, 1) }
     }
 }
 
@@ -118,6 +182,16 @@ final class ConnectionAttempt: Sendable {
 func connectionMessage(_ handle: OpaquePointer?) -> String {
     String(cString: PQerrorMessage(handle)).split(separator: "\n").filter { !$0.hasPrefix("\t") }
         .joined(separator: "; ")
+}
+
+/// libpq's keywords and their values, as it takes them.
+func withKeywords<Result>(
+    _ keywords: [(key: String, value: String)],
+    _ body: (UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>) -> Result
+) -> Result {
+    withCStrings(keywords.map(\.key)) { keys in
+        withCStrings(keywords.map(\.value)) { values in body(keys, values) }
+    }
 }
 
 /// A NULL-terminated array of C strings, good inside `body`.

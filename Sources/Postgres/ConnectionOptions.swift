@@ -2,9 +2,11 @@ import CLibPQ
 import Foundation
 
 /// How to reach a database. What a URL says itself wins over the defaults here.
-public struct ConnectionOptions: Sendable, Equatable {
+public struct ConnectionOptions: Sendable {
     /// A `postgresql://` URL or a key=value string as libpq defines them; empty: libpq's own `PG*` variables.
     public var url: String
+    /// What is asked before each connection; nil: the URL says all, or libpq finds it.
+    public var secrets: (any ConnectionSecrets)?
     /// Shown in `pg_stat_activity`, unless the URL or `PGAPPNAME` says another.
     public var applicationName: String
     /// For each address of each host that the URL names, in whole seconds, 2 at least.
@@ -18,11 +20,12 @@ public struct ConnectionOptions: Sendable, Equatable {
     public var keepalivesIdle: Duration
 
     public init(
-        url: String = "", applicationName: String = "loader", connectTimeout: Duration = .seconds(10),
-        answerTimeout: Duration = .seconds(130), tcpUserTimeout: Duration = .seconds(30),
-        keepalivesIdle: Duration = .seconds(30)
+        url: String = "", secrets: (any ConnectionSecrets)? = nil, applicationName: String = "loader",
+        connectTimeout: Duration = .seconds(10), answerTimeout: Duration = .seconds(130),
+        tcpUserTimeout: Duration = .seconds(30), keepalivesIdle: Duration = .seconds(30)
     ) {
         self.url = url
+        self.secrets = secrets
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
         self.answerTimeout = answerTimeout
@@ -79,8 +82,11 @@ public struct ConnectionOptions: Sendable, Equatable {
             && ProcessInfo.processInfo.environment["PGTARGETSESSIONATTRS"] == nil
     }
 
-    /// The longest that connecting may take as a whole. One host more than there are, for a name with two addresses.
-    var longestAttempt: Duration { max(connectTimeout, .seconds(2)) * (hosts + 1) }
+    /// The longest that connecting may take as a whole. One host more than there are, for a name with two addresses, and
+    /// as much again where each host wants a password.
+    var longestAttempt: Duration {
+        max(connectTimeout, .seconds(2)) * (hosts + 1) * (secrets?.givesPasswords == true ? 2 : 1)
+    }
 
     /// The names of hosts that a name server is asked for; none where an address or a socket's directory is given.
     public var hostNames: [String] {
@@ -96,6 +102,9 @@ public struct ConnectionOptions: Sendable, Equatable {
         let list = said("hostaddr") ?? said("host") ?? environment["PGHOSTADDR"] ?? environment["PGHOST"]
         return (list ?? "").utf8.count { $0 == UInt8(ascii: ",") } + 1
     }
+
+    /// Whether the URL itself has a password in it.
+    public var namesPassword: Bool { said("password") != nil }
 
     /// What the URL itself says of one of libpq's options.
     private func said(_ keyword: String) -> String? {

@@ -19,6 +19,10 @@ public struct PostgresError: Error, Sendable, Equatable {
         case server
         /// The statement was cancelled, by a `statement_timeout` or an administrator.
         case cancelled
+        /// No connection came about, because whoever gives its password or its URL is away; `message` says who was asked.
+        case secretAway
+        /// The same, where somebody has to mend something before there is one.
+        case secretMissing
         /// A call that does not fit the connection's state, or a parameter that no protocol message can carry.
         case misuse
     }
@@ -127,6 +131,8 @@ extension PostgresError: CustomStringConvertible {
             if isConnectionLoss, sqlState == nil { return codeAndPlace }
             return "\(codeAndPlace): the server's message may hold the row's values and is not shown here"
         }
+        // What to do about a secret is said by whoever says what to do.
+        let hint = code == .secretAway || code == .secretMissing ? nil : hint
         return "\(codeAndPlace): \(message)" + (hint.map { " (\($0))" } ?? "")
     }
 
@@ -152,6 +158,7 @@ extension PostgresError: CustomStringConvertible {
         case .noAnswer: "no answer"
         case .server: "server error"
         case .cancelled: "cancelled"
+        case .secretAway, .secretMissing: "no password for a connection"
         case .misuse: "misuse of a connection"
         }
     }

@@ -26,6 +26,8 @@ struct MendListTests {
     private static let fates: [Said: Fate] = [
         Said("Backfill.swift", "loader status", 1): .not("shows what there is"),
         Said("BackfillCommand.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
+        Said("ConnectionRefusal+Mend.swift", "GRANT CONNECT ON DATABASE name TO role", 1): .not(
+            "with names of yours; LeastPrivilegeTests.needed types it with its own"),
         Said("BuiltInMigrations.swift", "loader dead-letters", 1): .not("a comment in the database"),
         Said("BuiltInMigrations.swift", "loader migrate", 2): .not("a comment in the database"),
         Said("CheckCommand.swift", "loader run", 1): .not("help"),

@@ -52,7 +52,7 @@ struct StartTests {
             says: ["the database is away"]),
         SetUp(
             name: "no such database", environment: ["DATABASE_URL": "%url%&dbname=no_such_database"], status: 78,
-            says: ["the database refuses"]),
+            says: ["the server has no such database"]),
         SetUp(
             name: "upsert without a key", environment: ["LOADER_MODE": "upsert"],
             status: 78),

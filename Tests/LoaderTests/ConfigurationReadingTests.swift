@@ -1,3 +1,4 @@
+import Foundation
 import Loading
 import Postgres
 import Records
@@ -211,6 +212,33 @@ import Testing
         let url = "postgresql://u:p: [x]}#${HOME}@h/d"
         let yaml = completeYAML.replacing("postgresql://loader@localhost/shop", with: "${file:/run/secrets/pg}")
         #expect(try read(yaml, files: ["/run/secrets/pg": url + "\n"]).loading.database.url == url)
+    }
+
+    @Test("a file in the database's URL is read again at each connection, and what is wrong with it then is said")
+    func rereadFile() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "password-\(UUID().uuidString)").path()
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        func write(_ text: String) throws { try text.write(toFile: file, atomically: true, encoding: .utf8) }
+        try write("first\n")
+        let yaml = completeYAML.replacing(
+            "postgresql://loader@localhost/shop", with: "postgresql://loader:${file:${DIRECTORY}}@localhost/shop")
+        let configuration = try Configuration(
+            ConfigurationSources(
+                file: ("loader.yaml", yaml), environment: ["DIRECTORY": file],
+                readFile: { try? String(contentsOfFile: $0, encoding: .utf8) }))
+        #expect(configuration.loading.database.url == "postgresql://loader:first@localhost/shop")
+        let secrets = try #require(configuration.loading.database.connectionOptions("x").secrets)
+        try write("second\n")
+        #expect(try secrets.url() == "postgresql://loader:second@localhost/shop")
+        try FileManager.default.removeItem(atPath: file)
+        let failure = #expect(throws: SecretFailure.self) { try secrets.url() }
+        #expect(failure?.words == "the file \(file) cannot be read" && failure?.passes == false)
+        // What goes over the file has no file in it.
+        let other = try Configuration(
+            ConfigurationSources(
+                file: ("loader.yaml", yaml), environment: ["DIRECTORY": file, "DATABASE_URL": "postgresql://h/d"],
+                readFile: { _ in "x" }))
+        #expect(other.loading.database.secrets == nil)
     }
 
     @Test("variables that Kubernetes sets for a service named loader are no mistakes")

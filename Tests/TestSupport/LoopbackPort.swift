@@ -35,7 +35,7 @@ private func isFree(_ port: UInt16) throws -> Bool {
 /// Asks a server on this machine for a page.
 ///
 /// - Throws: when nobody answers within two seconds.
-func httpGet(_ path: String, port: UInt16) throws -> String {
+public func httpGet(_ path: String, port: UInt16) throws -> String {
     #if canImport(Darwin)
         let stream = SOCK_STREAM
     #else

@@ -46,12 +46,62 @@ public final class PostgresServer: Sendable {
 
     /// Creates and starts a private cluster, for a test that stops it, adds roles, or needs its own settings.
     ///
-    /// - Parameter settings: names and values for `postgresql.conf`.
-    public init(settings: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - settings: names and values for `postgresql.conf`.
+    ///   - access: lines of `pg_hba.conf` behind the one that lets the superuser in; nil: everybody is let in.
+    ///   - certificate: the server's own, which lets it speak TLS.
+    ///   - authority: of the certificates that clients show.
+    public init(
+        settings: [String: String] = [:], access: [String]? = nil, certificate: TestCertificates.Certificate? = nil,
+        authority: TestCertificates.Certificate? = nil
+    ) throws {
+        var settings = settings
+        if certificate != nil {
+            settings["ssl"] = "on"
+            settings["ssl_cert_file"] = "'server.pem'"
+            settings["ssl_key_file"] = "'server.key'"
+        }
+        if authority != nil { settings["ssl_ca_file"] = "'authority.pem'" }
         let cluster = try Cluster(settings: settings)
+        if let access { try cluster.write(Self.lines(access), to: "pg_hba.conf") }
+        if let certificate { try cluster.install(certificate) }
+        if let authority {
+            try cluster.write(String(contentsOfFile: authority.file, encoding: .utf8), to: "authority.pem")
+        }
         self.cluster = cluster
         url = "postgresql://postgres@127.0.0.1:\(cluster.port)/postgres"
         try cluster.start(url: url)
+    }
+
+    private static func lines(_ access: [String]) -> String {
+        (["host all postgres 127.0.0.1/32 trust"] + access).joined(separator: "\n") + "\n"
+    }
+
+    /// Shows another certificate from the next connection on.
+    public func use(_ certificate: TestCertificates.Certificate) throws {
+        try ownCluster().install(certificate)
+        try reload()
+    }
+
+    /// Lets others in than before, from the next connection on.
+    public func letIn(_ access: [String]) throws {
+        try ownCluster().write(Self.lines(access), to: "pg_hba.conf")
+        try reload()
+    }
+
+    /// Reads its files anew, and waits until it has.
+    public func reload() throws {
+        let connection = try connect()
+        func loaded() throws -> String? {
+            try connection.query("SELECT pg_conf_load_time()").string(0, 0)
+        }
+        let before = try loaded()
+        try connection.execute("SELECT pg_reload_conf()")
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try loaded() == before {
+            guard ContinuousClock.now < deadline else { throw SetupError("it does not read its files") }
+            usleep(10_000)
+        }
     }
 
     /// Creates and starts a standby that follows a private server by streaming. It answers queries, and refuses whatever
@@ -279,6 +329,19 @@ final class Cluster: Sendable {
             try? supervisor.commands.close()
             supervisor.process.waitUntilExit()
         }
+    }
+
+    /// Puts a file into the data directory, as the server wants it.
+    func write(_ text: String, to name: String) throws {
+        let path = dataDirectory + "/" + name
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        if getuid() == 0 { try Self.run(["chown", "postgres", path]) }
+    }
+
+    func install(_ certificate: TestCertificates.Certificate) throws {
+        try write(String(contentsOfFile: certificate.file, encoding: .utf8), to: "server.pem")
+        try write(String(contentsOfFile: certificate.key, encoding: .utf8), to: "server.key")
     }
 
     /// All that the server has logged.

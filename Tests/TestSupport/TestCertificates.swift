@@ -6,6 +6,11 @@ public final class TestCertificates: Sendable {
         /// In PEM.
         public var file: String
         public var key: String
+
+        public init(file: String, key: String) {
+            self.file = file
+            self.key = key
+        }
     }
 
     private let directory: URL

@@ -10,7 +10,7 @@ struct HouseTests {
         "Kafka": ["CRdKafka"],
         "KafkaMock": ["CRdKafka", "CRdKafkaMock", "Kafka"],
         "KafkaMockProgram": ["ArgumentParser", "KafkaMock", "Kafka"],
-        "Postgres": ["CLibPQ"],
+        "Postgres": ["CLibPQ", "CCrypto"],
         "Web": ["CCurl"],
         "Records": ["CSimdJSON", "CZlib", "CZstd", "SwiftProtobuf"],
         "Credentials": ["CCrypto", "Web"],

@@ -125,9 +125,11 @@ struct BackfillCommand: ParsableCommand {
             StandardError.shared.write(line: error.told)
             throw ExitStatus(error.code).code
         } catch let error as PostgresError {
-            let mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
-            StandardError.shared.write(line: "the database cannot be asked: \(error)\(mend)")
-            throw (FailureClass(error).passes ? ExitStatus.unavailable : .configuration).code
+            var mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
+            if error.refusal != nil { mend = "; \(OutageNotice(error).remedy)" }
+            let what = error.refusal?.words ?? "the database cannot be asked"
+            StandardError.shared.write(line: "\(what): \(error)\(mend)")
+            throw (error.passes ? ExitStatus.unavailable : .configuration).code
         } catch let error as KafkaError {
             StandardError.shared.write(line: "the brokers cannot be asked: \(error.told)")
             throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code

@@ -78,9 +78,7 @@ struct MigrateCommand: ParsableCommand {
     }
 
     static func connectionOptions(_ loading: LoadingOptions) -> ConnectionOptions {
-        ConnectionOptions(
-            url: loading.database.url, applicationName: "loader migrate",
-            connectTimeout: loading.database.connectTimeout)
+        loading.database.connectionOptions("loader migrate")
     }
 
     /// What is applied and has no file, in words.

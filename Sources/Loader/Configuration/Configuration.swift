@@ -55,6 +55,8 @@ struct Configuration: Sendable {
     /// `enable.ssl.certificate.verification: false` is meant.
     var allowsUnverified = false
     var registry = Registry()
+    /// Where the database's password comes from.
+    var databasePassword = Token()
     var kafkaToken = Token()
     var http = HTTP()
     var log = Log()

@@ -9,6 +9,11 @@ extension ConfigurationKey {
     static let all =
         kafka
         + tokens("kafka.token", Configuration.Token.Source.ofKafka, "the tokens for the brokers", into: \.kafkaToken)
+        + [databaseURL]
+        + tokens(
+            "postgres.password", Configuration.Token.Source.ofDatabase,
+            "the database's passwords, asked for at each connection,",
+            into: \.databasePassword)
         + others
 
     private static let kafka: [ConfigurationKey] = [
@@ -44,11 +49,13 @@ extension ConfigurationKey {
             "Any of librdkafka's properties, such as `security.protocol`. In a variable's name dots are underscores."),
     ]
 
+    private static let databaseURL: ConfigurationKey = .key(
+        "postgres.url", .connection, otherwise: "the `PG*` variables", aliases: [Alias(name: "DATABASE_URL")],
+        into: \.loading.database.url,
+        "The database, as libpq takes it. Required unless `PGHOST` or the like is set. Files in it, `${file:…}`, are read at each "
+            + "connection.")
+
     private static let others: [ConfigurationKey] = [
-        .key(
-            "postgres.url", .connection, otherwise: "the `PG*` variables", aliases: [Alias(name: "DATABASE_URL")],
-            into: \.loading.database.url,
-            "The database, as libpq takes it. Required unless `PGHOST` or the like is set."),
         .key(
             "postgres.connect_timeout", .duration(.seconds(1) ... .seconds(600)), default: "10s",
             into: \.loading.database.connectTimeout, "How long to wait for a connection before the next try."),

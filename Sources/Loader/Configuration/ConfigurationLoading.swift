@@ -101,6 +101,7 @@ extension Configuration {
         loading.schemas = registry.source(aws)
         takeTokens(sources.environment, aws, substitution)
         takeClientSecrets(substitution)
+        takeDatabaseSecrets(substitution, aws)
         loading.group = group.prefix + group.name + group.suffix
         // With a file that could not be read at all, whatever it would have said would be reported as missing.
         if !problems.contains(where: { $0.code == .syntax || $0.code == .duplicateKey }) {

@@ -2,6 +2,7 @@ import Credentials
 import Kafka
 import Loading
 import Operating
+import Postgres
 import Schemas
 
 /// What must hold between keys, and for librdkafka's properties.
@@ -13,6 +14,8 @@ enum ConfigurationRules {
         for index in configuration.loading.routes.indices { check.route(index) }
         check.tokens("kafka.token", configuration.kafkaToken)
         check.kafkaTokens()
+        check.tokens("postgres.password", configuration.databasePassword)
+        check.databasePassword()
         check.registry()
         check.deadLetters()
         check.timeouts()
@@ -322,10 +325,20 @@ private struct Check {
             reading: [path("schema_registry.\(other)")])
     }
 
+    /// Where the database's password comes from, no other may stand beside it.
+    mutating func databasePassword() {
+        guard configuration.databasePassword.source != nil,
+            ConnectionOptions(url: loading.database.url).namesPassword
+        else { return }
+        report(
+            path("postgres.password.source"), "postgres.url has a password as well, and only one of them can be used",
+            "Take it out of postgres.url, or postgres.password.", reading: [path("postgres.url")])
+    }
+
     /// What a section says of tokens, which its source must take.
     mutating func tokens(_ section: String, _ token: Configuration.Token) {
         let source = path("\(section).source")
-        let keys = token.source?.keys ?? []
+        let keys = (token.source?.keys ?? []).filter { name in ConfigurationKey.of(path("\(section).\(name)")) != nil }
         var written: Set<String> = []
         for setting in configuration.settings.all where setting.path.description.hasPrefix("\(section).") {
             guard let name = setting.path.names.last, name != "source" else { continue }

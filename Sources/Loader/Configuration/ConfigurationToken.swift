@@ -9,28 +9,38 @@ extension Configuration {
         enum Source: String, Sendable, CaseIterable {
             case oidc
             case mskIAM = "msk_iam"
+            case rdsIAM = "rds_iam"
             case azure, gcp, file, command
 
             /// What brokers take.
             static let ofKafka: [Source] = [.mskIAM, .oidc, .azure, .gcp, .file, .command]
+
+            /// What a database takes as a password.
+            static let ofDatabase: [Source] = [.rdsIAM, .azure, .gcp, .file, .command]
         }
 
         /// Who takes the tokens.
         enum Taker {
             /// As librdkafka takes them.
             case brokers(String)
+            /// As passwords of PostgreSQL.
+            case database
 
             /// The scope of Entra that lets somebody in there, where it is known.
             var azureScope: String? {
                 switch self {
                 case .brokers(let brokers): AzureTokens.scope(ofBrokers: brokers)
+                case .database: "https://ossrdbms-aad.database.windows.net/.default"
                 }
             }
+
+            var isDatabase: Bool { if case .database = self { true } else { false } }
 
             /// How it wants Google's tokens.
             var googleForm: GoogleTokens.Form {
                 switch self {
                 case .brokers: .kafka
+                case .database: .bare
                 }
             }
         }
@@ -60,7 +70,7 @@ extension Configuration.Token.Source {
     var needs: [[String]] {
         switch self {
         case .oidc: [["url"], ["client_id"], ["client_secret", "key"]]
-        case .azure, .gcp, .mskIAM: []
+        case .azure, .gcp, .mskIAM, .rdsIAM: []
         case .file: [["path"]]
         case .command: [["command"]]
         }
@@ -72,7 +82,7 @@ extension Configuration.Token.Source {
             + {
                 switch self {
                 case .oidc: ["client_auth", "key_id", "scope", "extensions", "ca"]
-                case .mskIAM: ["region", "profile", "role_arn", "external_id", "session_name"]
+                case .mskIAM, .rdsIAM: ["region", "profile", "role_arn", "external_id", "session_name"]
                 case .azure: ["client_id", "scope", "extensions", "ca"]
                 case .gcp: ["path", "scope"]
                 case .file, .command: ["extensions"]
@@ -85,6 +95,7 @@ extension Configuration.Token.Source {
         switch self {
         case .oidc: "a token server of OAuth 2.0, which knows the loader as a client"
         case .mskIAM: "who the loader is to AWS, for Amazon MSK; `USE_MSK_IAM=true` says the same"
+        case .rdsIAM: "who the loader is to AWS, for Amazon RDS and Aurora"
         case .azure: "Entra, for a managed identity or a workload identity of AKS"
         case .gcp: "Google, for the machine's service account, or what `GOOGLE_APPLICATION_CREDENTIALS` names"
         case .file: "a file that somebody writes anew before they end"
@@ -110,6 +121,8 @@ extension Configuration.Token {
             guard let url = url.first, let clientID, let proof else { return nil }
             let client = OAuthTokens.Client(url: url, id: clientID, proof: proof, scope: scope)
             return OAuthTokens(client, http, extensions: pairs, readSecret: readSecret)
+        // Each host, port and user has its own.
+        case .rdsIAM: return nil
         case .mskIAM:
             guard case .brokers(let brokers) = taker else { return nil }
             return MSKIAMTokens(
@@ -124,7 +137,9 @@ extension Configuration.Token {
                 taker.googleForm, environment, path: path, scope: scope ?? GoogleTokens.wholeScope,
                 userAgent: http.userAgent)
         case .file: return path.map { FileTokens(path: $0, extensions: pairs) }
-        case .command: return command.isEmpty ? nil : CommandTokens(command, extensions: pairs)
+        case .command:
+            guard !command.isEmpty else { return nil }
+            return CommandTokens(command, extensions: pairs, isPassword: taker.isDatabase)
         }
     }
 
@@ -251,7 +266,7 @@ extension ConfigurationKey {
                 "a PEM file with the private key of `\(section).client_id`, in place of a secret: `private_key_jwt`."),
             text("key_id", into: \.keyID, "by which the token server finds the public key, `kid`."),
             text(
-                "scope", otherwise: "the server's own; of Event Hubs the namespace; of Google `cloud-platform`",
+                "scope", otherwise: "the server's own; of Azure what the token is for; of Google `cloud-platform`",
                 into: \.scope, "what the token shall be good for."),
             .token(
                 "\(section).extensions", ConfigurationKind<[String]>.extensions, otherwise: "none", of: token,
@@ -274,7 +289,7 @@ extension ConfigurationKey {
                     "the program and its arguments, which no shell reads. It prints a token alone, or `{\"token\", "
                         + "\"expires_at\", \"principal\"}`, within 15 s.")),
         ]
-        let known = Set(sources.flatMap(\.keys) + ["source"])
+        let known = known(to: sources, section)
         return (all + ofAWS(section, into: token, summary)).filter { key in
             key.path.split(separator: ".").last.map { known.contains(String($0)) } ?? false
         }
@@ -282,6 +297,11 @@ extension ConfigurationKey {
 }
 
 extension ConfigurationKey {
+    /// What may stand in such a section. What goes elsewhere than to brokers does not go by SASL.
+    private static func known(to sources: [Configuration.Token.Source], _ section: String) -> Set<String> {
+        Set(sources.flatMap(\.keys) + ["source"]).subtracting(section.hasPrefix("kafka.") ? [] : ["extensions"])
+    }
+
     /// The keys of such a section that say who the loader is to AWS.
     ///
     /// - Parameter summary: what a key is for, by the sources that take it.

@@ -109,7 +109,12 @@ extension ConfigurationSetting {
 
 extension ConfigurationSetting {
     /// Of a section that says where tokens come from.
-    private var isOfTokens: Bool { path.components.starts(with: [.name("kafka"), .name("token")]) }
+    private var isOfTokens: Bool {
+        let sections: [[ConfigurationPath.Component]] = [
+            [.name("kafka"), .name("token")], [.name("postgres"), .name("password")],
+        ]
+        return sections.contains { path.components.starts(with: $0) }
+    }
 
     private var shownOfTokens: ConfigurationValue {
         switch (path.names.last, value) {

@@ -175,7 +175,7 @@ struct DemoReportCommand: ParsableCommand {
 
     func run() throws {
         let options = try arguments.load().loading
-        let database = try Connection(ConnectionOptions(url: options.database.url, applicationName: "loader demo"))
+        let database = try Connection(options.database.connectionOptions("loader demo"))
         let admin = try Admin(properties: [("bootstrap.servers", options.brokers)])
         let report = try DemoReport(admin, database, group: options.group, topics: topics(of: options.routes))
         print(report.text(seconds: seconds))

@@ -34,10 +34,11 @@ enum Startup {
                 do {
                     try prepare(options, preflight, logger: logger) { stop.isRequested }
                     waiting.end()
+                    for warning in found.databaseWarnings { waiting.warn(warning) }
                     for warning in found.topics?.warnings ?? [] { waiting.warn(warning) }
                     for warning in found.registryProblems { waiting.warn(warning) }
                     return preflight
-                } catch let error as PostgresError where FailureClass(error).passes {
+                } catch let error as PostgresError where error.passes {
                     waiting.tell(OutageNotice(error))
                 } catch let error as KafkaError where error.isRetriable {
                     waiting.tell(OutageNotice(brokers: error))

@@ -88,6 +88,10 @@ extension Mend {
     public enum Outage: Sendable, Hashable {
         /// The connection stands, and nothing comes.
         case silent
+        /// Somebody has to mend something before there is a connection.
+        ///
+        /// - hint: what to do, in the words of whoever was asked for a secret.
+        case refused(ConnectionRefusal, String?)
         case readOnly
         case locked
         case cancelled

@@ -26,8 +26,16 @@ package struct OutageNotice: Sendable {
         place = .database
         code = error.sqlState?.rawValue ?? (error.code == .noAnswer ? error.code.rawValue : nil)
         self.error = "\(error)"
+        if let refusal = error.refusal {
+            (what, until) = (refusal.words, "it lets the loader in")
+            mend = .database(.outage(.refused(refusal, error.hint)))
+            return
+        }
         let outage: Mend.Outage
         switch error.sqlState?.rawValue {
+        case nil where error.code == .secretAway:
+            (outage, what) = (.refused(.secret, error.hint), ConnectionRefusal.secret.words)
+            until = "there is one"
         case nil where error.code == .noAnswer: (outage, what) = (.silent, "the database does not answer")
         case "25006":
             (outage, what) = (.readOnly, "the database takes no writes: it is a standby, or read-only")

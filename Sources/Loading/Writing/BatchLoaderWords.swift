@@ -12,6 +12,8 @@ struct BatchLoaderWords {
     private var nextNulledLine: ContinuousClock.Instant = .now
     /// Outlives a batch that was given up, so that one outage is said once.
     private var awaySince: ContinuousClock.Instant?
+    /// What has been said of it: one that becomes another is said again.
+    private var toldOutages: Set<String> = []
 
     init(writer index: Int, _ statistics: LoadingStatistics, _ logger: Logger) {
         self.index = index
@@ -40,8 +42,8 @@ struct BatchLoaderWords {
     /// Something is away. It is said once.
     mutating func away(_ notice: OutageNotice) {
         statistics.outage(notice.place, for: name, isOver: false)
-        guard awaySince == nil else { return }
-        awaySince = .now
+        awaySince = awaySince ?? .now
+        guard toldOutages.insert(notice.what).inserted else { return }
         report(notice.incident("the batch is kept and tried again"), ["writer": .stringConvertible(index)])
     }
 
@@ -49,6 +51,7 @@ struct BatchLoaderWords {
     mutating func cameBack() {
         guard let began = awaySince else { return }
         awaySince = nil
+        toldOutages = []
         endOutages()
         logger.notice(
             "back again",

@@ -25,10 +25,10 @@ public enum FailureClass: String, Sendable {
         let known = FailureClass(state)
         switch error.code {
         case .connectionLost: self = .away
-        // Poolers answer with codes of their own while the server behind them is away; and while none of several hosts
-        // takes writes, one is about to be promoted.
-        case .connectionFailed:
-            self = (known == .setup && state != .readOnlyTransaction) || known == .busy ? known : .away
+        // Poolers answer with codes of their own while the server behind them is away; while none of several hosts takes
+        // writes, one is about to be promoted; and whom the server lets in no more, it has let in before: somebody changes a
+        // password or a certificate, and the next connection may have it. Whether a start waits, `passes` says.
+        case .connectionFailed: self = known == .busy ? known : .away
         // RAISE may say any code.
         default: self = error.isRaisedByFunction ? .data : known
         }
@@ -52,4 +52,9 @@ public enum FailureClass: String, Sendable {
 
     /// Whether waiting may help: nothing has to be mended by hand.
     public var passes: Bool { self == .away || self == .busy || self == .conflict }
+}
+
+extension PostgresError {
+    /// Whether it may pass by itself, for whoever has not been let in yet: then a refusal is somebody's to mend.
+    package var passes: Bool { refusal == nil && FailureClass(self).passes }
 }

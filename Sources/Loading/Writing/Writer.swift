@@ -278,14 +278,3 @@ extension Duration {
         return Double(seconds) + Double(attoseconds) / 1e18
     }
 }
-
-extension LoadingOptions {
-    /// How this process introduces itself to the server.
-    ///
-    /// - Parameter statements: the longest that one of its statements may take; nil: `statement_timeout`.
-    public func connectionOptions(_ role: String, statements: Duration? = nil) -> ConnectionOptions {
-        ConnectionOptions(
-            url: database.url, applicationName: "loader \(group) \(role)", connectTimeout: database.connectTimeout,
-            answerTimeout: (statements ?? database.statementTimeout) + database.answerMargin)
-    }
-}

@@ -85,6 +85,15 @@ package struct Inspection {
         let version = connection.parameter("server_version") ?? "\(connection.serverVersion / 10_000)"
         report.areas[report.areas.count - 1].summary =
             "PostgreSQL \(version), \(facts.string(0, 0) ?? "") as \(facts.string(0, 1) ?? "")"
+        if let security = connection.security {
+            // `scram-sha-256:app`; nothing where nothing was asked for.
+            let answer =
+                connection.serverVersion >= 160_000 ? try connection.query("SELECT coalesce(system_user, '')") : nil
+            let method = answer?.string(0, 0).map { $0.isEmpty ? "nothing" : String($0.prefix { $0 != ":" }) }
+            report.areas.append(
+                .init(name: "connection", summary: security.words(role: facts.string(0, 1) ?? "", method: method)))
+            for warning in security.warnings() { report.add(warning, to: "database") }
+        }
         do throws(PostgresError) {
             try start.askDatabase(options, on: connection)
         } catch {
@@ -219,7 +228,7 @@ package struct Inspection {
         default:
             switch problem.place {
             case "loader.ledger", "loader.positions": "ledger"
-            case "postgres.url": "database"
+            case "postgres.url", "postgres.password": "database"
             default: "dead letters"
             }
         }

@@ -12,6 +12,8 @@ package struct StartCheck: Sendable {
     /// Why it could not.
     package var databaseError: PostgresError?
     package var databaseProblems: [SetupProblem] = []
+    /// What works, and should not stay as it is.
+    package var databaseWarnings: [SetupProblem] = []
     /// Nil where nobody waited for it.
     package var topics: RoutedTopics?
     /// What is wrong with the schema registry, and warnings where it is only away.
@@ -41,6 +43,7 @@ package struct StartCheck: Sendable {
             isConnected = true
             defer { connection.close() }
             statistics.reached(connection)
+            found.databaseWarnings = connection.security?.warnings() ?? []
             connection.lockPatience = options.database.lockTimeout
             locks.watch(connection)
             try found.askDatabase(options, on: connection)
@@ -62,7 +65,7 @@ package struct StartCheck: Sendable {
             do throws(MigrationError) {
                 try LedgerSchema.check(on: connection)
             } catch {
-                if let cause = error.cause, FailureClass(cause).passes { throw cause }
+                if let cause = error.cause, cause.passes { throw cause }
                 databaseProblems.append(
                     SetupProblem(.ledger, at: "loader.ledger", error.message, mend: error.mend))
             }
@@ -92,7 +95,7 @@ package struct StartCheck: Sendable {
         // What can be said without it.
         if preflight == nil { databaseProblems += Preflight.problems(options) }
         let hosts = options.connectionOptions("check").hostNames
-        let isSilent = error.sqlState == nil && FailureClass(error).passes
+        let isSilent = error.code == .connectionFailed && error.sqlState == nil && error.passes
         let unknown = isSilent ? HostLookup.unknown(hosts) : []
         if !hosts.isEmpty, unknown.count == hosts.count {
             databaseProblems += unknown.map { host in
@@ -104,11 +107,13 @@ package struct StartCheck: Sendable {
             }
             return
         }
-        let passes = FailureClass(error).passes
+        let passes = error.passes
+        let notice = passes || error.refusal != nil ? OutageNotice(error) : nil
         var problem = SetupProblem(
-            .database, at: "postgres.url",
-            passes ? "\(OutageNotice(error).what): \(error)" : "the database refuses: \(error)",
-            mend: passes ? OutageNotice(error).remedy : "mend postgres.url or the role's rights")
+            .database,
+            at: error.code == .secretAway || error.code == .secretMissing ? "postgres.password" : "postgres.url",
+            "\(notice?.what ?? "the database refuses"): \(error)",
+            mend: .said(notice?.remedy ?? "mend postgres.url or the role's rights"))
         problem.passing = passes ? .outage : .never
         databaseProblems.append(problem)
     }

@@ -33,6 +33,7 @@ extension Mend.Outage {
     /// What helps, also where nothing waits for it.
     var words: String {
         switch self {
+        case .refused(let refusal, let hint): hint ?? refusal.mend
         case .silent:
             "see whether the server hangs, and whether a pooler, proxy or firewall in between has forgotten the connection"
         case .readOnly:

@@ -1,3 +1,4 @@
+import Loading
 import Postgres
 
 /// Why a migration cannot be read or run, where, and the next step.
@@ -46,11 +47,14 @@ package struct MigrationError: Error, Sendable, Equatable {
 
     /// For an error of the connection that is about no file.
     package init(_ cause: PostgresError) {
+        if cause.refusal != nil || cause.code == .secretAway {
+            let notice = OutageNotice(cause)
+            self.init(.refused, message: "\(notice.what): \(cause)", mend: "\(notice.remedy).", cause: cause)
+            return
+        }
         let mend =
             switch cause.sqlState?.classCode {
             case nil: "Check postgres.url, and that the server is up."
-            case "28": "Check the user and the password in postgres.url."
-            case "3D": "Create the database, or name another in postgres.url."
             case "42": "Grant the role of postgres.url what it lacks, or migrate as another role."
             default: "See the server's log."
             }
@@ -60,8 +64,9 @@ package struct MigrationError: Error, Sendable, Equatable {
     /// Nothing has to be mended: something is away, or somebody else is at work.
     package var passes: Bool {
         if code == .locked { return true }
-        guard let cause else { return false }
-        let isAway = cause.isConnectionLoss || (cause.code == .connectionFailed && cause.sqlState == nil)
+        guard let cause, cause.refusal == nil else { return false }
+        let isUnanswered = cause.code == .connectionFailed && cause.sqlState == nil
+        let isAway = cause.isConnectionLoss || isUnanswered || cause.code == .secretAway
         // Connection exceptions, resources, operator's intervention, a lock not obtained in time.
         return isAway || ["08", "53", "57", "55"].contains(cause.sqlState?.classCode)
     }

@@ -156,17 +156,19 @@ public struct PositionReport: Sendable {
             side.topics = try ledger.topics(on: connection)
             return side
         } catch {
-            let isOutage = FailureClass(error).passes
+            let isOutage = error.passes
             let isLocked = error.sqlState == .lockNotAvailable
             problems.append(
                 Problem(
-                    message: "the ledger cannot be read: \(error)",
-                    next: isLocked
-                        ? "look again when the locks are free"
-                        : isOutage
-                            ? "bring the database back; a running loader waits for it"
-                            : [.undefinedTable, .undefinedColumn].contains(error.sqlState)
-                                ? "run `loader migrate up`" : "mend postgres.url or the role's rights",
+                    message: "the ledger cannot be read: \(error.refusal.map { "\($0.words): " } ?? "")\(error)",
+                    next: error.refusal != nil
+                        ? OutageNotice(error).remedy
+                        : isLocked
+                            ? "look again when the locks are free"
+                            : isOutage
+                                ? "bring the database back; a running loader waits for it"
+                                : [.undefinedTable, .undefinedColumn].contains(error.sqlState)
+                                    ? "run `loader migrate up`" : "mend postgres.url or the role's rights",
                     isOutage: isOutage))
             return nil
         }

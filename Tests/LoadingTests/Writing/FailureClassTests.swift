@@ -33,7 +33,17 @@ struct FailureClassTests {
         #expect(FailureClass(PostgresError(code, message: "no answer")) == .away)
     }
 
-    @Test("a pooler's own codes for a server that is away are an outage, a refused password is not")
+    @Test(
+        "who is let in no more is an outage while the loader runs, and a mistake where it starts",
+        arguments: ["28P01", "28000", "3D000"])
+    func refused(state: String) {
+        let error = PostgresError(.connectionFailed, sqlState: SQLState(rawValue: state), message: "")
+        #expect(FailureClass(error) == .away && !error.passes)
+        // Of a statement, within a session that stands, it is neither.
+        #expect(FailureClass(PostgresError(.server, sqlState: error.sqlState, message: "")) == .setup)
+    }
+
+    @Test("a pooler's own codes for a server that is away are an outage")
     func poolers() {
         func failed(_ state: String) -> FailureClass {
             FailureClass(PostgresError(.connectionFailed, sqlState: SQLState(rawValue: state), message: ""))
@@ -41,7 +51,7 @@ struct FailureClassTests {
         #expect(failed("08P01") == .away && failed("XX000") == .away && failed("57P03") == .away)
         // Of several hosts none takes writes yet: a failover.
         #expect(failed("25006") == .away)
-        #expect(failed("53300") == .busy && failed("28P01") == .setup && failed("3D000") == .setup)
+        #expect(failed("53300") == .busy)
     }
 
     @Test("a URL that libpq cannot read does not get better by waiting")

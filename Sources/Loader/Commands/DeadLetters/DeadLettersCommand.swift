@@ -136,7 +136,7 @@ struct DeadLettersCommand: ParsableCommand {
         } catch let error as LoadingError {
             throw end(error.told, ExitStatus(error.code))
         } catch let error as PostgresError {
-            throw end(line(error, as: role()), FailureClass(error).passes ? .unavailable : .configuration)
+            throw end(line(error, as: role()), error.passes ? .unavailable : .configuration)
         } catch let error as KafkaError {
             throw end(
                 "the brokers cannot be read: \(error.told); what is loaded is loaded, run it again for the rest",
@@ -149,10 +149,12 @@ struct DeadLettersCommand: ParsableCommand {
     /// - Parameter role: who is connected, as far as that is known.
     static func line(_ error: PostgresError, as role: String? = nil) -> String {
         switch error.sqlState {
-        case nil where FailureClass(error).passes:
+        case _ where error.refusal != nil || error.code == .secretAway:
+            return "\(OutageNotice(error).what): \(error); \(OutageNotice(error).remedy)"
+        case nil where error.passes:
             return "the database cannot be reached: \(error); "
                 + "see that its server runs and that postgres.url names it, and run this again"
-        case _ where FailureClass(error).passes:
+        case _ where error.passes:
             let notice = OutageNotice(error)
             return "\(notice.what): \(error); run this again when \(notice.until)"
         case .undefinedTable?: return "the database refuses: \(error); run `loader migrate up`"
