@@ -21,7 +21,7 @@ struct AppendTests {
                     }
                     try broker.produce(messages, to: topic)
                     let options = LoadingOptions(
-                        brokers: broker.bootstrapServers, group: group,
+                        brokers: broker.bootstrapServers, group: group, properties: broker.clientProperties,
                         database: .init(url: schema.url),
                         routes: [
                             Route(topics: [.name(topic)], table: TableName(schema: nil, name: "events"))

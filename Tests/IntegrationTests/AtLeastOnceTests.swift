@@ -22,7 +22,8 @@ struct AtLeastOnceTests {
         try await broker.withTopic(partitions: 1) { topic in
             try await broker.withGroup { group in
                 let options = LoadingOptions(
-                    brokers: broker.bootstrapServers, group: group, database: .init(url: url),
+                    brokers: broker.bootstrapServers, group: group, properties: broker.clientProperties,
+                    database: .init(url: url),
                     routes: [Route(topics: [.name(topic)], table: TableName(schema: nil, name: "events"))],
                     delivery: .atLeastOnce, deadLetters: .init(table: nil))
                 let messages = (0..<10).map { TestMessage(partition: 0, value: #"{"id": \#($0)}"#) }

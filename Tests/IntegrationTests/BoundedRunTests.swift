@@ -18,7 +18,8 @@ struct BoundedRunTests {
             try broker.produce(
                 (0..<100).map { TestMessage(partition: $0 % 2, key: nil, value: #"{"id": \#($0)}"#) }, to: "t")
             var options = LoadingOptions(
-                brokers: broker.bootstrapServers, group: Broker.randomName("group"), database: .init(url: schema.url),
+                brokers: broker.bootstrapServers, group: Broker.randomName("group"),
+                properties: broker.clientProperties, database: .init(url: schema.url),
                 routes: [Route("t", "t")])
             options.untilEnd = true
             // The batch waits for this lock, and so is still under way when the group speaks.

@@ -21,7 +21,8 @@ struct DeadLetterTopicTests {
     private static let consumer = """
         import sys, json
         from confluent_kafka import Consumer, TopicPartition
-        consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "plain", "enable.partition.eof": True})
+        consumer = Consumer({"bootstrap.servers": sys.argv[1], "group.id": "plain", "enable.partition.eof": True,
+            **secured})
         consumer.assign([TopicPartition(sys.argv[2], 0, 0)])
         text = lambda data: None if data is None else data.decode()
         letters = []
@@ -71,7 +72,7 @@ struct DeadLetterTopicTests {
             let producer = """
                 import sys
                 from confluent_kafka import Producer
-                producer = Producer({"bootstrap.servers": sys.argv[1]})
+                producer = Producer({"bootstrap.servers": sys.argv[1], **secured})
                 prefix = "__connect.errors."
                 for n in range(10):
                     producer.produce(sys.argv[2], partition=0, value='{"id": %d}' % n, headers=[

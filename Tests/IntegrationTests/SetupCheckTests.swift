@@ -164,7 +164,8 @@ struct SetupCheckTests {
             ], to: topic)
         try await LoaderRun.toTheEnd(
             LoadingOptions(
-                brokers: broker.bootstrapServers, group: Broker.randomName("group"), database: .init(url: url),
+                brokers: broker.bootstrapServers, group: Broker.randomName("group"),
+                properties: broker.clientProperties, database: .init(url: url),
                 routes: [Route(topic, "t", mode: .upsert)]))
         #expect(try admin.query("SELECT id FROM public.t").int(0, 0) == 2)
         #expect(try admin.query("SELECT count(*) FROM loader.dead_letters").int(0, 0) == 1)

@@ -15,6 +15,8 @@ public final class Broker: Sendable {
     private let kind: Kind
     private let admin: Admin
     public let bootstrapServers: String
+    /// What its clients need besides.
+    public let clientProperties: [String: String]
 
     private static let mockResult = Result { try Broker(.mock(MockCluster(brokers: 3))) }
     private static let realResult = Result {
@@ -31,6 +33,16 @@ public final class Broker: Sendable {
     /// What `KAFKA_BROKERS` names, or else a broker of the tests' own in another process, with admin calls,
     /// transactions, and data that survives its restart.
     public static func sharedReal() throws -> Broker { try realResult.get() }
+
+    /// What clients of the cluster that `KAFKA_BROKERS` names need besides, from the file that `KAFKA_CLIENT_PROPERTIES` names, a
+    /// line each, as Kafka's own tools take it: `security.protocol=SASL_SSL`.
+    public static let externalProperties: [String: String] = {
+        let file = ProcessInfo.processInfo.environment["KAFKA_CLIENT_PROPERTIES"] ?? ""
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return [:] }
+        let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") && $0.contains("=") }
+        let pairs = lines.map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
+        return Dictionary(pairs.map { (String($0[0]), String($0[1])) }) { $1 }
+    }()
 
     /// A mock cluster of one test's own.
     public convenience init(mockBrokers: Int) throws {
@@ -56,9 +68,11 @@ public final class Broker: Sendable {
             case .external: brokers
             }
         // The mock takes connections while it is down and leaves them without an answer, for a minute by default.
-        admin = try Admin(properties: [
-            ("bootstrap.servers", bootstrapServers), ("socket.timeout.ms", "5000"),
-        ])
+        if case .external = kind { clientProperties = Self.externalProperties } else { clientProperties = [:] }
+        admin = try Admin(
+            properties: ClientProperties(
+                [("bootstrap.servers", bootstrapServers), ("socket.timeout.ms", "5000")]
+                    + clientProperties.sorted { $0.key < $1.key }))
     }
 
     /// The cluster to break; nil if this is no mock.
@@ -68,7 +82,8 @@ public final class Broker: Sendable {
 
     /// The connection, then `more`.
     public func properties(_ more: [(String, String)] = []) -> ClientProperties {
-        ClientProperties([("bootstrap.servers", bootstrapServers)] + more)
+        ClientProperties(
+            [("bootstrap.servers", bootstrapServers)] + clientProperties.sorted { $0.key < $1.key } + more)
     }
 
     // MARK: Topics and groups

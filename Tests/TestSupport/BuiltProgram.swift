@@ -20,6 +20,19 @@ extension [String: String] {
     /// another librdkafka, so must the loaders that they start.
     public var withInheritance: [String: String] {
         let inherited = ProcessInfo.processInfo.environment.filter { ["PATH", "LD_LIBRARY_PATH"].contains($0.key) }
-        return merging(inherited) { own, _ in own }
+        return merging(inherited) { own, _ in own }.merging(properties) { own, _ in own }
+    }
+
+    /// What clients of the cluster of `KAFKA_BROKERS` need besides, where it is the one that they are for.
+    private var properties: [String: String] {
+        let brokers = ProcessInfo.processInfo.environment["KAFKA_BROKERS"]
+        guard let own = self["KAFKA_BROKERS"], own == brokers else { return [:] }
+        return Broker.externalProperties.asVariables
+    }
+
+    /// librdkafka's properties as the loader's variables.
+    public var asVariables: [String: String] {
+        let named = map { ("LOADER_KAFKA_PROPERTIES_" + $0.key.uppercased().replacing(".", with: "_"), $0.value) }
+        return [String: String](named) { $1 }
     }
 }

@@ -44,7 +44,9 @@ public final class KafkaGate: Sendable {
 
     /// - Parameter broker: one on the loopback interface, without TLS and SASL.
     public init(to broker: Broker, _ settings: Settings) throws {
-        guard let target = broker.bootstrapServers.split(separator: ":").last else { throw POSIXError(.EADDRNOTAVAIL) }
+        guard let target = broker.bootstrapServers.split(separator: ":").last, broker.clientProperties.isEmpty else {
+            throw POSIXError(.EADDRNOTAVAIL)
+        }
         process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(

@@ -10,7 +10,8 @@ extension Landing {
     func options(_ properties: [String: String] = [:]) -> LoadingOptions {
         LoadingOptions(
             brokers: broker.bootstrapServers, group: group,
-            properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"].merging(properties) { $1 },
+            properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"].merging(properties) { $1 }
+                .merging(broker.clientProperties) { own, _ in own },
             database: .init(url: schema.url, connectTimeout: .seconds(2), statementTimeout: .seconds(5)),
             routes: [
                 Route(

@@ -42,7 +42,8 @@ final class LedgerScenario {
         let key = mode == .insert ? "" : ", PRIMARY KEY (id)"
         try connection.execute("CREATE TABLE events (id int, part int, at bigint\(key))")
         options = LoadingOptions(
-            brokers: broker.bootstrapServers, group: group, database: .init(url: url),
+            brokers: broker.bootstrapServers, group: group, properties: broker.clientProperties,
+            database: .init(url: url),
             routes: [
                 Route(
                     topics: [.name(topic)], table: TableName(schema: nil, name: "events"), mode: mode,

@@ -13,12 +13,15 @@ enum PlainKafkaClient {
         }
     }()
 
-    /// Runs a script with arguments.
+    private static let secured = "import json, sys\nsecured = json.loads(sys.argv.pop())\n"
+
+    /// Runs a script with arguments. What a client of a secured cluster needs besides is in its variable `secured`.
     ///
     /// - Returns: what it has printed.
     static func run(_ script: String, _ arguments: [String]) async throws -> Data {
         guard let python else { throw CocoaError(.fileNoSuchFile) }
-        return try await onThread { try run(python, script, arguments).output }
+        let secured = String(decoding: try JSONEncoder().encode(Broker.externalProperties), as: UTF8.self)
+        return try await onThread { try run(python, Self.secured + script, arguments + [secured]).output }
     }
 
     private static func run(

@@ -58,7 +58,8 @@ struct Scenario {
 
     func options(_ routes: [Route]) -> LoadingOptions {
         LoadingOptions(
-            brokers: broker.bootstrapServers, group: group, database: .init(url: schema.url), routes: routes)
+            brokers: broker.bootstrapServers, group: group, properties: broker.clientProperties,
+            database: .init(url: schema.url), routes: routes)
     }
 
     /// Loads all that the topics hold.
