@@ -32,6 +32,8 @@ struct SecretsTests {
         let (sasl, key, pem) = (Self.secret("sasl"), Self.secret("key"), Self.secret("pem"))
         let (registry, oauth, header) = (Self.secret("registry"), Self.secret("oauth"), Self.secret("header"))
         let (wrong, file, token) = (Self.secret("wrong"), Self.secret("file"), Self.secret("token"))
+        let (client, printed) = (Self.secret("client"), Self.secret("printed"))
+        let (access, session) = (Self.secret("access"), Self.secret("session"))
         let properties = "debug: all, sasl.username: u, sasl.password: \(sasl), ssl.key.password: \(key)"
         return [
             SetUp(
@@ -61,6 +63,13 @@ struct SecretsTests {
                     postgres: { url: "postgresql://app:${file:\(try put(file, "part"))}@127.0.0.1:\(secured.port)/postgres" }
                     schema_registry: { url: "http://127.0.0.1:1", token: \(registry) }
                     """, secrets: [token, file, registry]),
+            SetUp(
+                name: "a token server that is away, a password that a program prints, and keys for AWS",
+                yaml: """
+                    kafka: { token: { source: oidc, url: "http://127.0.0.1:1", client_id: i, client_secret: \(client) }, properties: { debug: all } }
+                    postgres: { url: "\(secured.url(password: nil, path))", password: { source: command, command: [echo, \(printed)] } }
+                    schema_registry: { kind: glue, region: eu-west-1, url: "http://127.0.0.1:1", access_key_id: a, secret_access_key: \(access), session_token: \(session) }
+                    """, secrets: [client, printed, access, session]),
         ]
     }
 
