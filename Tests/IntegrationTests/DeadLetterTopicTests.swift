@@ -46,7 +46,7 @@ struct DeadLetterTopicTests {
             try await scenario.load([Route(topic, "t")]) { $0.deadLetters.topic = letters }
             let found = try JSONDecoder().decode(
                 [Letter].self,
-                from: try await PlainKafkaClient.run(Self.consumer, [scenario.broker.bootstrapServers, letters]))
+                from: try await PlainKafkaClient.run(Self.consumer, on: scenario.broker, [letters]))
             let letter = try #require(found.first)
             #expect(found.count == 1 && letter.key == "k" && letter.value == #"{"id": 70000}"#)
             #expect(letter.timestamp == (try scenario.broker.readAll(topic).first?.timestamp))
@@ -80,7 +80,7 @@ struct DeadLetterTopicTests {
                         (prefix + "connector.name", "jdbc-sink"), (prefix + "exception.stacktrace", None)])
                 producer.flush()
                 """
-            _ = try await PlainKafkaClient.run(producer, [scenario.broker.bootstrapServers, letters])
+            _ = try await PlainKafkaClient.run(producer, on: scenario.broker, [letters])
             let environment = [
                 "KAFKA_BROKERS": scenario.broker.bootstrapServers, "KAFKA_CONSUMER_GROUP": scenario.group,
                 "KAFKA_TOPIC": "payments", "DATABASE_URL": scenario.schema.url, "LOADER_TABLE": "t",

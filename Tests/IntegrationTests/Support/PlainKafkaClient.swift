@@ -15,13 +15,16 @@ enum PlainKafkaClient {
 
     private static let secured = "import json, sys\nsecured = json.loads(sys.argv.pop())\n"
 
-    /// Runs a script with arguments. What a client of a secured cluster needs besides is in its variable `secured`.
+    /// Runs a script with the brokers as its first argument, and more behind it. What a client of a secured cluster needs besides
+    /// is in its variable `secured`.
     ///
     /// - Returns: what it has printed.
-    static func run(_ script: String, _ arguments: [String]) async throws -> Data {
+    static func run(_ script: String, on broker: Broker, _ arguments: [String]) async throws -> Data {
         guard let python else { throw CocoaError(.fileNoSuchFile) }
-        let secured = String(decoding: try JSONEncoder().encode(Broker.externalProperties), as: UTF8.self)
-        return try await onThread { try run(python, Self.secured + script, arguments + [secured]).output }
+        let secured = String(decoding: try JSONEncoder().encode(broker.clientProperties), as: UTF8.self)
+        return try await onThread {
+            try run(python, Self.secured + script, [broker.bootstrapServers] + arguments + [secured]).output
+        }
     }
 
     private static func run(
