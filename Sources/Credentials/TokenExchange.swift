@@ -103,8 +103,7 @@ struct TokenExchange {
         let name = (try? JSONDecoder().decode(Refusal.self, from: Data(answer.body)))?.name
         let said = answer.redirect.map { "it sends elsewhere: \($0)" } ?? name ?? "nothing that a token server says"
         let words = "HTTP status \(answer.status), \(said)"
-        let isAway = [408, 425, 429].contains(answer.status) || answer.status >= 500
-        if isAway || passingStatuses.contains(answer.status) || name == "temporarily_unavailable" {
+        if answer.isAway || passingStatuses.contains(answer.status) || name == "temporarily_unavailable" {
             return CredentialFailure(.away, at: place, words, mend: mends.away)
         }
         let isRefused = [401, 403].contains(answer.status) || answer.status == 400 && name != nil

@@ -63,17 +63,16 @@ extension BrokerRefusal {
             ("connecting to a PLAINTEXT broker listener", .speaksNoTLS),
             ("wrong version number", .speaksNoTLS),
             ("broker might require SASL authentication", .wantsSASL),
+            // Before the mechanisms: a broker that has no SASL at all names none.
+            ("not valid in current SASL state", .speaksNoSASL),
             ("supported mechanisms: ", .mechanism),
             ("Unsupported SASL mechanism", .mechanism),
-            ("not valid in current SASL state", .speaksNoSASL),
             ("Failed to acquire SASL OAUTHBEARER token", .noToken),
             ("invalid_token", .token),
         ]
         if reason.contains("SSL handshake failed"), reason.contains("unexpected eof while reading") {
             return .speaksNoTLS
         }
-        // A broker that has no SASL at all names no mechanism.
-        if reason.contains("not valid in current SASL state") { return .speaksNoSASL }
         return words.first { reason.contains($0.0) }?.1
     }
 
