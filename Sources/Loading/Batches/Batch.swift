@@ -79,7 +79,7 @@ package final class Batch: @unchecked Sendable {
 
     /// The rows of one target, or the keys of those to be deleted.
     package final class Section {
-        package enum Kind: Int {
+        package enum Kind: Int, CaseIterable {
             case rows
             /// Keys whose rows shall be deleted.
             case tombstones
@@ -141,7 +141,8 @@ package final class Batch: @unchecked Sendable {
     /// For each target and kind the place of its section; -1 where it has none yet.
     private var places: [Int32] = []
     package var deadLetters: [DeadLetter] = []
-    private var skipped = 0
+    /// So many times a route has settled what becomes of a message: rows, deletions, a letter, or nothing.
+    private(set) var settled = 0
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
@@ -276,7 +277,7 @@ package final class Batch: @unchecked Sendable {
 
     /// - Parameter omissible: how many of the target's columns a row may leave out.
     func section(_ target: Int, _ kind: Section.Kind, omissible: Int = 0) -> Section {
-        let place = 2 * target + kind.rawValue
+        let place = Section.Kind.allCases.count * target + kind.rawValue
         while places.count <= place { places.append(-1) }
         if places[place] >= 0 { return sections[Int(places[place])] }
         let section = Section(target: target, kind: kind, omissible: omissible)
@@ -300,7 +301,7 @@ package final class Batch: @unchecked Sendable {
         unbuilt = nil
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
-        skipped = 0
+        settled = 0
     }
 
     /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
@@ -316,7 +317,7 @@ package final class Batch: @unchecked Sendable {
         for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
         nulledValues.removeAll()
-        skipped = 0
+        settled = 0
         loadedMessages = 0
         reached.removeAll()
         building = nil
@@ -326,11 +327,8 @@ package final class Batch: @unchecked Sendable {
         failureCount = 0
     }
 
-    /// A message of which a route takes nothing, by its own will.
-    func noteSkipped() { skipped += 1 }
-
-    /// What has become of the messages so far, one for each route that takes them.
-    var accounted: Int { sections.reduce(deadLetters.count + skipped) { $0 + $1.rows.count } }
+    /// Notes that a route has settled what becomes of a message: any number of rows, or none.
+    func settle() { settled += 1 }
 
     /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
     /// ascend between where it begins and where it goes.

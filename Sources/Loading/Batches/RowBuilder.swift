@@ -7,12 +7,11 @@ import Schemas
 ///
 /// Belongs to one thread: a writer's builder, a replay, a command.
 package final class RowBuilder {
-    private let plan: MessagePlan
-    /// For each of the plan's targets.
-    private let rows: [RowPlan]
-    private let tombstones: [RowPlan]
+    let plan: MessagePlan
+    /// What becomes of a message for each of the plan's targets.
+    private let routes: [RouteRows]
     // No optionals: a call through one retains the decoder for each message.
-    private let decoder: any RecordDecoder
+    let decoder: any RecordDecoder
     private let keyDecoder: any RecordDecoder
     /// The same decoders where messages say themselves how they are read; else of no use.
     private let framed: FramedDecoder
@@ -41,7 +40,7 @@ package final class RowBuilder {
     private let readsKey: Bool
     /// The same of the key, all of it left out.
     private let readsKeyFields: Bool
-    private let containers: RowContainers
+    let containers: RowContainers
     /// Bytes behind a value or a key that a decoder may read. One figure, so that the arena of a value's fields does
     /// not move for its key.
     private let padding: Int
@@ -50,10 +49,7 @@ package final class RowBuilder {
 
     package init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
-        rows = zip(plan.targets, plan.inputs).map { RowPlan(targets[$0], inputs: $1) }
-        tombstones = zip(plan.targets, plan.tombstoneInputs).map {
-            RowPlan(targets[$0].requiringKey, inputs: $1, isOfTombstones: true)
-        }
+        routes = plan.targets.indices.map { RouteRows(plan, $0, targets) }
         let none = FramedDecoder(paths: [], plain: .nothing, registry: nil)
         isFramed = plan.format.framed != nil
         isKeyFramed = plan.keyFormat.framed != nil
@@ -75,8 +71,8 @@ package final class RowBuilder {
         usesValue = readsValue || hasTombstoneForms || sources.contains(.value) || sources.contains(.schemaID)
     }
 
-    /// How many rows, deletions, letters or skipped tombstones each message becomes.
-    var routeCount: Int { rows.count }
+    /// How many routes settle what becomes of each message.
+    var routeCount: Int { routes.count }
 
     /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
     package func add(_ message: borrowing Message, range: Int32, to batch: Batch) {
@@ -134,26 +130,26 @@ package final class RowBuilder {
     package func build(_ message: Int, in batch: Batch) {
         plainValue = nil
         guard batch.value(of: message) != nil else {
-            for plan in tombstones { buildTombstone(message, plan, in: batch) }
+            for route in routes { buildTombstone(message, route, in: batch) }
             return
         }
         if usesValue {
             do throws(DecodingFailure) {
                 plainValue = try compression.value(of: message, in: batch, padding: padding)
             } catch {
-                for row in rows { refuse(message, row.target.index, decompressing: error, in: batch) }
+                for route in routes { refuse(message, route.target.index, decompressing: error, in: batch) }
                 return
             }
         }
         guard let value = value(of: message, in: batch) else { return }
         if plan.opensEnvelopes, ConnectJSONDecoder.isTombstone(value) {
-            for plan in tombstones { buildTombstone(message, plan, in: batch) }
+            for route in routes { buildTombstone(message, route, in: batch) }
             return
         }
         if hasTombstoneForms, let form = Route.TombstoneForm(value) {
             return build(message, asTombstone: form, value, in: batch)
         }
-        buildRows(message, rows, value, in: batch)
+        buildRows(message, routes, value, in: batch)
     }
 
     /// A value, without its producer's compression.
@@ -166,16 +162,18 @@ package final class RowBuilder {
     private func build(
         _ message: Int, asTombstone form: Route.TombstoneForm, _ value: UnsafeRawBufferPointer, in batch: Batch
     ) {
-        for (row, tombstone) in zip(rows, tombstones) {
-            if row.target.route.tombstones.contains(form) {
-                buildTombstone(message, tombstone, in: batch)
+        for route in routes {
+            if route.target.route.tombstones.contains(form) {
+                buildTombstone(message, route, in: batch)
             } else {
-                buildRows(message, [row], value, in: batch)
+                buildRows(message, [route], value, in: batch)
             }
         }
     }
 
-    private func buildRows(_ message: Int, _ rows: [RowPlan], _ value: UnsafeRawBufferPointer, in batch: Batch) {
+    private func buildRows(
+        _ message: Int, _ routes: [RouteRows], _ value: UnsafeRawBufferPointer, in batch: Batch
+    ) {
         // The decoder may read past the message, within memory that is ours.
         _ = batch.arena.reserve(padding)
         let held = self.value(of: message, in: batch) ?? value
@@ -191,14 +189,17 @@ package final class RowBuilder {
                 fields = try decoder.decode(held)
             }
         } catch {
-            for row in rows { refuse(message, row.target.index, decoding: error, of: held, in: batch) }
+            for route in routes { refuse(message, route.target.index, decoding: error, of: held, in: batch) }
             return
         }
         do {
             let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
-            for row in rows { appendRow(message, row, fields: fields, keyFields: keyFields, to: batch) }
+            for route in routes {
+                build(message, route, fields: fields, keyFields: keyFields, in: batch)
+                batch.settle()
+            }
         } catch {
-            for row in rows { refuse(message, row.target.index, decodingKey: error, in: batch) }
+            for route in routes { refuse(message, route.target.index, decodingKey: error, in: batch) }
         }
     }
 
@@ -226,10 +227,20 @@ package final class RowBuilder {
         return fields
     }
 
-    private func buildTombstone(_ message: Int, _ plan: RowPlan, in batch: Batch) {
-        let target = plan.target
+    /// What a message with a value does for one route.
+    @inline(__always)
+    private func build(
+        _ message: Int, _ route: RouteRows, fields: UnsafeBufferPointer<Field>?,
+        keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) {
+        appendRow(message, route.row, fields: fields, keyFields: keyFields, to: batch)
+    }
+
+    private func buildTombstone(_ message: Int, _ route: RouteRows, in batch: Batch) {
+        let (target, plan) = (route.target, route.tombstone)
+        batch.settle()
         switch target.onTombstone {
-        case .skip: batch.noteSkipped()
+        case .skip: break
         case .deadLetter:
             batch.deadLetters.append(
                 DeadLetter(
@@ -242,7 +253,7 @@ package final class RowBuilder {
                     message, plan, to: batch.section(target.index, .tombstones), omitting: 0, fields: nil,
                     keyFields: keyFields, in: batch)
             } catch {
-                refuse(message, target.index, decodingKey: error, in: batch)
+                letter(message, target.index, decodingKey: error, in: batch)
             }
         }
     }
@@ -305,7 +316,7 @@ package final class RowBuilder {
 
     // MARK: Rows
 
-    private func appendRow(
+    func appendRow(
         _ message: Int, _ plan: RowPlan, fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?,
         to batch: Batch
     ) {
@@ -326,12 +337,12 @@ package final class RowBuilder {
             omittedCount += 1
         }
         append(
-            message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.omissible.count),
+            message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.target.omissionCount),
             omitting: omittedCount, fields: fields, keyFields: keyFields, in: batch)
     }
 
     /// Appends a row, or a dead letter if one of its values does not fit.
-    private func append(
+    func append(
         _ message: Int, _ plan: RowPlan, to section: Batch.Section, omitting omittedCount: Int,
         fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
@@ -529,7 +540,7 @@ package final class RowBuilder {
         case .schemaID:
             try append(schemaID(of: message, in: batch), column, into: &buffer)
         case .constant: column.mending?.appendFixed(to: &buffer)
-        case .field:
+        case .field, .operation, .before, .origin, .parent, .index, .name:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)
         }
@@ -667,6 +678,7 @@ package final class RowBuilder {
     }
 
     private func refuse(_ message: Int, _ target: Int, decompressing failure: DecodingFailure, in batch: Batch) {
+        batch.settle()
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target, reason: .badSyntax,
@@ -674,6 +686,11 @@ package final class RowBuilder {
     }
 
     private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
+        batch.settle()
+        letter(message, target, decodingKey: failure, in: batch)
+    }
+
+    func letter(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target,
@@ -686,6 +703,7 @@ package final class RowBuilder {
         _ message: Int, _ target: Int, decoding failure: DecodingFailure, of value: UnsafeRawBufferPointer,
         in batch: Batch
     ) {
+        batch.settle()
         batch.deadLetters.append(
             DeadLetter(
                 message: message, target: target,
@@ -693,15 +711,6 @@ package final class RowBuilder {
                     failure.reason, otherwise: isFramed && !framed.wasJSON ? .badSyntax : plan.format.refusal),
                 explanation: (isFramed && framed.framing.form != .none ? nil : plan.format.describe(value, failure))
                     ?? "the message \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
-    }
-}
-
-extension Target {
-    /// For tombstones: null is equal to nothing, so it would delete nothing, even where the key may be null.
-    fileprivate var requiringKey: Target {
-        var target = self
-        for index in 0..<keyCount { target.columns[index].isRequired = true }
-        return target
     }
 }
 

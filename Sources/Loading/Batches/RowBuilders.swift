@@ -82,7 +82,7 @@ package struct RowBuilders {
         if next == batch.messages.count {
             // What no route takes any more, since the tables have changed, is nobody's row either.
             let due = zip(byPartition, counts).reduce(0) { $0 + $1.0.reduce(0) { $0 + $1.routeCount } * $1.1 }
-            precondition(batch.accounted == due, "\(batch.accounted) rows and letters for \(due)")
+            precondition(batch.settled == due, "\(batch.settled) settled of \(due)")
         }
         batch.noteBuilding(since: began)
     }

@@ -33,7 +33,7 @@ final class RowPlan {
     let target: Target
     let inputs: [MessagePlan.Input]
     let columns: UnsafeMutableBufferPointer<Column>
-    /// Columns that a message may leave to their default.
+    /// Columns that a message leaves out if it has no field for them.
     let omissible: [Int]
     /// The set of those that the message at hand leaves out. Belongs to the row builder's thread.
     let omitted: UnsafeMutableBufferPointer<UInt64>
@@ -46,7 +46,7 @@ final class RowPlan {
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
         omissible = target.omissible
-        omitted = .allocate(capacity: max(1, (target.omissible.count + 63) / 64))
+        omitted = .allocate(capacity: max(1, (target.omissionCount + 63) / 64))
         omitted.initialize(repeating: 0)
         columns = .allocate(capacity: inputs.count)
         for (index, input) in inputs.enumerated() {

@@ -41,6 +41,10 @@ extension Mend {
         case otherType(isMoment: Bool)
         /// A column takes a field of what has none.
         case takeWhole(Whole)
+        /// A column takes what only a change event has.
+        case nameEnvelope
+        /// A column takes what only an element of a message has.
+        case nameElements
         /// - isConstant: each column of the key is a constant, and not just has a default.
         case freeKey(isConstant: Bool)
     }

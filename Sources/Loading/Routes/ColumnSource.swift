@@ -18,6 +18,18 @@ public enum ColumnSource: Sendable, Hashable {
     case now
     /// `$schema_id`: what the message says that it is written by; null where it says nothing.
     case schemaID
+    /// `$op`: what a change event says was done, in Debezium's letters (`ChangeOperation`), whatever the envelope.
+    case operation
+    /// `$before.name`: a field of the row before the change.
+    case before(FieldPath)
+    /// `$source.lsn`: a field of what an envelope says of where the change comes from.
+    case origin(FieldPath)
+    /// `$parent.id`: a field of what holds the element that the row is made of; `$parent.$parent.id` of what holds that.
+    case parent(levels: Int, FieldPath)
+    /// `$index`: the element's place among its neighbours, from 0.
+    case index
+    /// `$name`: what the element is called in the object that holds it.
+    case name
     /// No message's: the route says what each row gets.
     case constant
 
@@ -43,8 +55,13 @@ public enum ColumnSource: Sendable, Hashable {
             case "$timestamp": self = .timestamp
             case "$now": self = .now
             case "$schema_id": self = .schemaID
+            case "$op": self = .operation
+            case "$index": self = .index
+            case "$name": self = .name
             default:
-                if expression.hasPrefix("$key."), let path = FieldPath(parsing: expression.dropFirst(5)) {
+                if let source = Self.nested(expression) {
+                    self = source
+                } else if expression.hasPrefix("$key."), let path = FieldPath(parsing: expression.dropFirst(5)) {
                     self = .key(path)
                 } else if expression.hasPrefix("$headers."), expression.utf8.count > 9 {
                     self = .header(String(expression.dropFirst(9)))
@@ -57,6 +74,20 @@ public enum ColumnSource: Sendable, Hashable {
         guard let path = FieldPath(parsing: expression.hasPrefix("$$") ? expression.dropFirst() : expression[...])
         else { return nil }
         self = .field(path)
+    }
+
+    /// Reads `$before.…`, `$source.…` and `$parent.…`.
+    private static func nested(_ expression: String) -> ColumnSource? {
+        if expression.hasPrefix("$before.") { return FieldPath(parsing: expression.dropFirst(8)).map { .before($0) } }
+        if expression.hasPrefix("$source.") { return FieldPath(parsing: expression.dropFirst(8)).map { .origin($0) } }
+        var rest = expression[...]
+        var levels = 0
+        while rest.hasPrefix("$parent.") {
+            rest = rest.dropFirst(8)
+            levels += 1
+        }
+        guard levels > 0, !rest.hasPrefix("$") || rest.hasPrefix("$$") else { return nil }
+        return FieldPath(parsing: rest.hasPrefix("$$") ? rest.dropFirst() : rest).map { .parent(levels: levels, $0) }
     }
 }
 
@@ -99,6 +130,12 @@ extension ColumnSource: CustomStringConvertible {
         case .timestamp: "$timestamp"
         case .now: "$now"
         case .schemaID: "$schema_id"
+        case .operation: "$op"
+        case .before(let path): "$before.\(path)"
+        case .origin(let path): "$source.\(path)"
+        case .parent(let levels, let path): String(repeating: "$parent.", count: levels) + path.description
+        case .index: "$index"
+        case .name: "$name"
         case .constant: "constant"
         }
     }
@@ -115,6 +152,11 @@ extension ColumnSource {
             let text = escaped(path)
             return text.hasPrefix("$") ? "$" + text : text
         case .key(let path?): return "$key." + escaped(path)
+        case .before(let path): return "$before." + escaped(path)
+        case .origin(let path): return "$source." + escaped(path)
+        case .parent(let levels, let path):
+            let text = escaped(path)
+            return String(repeating: "$parent.", count: levels) + (text.hasPrefix("$") ? "$" + text : text)
         default: return description
         }
     }

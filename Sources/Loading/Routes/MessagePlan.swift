@@ -12,10 +12,18 @@ package struct MessagePlan: Sendable {
         case source(ColumnSource)
     }
 
+    /// A way in which a message can hold the record that a row is made of.
+    struct Shape: Sendable {
+        /// Where that record stands in the message; empty: it is the message.
+        var base: FieldPath
+        /// For each of the target's columns.
+        var inputs: [Input]
+    }
+
     /// The positions of the routes, in the order of the configuration.
     var targets: [Int]
-    /// For each of `targets`, for each of its columns.
-    var inputs: [[Input]]
+    /// For each of `targets`, at least one.
+    var shapes: [[Shape]]
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
     var tombstoneInputs: [[Input]]
     package private(set) var valuePaths: [FieldPath]
@@ -41,25 +49,13 @@ package struct MessagePlan: Sendable {
         self.targets = indices
         self.format = format ?? indices.first.map { targets[$0].messageFormat } ?? .json
         self.keyFormat = keyFormat ?? indices.first.map { targets[$0].keyMessageFormat } ?? .json
-        inputs = []
+        shapes = []
         tombstoneInputs = []
-        var valuePaths: [FieldPath] = []
-        var keyPaths: [FieldPath] = []
-        func position(_ path: FieldPath, in paths: inout [FieldPath]) -> Int {
-            if let known = paths.firstIndex(of: path) { return known }
-            paths.append(path)
-            return paths.count - 1
-        }
+        var values = PathList()
+        var keys = PathList()
         for index in indices {
             let target = targets[index]
-            inputs.append(
-                target.columns.map { column in
-                    switch column.source {
-                    case .field(let path): .field(position(path, in: &valuePaths))
-                    case .key(let path?): .keyField(position(path, in: &keyPaths))
-                    default: .source(column.source)
-                    }
-                })
+            shapes.append([Shape(of: target, base: FieldPath([]), &values, &keys)])
             // What the route itself says of the key is no part of the message's.
             let said = target.keyColumns.count { $0.source != .constant }
             tombstoneInputs.append(
@@ -68,28 +64,61 @@ package struct MessagePlan: Sendable {
                     // A tombstone has no value: what would be a field of it is looked for in the key.
                     case .field(let path):
                         said == 1
-                            ? .keyFieldOrKey(position(path, in: &keyPaths)) : .keyField(position(path, in: &keyPaths))
-                    case .key(let path?): .keyField(position(path, in: &keyPaths))
+                            ? .keyFieldOrKey(keys.position(path)) : .keyField(keys.position(path))
+                    case .key(let path?): .keyField(keys.position(path))
                     default: .source(column.source)
                     }
                 })
         }
         let sources = indices.flatMap { targets[$0].columns }.map(\.source)
         if self.format.decodesWhole, sources.contains(.value) {
-            wholeValue = position(FieldPath([]), in: &valuePaths)
+            wholeValue = values.position(FieldPath([]))
         }
+        let inputs = shapes.joined().map(\.inputs)
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
             if case .keyFieldOrKey = $0 { true } else { false }
         }
         // Also of JSON: a key in an envelope of Connect's is what is in it.
         if self.keyFormat.decodesWhole || self.keyFormat.isJSON, wantsWhole || sources.contains(.key(nil)) {
-            wholeKey = position(FieldPath([]), in: &keyPaths)
+            wholeKey = keys.position(FieldPath([]))
         }
-        self.valuePaths = valuePaths
-        self.keyPaths = keyPaths
+        valuePaths = values.paths
+        keyPaths = keys.paths
         rowsNeedKey =
             inputs.joined().contains { if case .keyField = $0 { true } else { false } }
             || (wholeKey != nil && sources.contains(.key(nil)))
         opensEnvelopes = self.format.isJSON && ConnectJSONDecoder.opens(valuePaths)
+    }
+}
+
+extension MessagePlan.Shape {
+    init(of target: Target, base: FieldPath, _ values: inout PathList, _ keys: inout PathList) {
+        self.base = base
+        inputs = target.columns.map { column in
+            switch column.source {
+            case .field(let path): .field(values.position(base + path))
+            case .key(let path?): .keyField(keys.position(path))
+            default: .source(column.source)
+            }
+        }
+    }
+}
+
+extension FieldPath {
+    /// The way to what this path leads to from where another one ends.
+    static func + (base: FieldPath, path: FieldPath) -> FieldPath {
+        FieldPath(base.components + path.components, names: path.names)
+    }
+}
+
+/// Paths that a decoder is to be made with, each once.
+struct PathList {
+    private(set) var paths: [FieldPath] = []
+
+    /// - Returns: the path's place, which is its field's among those that the decoder hands over.
+    mutating func position(_ path: FieldPath) -> Int {
+        if let known = paths.firstIndex(of: path) { return known }
+        paths.append(path)
+        return paths.count - 1
     }
 }

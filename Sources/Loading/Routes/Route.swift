@@ -181,6 +181,10 @@ public struct Route: Sendable, Equatable {
     public var schemaSubject: String?
     /// The full name of one of Protobuf's messages, for those that have nothing before them.
     public var schemaMessage: String?
+    /// What its messages say of changes to rows elsewhere; nil: each message is a row.
+    public var envelope: Envelope?
+    /// Which elements of a message each make a row; nil: the message makes one.
+    public var each: ElementPath?
     public var mode: Mode
     /// Nil: the table's primary key.
     public var key: [String]?

@@ -185,9 +185,15 @@ struct ColumnOptionCheck {
         checkDecoding(column, type, source)
     }
 
-    /// What is one value has no field that a column could take.
+    /// What a message has no place for: what is one value has no field that a column could take.
     private mutating func checkWhole(_ source: ColumnSource, _ place: String) {
         switch source {
+        case .operation, .before, .origin:
+            guard route.envelope == nil else { return }
+            problems.append(("\(place) takes \(source), and the messages are in no envelope", .nameEnvelope))
+        case .parent, .index, .name:
+            guard route.each == nil else { return }
+            problems.append(("\(place) takes \(source), and the rows are not elements of messages", .nameElements))
         case .field where route.format.isOneValue:
             problems.append(
                 ("\(place) takes the field \(source), and the messages are \(route.format.words)", .takeWhole(.value)))
@@ -240,22 +246,22 @@ extension ColumnSource {
     /// What the loader itself says.
     var isCoordinate: Bool {
         switch self {
-        case .topic, .partition, .offset, .timestamp, .now, .schemaID, .constant: true
-        case .field, .value, .key, .header: false
+        case .topic, .partition, .offset, .timestamp, .now, .schemaID, .operation, .index, .name, .constant: true
+        case .field, .value, .key, .header, .before, .origin, .parent: false
         }
     }
 
     /// A message that makes a row has it.
     fileprivate var isAlwaysThere: Bool {
         switch self {
-        case .topic, .partition, .offset, .now, .value, .constant: true
-        case .field, .key, .header, .timestamp, .schemaID: false
+        case .topic, .partition, .offset, .now, .value, .operation, .index, .constant: true
+        case .field, .key, .header, .timestamp, .schemaID, .before, .origin, .parent, .name: false
         }
     }
 
     fileprivate func fits(_ type: PostgresType) -> Bool {
         switch self {
-        case .partition, .offset: type.takesIntegers
+        case .partition, .offset, .index: type.takesIntegers
         case .timestamp, .now: type.takesMoments
         default: true
         }

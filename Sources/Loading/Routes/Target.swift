@@ -19,8 +19,10 @@ package struct Target: Sendable {
         var isJSON: Bool
         /// `bytea`, where a whole key or value goes in byte for byte.
         var takesBytes = false
-        /// The bit of this column in a row's set of those left out, for one that has a default and may be left to it.
+        /// The bit of this column in a row's set of those left out, for one that a row need not give.
         package var omissionBit: Int?
+        /// A message without the column's field leaves it out.
+        package var isLeftOutIfAbsent = false
         /// The default as SQL; nil for an identity, whose next value only the server can take.
         var defaultExpression: String?
         /// The default as a field of COPY in the target's format, where it is the same for each row.
@@ -62,8 +64,10 @@ package struct Target: Sendable {
     /// Whether a message without any of the routed fields is a dead letter.
     var wantsField: Bool { route.onNoFields == .deadLetter && columns.contains { $0.source.isField } }
     package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
-    /// Columns that a message may leave to their default.
-    var omissible: [Int] { columns.indices.filter { columns[$0].omissionBit != nil } }
+    /// Columns that a message leaves out if it has no field for them.
+    var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
+    /// How many bits a row's set of columns left out has.
+    var omissionCount: Int { columns.count { $0.omissionBit != nil } }
     /// Whether a row may leave out something that only the server can fill in.
     var leavesToServer: Bool { columns.contains { $0.omissionBit != nil && $0.defaultField == nil } }
     /// Whether keys are equal exactly when their encoded bytes are.

@@ -206,6 +206,7 @@ struct TargetCompilation {
             }
             if mayBeLeftOut(column, found) {
                 compiled.omissionBit = bits
+                compiled.isLeftOutIfAbsent = true
                 bits += 1
                 compiled.defaultField = found.constantDefault?.field(isBinary: format == .binary)
             }

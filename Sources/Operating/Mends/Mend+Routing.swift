@@ -43,6 +43,8 @@ extension Mend.Routing {
         case .takeWhole(.value):
             "take all of a message, `from: $value`, or of its key, `from: $key`; or set `format` to what has fields"
         case .takeWhole(.key): "take all of the key, `from: $key`; or set `key_format` to what has fields"
+        case .nameEnvelope: "say with `envelope` whose change events they are, or take the column out"
+        case .nameElements: "say with `each` which elements make the rows, or take the column out"
         case .freeKey(let isConstant):
             isConstant
                 ? "name a field of the messages for one of them"

@@ -1,0 +1,24 @@
+/// What one route makes of messages: the ways in which a message becomes a row, a deletion, or something else.
+final class RouteRows {
+    let target: Target
+    /// A row of a message that holds its record in the first of the plan's shapes.
+    let row: RowPlan
+    /// A deletion, by the message's key.
+    let tombstone: RowPlan
+
+    /// - Parameter place: the route's, among the plan's.
+    init(_ plan: MessagePlan, _ place: Int, _ targets: [Target]) {
+        target = targets[plan.targets[place]]
+        row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
+        tombstone = RowPlan(target.requiringKey, inputs: plan.tombstoneInputs[place], isOfTombstones: true)
+    }
+}
+
+extension Target {
+    /// For deletions: null is equal to nothing, so it would delete nothing, even where the key may be null.
+    fileprivate var requiringKey: Target {
+        var target = self
+        for index in 0..<keyCount { target.columns[index].isRequired = true }
+        return target
+    }
+}

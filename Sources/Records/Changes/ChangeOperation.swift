@@ -1,0 +1,9 @@
+/// What was done to a row, in the letters that Debezium gives it; other envelopes' words are turned into these.
+public enum ChangeOperation: String, Sendable, CaseIterable {
+    case create = "c"
+    /// A row of a snapshot.
+    case read = "r"
+    case update = "u"
+    case delete = "d"
+    case truncate = "t"
+}
