@@ -48,10 +48,10 @@ struct BatchTests {
             ("1", #"{"id":1,"name":"a"}"#), ("2", nil), (nil, "bad"), ("4", #"{"name":"no key"}"#),
         ]
         let batch = Batch.filled(messages, for: targets)
-        #expect(batch.accounted == 8)
+        #expect(batch.settled == 8)
         // Whoever builds it again accounts for it again.
         var builders = RowBuilders(targets)
         builders.build(batch)
-        #expect(batch.accounted == 8)
+        #expect(batch.settled == 8)
     }
 }
