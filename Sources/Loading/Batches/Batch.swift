@@ -83,6 +83,9 @@ package final class Batch: @unchecked Sendable {
             case rows
             /// Keys whose rows shall be deleted.
             case tombstones
+
+            /// `allCases` is made anew each time.
+            fileprivate static let count = allCases.count
         }
 
         package let target: Int
@@ -277,7 +280,7 @@ package final class Batch: @unchecked Sendable {
 
     /// - Parameter omissible: how many of the target's columns a row may leave out.
     func section(_ target: Int, _ kind: Section.Kind, omissible: Int = 0) -> Section {
-        let place = Section.Kind.allCases.count * target + kind.rawValue
+        let place = Section.Kind.count * target + kind.rawValue
         while places.count <= place { places.append(-1) }
         if places[place] >= 0 { return sections[Int(places[place])] }
         let section = Section(target: target, kind: kind, omissible: omissible)

@@ -337,7 +337,7 @@ package final class RowBuilder {
             omittedCount += 1
         }
         append(
-            message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.target.omissionCount),
+            message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.omissionCount),
             omitting: omittedCount, fields: fields, keyFields: keyFields, in: batch)
     }
 

@@ -35,6 +35,8 @@ final class RowPlan {
     let columns: UnsafeMutableBufferPointer<Column>
     /// Columns that a message leaves out if it has no field for them.
     let omissible: [Int]
+    /// As of its target, which counts them anew each time.
+    let omissionCount: Int
     /// The set of those that the message at hand leaves out. Belongs to the row builder's thread.
     let omitted: UnsafeMutableBufferPointer<UInt64>
     /// A message without any of the fields is a dead letter.
@@ -46,7 +48,8 @@ final class RowPlan {
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
         omissible = target.omissible
-        omitted = .allocate(capacity: max(1, (target.omissionCount + 63) / 64))
+        omissionCount = target.omissionCount
+        omitted = .allocate(capacity: max(1, (omissionCount + 63) / 64))
         omitted.initialize(repeating: 0)
         columns = .allocate(capacity: inputs.count)
         for (index, input) in inputs.enumerated() {
