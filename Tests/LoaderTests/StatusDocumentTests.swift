@@ -117,11 +117,13 @@ import Testing
         snapshot.partitions[TopicPartition(topic: "ev-a", partition: 0)] = .init(position: 0, end: 5)
         snapshot.partitions[TopicPartition(topic: "ev-b", partition: 3)] = .init(position: 0, end: 7)
         snapshot.note(RouteNote("new_fields", "two fields are new", mend: .said("add them"), time: time), ofRoute: 1)
+        snapshot.routes[0].operations = [.row: 5, .deletion: 2]
         let routes = try #require(try json(snapshot)["routes"] as? [[String: Any]])
         #expect(routes.map { $0["table"] as? String } == ["public.orders", "events"])
         #expect(routes.map { $0["lag"] as? Int } == [0, 12])
         #expect(routes.map { $0["partitions"] as? Int } == [1, 2])
         #expect(routes.map { $0["mode"] as? String } == ["upsert", "insert"])
+        #expect(routes.map { $0["operations"] as? [String: Int] } == [["row": 5, "deletion": 2], [:]])
         let notes = try #require(routes[1]["notes"] as? [[String: Any]])
         #expect(notes.first?["text"] as? String == "two fields are new")
         #expect(notes.first?["since"] as? String == "2026-02-02T02:40:00.000Z")

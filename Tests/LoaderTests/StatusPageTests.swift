@@ -79,6 +79,7 @@ struct StatusPageTests {
         #expect(order == order.compactMap { $0 }.sorted())
         #expect(routes.contains("over, at "))
         #expect(routes.components(separatedBy: "Next: ").count == 2)
+        #expect(routes.contains("Beside rows: deletion 3, skipped 1,200."))
     }
 
     @Test("thirty routes and five hundred partitions are told, and the page shows the first of the latter")
@@ -255,6 +256,7 @@ private struct Scene {
         scene.snapshot.note(RouteNote("waiting", "rows waited for their parents", mend: .said("nothing")), ofRoute: 0)
         scene.snapshot.endNote("waiting", ofRoute: 0)
         scene.snapshot.note(RouteNote("nulls", "3 values became null", level: .info), ofRoute: 0)
+        scene.snapshot.routes[0].operations = [.row: 12, .deletion: 3, .skipped: 1200]
         scene.snapshot.note(
             RouteNote("new_fields", "two fields are new: coupon, gift", mend: .said("add `coupon: coupon`")), ofRoute: 0
         )

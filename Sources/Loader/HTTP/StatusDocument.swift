@@ -25,6 +25,8 @@ struct StatusDocument: Encodable {
         var messagesPerSecond: Double
         var messages: Int
         var rows: Int
+        /// What its messages did, by the names that the metrics have; what none did is left out.
+        var operations: [String: Int]
         var deadLetters: Int
         var lastRow: Date?
         var notes: [Note]
@@ -295,7 +297,9 @@ extension StatusDocument.Route {
                 mode: route.mode.rawValue, partitions: taken.reduce(0) { $0 + $1.partitions },
                 lag: taken.reduce(0) { $0 + $1.lag },
                 messagesPerSecond: (route.rate.perSecond * 10).rounded() / 10, messages: route.messages,
-                rows: route.rows, deadLetters: route.deadLetters, lastRow: route.lastRow,
+                rows: route.rows,
+                operations: Dictionary(uniqueKeysWithValues: route.operations.map { ($0.key.name, $0.value) }),
+                deadLetters: route.deadLetters, lastRow: route.lastRow,
                 notes: route.notes.map {
                     StatusDocument.Note(
                         level: $0.level.rawValue, kind: $0.kind, text: $0.text, mend: $0.mend?.words, since: $0.since,

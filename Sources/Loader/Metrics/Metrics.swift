@@ -33,6 +33,20 @@ extension Metric {
             Dictionary(uniqueKeysWithValues: LoadingStatistics.deadLetterReasons.map { ($0, 0) })
                 .merging(snapshot.deadLetters) { $1 }
         },
+        .labelled(
+            "loader_operations_total", .counter,
+            "What the messages of a route did: "
+                + RowOperation.allCases.map(\.name).joined(separator: ", ") + ". Dead letters are counted apart.",
+            by: ["route", "operation"]
+        ) { status in
+            status.snapshot.routes.flatMap { route in
+                RowOperation.allCases.map { operation in
+                    Sample(
+                        labels: [route.label, operation.name],
+                        value: .integer(route.operations[operation, default: 0]))
+                }
+            }
+        },
         .gauge(
             "loader_waiting_letters",
             "Letters of this member's partitions that are no dead letters yet: rows that wait for the rows they refer to."

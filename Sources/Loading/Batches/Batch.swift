@@ -146,6 +146,8 @@ package final class Batch: @unchecked Sendable {
     package var deadLetters: [DeadLetter] = []
     /// So many times a route has settled what becomes of a message: rows, deletions, a letter, or nothing.
     private(set) var settled = 0
+    /// What routes do with messages that become neither rows nor deletions nor letters.
+    private(set) var operations = OperationCounts()
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
@@ -305,6 +307,7 @@ package final class Batch: @unchecked Sendable {
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
         settled = 0
+        operations.removeAll()
     }
 
     /// Empties the batch for the next messages. Its memory is kept, but what one giant message took is given back.
@@ -321,6 +324,7 @@ package final class Batch: @unchecked Sendable {
         deadLetters.removeAll()
         nulledValues.removeAll()
         settled = 0
+        operations.removeAll()
         loadedMessages = 0
         reached.removeAll()
         building = nil
@@ -332,6 +336,10 @@ package final class Batch: @unchecked Sendable {
 
     /// Notes that a route has settled what becomes of a message: any number of rows, or none.
     func settle() { settled += 1 }
+
+    /// Notes what a route does with a message, where that is no row, no deletion and no letter: those are counted once they are in.
+    @inline(__always)
+    func note(_ operation: RowOperation, target: Int) { operations.add(operation, target: target) }
 
     /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
     /// ascend between where it begins and where it goes.

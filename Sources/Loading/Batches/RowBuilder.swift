@@ -240,7 +240,7 @@ package final class RowBuilder {
         let (target, plan) = (route.target, route.tombstone)
         batch.settle()
         switch target.onTombstone {
-        case .skip: break
+        case .skip: batch.note(.skipped, target: target.index)
         case .deadLetter:
             batch.deadLetters.append(
                 DeadLetter(

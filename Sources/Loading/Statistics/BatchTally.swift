@@ -4,8 +4,11 @@ import Foundation
 struct BatchTally {
     struct Share: Equatable {
         var messages = 0
-        var rows = 0
+        /// Rows and deletions.
+        var rows: Int { operations[.row, default: 0] + operations[.deletion, default: 0] }
         var deadLetters = 0
+        /// What there is none of is not in it.
+        var operations: [RowOperation: Int] = [:]
     }
 
     /// In the order of the routes.
@@ -32,8 +35,12 @@ struct BatchTally {
         for (range, count) in zip(batch.partitions, messages) {
             for route in routesOfTopic(range.partition.topic) { routes[route].messages += count }
         }
-        for (target, rows) in loaded.rowsOfTargets where routes.indices.contains(target) {
-            routes[target].rows += rows
+        for counts in [loaded.operations, batch.operations] {
+            for target in routes.indices.prefix(counts.targetCount) {
+                for operation in RowOperation.allCases where counts[operation, target: target] != 0 {
+                    routes[target].operations[operation, default: 0] += counts[operation, target: target]
+                }
+            }
         }
         // What waits is none yet.
         let deadLetters = loaded.deadLetters.filter { !$0.isWaiting }

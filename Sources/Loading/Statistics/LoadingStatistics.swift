@@ -125,7 +125,7 @@ public final class LoadingStatistics: Sendable {
         /// By table, column and reason. What comes after the first `letterKinds` of them is in no kind.
         public private(set) var letters: [LetterKind: LetterFigure] = [:]
         /// In the order of the configuration.
-        public internal(set) var routes: [RouteFigures] = []
+        public package(set) var routes: [RouteFigures] = []
         /// The one that answered last; nil before one has.
         public var database: Database?
         /// Letters that are none yet: what is given up of them counts in `deadLetters`.

@@ -10,7 +10,10 @@ public struct RouteFigures: Sendable, Equatable {
     public let mode: Route.Mode
     /// Committed messages of its topics.
     public internal(set) var messages = 0
+    /// Rows and deletions.
     public internal(set) var rows = 0
+    /// What its messages did; what none did is not in it.
+    public package(set) var operations: [RowOperation: Int] = [:]
     public internal(set) var deadLetters = 0
     /// When rows of it were committed last.
     public internal(set) var lastRow: Date?
@@ -27,6 +30,7 @@ public struct RouteFigures: Sendable, Equatable {
     mutating func add(_ share: BatchTally.Share, at time: Date) {
         messages += share.messages
         rows += share.rows
+        operations.merge(share.operations, uniquingKeysWith: +)
         deadLetters += share.deadLetters
         if share.rows > 0 { lastRow = time }
     }

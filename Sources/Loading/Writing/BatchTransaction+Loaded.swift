@@ -2,8 +2,8 @@ extension BatchTransaction {
     /// What went in.
     struct Loaded: Sendable {
         var rows = 0
-        /// By the routes' positions in the configuration.
-        var rowsOfTargets: [Int: Int] = [:]
+        /// By target: its rows and deletions, without those that the server has refused.
+        var operations = OperationCounts()
         var deadLetters: [DeadLetter] = []
         /// Values that the server refused, and that became NULL.
         var nulledRefusals = 0
@@ -33,7 +33,7 @@ extension BatchTransaction {
         mutating func add(_ other: Loaded) {
             func sum(_ left: Duration?, _ right: Duration?) -> Duration? { left.map { $0 + (right ?? .zero) } ?? right }
             rows += other.rows
-            rowsOfTargets.merge(other.rowsOfTargets, uniquingKeysWith: +)
+            operations.add(other.operations)
             deadLetters += other.deadLetters
             nulledRefusals += other.nulledRefusals
             copying = sum(copying, other.copying)
@@ -48,7 +48,7 @@ extension BatchTransaction.Loaded {
     init(byLedger part: Batch.Part, of batch: Batch) {
         for section in batch.sections {
             let count = section.rows.count { part.messages.contains(Int($0.message)) }
-            rowsOfTargets[section.target, default: 0] += count
+            operations.add(section.kind == .rows ? .row : .deletion, target: section.target, count)
             rows += count
         }
         deadLetters = batch.deadLetters.filter { part.messages.contains($0.message) }

@@ -70,14 +70,13 @@ struct CarefulLoading {
             }
         }
         for progress in all {
-            let target = progress.selection.target.index
-            loaded.rowsOfTargets[target, default: 0] += progress.selection.rows.count
+            loaded.operations.add(progress.selection)
             for orphan in progress.orphans {
                 loaded.deadLetters.append(
                     DeadLetter(refused: orphan.error, progress.selection.rows[orphan.row], progress.selection.target))
             }
         }
-        for letter in loaded.deadLetters { loaded.rowsOfTargets[letter.target]? -= 1 }
+        for progress in all { loaded.operations.remove(progress.selection, refused: loaded.deadLetters) }
     }
 
     /// Loads a target's rows chunk by chunk, and finds those that the server refuses.

@@ -56,6 +56,9 @@ package struct RowSelection {
         batch.sections.contains { $0.target == target.index && $0.kind == .tombstones && !$0.rows.isEmpty }
     }
 
+    /// Those of `rows` that are deletions.
+    var deletions: [RowReference] { hasTombstones ? rows.filter(isTombstone) : [] }
+
     /// The sets of columns that the rows leave out; nil where there are only tombstones.
     var omissions: Omissions? { rowSection.map { batch.sections[$0].omissions } }
     /// The columns, of those that may be left out, in which a row has a null; a bit for each.

@@ -52,7 +52,7 @@ package struct TargetLoading {
         for selection in selections {
             try load(selection, selection.rows.indices, isLast: true)
             loaded.rows += selection.rows.count
-            loaded.rowsOfTargets[selection.target.index] = selection.rows.count
+            loaded.operations.add(selection)
         }
         return loaded
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Loading
+import Postgres
 import Testing
 
 @testable import Loader
@@ -68,6 +69,23 @@ import Testing
                 #"loader_lag{topic="a\"\\\n",partition="0"} 2"#, #"loader_lag{topic="b",partition="9"} 7"#,
                 #"loader_lag{topic="b",partition="10"} 0"#,
             ])
+    }
+
+    @Test("every operation of every route has a value before the first")
+    func operations() {
+        var snapshot = Self.busy
+        let table = TableName(schema: nil, name: "orders")
+        snapshot.routes = [
+            RouteFigures(Route(topics: [.name("a")], table: table)),
+            RouteFigures(Route(topics: [.name("b")], table: table, label: "routes[1]")),
+        ]
+        snapshot.routes[1].operations[.deletion] = 7
+        let lines = PrometheusText(ServiceStatus(snapshot)).text.split(separator: "\n").filter {
+            $0.hasPrefix("loader_operations_total{")
+        }
+        #expect(lines.count == 2 * RowOperation.allCases.count)
+        #expect(lines.contains(#"loader_operations_total{route="routes[0]",operation="row"} 0"#))
+        #expect(lines.contains(#"loader_operations_total{route="routes[1]",operation="deletion"} 7"#))
     }
 
     @Test("every reason of a dead letter has a value before the first")

@@ -26,10 +26,11 @@ import Testing
     func tally() throws {
         let batch = try batch()
         let time = Date(timeIntervalSince1970: 7)
-        let loaded = BatchTransaction.Loaded(rows: 1, rowsOfTargets: [0: 1], deadLetters: batch.deadLetters)
+        var loaded = BatchTransaction.Loaded(rows: 1, deadLetters: batch.deadLetters)
+        loaded.operations.add(.row, target: 0)
         let tally = BatchTally(
             batch, loaded, tables: ["public.orders", "public.events"], time: time, routesOfTopic: { _ in [0] })
-        #expect(tally.routes == [.init(messages: 4, rows: 1, deadLetters: 3), .init()])
+        #expect(tally.routes == [.init(messages: 4, deadLetters: 3, operations: [.row: 1]), .init()])
         let column = try #require(tally.letters.first { $0.key.column == "id" })
         #expect(column.key.table == "public.orders")
         #expect(column.value.count == 2)
@@ -38,6 +39,53 @@ import Testing
         let whole = LetterKind(table: "public.orders", reason: "invalid_json")
         #expect(tally.letters[whole]?.count == 1)
         #expect(tally.letters.count == 2)
+    }
+
+    /// A message that makes a row, two tombstones that delete one, and for another route the same tombstones, which it skips.
+    private func deletions() throws -> (Batch, [Target]) {
+        let table = Table.made([.made("id", .int4, isNotNull: true), .made("name")], key: ["id"])
+        let deleting = try Target.made(.made(mode: .upsert), table)
+        let skipping = try Target.compile(.made(mode: .upsert, onTombstone: .skip), index: 1, table: table).get()
+        let batch = Batch.filled([(nil, #"{"id":1}"#), ("1", nil), ("2", nil)], for: [deleting, skipping])
+        return (batch, [deleting, skipping])
+    }
+
+    private func operations(_ batch: Batch, _ loaded: BatchTransaction.Loaded) -> [[RowOperation: Int]] {
+        BatchTally(batch, loaded, tables: ["a", "b"], time: Date(), routesOfTopic: { _ in [0, 1] }).routes.map(
+            \.operations)
+    }
+
+    @Test("rows, deletions and what is skipped are counted by route, and not what the server refuses")
+    func operations() throws {
+        let (batch, targets) = try deletions()
+        var loaded = BatchTransaction.Loaded()
+        for target in targets { loaded.operations.add(RowSelection(batch: batch, target: target)) }
+        #expect(operations(batch, loaded) == [[.row: 1, .deletion: 2], [.row: 1, .skipped: 2]])
+        let letters = [
+            DeadLetter(message: 1, target: 0, reason: .refused, explanation: "a deletion"),
+            DeadLetter(message: 0, target: 1, reason: .refused, explanation: "a row"),
+        ]
+        for target in targets {
+            loaded.operations.remove(RowSelection(batch: batch, target: target), refused: letters)
+        }
+        #expect(operations(batch, loaded) == [[.row: 1, .deletion: 1], [.skipped: 2]])
+    }
+
+    @Test("what the ledger says is in is counted as if the server had said it")
+    func byLedger() throws {
+        let (batch, _) = try deletions()
+        let loaded = BatchTransaction.Loaded(byLedger: batch.part(), of: batch)
+        #expect(operations(batch, loaded) == [[.row: 1, .deletion: 2], [.row: 1, .skipped: 2]])
+    }
+
+    @Test("rows that are built again are counted once")
+    func builtAgain() throws {
+        let (batch, targets) = try deletions()
+        var builders = RowBuilders(targets)
+        builders.build(batch)
+        #expect(operations(batch, .init()) == [[:], [.skipped: 2]])
+        batch.removeAll(keepingAtMost: 1 << 20)
+        #expect(batch.operations == OperationCounts())
     }
 
     @Test("what no route took is counted without a table")
@@ -59,9 +107,10 @@ import Testing
         let start = ContinuousClock.now
         let time = Date(timeIntervalSince1970: 100)
         for second in 0..<4 {
-            let rows = second < 2 ? [0: 1] : [:]
+            var loaded = BatchTransaction.Loaded(deadLetters: batch.deadLetters)
+            if second < 2 { loaded.operations.add(.row, target: 0) }
             let tally = BatchTally(
-                batch, .init(rowsOfTargets: rows, deadLetters: batch.deadLetters), tables: ["public.orders", "e"],
+                batch, loaded, tables: ["public.orders", "e"],
                 time: time, routesOfTopic: { _ in [0] })
             statistics.update { state in
                 state.count(tally, at: time + Double(second))
