@@ -377,4 +377,90 @@ struct InferenceTests {
         #expect(file.name == "0002_orders.sql")
         #expect(proposal.migration().split(separator: "\n").count { $0 == "-- migrate:down" } == 1)
     }
+
+    // MARK: Change events
+
+    @Test("of change events the row is what counts: its fields, its types, the key of both; deletions are no broken messages")
+    func changeEvents() throws {
+        let changes = (1...40).map { id in
+            message(
+                #"{"before": null, "after": {"id": \#(id), "total": "1\#(id).50", "note": null}, "source": {"lsn": 7}, "#
+                    + #""op": "\#(id % 2 == 0 ? "c" : "u")", "ts_ms": 1767225600000}"#, key: #"{"id": \#(id)}"#)
+        }
+        let deletion = message(
+            #"{"before": {"id": 1}, "after": null, "source": {"lsn": 8}, "op": "d", "ts_ms": 1}"#, key: #"{"id": 1}"#)
+        let proposal = try propose(changes + [deletion, message(nil, key: #"{"id": 1}"#)])
+        #expect(proposal.columns.map(\.name) == ["id", "total", "note"])
+        #expect(proposal.key == ["id"] && proposal.columns[0].isNotNull && proposal.columns[1].isNotNull)
+        #expect(proposal.profile.withoutRow == 1 && proposal.profile.broken == 0 && proposal.profile.tombstones == 1)
+        #expect(proposal.route.contains("    envelope: debezium\n") && !proposal.route.contains("on_tombstone"))
+        #expect(!proposal.route.contains("columns:"))
+        #expect(proposal.migration().contains("change events (debezium); 1 more have no row"))
+    }
+
+    @Test(
+        "an envelope is told by its names, and what it adds to a row is no column",
+        arguments: [
+            (#"{"id": 1, "__deleted": "false", "__op": "u"}"#, "debezium", ["id"]),
+            (#"{"database": "shop", "table": "t", "type": "insert", "ts": 1, "data": {"a": 1}}"#, "maxwell", ["a"]),
+            (#"{"table": "S.T", "op_type": "I", "pos": "1", "after": {"A": 1}}"#, "goldengate", ["a"]),
+            (#"{"data": {"a": 1}, "metadata": {"record-type": "data", "operation": "insert"}}"#, "dms", ["a"]),
+        ])
+    func envelopes(value: String, name: String, columns: [String]) throws {
+        let proposal = try propose([message(value), message(value)])
+        #expect(proposal.profile.envelope?.name == name)
+        #expect(proposal.columns.map(\.name) == columns)
+    }
+
+    @Test("messages that only look a little like it are rows")
+    func noEnvelope() throws {
+        let proposal = try propose([message(#"{"op": "+", "after": 3}"#), message(#"{"data": {}, "type": "x"}"#)])
+        #expect(proposal.profile.envelope == nil)
+        #expect(!proposal.route.contains("envelope"))
+    }
+
+    // MARK: Elements
+
+    private func order(_ id: Int, _ items: String) -> Message {
+        message(#"{"order_id": "o\#(id)", "total": 1, "items": [\#(items)]}"#, key: "o\#(id)")
+    }
+
+    @Test("arrays of objects become tables, if that is asked for: with the parent's key, an id of their own, and a reference")
+    func elements() throws {
+        let orders = (1...40).map { order($0, #"{"sku_id": "a", "qty": 1}, {"sku_id": "b", "qty": 2, "gift": true}"#) }
+        let plain = try propose(orders)
+        #expect(plain.children.isEmpty && plain.columns.map(\.name) == ["order_id", "total", "items"])
+        #expect(plain.migration().contains("Arrays of objects: items."))
+
+        let proposal = try propose(orders, nesting: .tables)
+        #expect(proposal.columns.map(\.name) == ["order_id", "total"])
+        let child = try #require(proposal.children.first)
+        #expect(child.table.description == "public.orders_items" && child.key == ["order_id", "sku_id"])
+        #expect(child.columns.map(\.name) == ["order_id", "sku_id", "qty", "gift"])
+        #expect(child.columns.map(\.isNotNull) == [true, true, true, false])
+        let migration = proposal.migration()
+        #expect(migration.contains("FOREIGN KEY (order_id) REFERENCES public.orders (order_id)\n"))
+        let down = "DROP TABLE public.orders_items;\nDROP TABLE public.orders;\n"
+        #expect(migration.hasSuffix(down))
+        let route = """
+              - topic: orders
+                table: public.orders_items
+                mode: upsert
+                each: items
+                columns:
+                  order_id: $parent.order_id
+
+            """
+        #expect(proposal.route.hasSuffix(route))
+    }
+
+    @Test("elements that no field tells apart are told apart by their place; without a key of the parent they stay jsonb")
+    func places() throws {
+        let orders = (1...3).map { order($0, #"{"sku": "a"}, {"sku": "a"}"#) }
+        let child = try #require(try propose(orders, nesting: .tables).children.first)
+        #expect(child.key == ["order_id", "position"])
+        #expect(child.route.contains("position: $index"))
+        let keyless = try propose(orders, nesting: .tables, key: TableProposal.KeyChoice.none)
+        #expect(keyless.children.isEmpty && keyless.columns.contains { $0.name == "items" })
+    }
 }

@@ -54,7 +54,10 @@ struct InferCommand: ParsableCommand {
             valueName: "fields"))
     var key: String?
 
-    @Option(help: "Objects within a message: their fields as columns, or each one whole as jsonb.")
+    @Option(
+        help:
+            "Objects within a message: their fields as columns, or each one whole as jsonb; or, with their fields as columns, arrays of them as tables of their own."
+    )
     var nested = TableProposal.Nesting.flatten
 
     @Flag(help: "Leave the least and greatest values out of the comments.")

@@ -2,6 +2,7 @@ import Foundation
 import Loading
 import Operating
 import Postgres
+import Records
 
 extension TableProposal {
     // MARK: The migration
@@ -20,6 +21,12 @@ extension TableProposal {
             "-- what may yet come, above all what is NOT NULL and which numbers are small.",
         ]
         if profile.tombstones > 0 { lines.append("-- \(profile.tombstones) more were tombstones.") }
+        if let envelope = profile.envelope {
+            lines += Self.wrapped(
+                "They are change events (\(envelope.name))"
+                    + (profile.withoutRow > 0
+                        ? "; \(profile.withoutRow) more have no row, as deletions have none." : "."))
+        }
         if profile.broken > 0 {
             let first = profile.firstBroken.map { ", the first, \($0.place), \($0.failure.words)" } ?? ""
             lines += Self.wrapped(Self.oneLine("\(profile.broken) more would be dead letters\(first)."))
@@ -30,11 +37,26 @@ extension TableProposal {
         if unroutable > 0 {
             lines.append("-- \(unroutable) fields are left out: without a name, or beyond 1000 columns.")
         }
+        if !arrays.isEmpty, !key.isEmpty {
+            lines += Self.wrapped(
+                Self.oneLine(
+                    "Arrays of objects: \(arrays.joined(separator: ", ")). `--nested tables` gives each a table."))
+        }
+        for child in children { lines += Self.wrapped("Key of \(child.table.sql): \(Self.oneLine(child.keyReason)).") }
         lines += ["", "-- migrate:up", ""]
         if let schema = table.schema, schema != "public" {
             lines += ["CREATE SCHEMA IF NOT EXISTS \(sqlIdentifier(schema));", ""]
         }
-        lines.append("CREATE TABLE \(table.sql) (")
+        lines += definition(showsValues: showsValues)
+        for child in children { lines += [""] + child.definition(showsValues: showsValues) }
+        lines += ["", "-- migrate:down", ""] + children.reversed().map { "DROP TABLE \($0.table.sql);" }
+        lines.append("DROP TABLE \(table.sql);")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The table, and what is said of its columns.
+    private func definition(showsValues: Bool) -> [String] {
+        var lines = ["CREATE TABLE \(table.sql) ("]
         var definitions = columns.map { column in
             let constraint =
                 column.isKey && key.count == 1 ? " PRIMARY KEY" : column.isNotNull ? " NOT NULL" : ""
@@ -47,7 +69,12 @@ extension TableProposal {
             let names = key.map(sqlIdentifier).joined(separator: ", ")
             definitions.append((column: "PRIMARY KEY (\(names))", type: "", comment: ""))
         }
-        let names = min(definitions.map(\.column.count).max() ?? 0, 40)
+        if let elements {
+            let names = elements.key.map(sqlIdentifier).joined(separator: ", ")
+            let reference = "FOREIGN KEY (\(names)) REFERENCES \(elements.of.sql) (\(names))"
+            definitions.append((column: reference, type: "", comment: ""))
+        }
+        let names = min(definitions.lazy.filter { !$0.type.isEmpty }.map(\.column.count).max() ?? 0, 40)
         let types = definitions.map(\.type.count).max() ?? 0
         for (index, definition) in definitions.enumerated() {
             let isLast = index == definitions.count - 1
@@ -62,8 +89,7 @@ extension TableProposal {
             let text = Self.oneLine(words).replacing("'", with: "''")
             lines.append("COMMENT ON COLUMN \(table.sql).\(sqlIdentifier(column.name)) IS '\(text)';")
         }
-        lines += ["", "-- migrate:down", "", "DROP TABLE \(table.sql);"]
-        return lines.joined(separator: "\n") + "\n"
+        return lines
     }
 
     /// How many messages of the sample the proposal makes dead letters, and which columns; nil if none.
@@ -127,17 +153,24 @@ extension TableProposal {
 
     // MARK: The route
 
-    /// The route as an element of `routes`.
-    var route: String {
+    /// The routes as elements of `routes`: its own, and those of its children.
+    var route: String { ([self] + children).map(\.ownRoute).joined() }
+
+    private var ownRoute: String {
         var lines = [
             "  - topic: \(Self.yaml(topic))", "    table: \(Self.yaml(configurationName))",
             "    mode: \(mode.rawValue)",
         ]
+        if let envelope = profile.envelope { lines.append("    envelope: \(envelope.name)") }
         lines += reading.map { "    " + $0 }
+        if let elements {
+            lines.append("    each: \(Self.yaml(ColumnSource.field(FieldPath([elements.field])).expression))")
+        }
         if let onTombstone { lines.append("    on_tombstone: \(onTombstone.rawValue)") }
         if !isMappingPlain {
             lines.append("    columns:")
-            for column in columns {
+            // What an element's own fields fill needs no words.
+            for column in columns where elements == nil || !column.isPlain {
                 let source = Self.yaml(column.source)
                 var settings = ["from: \(source)"]
                 if let unit = column.proposal.unit { settings.append("unit: \(unit.rawValue)") }

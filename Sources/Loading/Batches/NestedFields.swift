@@ -30,6 +30,32 @@ package final class NestedFields {
         }
     }
 
+    /// The elements of an array or a list, valid until the next message.
+    ///
+    /// - Returns: nil for what has none, or cannot be opened.
+    package func elements(of field: Field) -> [Field]? {
+        switch field.kind {
+        case .array: return try? json.elements(of: field.bytes)
+        case .list:
+            var elements: [Field] = []
+            do throws(DecodingFailure) {
+                try decoder?.visit(field) { _, value in
+                    elements.append(value)
+                    return true
+                }
+            } catch { return nil }
+            return elements
+        default: return nil
+        }
+    }
+
+    /// What a path leads to from a record on; absent where it leads to nothing.
+    package func field(_ path: [String], of record: Field) -> Field {
+        path.reduce(record) { field, name in
+            members(of: field)?.last { $0.name == name }?.value ?? Field(.absent)
+        }
+    }
+
     /// Begins another message.
     func reset() { json.reset() }
 }

@@ -26,7 +26,7 @@ package struct ColumnNaming {
     }
 
     /// At most so many bytes, without half a character.
-    static func cut(_ name: String, to bytes: Int) -> String {
+    package static func cut(_ name: String, to bytes: Int) -> String {
         var name = name
         while name.utf8.count > bytes { name.removeLast() }
         return name

@@ -46,6 +46,8 @@ package struct FieldProfile {
     package var children: [FieldProfile] = []
     /// Objects whose members are in `children`.
     package var objects = 0
+    /// Of an array: its elements that are objects, whose members are its children; and how many are something else.
+    package private(set) var elements: [ElementsProfile] = []
     private var places: [String: Int] = [:]
 
     package static let mostDistinct = 10_000
@@ -77,7 +79,9 @@ package struct FieldProfile {
         case .string, .bytes, .day, .timeOfDay, .instant, .localTime, .interval, .uuid, .symbol:
             kindCounts[.string, default: 0] += 1
             addString(Self.text(of: field))
-        case .array, .list: kindCounts[.array, default: 0] += 1
+        case .array, .list:
+            kindCounts[.array, default: 0] += 1
+            if depth < 2 { addElements(of: field, nested) }
         case .object, .record:
             kindCounts[.object, default: 0] += 1
             if depth < 2 { addMembers(of: field, nested, depth: depth) }
@@ -90,6 +94,19 @@ package struct FieldProfile {
         // What is beyond all types has no text.
         try? text.append(textOf: InputValue(field))
         return String(decoding: text.bytes, as: UTF8.self)
+    }
+
+    private mutating func addElements(of list: Field, _ nested: NestedFields) {
+        // One box, because a profile cannot hold another by value.
+        if elements.isEmpty { elements.append(ElementsProfile()) }
+        for element in nested.elements(of: list) ?? [] {
+            guard element.kind == .object || element.kind == .record else {
+                elements[0].others += 1
+                continue
+            }
+            elements[0].records += 1
+            elements[0].members.addMembers(of: element, nested, depth: 1)
+        }
     }
 
     /// Adds an object's members; of a name that comes twice the last counts.
@@ -203,6 +220,15 @@ package struct FieldProfile {
                 }
             }
     }
+}
+
+/// What a sample shows of the elements of an array.
+package struct ElementsProfile {
+    /// Those that are objects, and what is in them.
+    package fileprivate(set) var records = 0
+    package fileprivate(set) var members = FieldProfile(path: [])
+    /// Those that are something else.
+    package fileprivate(set) var others = 0
 }
 
 extension ClosedRange<Int64> {

@@ -11,6 +11,8 @@ package struct TableProposal {
         /// names are values.
         case flatten
         case jsonb
+        /// As `flatten`, and an array of objects is a table of its own, with a row for each of them.
+        case tables
     }
 
     package enum KeyChoice: Equatable {
@@ -23,6 +25,8 @@ package struct TableProposal {
     package struct Column {
         package var name: String
         var path: [String]
+        /// Where the value comes from, if it is no field of the row's own record.
+        var origin: ColumnSource?
         package var proposal: TypeProposal
         package var isNotNull: Bool
         package var field: FieldProfile
@@ -30,7 +34,7 @@ package struct TableProposal {
         /// What of the sample it refuses.
         package var misfits = Misfits()
         /// As the route writes where its value comes from.
-        package var source: String { ColumnSource.field(FieldPath(path)).expression }
+        package var source: String { (origin ?? .field(FieldPath(path))).expression }
     }
 
     /// A key that was asked for and is not there.
@@ -55,6 +59,12 @@ package struct TableProposal {
     package private(set) var unroutable = 0
     /// Messages of the sample with a value that its column refuses.
     package private(set) var refused = 0
+    /// Tables of what the messages have several of.
+    package private(set) var children: [TableProposal] = []
+    /// Of such a table: the field whose elements are its rows, and what it refers to.
+    package private(set) var elements: (field: String, of: TableName, key: [String])?
+    /// Arrays of objects that have no table of their own.
+    package var arrays: [String] { columns.filter(\.isListOfRecords).map(\.source) }
 
     /// A field that every message has is NOT NULL from so many messages on.
     static let enough = 30
@@ -68,9 +78,67 @@ package struct TableProposal {
         self.topic = topic
         self.table = table
         self.profile = profile
-        var naming = ColumnNaming()
+        addColumns(nesting, now)
+        settleTypes()
+        relax()
+        try chooseKey(choice)
+        markKey()
+        guard nesting == .tables, !key.isEmpty else { return }
+        let lists = columns.filter { $0.isListOfRecords && $0.path.count == 1 && !$0.isKey }
+        children = lists.map { TableProposal(elementsOf: $0, of: self, now: now) }
+        columns.removeAll { column in lists.contains { $0.name == column.name } }
+    }
+
+    /// The table of a column's elements.
+    private init(elementsOf list: Column, of parent: TableProposal, now: Date) {
+        (topic, reading) = (parent.topic, parent.reading)
+        table = TableName(
+            schema: parent.table.schema, name: ColumnNaming.cut(parent.table.name + "_" + list.name, to: 63))
+        let field = list.path[0]
+        profile = TopicProfile(elementsOf: field, list.field.elements[0], in: parent.profile)
+        elements = (field, parent.table, parent.key)
+        addColumns(.flatten, now, taken: parent.key + [Self.position])
+        settleTypes()
+        relax()
+        let own = columns.indices.first { index in
+            Self.mayBeKey(columns[index]) && TypeProposal.isIdentifier(columns[index].path.last ?? "")
+                && isUniqueInItsMessage(columns[index])
+        }
+        key = parent.key + [own.map { columns[$0].name } ?? Self.position]
+        keyReason =
+            own.map { "the key of \(parent.table) and \(columns[$0].name), which no message has twice" }
+            ?? "the key of \(parent.table) and the element's place, for no field named like an id tells elements apart"
+        columns += parent.columns.filter(\.isKey).map { column in
+            var column = column
+            column.origin = .parent(levels: 1, FieldPath(column.path))
+            return column
+        }
+        if own == nil {
+            columns.append(
+                Column(
+                    name: Self.position, path: [], origin: .index, proposal: TypeProposal(.integer), isNotNull: true,
+                    field: FieldProfile(path: [])))
+        }
+        markKey()
+    }
+
+    /// What the place of an element is called.
+    private static let position = "position"
+
+    private func isUniqueInItsMessage(_ column: Column) -> Bool {
+        var (last, seen): (Int?, Set<String>) = (nil, [])
+        var isUnique = column.field.values == profile.records.count
+        profile.forEachRecord([column.path]) { message, _, _, _, fields in
+            if message != last { (last, seen) = (message, []) }
+            if !seen.insert(FieldProfile.text(of: fields[0])).inserted { isUnique = false }
+        }
+        return isUnique
+    }
+
+    private mutating func addColumns(_ nesting: Nesting, _ now: Date, taken: [String] = []) {
+        var naming = ColumnNaming(taken: taken)
         for field in profile.fields {
-            let isFlat = nesting == .flatten && Self.isRecord(field)
+            let isFlat = nesting != .jsonb && Self.isRecord(field)
             for leaf in isFlat ? field.children : [field] {
                 guard !leaf.path.contains(""), columns.count < Self.mostColumns else {
                     unroutable += 1
@@ -85,10 +153,15 @@ package struct TableProposal {
                         isNotNull: isAlways, field: leaf))
             }
         }
-        settleTypes()
-        // Who lets the route make NULL of what does not fit needs room for it.
+    }
+
+    /// Who lets the route make NULL of what does not fit needs room for it.
+    private mutating func relax() {
         for index in columns.indices where columns[index].misfits.count > 0 { columns[index].isNotNull = false }
-        try chooseKey(choice)
+    }
+
+    /// Puts the key's columns first.
+    private mutating func markKey() {
         for index in columns.indices where key.contains(columns[index].name) {
             columns[index].isKey = true
             columns[index].isNotNull = true
@@ -103,16 +176,15 @@ package struct TableProposal {
 
     /// Nil: the mode's own.
     package var onTombstone: Route.OnTombstone? {
-        // A tombstone has nothing but its key, and one that names no row deletes nothing or is a dead letter.
+        // A tombstone has nothing but its key, and one that names no row deletes nothing or is a dead letter. An envelope has
+        // the row's key as well.
+        if profile.envelope != nil, !key.isEmpty { return nil }
         if key.isEmpty { return profile.tombstones > 0 ? .skip : nil }
         return isKeyOfMessage ? nil : .skip
     }
 
     /// Whether each column takes the field of its name, so that the route need not say so.
-    package var isMappingPlain: Bool {
-        columns.allSatisfy { $0.path == [$0.name] && $0.proposal.unit == nil && !$0.proposal.replacesNul }
-            && unroutable == 0
-    }
+    package var isMappingPlain: Bool { columns.allSatisfy(\.isPlain) && unroutable == 0 }
 
     /// An object with the same few names in every message; others are maps, whose names are values.
     private static func isRecord(_ field: FieldProfile) -> Bool {
@@ -256,5 +328,17 @@ package struct TableProposal {
     private static func isSame(_ field: Field, _ other: Field) -> Bool {
         FieldKinds.Kind(field.kind) == FieldKinds.Kind(other.kind)
             && FieldProfile.text(of: field) == FieldProfile.text(of: other)
+    }
+}
+
+extension TableProposal.Column {
+    /// Its field is an array of objects and nothing else.
+    fileprivate var isListOfRecords: Bool {
+        field.kinds == [.array] && field.elements.first.map { $0.records > 0 && $0.others == 0 } == true
+    }
+
+    /// Whether it takes the field of its name, as it is.
+    package var isPlain: Bool {
+        origin == nil && path == [name] && proposal.unit == nil && !proposal.replacesNul
     }
 }
