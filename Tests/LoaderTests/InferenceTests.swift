@@ -422,7 +422,7 @@ struct InferenceTests {
     // MARK: Elements
 
     private func order(_ id: Int, _ items: String) -> Message {
-        message(#"{"order_id": "o\#(id)", "total": 1, "items": [\#(items)]}"#, key: "o\#(id)")
+        message(#"{"order_id": "o\#(id)", "total": 1, "items": [\#(items)]}"#, key: "o\(id)")
     }
 
     @Test("arrays of objects become tables, if that is asked for: with the parent's key, an id of their own, and a reference")

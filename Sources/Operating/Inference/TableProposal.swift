@@ -97,6 +97,7 @@ package struct TableProposal {
         let field = list.path[0]
         profile = TopicProfile(elementsOf: field, list.field.elements[0], in: parent.profile)
         elements = (field, parent.table, parent.key)
+        isKeyOfMessage = parent.isKeyOfMessage
         addColumns(.flatten, now, taken: parent.key + [Self.position])
         settleTypes()
         relax()
