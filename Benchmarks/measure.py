@@ -4,6 +4,7 @@
   measure.py shapes   loads topics of several shapes, and prints what a million messages and a megabyte cost
   measure.py stream   5,000 messages a second: from produce to visible, the CPU it takes, and what idling takes after that
   measure.py instances  one, two and four loaders of a group on one backlog, and with one of them killed
+  measure.py changes  what change events, patches, versions, elements and tables by name cost, beside plain upserts and appends of the same rows
 
 Needs LOADER_BENCH_BINARY, LOADER_BENCH_MOCK (kafka-mock), DATABASE_URL of a database to make tables in, whose server has
 track_commit_timestamp on, and psql on PATH. The topics are on mock brokers, which keep about 5 MB (compressed) a partition.
@@ -237,4 +238,105 @@ def measure_instances(count=1_000_000):
                   f"first batch to the last, each message once", flush=True)
 
 
-{"shapes": measure_shapes, "stream": measure_stream, "instances": measure_instances}[sys.argv[1]]()
+def orders(count, updates=10):
+    """Orders, of which some are of an id that came before."""
+    random_ = random.Random(1)
+    for number in range(count):
+        order = random_.randrange(number) if number and random_.randrange(100) < updates else number
+        yield {"order_id": f"ORD-{order:07d}", "created_at": f"2026-01-02T03:{number // 60 % 60:02d}:{number % 60:02d}.{number % 1000000:06d}Z",
+               "customer_name": f"Zoë Möller {number % 5000}", "total_price": f"{number % 90000}.{number % 100:02d}",
+               "status": ("new", "paid", "sent")[number % 3], "quantity": number % 90, "version": number,
+               "address": {"city": f"Berlin {number % 300}", "zip": f"{10000 + number % 9000}"}}
+
+
+ORDERS = ("order_id text{key}, created_at timestamptz, customer_name text, total_price numeric(12,2), status text, quantity int, "
+          "version bigint, address jsonb")
+ITEMS = "order_id text, position int, sku text, qty int, price numeric(10,2), note text{key}"
+
+
+def envelope(order, number):
+    source = {"version": "3.0.0.Final", "connector": "postgresql", "name": "shop", "ts_ms": 1767225600000 + number, "snapshot": "false",
+              "db": "shop", "sequence": f'["{number}","{number + 1}"]', "schema": "public", "table": "orders", "txId": number, "lsn": number}
+    return {"before": None, "after": order, "source": source, "op": "c", "ts_ms": 1767225600100 + number, "transaction": None}
+
+
+def item(order, position):
+    return {"position": position, "sku": f"SKU-{order * 7 % 9000}", "qty": 1 + position, "price": f"{order % 900}.{position}0",
+            "note": f"packed by {order % 40}"}
+
+
+def changes(count):
+    """(name, beside, messages, rows of the table, columns of it, the route)"""
+    plain = "  - { topic: %s, table: public.changed, mode: upsert%s }"
+    key = " primary key"
+    table = ORDERS.format(key=key)
+    ids = len({order["order_id"] for order in orders(count)})
+
+    def patches():
+        for number, order in enumerate(orders(count)):
+            yield {name: order[name] for name in order if number % 2 or name not in ("status", "quantity", "address")}
+
+    yield "upsert", None, lambda: orders(count), ids, table, plain % ("%s", "")
+    yield "change events", "upsert", lambda: (envelope(order, number) for number, order in enumerate(orders(count))), ids, table, \
+        plain % ("%s", ", envelope: debezium")
+    yield "patches, all fields", "upsert", lambda: orders(count), ids, table, plain % ("%s", ", absent: keep")
+    yield "patches, half of them without 3 of 8 fields", "upsert", patches, ids, table, plain % ("%s", ", absent: keep")
+    yield "newer", "upsert", lambda: orders(count), ids, table, plain % ("%s", ", newer: version")
+
+    parents = count // 5
+    flat = lambda: ({"order_id": f"ORD-{order:07d}", **item(order, position)} for order in range(parents) for position in range(5))
+    nested = lambda: ({"order_id": f"ORD-{order:07d}", "customer_name": f"Zoë Möller {order % 5000}",
+                       "items": [item(order, position) for position in range(5)]} for order in range(parents))
+    columns = "columns: { order_id: $parent.order_id }"
+    yield "items, appended", None, flat, parents * 5, ITEMS.format(key=""), "  - { topic: %s, table: public.changed }"
+    yield "elements, appended", "items, appended", nested, parents * 5, ITEMS.format(key=""), \
+        "  - { topic: %s, table: public.changed, each: items, " + columns + " }"
+    items = ITEMS.format(key=", primary key (order_id, position)")
+    yield "items, upserted", None, flat, parents * 5, items, plain % ("%s", "")
+    yield "elements, upserted as sets", "items, upserted", nested, parents * 5, items, plain % ("%s", ", each: items, " + columns)
+
+    def events():
+        for number, order in enumerate(orders(count, updates=0)):
+            yield {"type": f"t{number % 100}", **order}
+    yield "events, appended", None, events, count, ORDERS.format(key=""), "  - { topic: %s, table: public.changed }"
+    yield "events to 100 tables by name", "events, appended", events, count, None, \
+        "  - { topic: %s, table: 'changed.${type}', tables: ['t*'] }"
+
+
+def measure_changes(count=300_000, rounds=3):
+    made = []
+    with contextlib.ExitStack() as stack:
+        for index, (name, beside, messages, rows, columns, route) in enumerate(changes(count)):
+            topic = f"changes{index}"
+            brokers = stack.enter_context(broker(topic, 64))
+            values = (json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() for message in messages())
+            produce(brokers, topic, values)
+            made.append((name, beside, topic, brokers, rows, columns, route, []))
+        for _ in range(rounds):
+            for name, _, topic, brokers, rows, columns, route, rates in made:
+                tables = [f"t{number}" for number in range(100)]
+                psql("DROP TABLE IF EXISTS changed; DROP SCHEMA IF EXISTS changed CASCADE; CREATE SCHEMA changed; "
+                     + (f"CREATE TABLE changed ({columns});" if columns else
+                        "".join(f"CREATE TABLE changed.{table} ({ORDERS.format(key='')});" for table in tables)) + "CHECKPOINT")
+                configuration, log = (f"/tmp/loader-measure-{os.getpid()}.{end}" for end in ("yaml", "log"))
+                with open(configuration, "w") as file:
+                    file.write("routes:\n" + route % topic + "\n")
+                settings = environment(brokers, topic, "changed", LOADER_CONFIG=configuration)
+                for name_ in ("KAFKA_TOPIC", "LOADER_TABLE"):
+                    del settings[name_]
+                with open(log, "w") as output:
+                    process = subprocess.Popen([LOADER, "run", "--until-end", "--new-group"], stderr=output, env=settings)
+                    status, _, _ = watched(process.pid)
+                loaded = psql("SELECT " + (" + ".join(f"(SELECT count(*) FROM changed.{table})" for table in tables)
+                                           if columns is None else "count(*) FROM changed"))
+                if status != 0 or loaded != str(rows):
+                    sys.exit(f"{name}: a wrong load, {loaded} of {rows} rows\n{open(log).read()}")
+                rates.append(rows / (seconds(logged(log, "the end is reached")) - seconds(logged(log, "loading"))))
+    print("| load | krow/s | beside | ratio, median of rounds |\n|---|---|---|---|")
+    known = {name: rates for name, *_, rates in made}
+    for name, beside, *_, rates in made:
+        ratio = sorted(one / other for one, other in zip(rates, known[beside]))[len(rates) // 2] if beside else None
+        print(f"| {name} | {sorted(rates)[len(rates) // 2] / 1000:.1f} | {beside or ''} | {f'{ratio:.2f}' if ratio else ''} |", flush=True)
+
+
+{"changes": measure_changes, "shapes": measure_shapes, "stream": measure_stream, "instances": measure_instances}[sys.argv[1]]()
