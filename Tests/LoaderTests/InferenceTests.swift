@@ -380,7 +380,9 @@ struct InferenceTests {
 
     // MARK: Change events
 
-    @Test("of change events the row is what counts: its fields, its types, the key of both; deletions are no broken messages")
+    @Test(
+        "of change events the row is what counts: its fields, its types, the key of both; deletions are no broken messages"
+    )
     func changeEvents() throws {
         let changes = (1...40).map { id in
             message(
@@ -425,7 +427,9 @@ struct InferenceTests {
         message(#"{"order_id": "o\#(id)", "total": 1, "items": [\#(items)]}"#, key: "o\(id)")
     }
 
-    @Test("arrays of objects become tables, if that is asked for: with the parent's key, an id of their own, and a reference")
+    @Test(
+        "arrays of objects become tables, if that is asked for: with the parent's key, an id of their own, and a reference"
+    )
     func elements() throws {
         let orders = (1...40).map { order($0, #"{"sku_id": "a", "qty": 1}, {"sku_id": "b", "qty": 2, "gift": true}"#) }
         let plain = try propose(orders)
@@ -454,7 +458,8 @@ struct InferenceTests {
         #expect(proposal.route.hasSuffix(route))
     }
 
-    @Test("elements that no field tells apart are told apart by their place; without a key of the parent they stay jsonb")
+    @Test(
+        "elements that no field tells apart are told apart by their place; without a key of the parent they stay jsonb")
     func places() throws {
         let orders = (1...3).map { order($0, #"{"sku": "a"}, {"sku": "a"}"#) }
         let child = try #require(try propose(orders, nesting: .tables).children.first)
