@@ -663,13 +663,14 @@ struct CSJDecoder {
         asked.clear();
     }
 
-    CSJStatus decode(const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
+    /// `takes_arrays`: the text may also be an array, whose elements' names are their indexes.
+    CSJStatus decode(const uint8_t *text, size_t count, ptrdiff_t *offset, bool takes_arrays = false) noexcept {
         strings.reset();
         for (auto &field : fields) field = {CSJ_ABSENT, nullptr, 0};
         CSJStatus status = tokens.read(text, count, offset);
         if (status == CSJ_OK) {
             Walk walk(text, count, tokens, strings);
-            if (walk.is_enclosed('{', '}')) [[likely]] {
+            if (walk.is_enclosed('{', '}') || (takes_arrays && walk.is_enclosed('[', ']'))) [[likely]] {
                 if (!read_object(walk)) status = walk.status;
             } else {
                 status = check_other(walk);
@@ -741,7 +742,7 @@ private:
         fields[node.field] = {kind, first, static_cast<size_t>(last - first)};
     }
 
-    /// Reads the object that is the whole text.
+    /// Reads the object, or array, that is the whole text.
     bool read_object(Walk &walk) noexcept {
         const uint8_t *const text = walk.text;
         Token next = walk.begin;
@@ -833,7 +834,38 @@ struct CSJContainer {
         return status;
     }
 
+    CSJStatus open_documents(const uint8_t *text, size_t count, ptrdiff_t *offset) noexcept {
+        items.clear();
+        CSJStatus status = tokens.read(text, count, offset);
+        if (status == CSJ_OK) {
+            Walk walk(text, count, tokens, strings);
+            if (walk.is_enclosed('[', ']')) {
+                if (!read(walk, false)) status = walk.status;
+            } else if (walk.is_enclosed('{', '}')) {
+                if (!read_documents(walk)) status = walk.status;
+            } else {
+                status = check_other(walk);
+            }
+            if (status != CSJ_OK && walk.failed_at != nullptr) *offset = walk.failed_at - text;
+        }
+        tokens.release_excess();
+        return status;
+    }
+
 private:
+    /// Objects that stand behind one another.
+    bool read_documents(Walk &walk) noexcept {
+        Token next = walk.begin;
+        do {
+            const uint8_t *p = walk.text + *next++;
+            if (*p != '{') return walk.fail(p);
+            next = walk.skip_container(p, next, 1);
+            if (next == nullptr) return false;
+            items.push_back({CSJ_OBJECT, p, static_cast<size_t>(walk.text + next[-1] + 1 - p)});
+        } while (next != walk.end);
+        return true;
+    }
+
     bool read(Walk &walk, bool is_object) noexcept {
         const uint8_t *const text = walk.text;
         const uint8_t closing = is_object ? '}' : ']';
@@ -894,6 +926,11 @@ CSJStatus csj_decoder_decode(CSJDecoder *decoder, const uint8_t *text, size_t co
     return count == 0 ? CSJ_EMPTY : decoder->decode(text, count, offset);
 }
 
+CSJStatus csj_decoder_decode_part(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset) {
+    *offset = -1;
+    return count == 0 ? CSJ_EMPTY : decoder->decode(text, count, offset, true);
+}
+
 CSJContainer *csj_container_create(void) { return new CSJContainer; }
 void csj_container_destroy(CSJContainer *container) { delete container; }
 void csj_container_reset(CSJContainer *container) { container->reset(); }
@@ -902,6 +939,15 @@ CSJStatus csj_container_open(CSJContainer *container, CSJKind kind, const uint8_
                              const CSJField **items, size_t *item_count, ptrdiff_t *offset) {
     *offset = -1;
     CSJStatus status = count == 0 ? CSJ_EMPTY : container->open(kind, text, count, offset);
+    *items = container->items.data();
+    *item_count = container->items.size();
+    return status;
+}
+
+CSJStatus csj_container_open_documents(CSJContainer *container, const uint8_t *text, size_t count,
+                                       const CSJField **items, size_t *item_count, ptrdiff_t *offset) {
+    *offset = -1;
+    CSJStatus status = count == 0 ? CSJ_EMPTY : container->open_documents(text, count, offset);
     *items = container->items.data();
     *item_count = container->items.size();
     return status;

@@ -47,6 +47,15 @@ public final class JSONRecordDecoder: RecordDecoder {
         return try decode(marked: message, status, offset)
     }
 
+    /// The same for a text within a message, which may also be an array: the names of its elements are their indexes.
+    func decode(part text: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        var offset = 0
+        let status = csj_decoder_decode_part(
+            decoder, text.baseAddress?.assumingMemoryBound(to: UInt8.self), text.count, &offset)
+        if status == CSJ_OK { return fields }
+        throw DecodingFailure(status, offset: offset, otherwise: .notAnObject)
+    }
+
     /// A byte order mark is looked for only where the text did not begin as JSON does.
     @inline(never)
     private func decode(
@@ -106,6 +115,28 @@ public final class JSONContainer {
     /// - Throws: also for a text that is no array (`invalidSyntax`).
     public func elements(of array: UnsafeRawBufferPointer) throws(DecodingFailure) -> [Field] {
         Array(try open(CSJ_ARRAY, array))
+    }
+
+    /// The elements of an array, or the values of an object's members with the names before them, as they lie there.
+    ///
+    /// - Returns: valid until the container opens something else.
+    func items(of field: Field) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        try open(field.kind == .object ? CSJ_OBJECT : CSJ_ARRAY, field.bytes)
+    }
+
+    /// The elements of an array, or objects that stand behind one another, which is NDJSON.
+    ///
+    /// - Parameter text: a byte order mark before it is passed over.
+    /// - Returns: valid until the container opens something else, and as long as the text.
+    package func documents(of text: UnsafeRawBufferPointer) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        let unmarked = text.withoutByteOrderMark
+        var items: UnsafePointer<CSJField>?
+        var count = 0
+        var offset = 0
+        let bytes = unmarked.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        let status = csj_container_open_documents(container, bytes, unmarked.count, &items, &count, &offset)
+        if status != CSJ_OK { throw DecodingFailure(status, offset: offset, otherwise: .notAnObject) }
+        return Field.read(items, count: count)
     }
 
     /// - Returns: the object's members in the order they came, valid until `reset()` and as long as the text. A name

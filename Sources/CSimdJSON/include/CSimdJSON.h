@@ -75,6 +75,9 @@ int csj_is_utf8(const uint8_t *text, size_t count);
 // or is negative if that is unknown.
 CSJStatus csj_decoder_decode(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset);
 
+// The same for a text that may also be an array: the names of its elements are their indexes.
+CSJStatus csj_decoder_decode_part(CSJDecoder *decoder, const uint8_t *text, size_t count, ptrdiff_t *offset);
+
 // Opens arrays and objects one level at a time.
 typedef struct CSJContainer CSJContainer;
 
@@ -88,6 +91,10 @@ void csj_container_reset(CSJContainer *container);
 // alternate. `*items` stays until the next call, the strings in it until the next reset.
 CSJStatus csj_container_open(CSJContainer *container, CSJKind kind, const uint8_t *text, size_t count,
                              const CSJField **items, size_t *item_count, ptrdiff_t *offset);
+
+// Reads the elements of an array, or objects that stand behind one another, which are items each.
+CSJStatus csj_container_open_documents(CSJContainer *container, const uint8_t *text, size_t count,
+                                       const CSJField **items, size_t *item_count, ptrdiff_t *offset);
 
 #ifdef __cplusplus
 }

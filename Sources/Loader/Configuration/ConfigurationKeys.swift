@@ -245,6 +245,19 @@ extension ConfigurationKey {
         .route(
             "routes[].rest", .choice, default: "fields", into: \.rest,
             "What fills the columns of the table that `columns` does not name: `fields` of their own names, or `none`."),
+        .route(
+            "routes[].each", ConfigurationKind<ElementPath>.elements.wrapped, otherwise: "a message is one row",
+            into: \.each,
+            "Makes a row of each element of a list: `items`, of lists in it: `items.options`, of an object's members: `rows.*`, "
+                + "or of messages that are many records: `$value`. Fields are the element's then, and `$parent.…` what holds it."
+        ),
+        .route(
+            "routes[].on_bad_element", .choice, default: "dead_letter", into: \.onBadElement,
+            "What becomes of a message with an element that cannot be a row: all of it a dead letter, or all rows but that one."
+        ),
+        .route(
+            "routes[].max_elements", .integer(1...1_000_000), default: "10000", into: \.maxElements,
+            "A message with more elements is a dead letter."),
         .column(
             "routes[].columns.<column>.from", ConfigurationKind<ColumnSource>.expression.wrapped,
             otherwise: "the field of the column's name", isShorthand: true, into: \.source,

@@ -328,6 +328,18 @@ extension ConfigurationKind where Value == ColumnSource {
     }
 }
 
+extension ConfigurationKind where Value == ElementPath {
+    static var elements: ConfigurationKind {
+        .scalar("path", domain: "a list's path, one with `.*`, or `$value`") { text throws(ValueMistake) in
+            if let path = ElementPath(parsing: text) { return path }
+            throw ValueMistake(
+                .invalidValue, "\(text) leads to no elements",
+                "Write a path such as items, order.items, items.options or rows.*, or $value where messages are many records."
+            )
+        }
+    }
+}
+
 extension ConfigurationKind where Value == ListenAddress? {
     static var listen: ConfigurationKind {
         ConfigurationKind(name: "address", domain: "`host:port` with a numeric host, or `off`", form: .orNull(.text)) {

@@ -57,6 +57,8 @@ package struct DeadLetter: Sendable {
         case noFields = "no_fields"
         case null = "null_in_not_null"
         case tombstone
+        /// The message has more elements than its route takes of one.
+        case tooManyElements = "too_many_elements"
         /// The server refused the row; its SQLSTATE says why.
         case refused = "refused_by_server"
         /// The server refused the row because of a foreign key, and what satisfies that may still come: it is tried again.

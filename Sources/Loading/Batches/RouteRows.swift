@@ -5,12 +5,19 @@ final class RouteRows {
     let row: RowPlan
     /// A deletion, by the message's key.
     let tombstone: RowPlan
+    /// What goes through a message's elements; nil: the message is one row.
+    let elements: RouteElements?
+    /// Where what holds them stands among the message's fields.
+    let holder: Int
 
     /// - Parameter place: the route's, among the plan's.
     init(_ plan: MessagePlan, _ place: Int, _ targets: [Target]) {
         target = targets[plan.targets[place]]
         row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
         tombstone = RowPlan(target.requiringKey, inputs: plan.tombstoneInputs[place], isOfTombstones: true)
+        holder = plan.shapes[place][0].holder ?? 0
+        let target = target
+        elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
     }
 }
 

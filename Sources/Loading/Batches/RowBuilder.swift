@@ -14,11 +14,11 @@ package final class RowBuilder {
     let decoder: any RecordDecoder
     private let keyDecoder: any RecordDecoder
     /// The same decoders where messages say themselves how they are read; else of no use.
-    private let framed: FramedDecoder
+    let framed: FramedDecoder
     private let framedKey: FramedDecoder
     /// The decoder of keys in JSON, which may be in an envelope.
     private let connectKey: ConnectJSONDecoder?
-    private let isFramed: Bool
+    let isFramed: Bool
     private let isKeyFramed: Bool
     private let naming: SchemaNaming
     private let takesWholeValue: Bool
@@ -120,7 +120,7 @@ package final class RowBuilder {
     }
 
     @inline(__always)
-    private func header(ofKey isOfKey: Bool, _ message: Int, in batch: Batch) -> SchemaHeader? {
+    func header(ofKey isOfKey: Bool, _ message: Int, in batch: Batch) -> SchemaHeader? {
         batch.schemaHeader(naming, ofKey: isOfKey, of: message)
     }
 
@@ -177,6 +177,7 @@ package final class RowBuilder {
         // The decoder may read past the message, within memory that is ours.
         _ = batch.arena.reserve(padding)
         let held = self.value(of: message, in: batch) ?? value
+        if plan.isMany { return buildMany(message, routes, held, in: batch) }
         let fields: UnsafeBufferPointer<Field>?
         do {
             if takesWholeValue {
@@ -233,6 +234,11 @@ package final class RowBuilder {
         _ message: Int, _ route: RouteRows, fields: UnsafeBufferPointer<Field>?,
         keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
+        if let elements = route.elements {
+            return build(
+                elements, of: fields?[route.holder] ?? Field(.absent), message, route, fields: fields,
+                keyFields: keyFields, in: batch)
+        }
         appendRow(message, route.row, fields: fields, keyFields: keyFields, to: batch)
     }
 
@@ -259,7 +265,7 @@ package final class RowBuilder {
     }
 
     /// The fields of a key; nil where the key is a plain value, which only matters to columns that want one.
-    private func keyFields(
+    func keyFields(
         of message: Int, in batch: Batch
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field>? {
         if isKeyFramed { return try framedKeyFields(of: message, in: batch) }
@@ -476,7 +482,7 @@ package final class RowBuilder {
             }
         case .source(let source):
             try encode(message, source, column, in: batch, into: &buffer)
-        case .field, .keyField:
+        case .field, .keyField, .element:
             try append(InputValue(.null), column, into: &buffer)
         }
     }
@@ -540,7 +546,7 @@ package final class RowBuilder {
         case .schemaID:
             try append(schemaID(of: message, in: batch), column, into: &buffer)
         case .constant: column.mending?.appendFixed(to: &buffer)
-        case .field, .operation, .before, .origin, .parent, .index, .name:
+        case .field, .operation, .before, .origin, .parent, .index, .name, .element, .parentIndex, .parentName:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)
         }
@@ -624,7 +630,7 @@ package final class RowBuilder {
         let source = plan.target.columns[index].source
         if found != .null { return "what \(source) has counts as null" }
         switch plan.inputs[index] {
-        case .field: return plan.field(index, fields, keyFields).words(source.expression, of: "message")
+        case .field: return plan.field(index, fields, keyFields).words(source, isOfElement: plan.isOfElements)
         case .keyField(let field), .keyFieldOrKey(let field):
             guard let key = batch.key(of: message) else { return "the message has no key" }
             guard let keyFields else {
@@ -642,7 +648,7 @@ package final class RowBuilder {
         case .source(.timestamp): return "the message has no timestamp"
         case .source(.key): return "the message has no key"
         case .source(.schemaID): return "the message names no schema by a number or a GUID"
-        case .source: return "the message has no value"
+        case .source, .element: return "the message has no value"
         }
     }
 
@@ -685,7 +691,7 @@ package final class RowBuilder {
                 explanation: "the message \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 
-    private func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
+    func refuse(_ message: Int, _ target: Int, decodingKey failure: DecodingFailure, in batch: Batch) {
         batch.settle()
         letter(message, target, decodingKey: failure, in: batch)
     }
@@ -699,7 +705,7 @@ package final class RowBuilder {
                 explanation: "the key \(failure.words)" + (failure.offset.map { ", at byte \($0)" } ?? "")))
     }
 
-    private func refuse(
+    func refuse(
         _ message: Int, _ target: Int, decoding failure: DecodingFailure, of value: UnsafeRawBufferPointer,
         in batch: Batch
     ) {
@@ -715,6 +721,18 @@ package final class RowBuilder {
 }
 
 extension Field {
+    /// The same of what a column takes of a message, or of an element of one.
+    fileprivate func words(_ source: ColumnSource, isOfElement: Bool) -> String {
+        switch source {
+        case .parent(let levels, let path):
+            let holder = (["element's"] + (1..<levels).map { _ in "parent's" } + ["parent"]).joined(separator: " ")
+            return words(ColumnSource.field(path).expression, of: holder)
+        case .name, .parentName: return "the elements have no names"
+        case .element: return "the element is null"
+        default: return words(source.expression, of: isOfElement ? "element" : "message")
+        }
+    }
+
     /// Why it has no value: it is absent, or null.
     fileprivate func words(_ path: String, of whole: String) -> String {
         kind == .absent ? "the \(whole) has no field \(path)" : "the \(whole)'s field \(path) is null"

@@ -41,10 +41,13 @@ final class RowPlan {
     let omitted: UnsafeMutableBufferPointer<UInt64>
     /// A message without any of the fields is a dead letter.
     let wantsField: Bool
+    /// Its rows are elements of messages.
+    let isOfElements: Bool
 
     /// - Parameter isOfTombstones: there are no fields then but the key's.
     init(_ target: Target, inputs: [MessagePlan.Input], isOfTombstones: Bool = false) {
         self.target = target
+        isOfElements = !isOfTombstones && target.route.each != nil
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
         omissible = target.omissible
@@ -59,7 +62,7 @@ final class RowPlan {
                 switch input {
                 case .field(let field): (isMended ? .mended : .field, field, false)
                 case .keyField(let field): (isMended ? .mended : .keyField, field, true)
-                case .keyFieldOrKey, .source: (.other, 0, false)
+                case .keyFieldOrKey, .source, .element: (.other, 0, false)
                 }
             columns.initializeElement(
                 at: index,

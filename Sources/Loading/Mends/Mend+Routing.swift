@@ -45,13 +45,22 @@ extension Mend {
         case nameEnvelope
         /// A column takes what only an element of a message has.
         case nameElements
+        /// Messages of this format have no elements.
+        case noElements
+        /// Such messages can only be many records.
+        case manyRecords
+        /// A column looks further out than elements are held.
+        case fewerParents
+        /// Elements have no names, only places.
+        case takeIndex
         /// - isConstant: each column of the key is a constant, and not just has a default.
         case freeKey(isConstant: Bool)
     }
 
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
-        case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names
+        case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
+            maxElements
     }
 
     /// What a column can take all of.

@@ -30,6 +30,11 @@ public enum ColumnSource: Sendable, Hashable {
     case index
     /// `$name`: what the element is called in the object that holds it.
     case name
+    /// `$element`: all of the element, where it is no record, or is wanted as one.
+    case element
+    /// `$parent.$index`, `$parent.$name`: the same of what holds the element, where that is an element, too.
+    case parentIndex(levels: Int)
+    case parentName(levels: Int)
     /// No message's: the route says what each row gets.
     case constant
 
@@ -58,6 +63,7 @@ public enum ColumnSource: Sendable, Hashable {
             case "$op": self = .operation
             case "$index": self = .index
             case "$name": self = .name
+            case "$element": self = .element
             default:
                 if let source = Self.nested(expression) {
                     self = source
@@ -86,32 +92,10 @@ public enum ColumnSource: Sendable, Hashable {
             rest = rest.dropFirst(8)
             levels += 1
         }
+        if levels > 0, rest == "$index" { return .parentIndex(levels: levels) }
+        if levels > 0, rest == "$name" { return .parentName(levels: levels) }
         guard levels > 0, !rest.hasPrefix("$") || rest.hasPrefix("$$") else { return nil }
         return FieldPath(parsing: rest.hasPrefix("$$") ? rest.dropFirst() : rest).map { .parent(levels: levels, $0) }
-    }
-}
-
-extension FieldPath {
-    /// Splits at dots, but not at `\.`; nil if a part is empty.
-    public init?(parsing text: Substring) {
-        var components = [""]
-        var isEscaped = false
-        for character in text {
-            if isEscaped {
-                if character != "." && character != "\\" { components[components.count - 1].append("\\") }
-                components[components.count - 1].append(character)
-                isEscaped = false
-            } else if character == "\\" {
-                isEscaped = true
-            } else if character == "." {
-                components.append("")
-            } else {
-                components[components.count - 1].append(character)
-            }
-        }
-        if isEscaped { components[components.count - 1].append("\\") }
-        guard components.allSatisfy({ !$0.isEmpty }) else { return nil }
-        self.init(components)
     }
 }
 
@@ -136,6 +120,9 @@ extension ColumnSource: CustomStringConvertible {
         case .parent(let levels, let path): String(repeating: "$parent.", count: levels) + path.description
         case .index: "$index"
         case .name: "$name"
+        case .element: "$element"
+        case .parentIndex(let levels): String(repeating: "$parent.", count: levels) + "$index"
+        case .parentName(let levels): String(repeating: "$parent.", count: levels) + "$name"
         case .constant: "constant"
         }
     }

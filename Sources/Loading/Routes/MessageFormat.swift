@@ -55,9 +55,11 @@ package struct MessageFormat: Sendable {
         decoder: { CBORRecordDecoder(paths: $0) }, hasFields: { CBORRecordDecoder.isMap($0) },
         describe: { _, _ in nil }, refusal: .badSyntax, isJSON: false, isWhole: true)
 
-    package static func csv(_ dialect: CSVDialect) -> MessageFormat {
+    /// - Parameter isMany: each message is many records.
+    package static func csv(_ dialect: CSVDialect, isMany: Bool = false) -> MessageFormat {
         MessageFormat(
-            decoder: { CSVRecordDecoder(dialect, paths: $0) }, hasFields: { _ in true }, describe: { _, _ in nil },
+            decoder: { CSVRecordDecoder(dialect, isMany: isMany, paths: $0) }, hasFields: { _ in true },
+            describe: { _, _ in nil },
             refusal: .badSyntax, isJSON: false, isWhole: true, isText: true)
     }
 
@@ -97,7 +99,7 @@ extension MessageFormat {
         case .json: self = .json
         case .auto: self = .framed(.json, schemas)
         case .avro, .protobuf: self = .framed(route.unnamed(schemas), schemas)
-        case .csv: self = .csv(route.csv)
+        case .csv: self = .csv(route.csv, isMany: route.each?.isMessage ?? false)
         case .msgpack: self = .messagePack
         case .cbor: self = .cbor
         case .text: self = .plain(.text)
@@ -150,13 +152,16 @@ extension Route {
         var keyFormat: KeyFormat
         var schema: String
         var csv: CSVDialect
+        var isMany: Bool
     }
 
     var reading: Reading {
         let schema =
             schemaFile.map { "file \($0.path)" } ?? schemaID.map { "\($0)" } ?? schemaSubject.map { "of \($0)" }
         let message = schemaMessage.map { " \($0)" } ?? ""
-        return Reading(format: format, keyFormat: keyFormat, schema: (schema ?? "") + message, csv: csv)
+        return Reading(
+            format: format, keyFormat: keyFormat, schema: (schema ?? "") + message, csv: csv,
+            isMany: each?.isMessage ?? false)
     }
 }
 

@@ -6,6 +6,8 @@ package struct MessagePlan: Sendable {
     enum Input: Sendable {
         /// The position among the decoder's paths.
         case field(Int)
+        /// What is wanted of an element, until it is known where that stands behind the message's fields.
+        case element(ElementPlan.Place)
         case keyField(Int)
         /// The field if the message's key is a JSON object, else the whole key.
         case keyFieldOrKey(Int)
@@ -18,12 +20,18 @@ package struct MessagePlan: Sendable {
         var base: FieldPath
         /// For each of the target's columns.
         var inputs: [Input]
+        /// Where what holds the record's elements stands among the decoder's paths; nil: the record is one row.
+        var holder: Int?
     }
 
     /// The positions of the routes, in the order of the configuration.
     var targets: [Int]
     /// For each of `targets`, at least one.
     var shapes: [[Shape]]
+    /// For each of `targets`, what its rows take of the message's elements; nil where the message is a row.
+    let elements: [ElementPlan?]
+    /// Each message is many records. Routes of which that is so are in no plan with others.
+    var isMany: Bool { elements.contains { $0?.path.isMessage == true } }
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
     var tombstoneInputs: [[Input]]
     package private(set) var valuePaths: [FieldPath]
@@ -53,9 +61,12 @@ package struct MessagePlan: Sendable {
         tombstoneInputs = []
         var values = PathList()
         var keys = PathList()
+        var elements: [ElementPlan?] = []
         for index in indices {
             let target = targets[index]
-            shapes.append([Shape(of: target, base: FieldPath([]), &values, &keys)])
+            var plan = target.route.each.map { ElementPlan($0) }
+            shapes.append([Shape(of: target, base: FieldPath([]), &plan, &values, &keys)])
+            elements.append(plan)
             // What the route itself says of the key is no part of the message's.
             let said = target.keyColumns.count { $0.source != .constant }
             tombstoneInputs.append(
@@ -73,6 +84,11 @@ package struct MessagePlan: Sendable {
         let sources = indices.flatMap { targets[$0].columns }.map(\.source)
         if self.format.decodesWhole, sources.contains(.value) {
             wholeValue = values.position(FieldPath([]))
+        }
+        self.elements = elements
+        for (place, plan) in elements.enumerated() {
+            guard let plan else { continue }
+            for shape in shapes[place].indices { shapes[place][shape].resolve(plan, behind: values.paths.count) }
         }
         let inputs = shapes.joined().map(\.inputs)
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
@@ -92,14 +108,45 @@ package struct MessagePlan: Sendable {
 }
 
 extension MessagePlan.Shape {
-    init(of target: Target, base: FieldPath, _ values: inout PathList, _ keys: inout PathList) {
+    /// - Parameter elements: what is wanted of the record's elements; nil: the record is one row.
+    init(
+        of target: Target, base: FieldPath, _ elements: inout ElementPlan?, _ values: inout PathList,
+        _ keys: inout PathList
+    ) {
         self.base = base
         inputs = target.columns.map { column in
-            switch column.source {
-            case .field(let path): .field(values.position(base + path))
+            if let place = elements?.place(of: column.source) { return .element(place) }
+            return switch column.source {
+            case .field(let path), .parent(_, let path): .field(values.position(base + path))
             case .key(let path?): .keyField(keys.position(path))
             default: .source(column.source)
             }
+        }
+        holder = elements.map { values.position(base + $0.outermost) }
+    }
+
+    /// Says where the fields of elements stand.
+    ///
+    /// - Parameter count: of the message's fields.
+    mutating func resolve(_ elements: ElementPlan, behind count: Int) {
+        for (index, input) in inputs.enumerated() {
+            if case .element(let place) = input { inputs[index] = .field(count + elements.position(of: place)) }
+        }
+    }
+}
+
+extension ElementPlan {
+    /// Has what a column takes of elements read; nil for what is the message's.
+    fileprivate mutating func place(of source: ColumnSource) -> Place? {
+        switch source {
+        case .field(let path): place(of: path, step: innermost)
+        case .element: place(of: FieldPath([]), step: innermost)
+        case .index: Self.index(step: innermost)
+        case .name: Self.name(step: innermost)
+        case .parent(let levels, let path) where levels <= innermost: place(of: path, step: innermost - levels)
+        case .parentIndex(let levels): Self.index(step: innermost - levels)
+        case .parentName(let levels): Self.name(step: innermost - levels)
+        default: nil
         }
     }
 }

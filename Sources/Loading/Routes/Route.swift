@@ -104,6 +104,17 @@ public struct Route: Sendable, Equatable {
         case load
     }
 
+    /// What becomes of a message of which an element cannot be a row.
+    public enum OnBadElement: String, Sendable, CaseIterable {
+        /// The whole message is one, and none of its elements a row.
+        case deadLetter = "dead_letter"
+        /// Its other elements are rows; those left out are counted.
+        case skip
+    }
+
+    /// How many elements a message may have, where the route does not say it.
+    public static let mostElements = 10_000
+
     /// How a column without an expression finds its field.
     public enum Names: String, Sendable, CaseIterable {
         case exact
@@ -185,6 +196,10 @@ public struct Route: Sendable, Equatable {
     public var envelope: Envelope?
     /// Which elements of a message each make a row; nil: the message makes one.
     public var each: ElementPath?
+    /// What becomes of a message with an element that cannot be a row.
+    public var onBadElement = OnBadElement.deadLetter
+    /// A message with more elements is a dead letter.
+    public var maxElements = Route.mostElements
     public var mode: Mode
     /// Nil: the table's primary key.
     public var key: [String]?

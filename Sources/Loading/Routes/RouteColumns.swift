@@ -191,7 +191,7 @@ struct ColumnOptionCheck {
         case .operation, .before, .origin:
             guard route.envelope == nil else { return }
             problems.append(("\(place) takes \(source), and the messages are in no envelope", .nameEnvelope))
-        case .parent, .index, .name:
+        case .parent, .index, .name, .element, .parentIndex, .parentName:
             guard route.each == nil else { return }
             problems.append(("\(place) takes \(source), and the rows are not elements of messages", .nameElements))
         case .field where route.format.isOneValue:
@@ -246,22 +246,25 @@ extension ColumnSource {
     /// What the loader itself says.
     var isCoordinate: Bool {
         switch self {
-        case .topic, .partition, .offset, .timestamp, .now, .schemaID, .operation, .index, .name, .constant: true
-        case .field, .value, .key, .header, .before, .origin, .parent: false
+        case .topic, .partition, .offset, .timestamp, .now, .schemaID, .operation, .index, .name, .constant,
+            .parentIndex, .parentName:
+            true
+        case .field, .value, .key, .header, .before, .origin, .parent, .element: false
         }
     }
 
     /// A message that makes a row has it.
     fileprivate var isAlwaysThere: Bool {
         switch self {
-        case .topic, .partition, .offset, .now, .value, .operation, .index, .constant: true
-        case .field, .key, .header, .timestamp, .schemaID, .before, .origin, .parent, .name: false
+        case .topic, .partition, .offset, .now, .value, .operation, .index, .constant, .parentIndex: true
+        case .field, .key, .header, .timestamp, .schemaID, .before, .origin, .parent, .name, .element, .parentName:
+            false
         }
     }
 
     fileprivate func fits(_ type: PostgresType) -> Bool {
         switch self {
-        case .partition, .offset, .index: type.takesIntegers
+        case .partition, .offset, .index, .parentIndex: type.takesIntegers
         case .timestamp, .now: type.takesMoments
         default: true
         }

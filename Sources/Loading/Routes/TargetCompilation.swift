@@ -154,6 +154,10 @@ struct TargetCompilation {
         for (text, mend) in ColumnOptionCheck(route, accepted, of: table.name, key: key).problems {
             problem(.badOption, text, mend)
         }
+        let columns = accepted.map { (name: $0.0.name, source: route.source(of: $0.0)) }
+        for (text, mend) in ElementOptionCheck(route, columns, of: table.name).problems {
+            problem(.badOption, text, mend)
+        }
     }
 
     private mutating func checkRights() -> Route.OnTombstone {

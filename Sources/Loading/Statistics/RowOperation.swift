@@ -6,6 +6,8 @@ public enum RowOperation: Int, Sendable, CaseIterable {
     case deletion
     /// The route takes no such message, so that it does nothing: a tombstone, by choice.
     case skipped
+    /// An element of a message cannot be a row, and the route leaves such out.
+    case skippedElement
 
     /// As metrics and pages call it.
     public var name: String {
@@ -13,6 +15,7 @@ public enum RowOperation: Int, Sendable, CaseIterable {
         case .row: "row"
         case .deletion: "deletion"
         case .skipped: "skipped"
+        case .skippedElement: "skipped_element"
         }
     }
 }

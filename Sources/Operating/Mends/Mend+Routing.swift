@@ -45,6 +45,10 @@ extension Mend.Routing {
         case .takeWhole(.key): "take all of the key, `from: $key`; or set `key_format` to what has fields"
         case .nameEnvelope: "say with `envelope` whose change events they are, or take the column out"
         case .nameElements: "say with `each` which elements make the rows, or take the column out"
+        case .noElements: "take `each` out, or set `format` to what has fields"
+        case .manyRecords: "write `each: $value`"
+        case .fewerParents: "take one `$parent.` out: there is one for each part of `each`"
+        case .takeIndex: "take `$index`, or end `each` with `.*` where an object holds the elements under names"
         case .freeKey(let isConstant):
             isConstant
                 ? "name a field of the messages for one of them"
@@ -81,6 +85,8 @@ extension Mend.Option {
         case .decoding: "decode"
         case .onNoFields: "on_no_fields"
         case .names: "names"
+        case .onBadElement: "on_bad_element"
+        case .maxElements: "max_elements"
         }
     }
 }

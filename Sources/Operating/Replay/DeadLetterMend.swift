@@ -30,6 +30,10 @@ enum DeadLetterMend {
             return
                 "set `schema_registry.url` to the registry that the producer writes to, or bring the schema back there, "
                 + "as the letter says; \(replay)"
+        // Likewise: what should hold elements is something else.
+        case .wrongType where kind.column == nil:
+            return "set `each` of the route to what holds the elements, or mend the producer, \(replay)"
+        case .tooManyElements: return "raise `max_elements` of the route, \(replay)"
         case .wrongType, .badSyntax:
             return
                 "change the type of \(place), say how it is to be read (`unit`, `decode`), take the column from another "

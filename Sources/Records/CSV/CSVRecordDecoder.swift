@@ -1,9 +1,11 @@
 import CSimdJSON
 
-/// Picks the routed fields out of messages that are one record of CSV each (RFC 4180).
+/// Picks the routed fields out of messages that are one record of CSV each, or many (RFC 4180).
 ///
 /// - All of a message is checked: its quotes, its UTF-8, that there is one record and no more, and that it has as many fields as
 ///   are named.
+/// - Where messages are many records, the empty path is the list of them, and they are checked as they are visited. A line
+///   without a character is none.
 /// - A value is a string, with its quotes taken away. Without quotes it is null where it is the dialect's text for that, which
 ///   the empty one is by default; in quotes it never is.
 /// - A quote within a field that does not begin with one is a character like others.
@@ -18,6 +20,9 @@ public final class CSVRecordDecoder: RecordDecoder {
     private let dialect: CSVDialect
     private let null: [UInt8]
     private let paths: [FieldPath]
+    private let isMany: Bool
+    /// The records of the message, where it is many.
+    private var records = UnsafeRawBufferPointer(start: nil, count: 0)
     private let fields: UnsafeMutableBufferPointer<Field>
     /// All values of the message.
     private var values: [Field] = []
@@ -29,8 +34,10 @@ public final class CSVRecordDecoder: RecordDecoder {
     private var places: [Int]
     private var start = UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
 
-    public init(_ dialect: CSVDialect, paths: [FieldPath]) {
+    /// - Parameter isMany: each message is many records.
+    public init(_ dialect: CSVDialect, isMany: Bool = false, paths: [FieldPath]) {
         self.dialect = dialect
+        self.isMany = isMany
         self.paths = paths
         null = Array(dialect.null.utf8)
         fields = .allocate(capacity: paths.count)
@@ -77,15 +84,18 @@ public final class CSVRecordDecoder: RecordDecoder {
         start = message.baseAddress.unsafelyUnwrapped
         var rest = message.withoutByteOrderMark
         if dialect.hasHeader { rest = try readHeader(rest) }
+        if isMany {
+            records = rest
+            for (slot, path) in paths.enumerated() {
+                fields[slot] = path.components.isEmpty ? .list(1, node: 0) : Field(.absent)
+            }
+            return UnsafeBufferPointer(fields)
+        }
         rest = try readRecord(rest)
         guard rest.isEmpty else {
             throw fault("has more than one record of CSV, and is to be one", rest)
         }
-        if isNamed, values.count != names.count {
-            throw fault(
-                "is a record of CSV with \(values.count) field\(values.count == 1 ? "" : "s"), and \(names.count) are named",
-                rest)
-        }
+        try checkCount(before: rest)
         for (slot, place) in places.enumerated() {
             if place >= 0 {
                 fields[slot] = place < values.count ? values[place] : Field(.absent)
@@ -94,6 +104,13 @@ public final class CSVRecordDecoder: RecordDecoder {
             }
         }
         return UnsafeBufferPointer(fields)
+    }
+
+    private func checkCount(before rest: UnsafeRawBufferPointer) throws(DecodingFailure) {
+        guard isNamed, values.count != names.count else { return }
+        throw fault(
+            "is a record of CSV with \(values.count) field\(values.count == 1 ? "" : "s"), and \(names.count) are named",
+            rest)
     }
 
     private func fault(_ words: String, _ place: UnsafeRawBufferPointer) -> DecodingFailure {
@@ -113,7 +130,7 @@ public final class CSVRecordDecoder: RecordDecoder {
             return UnsafeRawBufferPointer(rebasing: message[header.count...])
         }
         let rest = try readRecord(message)
-        guard !rest.isEmpty else { throw fault("is a header of CSV without a record", rest) }
+        guard !rest.isEmpty || isMany else { throw fault("is a header of CSV without a record", rest) }
         name(values.map { $0.kind == .null ? [] : Array($0.bytes) })
         header = Array(message.dropLast(rest.count))
         return rest
@@ -198,9 +215,27 @@ public final class CSVRecordDecoder: RecordDecoder {
     public func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
     ) throws(DecodingFailure) {
+        if container.kind == .list { return try visitRecords(body) }
         for (place, value) in values.enumerated() {
             let name = isNamed ? names[place] : Array("\(place)".utf8)
             guard name.withUnsafeBytes({ body($0, value) }) else { return }
+        }
+    }
+
+    /// A record is valid until the next one.
+    private func visitRecords(
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool
+    ) throws(DecodingFailure) {
+        var rest = records
+        let noName = UnsafeRawBufferPointer(start: nil, count: 0)
+        while let first = rest.first {
+            if first == 0x0A || first == 0x0D {
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst())
+                continue
+            }
+            rest = try readRecord(rest)
+            try checkCount(before: rest)
+            guard body(noName, .record(1, node: 0)) else { return }
         }
     }
 }
