@@ -226,6 +226,11 @@ extension ConfigurationKey {
             "routes[].key", ConfigurationKind<[String]>.columns.wrapped, otherwise: "the primary key", into: \.key,
             "The columns that identify a row. They need a unique index."),
         .route(
+            "routes[].absent", .choice, default: "default", into: \.absent,
+            "What becomes of a column whose field a message does not have. `keep`, in mode `upsert`: a row that is there keeps "
+                + "what it has. `null`: NULL, even where the table has a default. `default`: its default in a new row, and a row "
+                + "that is there keeps what it has; without a default NULL."),
+        .route(
             "routes[].on_tombstone", ConfigurationKind<Route.OnTombstone>.choice.wrapped,
             otherwise: "`delete` in mode `upsert`, else `dead_letter`", into: \.onTombstone,
             "What a message without a value does."),
@@ -292,6 +297,9 @@ extension ConfigurationKey {
             otherwise: "the table's, where the field is absent, else NULL", into: \.fallback,
             "What the column gets where the field is absent or null, written as a message's string; JSON for `json` and "
                 + "`jsonb`."),
+        .column(
+            "routes[].columns.<column>.absent", ConfigurationKind<Route.Absent>.choice.wrapped,
+            otherwise: "the route's", into: \.absent, "The same as the route's `absent`, for this column."),
         .column(
             "routes[].columns.<column>.constant", ConfigurationKind<String>.fixedText.wrapped,
             otherwise: "the column's source", into: \.constant,

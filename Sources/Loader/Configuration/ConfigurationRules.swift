@@ -87,7 +87,7 @@ private struct Check {
                 ("from", column.source != nil), ("required", column.isRequired), ("default", column.fallback != nil),
                 ("trim", column.trims), ("null_if", !column.nullIf.isEmpty), ("on_error", column.onError == .null),
                 ("unit", column.epochUnit != nil), ("decode", column.decoding != .none),
-                ("zone", column.timeZone != nil), ("on_nul", column.onNul != nil),
+                ("zone", column.timeZone != nil), ("on_nul", column.onNul != nil), ("absent", column.absent != nil),
             ]
             for (option, isSet) in others where isSet {
                 report(

@@ -63,6 +63,8 @@ package struct DeadLetter: Sendable {
         case refused = "refused_by_server"
         /// The server refused the row because of a foreign key, and what satisfies that may still come: it is tried again.
         case waiting = "waiting_for_parent"
+        /// The message lacks what its source did not send, for a row to keep that is not there.
+        case unavailable = "unavailable_value"
         /// Replayed from a topic that no route takes, or that several could have taken.
         case noRoute = "no_route"
         /// Replayed in mode `upsert`, when Kafka no longer knew whether its key has a later message.

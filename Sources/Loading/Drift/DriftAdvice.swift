@@ -72,10 +72,10 @@ package struct DriftAdvice {
                 .routesDefault
             } else if column.isRequired || column.isNotNull && column.omissionBit == nil {
                 .deadLetters
-            } else if column.omissionBit != nil {
+            } else if column.omissionBit != nil, !column.isKept {
                 .tablesDefault
             } else {
-                .null(overwrites: target.mode == .upsert)
+                .null(overwrites: target.mode == .upsert && !column.isKept)
             }
         return .drift(
             .vanished(

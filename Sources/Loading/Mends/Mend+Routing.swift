@@ -60,7 +60,7 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements
+            maxElements, absent
     }
 
     /// What a column can take all of.

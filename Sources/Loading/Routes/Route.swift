@@ -85,6 +85,17 @@ public struct Route: Sendable, Equatable {
         case upsert
     }
 
+    /// What an upsert does with a column whose field the message does not have.
+    public enum Absent: String, Sendable, CaseIterable {
+        /// The column's default counts for a new row, and a row that is there keeps what it has; without a default the column
+        /// becomes NULL.
+        case byDefault = "default"
+        /// A row that is there keeps what it has, default or not.
+        case keep
+        /// The column becomes NULL, default or not.
+        case null
+    }
+
     public enum OnTombstone: String, Sendable, CaseIterable {
         case delete, skip
         case deadLetter = "dead_letter"
@@ -159,6 +170,8 @@ public struct Route: Sendable, Equatable {
         /// What the column gets in each row, written likewise; there is no source then.
         public var constant: String?
         public var onError: OnError
+        /// What becomes of the column where its field is absent; nil: as the route says.
+        public var absent: Absent?
 
         public init(
             name: String, source: ColumnSource? = nil, isRequired: Bool = false, epochUnit: EpochUnit? = nil,
@@ -201,6 +214,8 @@ public struct Route: Sendable, Equatable {
     /// A message with more elements is a dead letter.
     public var maxElements = Route.mostElements
     public var mode: Mode
+    /// What becomes of columns whose fields a message does not have.
+    public var absent = Absent.byDefault
     /// Nil: the table's primary key.
     public var key: [String]?
     /// Nil: delete in mode `upsert`, dead letter otherwise.

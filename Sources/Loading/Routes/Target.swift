@@ -27,10 +27,15 @@ package struct Target: Sendable {
         var defaultExpression: String?
         /// The default as a field of COPY in the target's format, where it is the same for each row.
         var defaultField: [UInt8]?
+        var isIdentity = false
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
         var isAlwaysIdentity = false
+        /// A row that is there keeps what a message leaves out, though there is no default for a new one.
+        var isKept = false
 
         var refusesNull: Bool { isRequired || isNotNull }
+        /// Whether a new row that leaves it out has the same there as every other: its constant default, or NULL.
+        var isFilledAlike: Bool { defaultField != nil || omissionBit != nil && defaultExpression == nil && !isIdentity }
     }
 
     package enum Format: Sendable { case binary, text }
@@ -66,10 +71,17 @@ package struct Target: Sendable {
     package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
-    /// How many bits a row's set of columns left out has.
-    var omissionCount: Int { columns.count { $0.omissionBit != nil } }
+    /// The bit, behind those of the columns, of a row that leaves out what its source has and did not send: it can only change
+    /// a row that is there. Of several rows of a key that are made one, that one has it only if all of them have it. Nil where no
+    /// message can lack values in this way.
+    package var needsRowBit: Int?
+    /// How many bits a row's set of columns left out has, and what it needs.
+    var omissionCount: Int { columns.count { $0.omissionBit != nil } + (needsRowBit == nil ? 0 : 1) }
     /// Whether a row may leave out something that only the server can fill in.
-    var leavesToServer: Bool { columns.contains { $0.omissionBit != nil && $0.defaultField == nil } }
+    var leavesToServer: Bool { columns.contains { $0.omissionBit != nil && !$0.isFilledAlike } }
+    /// Whether rows are looked for in the table before they are inserted: what gives only some of its columns may be no row that
+    /// can be inserted. All rows of the route are, so that what becomes of one does not depend on those beside it.
+    var updatesFirst: Bool { columns.contains { $0.isKept } }
     /// Whether keys are equal exactly when their encoded bytes are.
     var isKeyBytewise: Bool { keyForms.allSatisfy { $0 == .bytes } }
     /// Whether only the server can tell which rows share a key, as with `citext`.

@@ -43,7 +43,8 @@ struct TargetCompilation {
                             column.type, isBinary: format == .binary,
                             isCollationDeterministic: comparison.isDeterministic)
                         : .server
-                }, keyComparisons: comparisons))
+                }, keyComparisons: comparisons,
+                needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil))
     }
 
     private mutating func problem(_ code: SetupProblem.Code, _ text: String, _ mend: Mend.Routing) {
@@ -151,7 +152,9 @@ struct TargetCompilation {
     }
 
     private mutating func checkOptions() {
-        for (text, mend) in ColumnOptionCheck(route, accepted, of: table.name, key: key).problems {
+        for (text, mend) in ColumnOptionCheck(route, accepted, of: table.name, key: key).problems
+            + AbsenceCheck(route, accepted, of: table.name, key: key).problems
+        {
             problem(.badOption, text, mend)
         }
         let columns = accepted.map { (name: $0.0.name, source: route.source(of: $0.0)) }
@@ -208,9 +211,12 @@ struct TargetCompilation {
             } catch {
                 problems.append(.unfit(column, found.type, error, table: table.name, at: route.label))
             }
-            if mayBeLeftOut(column, found) {
+            compiled.isIdentity = found.identity != .none
+            let leaving = Leaving(column, found, of: route, isKey: key.contains(column.name))
+            if leaving.isPossible {
                 compiled.omissionBit = bits
-                compiled.isLeftOutIfAbsent = true
+                compiled.isLeftOutIfAbsent = leaving.isByAbsence
+                compiled.isKept = leaving.isKept
                 bits += 1
                 compiled.defaultField = found.constantDefault?.field(isBinary: format == .binary)
             }
@@ -219,11 +225,8 @@ struct TargetCompilation {
         return (format, columns)
     }
 
-    /// What the route fills is never left to the table's default.
-    private func mayBeLeftOut(_ column: Route.Column, _ found: Table.Column) -> Bool {
-        (found.defaultExpression != nil || found.identity != .none) && !column.isRequired && !key.contains(column.name)
-            && column.fallback == nil && column.constant == nil
-    }
+    /// Whether messages may lack what their source has, so that only a row that is there can keep it.
+    private var needsRows: Bool { route.mode == .upsert && route.maySendUnavailable }
 }
 
 /// Everything that is wrong with a route.

@@ -5,6 +5,14 @@ extension DeadLetter {
     ///
     /// - Parameter column: where the error itself does not name it.
     init(refused error: PostgresError, _ row: RowReference, _ target: Target, column: String? = nil) {
+        if error.sqlState == .rowIsMissing {
+            self.init(
+                message: Int(row.message), target: target.index, reason: .unavailable, column: nil,
+                explanation:
+                    "\(target.name): the message lacks values that its source has not sent, to be kept by the row "
+                    + "that is there, and none of its key is")
+            return
+        }
         self.init(
             message: Int(row.message), target: target.index, reason: target.wait.includes(error) ? .waiting : .refused,
             column: error.column ?? column ?? error.copyColumn(among: target.columns.map(\.name)),

@@ -16,7 +16,8 @@ struct KeyLookup {
 
     /// Whether rows may bypass ON CONFLICT, and enough of them.
     func pays(for group: RowGroup) -> Bool {
-        target.keyCount > 0 && group.inserting(target).mixed.isEmpty && group.rows.count >= Self.fewestRows
+        target.keyCount > 0 && !group.needsRows && group.inserting(target).mixed.isEmpty
+            && group.rows.count >= Self.fewestRows
             && (target.table.kind == .table || target.table.kind == .partitioned)
     }
 

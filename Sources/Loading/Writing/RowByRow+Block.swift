@@ -1,24 +1,38 @@
+import Postgres
+
 /// What the server does with rows that stand in the stage.
 extension RowByRow {
-    func statement(_ way: Way, _ keys: KeyTable) -> String {
-        let isTaken = "s.ctid = ANY (loader_block.taken)"
-        switch way {
-        case .deletion: return "\(keys.deleteKeys) AND \(isTaken)"
-        case .row([]):
+    func statements(_ way: Way, _ keys: KeyTable) -> [String] {
+        guard let columns = way.columns else { return ["\(keys.deleteKeys) AND \(Self.isTaken)"] }
+        if way == .row([]) {
             let onConflict = target.mode == .insert ? "" : " ON CONFLICT\(target.arbiter) DO NOTHING"
-            return "INSERT INTO \(target.name.quoted) DEFAULT VALUES\(onConflict)"
-        case .row(let columns):
-            return StageMerge(target).merge(
-                RowGroup(rows: [], columns: columns), from: stage, self.columns, where: isTaken)
+            return ["INSERT INTO \(target.name.quoted) DEFAULT VALUES\(onConflict)"]
         }
+        var group = RowGroup(rows: [], columns: columns)
+        if case .change = way { group.needsRows = true }
+        let origin = StageMerge.Origin(name: stage.name, columns: self.columns, condition: Self.isTaken)
+        return StageMerge(target).merges(group, from: origin)
+    }
+
+    private static let isTaken = "s.ctid = ANY (loader_block.taken)"
+
+    /// What a way does, behind its statements.
+    private func finding(_ way: Way) -> String {
+        guard case .change = way else { return "" }
+        return
+            " IF EXISTS (SELECT FROM \(stage.name) AS s WHERE \(Self.isTaken) AND NOT EXISTS (\(StageMerge(target).rowOfKey))) "
+            + "THEN RAISE EXCEPTION USING ERRCODE = '\(SQLState.rowIsMissing.rawValue)'; END IF;"
     }
 
     /// First the statements without a row, so that what refuses them all is not taken for a row's fault. Then the rows:
     /// those of a part that is refused once more by themselves.
-    func block(_ plan: Plan, _ statements: [String], _ keys: KeyTable) -> String {
+    func block(_ plan: Plan, _ statements: [[String]], _ keys: KeyTable) -> String {
         func list(_ numbers: [Int]) -> String { "'{\(numbers.map { "\($0)" }.joined(separator: ","))}'" }
-        let without = zip(plan.ways, statements).filter { $0.0.takesSeveral }.map { $0.1 + ";" }
-        let ways = statements.enumerated().map { "WHEN \($0.offset) THEN \($0.element);" }
+        let all = zip(plan.ways, statements).map { way, own in
+            own.isEmpty ? "NULL;" + finding(way) : own.map { $0 + ";" }.joined(separator: " ") + finding(way)
+        }
+        let without = zip(plan.ways, all).filter { $0.0.takesSeveral }.map(\.1)
+        let ways = all.enumerated().map { "WHEN \($0.offset) THEN \($0.element)" }
         var places: [String] = []
         if !plan.rows.isEmpty {
             places.append("SELECT r.ctid AS place, r.\(Self.number) AS number FROM \(stage.name) AS r")
@@ -94,7 +108,7 @@ extension RowByRow {
     /// what COPY would have named.
     private func unfitting(_ plan: Plan) -> String {
         let tries = plan.ways.enumerated().compactMap { way -> String? in
-            guard case .row(let columns) = way.element else { return nil }
+            guard let columns = way.element.columns else { return nil }
             let values = columns.compactMap { column in
                 self.columns.value(column, of: target).map { value in
                     "unfit := \(column); PERFORM \(value) FROM \(stage.name) AS s WHERE s.ctid = ANY (loader_block.taken);"

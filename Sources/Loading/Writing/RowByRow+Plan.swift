@@ -4,9 +4,19 @@ extension RowByRow {
         case deletion
         /// With the columns that a row gives.
         case row([Int])
+        /// The same, of one that has to find a row of its key.
+        case change([Int])
 
         /// Whether several rows can go in by it together.
         var takesSeveral: Bool { self != .row([]) }
+
+        /// Nil of a deletion.
+        var columns: [Int]? {
+            switch self {
+            case .deletion: nil
+            case .row(let columns), .change(let columns): columns
+            }
+        }
     }
 
     /// What is done with each row, from 1 in the order of arrival.
@@ -42,11 +52,13 @@ extension RowByRow {
                 }
                 rows.append((row, number))
                 let set = section.rows[Int(row.row)].omission
-                let way = knownSets[set] ?? position(.row(target.given(set, section.omissions)))
+                let given = target.given(set, section.omissions)
+                let needsRow = target.needsRowBit.map { section.omissions.contains(set, $0) } ?? false
+                let way = knownSets[set] ?? position(needsRow ? .change(given) : .row(given))
                 knownSets[set] = way
                 wayOfRow.append(way)
             }
-            let sets = ways.compactMap { if case .row(let columns) = $0 { Set(columns) } else { nil } }
+            let sets = ways.compactMap { $0.columns.map(Set.init) }
             let all = sets.reduce(into: Set<Int>()) { $0.formUnion($1) }
             group.columns = all.sorted()
             group.mixed = all.filter { column in !sets.allSatisfy { $0.contains(column) } }
@@ -62,11 +74,44 @@ extension RowByRow {
             where wayOfRow[place] == wayOfRow[place + 1] && ways[wayOfRow[place]].takesSeveral {
                 ends[place] = ends[place + 1]
             }
+            keepKeysApart(selection, part)
+        }
+
+        /// An update takes any one of several rows of a key, and says nothing of the others.
+        private mutating func keepKeysApart(_ selection: RowSelection, _ part: [Int]) {
+            let target = selection.target
+            guard ways.contains(where: { target.updatesFirst($0) }) else { return }
+            var keys: [[UInt8]] = []
+            if !target.asksForSameKeys {
+                target.forEachKey(of: part.map { selection.rows[$0] }, in: selection.batch.sections) {
+                    keys.append(Array($0))
+                }
+            }
+            var next: [[UInt8]: Int] = [:]
+            for place in wayOfRow.indices.reversed() where target.updatesFirst(ways[wayOfRow[place]]) {
+                guard !keys.isEmpty else {
+                    ends[place] = place + 1
+                    continue
+                }
+                // `ends` counts from 1: the row before the next one of the key is the last that goes along.
+                let following = place + 1 < ends.count && ends[place] > place + 1 ? ends[place + 1] : ends[place]
+                ends[place] = min(ends[place], following, next[keys[place]] ?? .max)
+                next[keys[place]] = place
+            }
         }
     }
 }
 
 extension Target {
+    /// Whether rows of it are looked for in the table before they are inserted, or are not inserted at all.
+    fileprivate func updatesFirst(_ way: RowByRow.Way) -> Bool {
+        switch way {
+        case .deletion: false
+        case .row: updatesFirst
+        case .change: true
+        }
+    }
+
     /// The columns that a row gives, and those whose constant default is sent in its place.
     fileprivate func given(_ set: Int32, _ omissions: Omissions) -> [Int] {
         let given = columns.indices.filter { index in

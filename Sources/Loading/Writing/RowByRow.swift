@@ -64,10 +64,11 @@ struct RowByRow {
                 over: connection)
         }
         let unreadable = try fill(plan, selection, part, over: connection, nulled: &nulled)
-        let statements = plan.ways.map { statement($0, keys) }
+        let statements = plan.ways.map { self.statements($0, keys) }
         try connection.run(block(plan, statements, keys))
         let answer = try connection.query(Self.question)
-        let refused = (0..<answer.rowCount).compactMap { self.refused(answer, $0, plan, part, statements) }
+        let all = Array(statements.joined())
+        let refused = (0..<answer.rowCount).compactMap { self.refused(answer, $0, plan, part, all) }
         return unreadable.isEmpty ? refused : (refused + unreadable).sorted { $0.row < $1.row }
     }
 

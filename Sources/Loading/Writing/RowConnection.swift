@@ -8,8 +8,10 @@ struct RowConnection {
 
     var isOpen: Bool { plain.isOpen }
 
-    func run(_ statement: String) throws(Refusal) {
-        do throws(PostgresError) { try plain.execute(statement) } catch { throw refusal(error) }
+    /// - Returns: the rows that it has touched.
+    @discardableResult
+    func run(_ statement: String) throws(Refusal) -> Int {
+        do throws(PostgresError) { return try plain.execute(statement) } catch { throw refusal(error) }
     }
 
     func query(_ statement: String) throws(Refusal) -> QueryResult {

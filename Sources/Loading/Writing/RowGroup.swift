@@ -5,13 +5,15 @@ package struct RowGroup {
     package var rows: [RowReference]
     /// The positions of the columns that a row gives, in the target's order.
     var columns: [Int]
-    /// Those of them that some rows leave out, and that are sent with their constant default then.
+    /// Those of them that some rows leave out, and that are sent with their constant default then, or NULL without one.
     var filled: Set<Int> = []
     /// Those of them that some rows leave out, and that are sent as nulls then: the statement has to say what becomes of
     /// them. Where there are none the rows can be copied straight into the table.
     var mixed: Set<Int> = []
     /// Those of `mixed` in which a row may have a null: there a null in the stage does not say that a column is left out.
     var nullable: Set<Int> = []
+    /// They can only change rows that are there: each has to find one.
+    var needsRows = false
 
     package init(rows: [RowReference], columns: [Int], mixed: Set<Int> = [], nullable: Set<Int> = []) {
         self.rows = rows
@@ -36,18 +38,41 @@ package struct RowGroup {
         let all = Array(target.columns.indices)
         guard let omissions, omissions.wordCount > 0, !rows.isEmpty else { return [RowGroup(rows: rows, columns: all)] }
         func set(_ row: RowReference) -> Int { Int(sections[Int(row.section)].rows[Int(row.row)].omission) }
+        if let bit = target.needsRowBit {
+            let needing = rows.filter { omissions.contains(Int32(set($0)), bit) }
+            if !needing.isEmpty {
+                let others = rows.filter { !omissions.contains(Int32(set($0)), bit) }
+                return (others.isEmpty ? [] : groups(of: others, target, sections, omissions, nulls: nulls))
+                    + groups(needing: needing, target, sections, omissions, nulls)
+            }
+        }
         var counts = [Int](repeating: 0, count: omissions.count)
         for row in rows { counts[set(row)] += 1 }
         let grouping = Grouping(counts, target, omissions, nulls, rowCount: rows.count)
         var parts = [[RowReference]](repeating: [], count: grouping.count)
         for row in rows { parts[grouping.group[set(row)]].append(row) }
         return parts.filter { !$0.isEmpty }.map { part in
-            group(part, Set(part.map(set)).map { Int32($0) }, target, omissions, nulls)
+            group(part, Set(part.map { Int32(set($0)) }), target, omissions, nulls)
+        }
+    }
+
+    /// Rows that can only change others: their statement tells by itself what a row leaves out, so they go together.
+    private static func groups(
+        needing rows: [RowReference], _ target: Target, _ sections: [Batch.Section], _ omissions: Omissions,
+        _ nulls: [UInt64]
+    ) -> [RowGroup] {
+        func set(_ row: RowReference) -> Int32 { sections[Int(row.section)].rows[Int(row.row)].omission }
+        let isTooWide = target.nullWords == 0 && nulls.contains { $0 != 0 }
+        let parts = isTooWide ? Dictionary(grouping: rows, by: set).sorted { $0.key < $1.key }.map(\.value) : [rows]
+        return parts.map { part in
+            var group = group(part, Set(part.map(set)), target, omissions, nulls)
+            group.needsRows = true
+            return group
         }
     }
 
     private static func group(
-        _ rows: [RowReference], _ sets: [Int32], _ target: Target, _ omissions: Omissions, _ nulls: [UInt64]
+        _ rows: [RowReference], _ sets: Set<Int32>, _ target: Target, _ omissions: Omissions, _ nulls: [UInt64]
     ) -> RowGroup {
         var inAll = [UInt64](repeating: .max, count: omissions.wordCount)
         var inAny = [UInt64](repeating: 0, count: omissions.wordCount)
@@ -74,7 +99,7 @@ package struct RowGroup {
     /// The same rows where none of them is in the table: what they leave out is what its default says.
     func inserting(_ target: Target) -> RowGroup {
         var group = self
-        group.filled.formUnion(mixed.filter { target.columns[$0].defaultField != nil })
+        group.filled.formUnion(mixed.filter { target.columns[$0].isFilledAlike })
         group.mixed.subtract(group.filled)
         group.nullable.subtract(group.filled)
         return group
@@ -112,7 +137,7 @@ package struct RowGroup {
                 own[number] = count
                 count += 1
             }
-            let identity = target.columns.first { $0.omissionBit != nil && $0.defaultExpression == nil }?.omissionBit
+            let identity = target.columns.first { $0.omissionBit != nil && $0.isIdentity }?.omissionBit
             for set in sets {
                 let lacksIdentity = identity.map { omissions.contains(Int32(set), $0) } ?? false
                 group[set] = own[classes[set]] >= 0 ? own[classes[set]] : count + (lacksIdentity ? 1 : 0)
@@ -128,7 +153,7 @@ package struct RowGroup {
         ) -> (classes: [Int], sizes: [Int]) {
             guard target.leavesToServer else { return (counts.map { _ in 0 }, [counts.reduce(0, +)]) }
             var mask = [UInt64](repeating: .max, count: omissions.wordCount)
-            for column in target.columns where column.defaultField != nil {
+            for column in target.columns where column.isFilledAlike {
                 if let bit = column.omissionBit { mask[bit >> 6] &= ~(1 << UInt64(bit & 63)) }
             }
             var classes = [Int](repeating: 0, count: counts.count)

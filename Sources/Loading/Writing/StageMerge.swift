@@ -16,7 +16,19 @@ struct StageMerge {
 
     func load(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
         try fill(group, source, over: connection)
-        for statement in emptying(group) { try connection.run(statement) }
+        try bringIn(group, over: connection)
+    }
+
+    /// Brings the rows of a stage that was filled into the table.
+    func bringIn(_ group: RowGroup, over connection: RowConnection) throws(Refusal) {
+        var changed = 0
+        for statement in emptying(group) { changed = try connection.run(statement) }
+        // Those that a trigger has left alone are there as well; and what is older needs nothing.
+        guard group.needsRows, changed < group.rows.count else { return }
+        let lacking = try connection.query(rowsLacking(group)).int(0, 0) ?? 0
+        guard lacking > 0 else { return }
+        throw Refusal(
+            error: .rowIsMissing, withRows: true, row: group.rows.count == 1 ? group.rows.first : nil)
     }
 
     /// Has the rows in the stage, and nothing else.
@@ -29,7 +41,7 @@ struct StageMerge {
     }
 
     /// What brings the rows of a stage that was filled into the table.
-    func emptying(_ group: RowGroup) -> [String] { [index(group), merge(group)].compactMap(\.self) }
+    func emptying(_ group: RowGroup) -> [String] { (index(group).map { [$0] } ?? []) + merges(group) }
 
     private var table: String { target.name.quoted }
 
@@ -79,34 +91,62 @@ struct StageMerge {
 
     // MARK: From the stage into the table
 
+    /// What rows come from, called `s` in the statements.
+    struct Origin {
+        var name: String
+        /// In what its columns stand, where that is not as in every stage.
+        var columns: StagedColumns?
+        /// Which of its rows are meant; nil: all.
+        var condition: String?
+
+        /// Behind the statement's own conditions.
+        fileprivate func conditions(_ own: String?) -> String {
+            let all = [own, condition].compactMap(\.self)
+            return all.isEmpty ? "" : " WHERE " + all.joined(separator: " AND ")
+        }
+    }
+
     /// By the route's mode; in mode `insert` for what COPY cannot do: defaults for some of the rows.
-    func merge(_ group: RowGroup) -> String {
-        if target.mode != .upsert || group.mixed.isEmpty { return insert(group) + plainConflict(group) }
-        let updated = updatedColumns(group)
-        if updated.isEmpty { return insert(group) + plainConflict(group) }
-        // Where a trigger may change rows before they are inserted, what it makes of them is what an update takes, too.
-        if target.table.hasInsertTriggers { return insert(group) + onConflict(group, updated) }
-        // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update. So rows that
-        // are there are updated first, and for the others somebody else may be faster with.
-        return "WITH known AS (\(update(group, updated)) RETURNING s.ctid::text AS place) " + insert(group)
-            + " WHERE s.ctid::text NOT IN (SELECT place FROM known)" + onConflict(group, updated)
-    }
-
-    /// Where all rows give the group's columns.
     ///
-    /// - Parameters:
-    ///   - source: what stands in for the stage.
-    ///   - columns: in what its columns stand.
-    ///   - condition: on its rows, which are `s`.
-    func merge(
-        _ group: RowGroup, from source: ScratchTable, _ columns: StagedColumns, where condition: String
-    ) -> String {
-        insert(group, from: source, columns) + " WHERE " + condition + plainConflict(group)
+    /// - Parameter other: what stands in for the stage, whose rows all give the group's columns then.
+    func merges(_ group: RowGroup, from other: Origin? = nil) -> [String] {
+        let origin = other ?? Origin(name: stage.name)
+        let updated = target.mode == .upsert ? updatedColumns(group) : []
+        if group.needsRows { return updated.isEmpty ? [] : [update(group, updated, origin)] }
+        guard target.mode == .upsert, target.updatesFirst || !group.mixed.isEmpty && !updated.isEmpty else {
+            return [insert(group, origin, nil) + plainConflict(group, updated)]
+        }
+        let conflict = group.mixed.isEmpty ? plainConflict(group, updated) : onConflict(group, updated)
+        // Where a trigger may change rows before they are inserted, what it makes of them is what an update takes, too.
+        if target.table.hasInsertTriggers, !target.updatesFirst { return [insert(group, origin, nil) + conflict] }
+        // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update; and a row that
+        // gives only some columns may be none that can be inserted. So rows that are there are updated first, and for the
+        // others somebody else may be faster with.
+        if updated.isEmpty || other != nil {
+            let updates = updated.isEmpty ? [] : [update(group, updated, origin)]
+            return updates + [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict]
+        }
+        return [
+            "WITH known AS (\(update(group, updated, origin)) RETURNING s.ctid::text AS place) "
+                + insert(group, origin, "s.ctid::text NOT IN (SELECT place FROM known)") + conflict
+        ]
     }
 
-    private func plainConflict(_ group: RowGroup) -> String {
+    func merge(_ group: RowGroup) -> String { merges(group).joined(separator: "; ") }
+
+    /// How many rows of a stage have none of their key in the table.
+    func rowsLacking(_ group: RowGroup) -> String {
+        "SELECT count(*) FROM \(stage.name) AS s WHERE NOT EXISTS (\(rowOfKey))"
+    }
+
+    /// ON CONFLICT sees no row of tables that inherit from this one.
+    private var only: String { target.table.kind == .table ? "ONLY " : "" }
+
+    /// The row of a staged row's key.
+    var rowOfKey: String { "SELECT FROM \(only)\(table) AS t WHERE \(target.hasSameKey("t", "s"))" }
+
+    private func plainConflict(_ group: RowGroup, _ updated: [Int]) -> String {
         guard target.mode != .insert else { return "" }
-        let updated = target.mode == .upsert ? updatedColumns(group) : []
         if updated.isEmpty { return " ON CONFLICT\(target.arbiter) DO NOTHING" }
         let updates = updated.map { "\(name($0)) = EXCLUDED.\(name($0))" }.joined(separator: ", ")
         return " ON CONFLICT\(target.arbiter) DO UPDATE SET \(updates)"
@@ -122,13 +162,11 @@ struct StageMerge {
         group.columns.filter { $0 >= target.keyCount && !target.columns[$0].isAlwaysIdentity }
     }
 
-    private func insert(
-        _ group: RowGroup, from source: ScratchTable? = nil, _ staged: StagedColumns? = nil
-    ) -> String {
+    private func insert(_ group: RowGroup, _ origin: Origin, _ condition: String?) -> String {
         let values = group.columns.map { index in
             let column = target.columns[index]
             guard group.mixed.contains(index), let expression = column.defaultExpression else {
-                return staged?.value(index, of: target) ?? "s.\(name(index))"
+                return value(index, origin)
             }
             // Cast, because a default may be of any type that can be assigned to the column's.
             let value = "(\(expression))::\(column.type.withoutDomain.formatted)"
@@ -138,18 +176,21 @@ struct StageMerge {
             group.columns.contains { target.columns[$0].isAlwaysIdentity } ? " OVERRIDING SYSTEM VALUE" : ""
         return
             "INSERT INTO \(table) AS t (\(names(group.columns)))\(overriding) SELECT \(values) FROM "
-            + "\((source ?? stage).name) AS s"
+            + "\(origin.name) AS s" + origin.conditions(condition)
     }
 
-    private func update(_ group: RowGroup, _ updated: [Int]) -> String {
+    private func value(_ column: Int, _ origin: Origin) -> String {
+        origin.columns?.value(column, of: target) ?? "s.\(name(column))"
+    }
+
+    private func update(_ group: RowGroup, _ updated: [Int], _ origin: Origin) -> String {
         let updates = updated.map { index in
             group.mixed.contains(index)
                 ? "\(name(index)) = \(ifGiven(index, group, "s.\(name(index))", else: "t.\(name(index))"))"
-                : "\(name(index)) = s.\(name(index))"
+                : "\(name(index)) = \(value(index, origin))"
         }.joined(separator: ", ")
-        // ON CONFLICT sees no row of tables that inherit from this one.
-        let only = target.table.kind == .table ? "ONLY " : ""
-        return "UPDATE \(only)\(table) AS t SET \(updates) FROM \(stage.name) AS s WHERE \(target.hasSameKey("t", "s"))"
+        return "UPDATE \(only)\(table) AS t SET \(updates) FROM \(origin.name) AS s"
+            + origin.conditions(target.hasSameKey("t", "s"))
     }
 
     /// For a row that is there: looks up in the stage what was left out. A trigger that has changed the key leaves nothing to

@@ -177,15 +177,15 @@ package struct TargetLoading {
         if ready == nil, isLast, lookup.pays(for: group) {
             split = try lookup.split(group, source, tables.keys, over: connection)
         }
-        let merging = ready?.staged.map { tables.stage.emptying($0) }
+        let staged = ready?.staged
         if let split {
-            if try lookup.load(split.new, source, after: merging ?? [], over: connection) {
-                if merging != nil || split.known.isEmpty { return }
+            let merging = staged.map { tables.stage.emptying($0) } ?? []
+            if try lookup.load(split.new, source, after: merging, over: connection) {
+                if staged != nil || split.known.isEmpty { return }
                 left.rows = split.known
             }
-        } else if let merging {
-            for statement in merging { try connection.run(statement) }
-            return
+        } else if let staged {
+            return try tables.stage.bringIn(staged, over: connection)
         }
         try tables.stage.load(left, source, over: connection)
     }

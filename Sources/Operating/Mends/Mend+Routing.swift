@@ -79,6 +79,7 @@ extension Mend.Option {
         case .nullIf: "null_if"
         case .fallback: "default"
         case .onError: "on_error"
+        case .absent: "absent"
         case .unit: "unit"
         case .zone: "zone"
         case .onNul: "on_nul"

@@ -57,6 +57,9 @@ enum DeadLetterMend {
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
+        case .unavailable:
+            return
+                "load the whole row first, as by a new snapshot of its table at the source, \(replay)"
         case .noRoute: return "add a route for its topic, \(replay)"
         case .waiting:
             return
