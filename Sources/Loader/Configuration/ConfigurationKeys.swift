@@ -226,6 +226,11 @@ extension ConfigurationKey {
             "routes[].key", ConfigurationKind<[String]>.columns.wrapped, otherwise: "the primary key", into: \.key,
             "The columns that identify a row. They need a unique index."),
         .route(
+            "routes[].newer", ConfigurationKind<[String]>.columns, otherwise: "the last message of a key wins",
+            into: \.newer,
+            "In mode `upsert`: a message changes or deletes a row that is there only if it is newer by this column, or by these "
+                + "in their order; equal is not newer."),
+        .route(
             "routes[].absent", .choice, default: "default", into: \.absent,
             "What becomes of a column whose field a message does not have. `keep`, in mode `upsert`: a row that is there keeps "
                 + "what it has. `null`: NULL, even where the table has a default. `default`: its default in a new row, and a row "

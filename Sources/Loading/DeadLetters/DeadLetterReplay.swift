@@ -184,7 +184,7 @@ public final class DeadLetterReplay {
 
     /// Reads what was loaded behind the letters, before the transaction begins: inside it only little is left to read.
     private func laterMessages(_ entries: [ReplayEntry], group: String) throws -> LaterMessages? {
-        let needed = entries.contains { entry in entry.routes.contains { builders.targets[$0].mode == .upsert } }
+        let needed = entries.contains { entry in entry.routes.contains { builders.targets[$0].isOrderedByArrival } }
         guard needed, !overwrites else { return nil }
         let later = LaterMessages(try messages(), builders.targets, builders)
         let known = try connection.query("SELECT to_regclass('loader.positions') IS NOT NULL").bool(0, 0) ?? false

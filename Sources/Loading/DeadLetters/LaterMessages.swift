@@ -39,7 +39,7 @@ final class LaterMessages {
         dead known: ([TopicPartition: Int64]) throws -> [TopicPartition: Set<DeadLetterTable.Place>]
     ) throws {
         (last, read, dead) = ([:], [:], [:])
-        for entry in entries where entry.routes.contains(where: { targets[$0].mode == .upsert }) {
+        for entry in entries where entry.routes.contains(where: { targets[$0].isOrderedByArrival }) {
             let message = entry.message
             for key in keys(of: message, routes: entry.routes) { last[message.partition, default: [:]][key] = -1 }
             if last[message.partition] != nil {
@@ -94,7 +94,7 @@ final class LaterMessages {
 
     /// - Returns: `unknown` where Kafka no longer holds everything behind the letter.
     func verdict(_ entry: ReplayEntry, route: Int) -> Verdict {
-        guard targets[route].mode == .upsert, let known = last[entry.message.partition] else { return .latest }
+        guard targets[route].isOrderedByArrival, let known = last[entry.message.partition] else { return .latest }
         for key in keys(of: entry.message, routes: [route]) where (known[key] ?? -1) > entry.message.offset {
             return .overtaken
         }
@@ -110,7 +110,7 @@ final class LaterMessages {
         let range = scratch.addRange(of: message.partition, expected: message.offset)
         builders.add(message, routes, range: range, to: scratch)
         var keys: [Key] = []
-        for section in scratch.sections where targets[section.target].mode == .upsert {
+        for section in scratch.sections where targets[section.target].isOrderedByArrival {
             for row in section.rows {
                 let start = row.start + (targets[section.target].format == .binary ? 2 : 0)
                 let bytes = section.buffer.bytes[start..<start + Int(row.keyCount)]
@@ -139,7 +139,7 @@ package final class ReplayBuilders {
 
     func upserts(of topic: String) -> [Int] {
         if let known = upserts[topic] { return known }
-        let found = routes(of: topic).filter { targets[$0].mode == .upsert }
+        let found = routes(of: topic).filter { targets[$0].isOrderedByArrival }
         upserts[topic] = found
         return found
     }

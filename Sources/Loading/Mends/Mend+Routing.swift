@@ -21,6 +21,10 @@ extension Mend {
         case nameZone
         /// A column of the key is filled by nothing.
         case fillKey(String)
+        /// A column that is to say which message is newer cannot.
+        case otherVersion
+        /// It is filled by nothing.
+        case fillVersion(String)
         /// A column that must not be NULL is filled by nothing.
         case fillColumn
         /// Tombstones cannot delete here.
@@ -60,7 +64,7 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, absent
+            maxElements, absent, newer
     }
 
     /// What a column can take all of.

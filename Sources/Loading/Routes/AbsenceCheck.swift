@@ -56,6 +56,9 @@ struct AbsenceCheck {
         if key.contains(column.name) {
             return "the column is part of the key, and a message without it is a dead letter"
         }
+        if route.newer.contains(column.name) {
+            return "the column says which message is newer, and one without it changes no row that has it"
+        }
         if column.isRequired { return "the field is required, and a message without it is a dead letter" }
         if column.fallback != nil { return "the route has a default for the column" }
         let source = route.source(of: column)

@@ -11,7 +11,7 @@ struct Leaving {
 
     init(_ column: Route.Column, _ found: Table.Column, of route: Route, isKey: Bool) {
         // What the route fills is never left to the table.
-        guard !isKey, column.constant == nil else { return }
+        guard !isKey, column.constant == nil, !route.newer.contains(column.name) else { return }
         let hasDefault = found.defaultExpression != nil || found.identity != .none
         if !column.isRequired, column.fallback == nil {
             switch column.absent ?? route.absent {

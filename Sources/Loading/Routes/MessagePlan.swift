@@ -32,7 +32,8 @@ package struct MessagePlan: Sendable {
     let elements: [ElementPlan?]
     /// Each message is many records. Routes of which that is so are in no plan with others.
     var isMany: Bool { elements.contains { $0?.path.isMessage == true } }
-    /// For each of `targets`, where a tombstone's key finds each key column in the message's key.
+    /// For each of `targets`, where a tombstone's key finds each key column in the message's key, and behind them what says which
+    /// message is newer, if a message without a value can say it.
     var tombstoneInputs: [[Input]]
     package private(set) var valuePaths: [FieldPath]
     /// How values are read, and how keys are.
@@ -69,6 +70,7 @@ package struct MessagePlan: Sendable {
             elements.append(plan)
             // What the route itself says of the key is no part of the message's.
             let said = target.keyColumns.count { $0.source != .constant }
+            let versions = target.columns[target.versions].map { $0.source.ofTombstone(&keys) }
             tombstoneInputs.append(
                 target.keyColumns.map { column in
                     switch column.source {
@@ -79,7 +81,7 @@ package struct MessagePlan: Sendable {
                     case .key(let path?): .keyField(keys.position(path))
                     default: .source(column.source)
                     }
-                })
+                } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
         }
         let sources = indices.flatMap { targets[$0].columns }.map(\.source)
         if self.format.decodesWhole, sources.contains(.value) {
@@ -104,6 +106,17 @@ package struct MessagePlan: Sendable {
             inputs.joined().contains { if case .keyField = $0 { true } else { false } }
             || (wholeKey != nil && sources.contains(.key(nil)))
         opensEnvelopes = self.format.isJSON && ConnectJSONDecoder.opens(valuePaths)
+    }
+}
+
+extension ColumnSource {
+    /// Where a message without a value has it; nil: nowhere.
+    fileprivate func ofTombstone(_ keys: inout PathList) -> MessagePlan.Input? {
+        switch self {
+        case .key(let path?): .keyField(keys.position(path))
+        case .key, .header, .topic, .partition, .offset, .timestamp, .now: .source(self)
+        default: nil
+        }
     }
 }
 

@@ -216,6 +216,8 @@ public struct Route: Sendable, Equatable {
     public var mode: Mode
     /// What becomes of columns whose fields a message does not have.
     public var absent = Absent.byDefault
+    /// A row that is there is changed or deleted only by a message that is newer by these columns, compared in their order.
+    public var newer: [String] = []
     /// Nil: the table's primary key.
     public var key: [String]?
     /// Nil: delete in mode `upsert`, dead letter otherwise.

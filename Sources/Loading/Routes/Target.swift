@@ -69,6 +69,12 @@ package struct Target: Sendable {
     /// Whether a message without any of the routed fields is a dead letter.
     var wantsField: Bool { route.onNoFields == .deadLetter && columns.contains { $0.source.isField } }
     package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
+    /// How many columns behind the key's say which of two messages is newer; none of them is ever left out.
+    package var versionCount = 0
+    /// The places of those columns.
+    var versions: Range<Int> { keyCount..<keyCount + versionCount }
+    /// How many columns a deletion that can be compared has: the key's and those.
+    package var deletionCount: Int { keyCount + versionCount }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
     /// The bit, behind those of the columns, of a row that leaves out what its source has and did not send: it can only change
@@ -86,6 +92,9 @@ package struct Target: Sendable {
     var isKeyBytewise: Bool { keyForms.allSatisfy { $0 == .bytes } }
     /// Whether only the server can tell which rows share a key, as with `citext`.
     var asksForSameKeys: Bool { keyForms.contains(.server) }
+    /// Whether what a message does to its row depends on it coming behind all earlier ones of its key, and nothing in the row says
+    /// that it does.
+    var isOrderedByArrival: Bool { mode == .upsert && versionCount == 0 }
     /// Whether messages that are loaded once more leave no more rows than before. Without a key, mode `ignore` rests on
     /// any unique index, and one with a column that the server fills anew each time tells nothing.
     package var isReplaySafe: Bool {

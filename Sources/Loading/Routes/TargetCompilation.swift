@@ -27,6 +27,7 @@ struct TargetCompilation {
         resolveKey()
         resolveColumns()
         checkKeyColumns()
+        checkVersions()
         checkUnroutedColumns()
         checkOptions()
         let onTombstone = checkRights()
@@ -44,6 +45,7 @@ struct TargetCompilation {
                             isCollationDeterministic: comparison.isDeterministic)
                         : .server
                 }, keyComparisons: comparisons,
+                versionCount: route.newer.count,
                 needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil))
     }
 
@@ -76,7 +78,8 @@ struct TargetCompilation {
 
     private mutating func resolveColumns() {
         let all = route.columns(of: table, key: key)
-        wanted = key.compactMap { name in all.first { $0.name == name } } + all.filter { !key.contains($0.name) }
+        let first = key + route.newer.filter { !key.contains($0) }
+        wanted = first.compactMap { name in all.first { $0.name == name } } + all.filter { !first.contains($0.name) }
         var seen: Set<String> = []
         for column in wanted {
             guard let found = table.column(named: column.name) else {
@@ -133,6 +136,12 @@ struct TargetCompilation {
                     .missingColumn, "key column \(quoteIdentifier(name)) is not among those that are loaded",
                     .fillKey(name))
             }
+        }
+    }
+
+    private mutating func checkVersions() {
+        for (text, mend) in VersionCheck(route, accepted, wanted, of: table.name, key: key).problems {
+            problem(.badOption, text, mend)
         }
     }
 

@@ -7,6 +7,8 @@ struct KeyTable {
     private let table: ScratchTable
 
     private static let ordinal = quoteIdentifier("loader ordinal")
+    /// Whether a deletion says nothing of what is newer, and is carried out whatever is there.
+    private static let always = quoteIdentifier("loader always")
 
     init(_ target: Target) {
         self.target = target
@@ -46,25 +48,51 @@ struct KeyTable {
     func delete(
         _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
     ) throws(Refusal) {
-        try fill(rows, sections, over: connection)
+        try fill(rows, sections, ofDeletions: true, over: connection)
         try connection.run(deleteKeys)
     }
 
     /// Fills the table with the rows' keys.
     ///
-    /// - Parameter numbers: what stands beside each; nil for its position.
+    /// - Parameters:
+    ///   - numbers: what stands beside each; nil for its position.
+    ///   - ofDeletions: with what says which message is newer, where they have it.
     func fill(
-        _ rows: [RowReference], _ sections: [Batch.Section], numbers: [Int32]? = nil, over connection: RowConnection
+        _ rows: [RowReference], _ sections: [Batch.Section], numbers: [Int32]? = nil, ofDeletions: Bool = false,
+        over connection: RowConnection
     ) throws(Refusal) {
+        let withVersions = ofDeletions && target.versionCount > 0
+        let fields = withVersions ? target.deletionCount + 2 : target.keyCount + 1
         try connection.clear(table, create)
-        try connection.copy("COPY \(table.name) FROM STDIN\(target.copyOptions)", naming: rows, takesAll: true) {
+        try connection.copy(copy(withVersions: withVersions), naming: rows, takesAll: true) {
             (stream: borrowing CopyInStream) throws(PostgresError) in
-            try stream.send(rows: rows.count, fields: target.keyCount + 1, target.format) { position, scratch in
+            try stream.send(rows: rows.count, fields: fields, target.format) { position, scratch in
                 let reference = rows[position]
-                scratch.append(sections[Int(reference.section)].key(of: Int(reference.row), target.format))
+                let section = sections[Int(reference.section)]
+                scratch.append(section.key(of: Int(reference.row), target.format))
+                if withVersions {
+                    let versions = section.versions(of: Int(reference.row), target)
+                    if let versions {
+                        if target.format == .text { scratch.append(byte: UInt8(ascii: "\t")) }
+                        scratch.append(versions)
+                    } else {
+                        for _ in target.versions { scratch.append(field: nil, isFirst: false, target.format) }
+                    }
+                    scratch.append(integer: Int32(versions == nil ? 1 : 0), target.format)
+                }
                 scratch.append(integer: numbers?[position] ?? Int32(truncatingIfNeeded: position), target.format)
             }
         }
+    }
+
+    private func copy(withVersions: Bool) -> String {
+        var columns = ""
+        if target.versionCount > 0 {
+            let keys =
+                withVersions ? "\(target.quoted(Array(0..<target.deletionCount))), \(Self.always)" : target.keyNames
+            columns = " (\(keys), \(Self.ordinal))"
+        }
+        return "COPY \(table.name)\(columns) FROM STDIN\(target.copyOptions)"
     }
 
     /// Puts together what the server found to be the same.
@@ -95,7 +123,8 @@ struct KeyTable {
     var places: String { "SELECT k.ctid AS place, k.\(Self.ordinal) AS number FROM \(table.name) AS k" }
 
     private var create: String {
-        "CREATE TEMP TABLE \(table.newName) ON COMMIT DROP AS SELECT \(target.keyNames), 0::int4 AS \(Self.ordinal) "
+        "CREATE TEMP TABLE \(table.newName) ON COMMIT DROP AS SELECT \(target.quoted(Array(0..<target.deletionCount))), "
+            + (target.versionCount > 0 ? "0::int4 AS \(Self.always), " : "") + "0::int4 AS \(Self.ordinal) "
             + "FROM \(target.name.quoted) WITH NO DATA"
     }
 
@@ -120,5 +149,6 @@ struct KeyTable {
 
     var deleteKeys: String {
         "DELETE FROM \(target.name.quoted) AS t USING \(table.name) AS s WHERE \(target.hasSameKey("t", "s"))"
+            + (target.versionCount > 0 ? " AND (s.\(Self.always) = 1 OR \(target.isNewer("s", than: "t")))" : "")
     }
 }

@@ -61,7 +61,7 @@ struct RowByRow {
         if !plan.deletions.isEmpty {
             try keys.fill(
                 plan.deletions.map(\.row), selection.batch.sections, numbers: plan.deletions.map(\.number),
-                over: connection)
+                ofDeletions: true, over: connection)
         }
         let unreadable = try fill(plan, selection, part, over: connection, nulled: &nulled)
         let statements = plan.ways.map { self.statements($0, keys) }

@@ -21,8 +21,12 @@ struct RowFolding {
         self.place = place
     }
 
-    /// - Parameter rows: of one key, in the order of arrival, at least one.
-    mutating func fold(_ rows: some BidirectionalCollection<RowReference>) -> RowReference {
+    /// - Parameters:
+    ///   - rows: of one key, in the order of arrival, at least one.
+    ///   - leaving: bits of what stays left out if the last row leaves it out, whatever earlier ones say.
+    mutating func fold(
+        _ rows: some BidirectionalCollection<RowReference>, leaving: [UInt64]? = nil
+    ) -> RowReference {
         guard let first = rows.first, let last = rows.last, let source else {
             preconditionFailure("there is nothing to fold")
         }
@@ -31,6 +35,8 @@ struct RowFolding {
         let omission = source.rows[Int(last.row)].omission
         guard omission != 0 || isRespelled else { return last }
         missing = Array(source.omissions[omission])
+        let left = leaving.map { zip(missing, $0).map { $0 & $1 } }
+        if let left { missing = zip(missing, left).map { $0 & ~$1 } }
         var isFolded = false
         func begin() {
             guard !isFolded else { return }
@@ -51,6 +57,7 @@ struct RowFolding {
             begin()
             take(first, from: source) { [target] index, _ in index < target.keyCount }
         }
+        if let left { missing = zip(missing, left).map { $0 | $1 } }
         return isFolded ? append(last, source) : last
     }
 

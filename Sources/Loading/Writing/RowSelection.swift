@@ -68,6 +68,8 @@ package struct RowSelection {
     package struct FinalStates {
         package var deletions: [RowReference] = []
         package var rows: [RowReference] = []
+        /// Rows of keys that are among `rows` already, to be written behind those: each of these rounds has a key once.
+        package var later: [[RowReference]] = []
         /// What the references point into: the batch's sections, and one more that holds what was folded.
         var sections: [Batch.Section]
     }
@@ -75,10 +77,13 @@ package struct RowSelection {
     /// Finds what is left of a part of the rows. Both parts of it are in the order of the keys, so that two loaders that
     /// meet take their locks in the same order; a row that follows a deletion of its key is written behind it.
     ///
-    /// - Parameter sameKeys: asked, where only the server can tell, which of these rows have the same key; answers with
-    ///   the positions of those that do.
+    /// - Parameters:
+    ///   - sameKeys: asked, where only the server can tell, which of these rows have the same key; answers with the positions of
+    ///     those that do.
+    ///   - ranks: asked, likewise, in which order these rows are by their versions; see `VersionRanks`. Nil: nobody is.
     package func finalStates<Failure: Error>(
-        _ part: some Collection<Int>, sameKeys: ([RowReference]) throws(Failure) -> [[Int]]
+        _ part: some Collection<Int>, sameKeys: ([RowReference]) throws(Failure) -> [[Int]],
+        ranks: (([RowReference]) throws(Failure) -> [Int])? = nil
     ) throws(Failure) -> FinalStates {
         var states = FinalStates(sections: batch.sections)
         guard target.keyCount > 0 else {
@@ -91,7 +96,11 @@ package struct RowSelection {
         var runs: [ArraySlice<KeyEntry>] = []
         if target.asksForSameKeys { runs = try joined(Self.runs(of: entries), sameKeys) }
 
-        var folding = RowFolding(target, rowSection.map { batch.sections[$0] }, place: batch.sections.count)
+        if target.versionCount > 0 {
+            if !target.asksForSameKeys { runs = Self.runs(of: entries) }
+            return try versionedStates(runs.map { $0.map(\.reference) }, ranks: ranks)
+        }
+        var folding = self.folding
         states.rows.reserveCapacity(entries.count)
         func finish(_ run: ArraySlice<KeyEntry>) {
             if run.count == 1, let entry = run.first {
@@ -115,6 +124,10 @@ package struct RowSelection {
         return states
     }
 
+    var folding: RowFolding {
+        RowFolding(target, rowSection.map { batch.sections[$0] }, place: batch.sections.count)
+    }
+
     /// What is left of one key's rows, which are in the order of arrival.
     private func finalState(of run: ArraySlice<KeyEntry>, _ folding: inout RowFolding, _ states: inout FinalStates) {
         if target.mode == .ignore {
@@ -130,7 +143,7 @@ package struct RowSelection {
         states.rows.append(folding.fold(rows.lazy.map(\.reference)))
     }
 
-    private func isTombstone(_ reference: RowReference) -> Bool {
+    func isTombstone(_ reference: RowReference) -> Bool {
         batch.sections[Int(reference.section)].kind == .tombstones
     }
 

@@ -122,7 +122,8 @@ struct StageMerge {
         // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update; and a row that
         // gives only some columns may be none that can be inserted. So rows that are there are updated first, and for the
         // others somebody else may be faster with.
-        if updated.isEmpty || other != nil {
+        // What was not updated may be there, and newer.
+        if updated.isEmpty || other != nil || target.versionCount > 0 {
             let updates = updated.isEmpty ? [] : [update(group, updated, origin)]
             return updates + [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict]
         }
@@ -149,7 +150,11 @@ struct StageMerge {
         guard target.mode != .insert else { return "" }
         if updated.isEmpty { return " ON CONFLICT\(target.arbiter) DO NOTHING" }
         let updates = updated.map { "\(name($0)) = EXCLUDED.\(name($0))" }.joined(separator: ", ")
-        return " ON CONFLICT\(target.arbiter) DO UPDATE SET \(updates)"
+        return " ON CONFLICT\(target.arbiter) DO UPDATE SET \(updates)" + ifNewer("EXCLUDED", " WHERE ")
+    }
+
+    private func ifNewer(_ row: String, _ before: String) -> String {
+        target.versionCount == 0 ? "" : before + target.isNewer(row, than: "t")
     }
 
     /// Makes the look-up of a row in the stage by its key cheap; needed where `merge` may look up each.
@@ -190,7 +195,7 @@ struct StageMerge {
                 : "\(name(index)) = \(value(index, origin))"
         }.joined(separator: ", ")
         return "UPDATE \(only)\(table) AS t SET \(updates) FROM \(origin.name) AS s"
-            + origin.conditions(target.hasSameKey("t", "s"))
+            + origin.conditions(target.hasSameKey("t", "s") + ifNewer("s", " AND "))
     }
 
     /// For a row that is there: looks up in the stage what was left out. A trigger that has changed the key leaves nothing to
@@ -206,6 +211,7 @@ struct StageMerge {
             + "ON \(target.hasSameKey("EXCLUDED", "s")) WHERE 1 / CASE WHEN s.\(name(0)) IS NOT DISTINCT FROM NULL "
             + "THEN 0 ELSE 1 END = 1)"
         return " ON CONFLICT\(target.arbiter) DO UPDATE SET \((plain + [lookUp]).joined(separator: ", "))"
+            + ifNewer("EXCLUDED", " WHERE ")
     }
 
     private func ifGiven(_ index: Int, _ group: RowGroup, _ value: String, else other: String) -> String {

@@ -15,6 +15,26 @@ extension Target {
     /// Behind `ON CONFLICT`: the key; without one any unique index.
     var arbiter: String { keyCount == 0 ? "" : " (\(keyNames))" }
 
+    /// Whether one row is newer than another that is there: by the first of the columns in which they differ, where NULL is older than
+    /// anything. What says nothing at all changes only what says nothing either.
+    func isNewer(_ left: String, than right: String) -> String {
+        let names = versions.map { quoted($0) }
+        guard names.count > 1 else {
+            return names.map { "(\(right).\($0) IS NULL OR \(left).\($0) > \(right).\($0))" }.joined()
+        }
+        var condition = ""
+        for name in names.reversed() {
+            let (one, other) = ("\(left).\(name)", "\(right).\(name)")
+            let isGreater = "\(other) IS NULL AND \(one) IS NOT NULL OR \(one) > \(other)"
+            condition =
+                condition.isEmpty
+                ? isGreater
+                : "\(isGreater) OR (\(one) = \(other) OR \(one) IS NULL AND \(other) IS NULL) AND (\(condition))"
+        }
+        let isSilent = names.map { "\(left).\($0) IS NULL AND \(right).\($0) IS NULL" }.joined(separator: " AND ")
+        return "(\(condition) OR \(isSilent))"
+    }
+
     /// As the key's index compares, whatever the column says.
     func hasSameKey(_ left: String, _ right: String) -> String {
         zip(keyColumns, keyComparisons).map { column, comparison in

@@ -14,15 +14,17 @@ package struct TargetLoading {
     /// What was done before the batch's turn, by target; taken by the first who loads the target's rows.
     private var ahead: [Int: Ahead]
 
-    /// What a target may need in the transaction: at most three temporary tables.
+    /// What a target may need in the transaction: at most three temporary tables, and one more for versions.
     struct Tables {
         let stage: StageMerge
         let keys: KeyTable
+        let versions: VersionTable
         let each: RowByRow
 
         init(_ target: Target) {
             stage = StageMerge(target)
             keys = KeyTable(target)
+            versions = VersionTable(target)
             each = RowByRow(target)
         }
     }
@@ -86,14 +88,16 @@ package struct TargetLoading {
         _ selection: RowSelection, _ part: some Collection<Int>
     ) throws(Refusal) -> Order {
         let target = selection.target
-        let keys = tables(of: target).keys
-        let states = try selection.finalStates(part) { rows throws(Refusal) in
-            try keys.same(rows, batch.sections, over: connection)
-        }
+        let tables = tables(of: target)
+        let (sections, connection) = (batch.sections, connection)
+        let states = try selection.finalStates(
+            part, sameKeys: { rows throws(Refusal) in try tables.keys.same(rows, sections, over: connection) },
+            ranks: { rows throws(Refusal) in try tables.versions.ranks(rows, sections, over: connection) })
         return Order(
             deletions: states.deletions,
-            groups: RowGroup.groups(
-                of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls),
+            groups: ([states.rows] + states.later).flatMap {
+                RowGroup.groups(of: $0, target, states.sections, selection.omissions, nulls: selection.nulls)
+            },
             source: RowSource(target, states.sections, selection.omissions))
     }
 
@@ -212,6 +216,7 @@ package struct TargetLoading {
         if needsStage { try tables.stage.make(on: connection.plain) }
         let needsKeys = target.keyCount > 0 && (target.asksForSameKeys || selection.hasTombstones)
         if needsKeys { try tables.keys.make(on: connection.plain) }
+        if target.versionCount > 0, !target.comparesVersions { try tables.versions.make(on: connection.plain) }
     }
 
     /// Loads rows one after the other, in their order, by one statement: the others go in, whichever the server refuses.

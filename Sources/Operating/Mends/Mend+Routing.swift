@@ -24,6 +24,10 @@ extension Mend.Routing {
         case .fillKey(let column):
             "say where it comes from: `\(column): some_field`, or take `rest: none` out"
         case .fillColumn: "add it to `columns`, take `rest: none` out, give it a default, or drop the NOT NULL"
+        case .otherVersion:
+            "name another column in `newer`, such as a number or a timestamptz that grows, or take it out"
+        case .fillVersion(let column):
+            "say where it comes from: `\(column): some_field`, or take `rest: none` out"
         case .tombstones: "set mode: upsert, or on_tombstone: skip"
         case .grant(let statements, let isOfDelete):
             statements.joined(separator: " ")
@@ -80,6 +84,7 @@ extension Mend.Option {
         case .fallback: "default"
         case .onError: "on_error"
         case .absent: "absent"
+        case .newer: "newer"
         case .unit: "unit"
         case .zone: "zone"
         case .onNul: "on_nul"
