@@ -61,13 +61,13 @@ struct ConstantDefaultTests {
         return switch mode {
         case .insert: insert + ";"
         case .upsert where !given.isEmpty: insert + " ON CONFLICT (id) DO UPDATE SET \(updates);"
-        case .ignore, .upsert: insert + " ON CONFLICT (id) DO NOTHING;"
+        case .ignore, .history, .upsert: insert + " ON CONFLICT (id) DO NOTHING;"
         }
     }
 
     @Test(
         "rows that leave them out are as the server would have made them, in both formats, and new ones need no stage",
-        arguments: Route.Mode.allCases, [true, false])
+        arguments: [Route.Mode.insert, .ignore, .upsert], [true, false])
     func asTheServer(mode: Route.Mode, isBinary: Bool) async throws {
         var random = SeededGenerator.random(for: "constant defaults")
         let columns = Self.binary + (isBinary ? [] : Self.text)

@@ -153,7 +153,7 @@ struct SparseRowsTests {
         let insert = into + "VALUES (\(row))"
         switch mode {
         case .insert: return insert
-        case .ignore: return insert + " ON CONFLICT (key) DO NOTHING"
+        case .ignore, .history: return insert + " ON CONFLICT (key) DO NOTHING"
         case .upsert:
             let updates = all.map { "\($0.name) = EXCLUDED.\($0.name)" }.joined(separator: ", ")
             let onConflict = " ON CONFLICT (key\(collation)) DO " + (all.isEmpty ? "NOTHING" : "UPDATE SET \(updates)")
@@ -336,7 +336,7 @@ struct SparseRowsTests {
 
     @Test(
         "a composite with a null in it is a value, and is not taken for one that was left out",
-        arguments: Route.Mode.allCases)
+        arguments: [Route.Mode.insert, .ignore, .upsert])
     func composites(mode: Route.Mode) async throws {
         // So many sets of columns that rows with and without the composite share a statement.
         let more = (0..<5).map { ", c\($0) text DEFAULT 'd'" }.joined()

@@ -221,7 +221,8 @@ extension ConfigurationKey {
             "What a field without quotes is that is null. In quotes it is a text."),
         .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
-            "What a message does to its row: append; append unless the key is there; insert or replace by key."),
+            "What a message does to its row: append; append unless the key is there; insert or replace by key; append, and once, by "
+                + "columns that take `$topic`, `$partition` and `$offset`."),
         .route(
             "routes[].key", ConfigurationKind<[String]>.columns.wrapped, otherwise: "the primary key", into: \.key,
             "The columns that identify a row. They need a unique index."),
@@ -237,8 +238,13 @@ extension ConfigurationKey {
                 + "that is there keeps what it has; without a default NULL."),
         .route(
             "routes[].on_tombstone", ConfigurationKind<Route.OnTombstone>.choice.wrapped,
-            otherwise: "`delete` in mode `upsert`, else `dead_letter`", into: \.onTombstone,
-            "What a message without a value does."),
+            otherwise: "`delete` in mode `upsert`, `skip` in mode `history`, else `dead_letter`", into: \.onTombstone,
+            "What a message without a value does. `mark` keeps the row, and says in the column `mark` that it is deleted."
+        ),
+        .route(
+            "routes[].mark", ConfigurationKind<String>.text.wrapped, otherwise: "deleted rows are not marked",
+            into: \.mark,
+            "The column that says of a row that it is deleted: a boolean, or a time that is NULL else."),
         .route(
             "routes[].tombstones", ConfigurationKind<[Route.TombstoneForm]>.choices, otherwise: "none",
             into: \.tombstones,

@@ -60,6 +60,11 @@ private struct Check {
                 path("routes[].on_tombstone", index), "delete needs mode upsert; the mode is \(route.mode.rawValue)",
                 "Set mode: upsert, or on_tombstone: skip or dead_letter.", reading: [path("routes[].mode", index)])
         }
+        if route.onTombstone == .mark, route.mark == nil {
+            report(
+                path("routes[].on_tombstone", index), "mark needs a column to do it in",
+                "Name it: mark: deleted_at.", reading: [path("routes[].mark", index)])
+        }
         if route.rest == .none, route.columns == nil {
             report(
                 path("routes[].rest", index), "none leaves nothing to load, because the route names no columns",

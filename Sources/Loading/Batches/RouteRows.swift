@@ -4,7 +4,7 @@ final class RouteRows {
     /// A row of a message that holds its record in the first of the plan's shapes.
     let row: RowPlan
     /// A deletion, by the message's key.
-    let tombstone: RowPlan
+    let tombstone: DeletionPlan
     /// What goes through a message's elements; nil: the message is one row.
     let elements: RouteElements?
     /// Where what holds them stands among the message's fields.
@@ -14,18 +14,9 @@ final class RouteRows {
     init(_ plan: MessagePlan, _ place: Int, _ targets: [Target]) {
         target = targets[plan.targets[place]]
         row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
-        tombstone = RowPlan(target.requiringKey, inputs: plan.tombstoneInputs[place], isOfTombstones: true)
+        tombstone = DeletionPlan(target, inputs: plan.tombstoneInputs[place])
         holder = plan.shapes[place][0].holder ?? 0
         let target = target
         elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
-    }
-}
-
-extension Target {
-    /// For deletions: null is equal to nothing, so it would delete nothing, even where the key may be null.
-    fileprivate var requiringKey: Target {
-        var target = self
-        for index in 0..<keyCount { target.columns[index].isRequired = true }
-        return target
     }
 }

@@ -243,7 +243,7 @@ package final class RowBuilder {
     }
 
     private func buildTombstone(_ message: Int, _ route: RouteRows, in batch: Batch) {
-        let (target, plan) = (route.target, route.tombstone)
+        let target = route.target
         batch.settle()
         switch target.onTombstone {
         case .skip: batch.note(.skipped, target: target.index)
@@ -252,12 +252,10 @@ package final class RowBuilder {
                 DeadLetter(
                     message: message, target: target.index, reason: .tombstone,
                     explanation: "a message without a value, which is a row's deletion, and the route takes none"))
-        case .delete:
+        case .delete, .mark:
             do {
                 let keyFields = try keyFields(of: message, in: batch)
-                append(
-                    message, plan, to: batch.section(target.index, .tombstones), omitting: 0, fields: nil,
-                    keyFields: keyFields, in: batch)
+                appendDeletion(message, route.tombstone, fields: nil, keyFields: keyFields, in: batch)
             } catch {
                 letter(message, target.index, decodingKey: error, in: batch)
             }
@@ -545,7 +543,9 @@ package final class RowBuilder {
             try append(.instant(microseconds: batch.began), column, into: &buffer)
         case .schemaID:
             try append(schemaID(of: message, in: batch), column, into: &buffer)
-        case .constant: column.mending?.appendFixed(to: &buffer)
+        case .constant:
+            guard let mending = column.mending else { return try append(InputValue(.null), column, into: &buffer) }
+            mending.appendFixed(to: &buffer)
         case .field, .operation, .before, .origin, .parent, .index, .name, .element, .parentIndex, .parentName:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)

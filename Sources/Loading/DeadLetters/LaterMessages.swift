@@ -82,7 +82,7 @@ final class LaterMessages {
         while let message = try reading.next() {
             let kept = KeptMessage(message)
             let routes = builders.upserts(of: kept.partition.topic)
-            for key in keys(of: kept, routes: routes) where last[kept.partition]?[key] != nil {
+            for key in keys(of: kept, routes: routes, isLater: true) where last[kept.partition]?[key] != nil {
                 let place = DeadLetterTable.Place(
                     offset: kept.offset, table: targets[key.target].name.description)
                 if dead[kept.partition]?.contains(place) != true { last[kept.partition]?[key] = kept.offset }
@@ -104,14 +104,22 @@ final class LaterMessages {
     }
 
     /// The keys of a message's rows; none where it does not become a row.
-    private func keys(of message: KeptMessage, routes: [Int]) -> [Key] {
+    ///
+    /// - Parameter isLater: only those rows that count by their place; of routes that know what is newer, deletions that do not say it.
+    private func keys(of message: KeptMessage, routes: [Int], isLater: Bool = false) -> [Key] {
         guard !routes.isEmpty else { return [] }
         scratch.removeAll(keepingAtMost: 1 << 20)
         let range = scratch.addRange(of: message.partition, expected: message.offset)
         builders.add(message, routes, range: range, to: scratch)
         var keys: [Key] = []
         for section in scratch.sections where targets[section.target].isOrderedByArrival {
-            for row in section.rows {
+            let target = targets[section.target]
+            for (place, row) in section.rows.enumerated() {
+                if isLater, target.versionCount > 0,
+                    section.kind == .rows || section.versions(of: place, target) != nil
+                {
+                    continue
+                }
                 let start = row.start + (targets[section.target].format == .binary ? 2 : 0)
                 let bytes = section.buffer.bytes[start..<start + Int(row.keyCount)]
                 keys.append(Key(target: section.target, bytes: Array(bytes)))

@@ -21,6 +21,14 @@ extension Mend {
         case nameZone
         /// A column of the key is filled by nothing.
         case fillKey(String)
+        /// Deleted rows are to be marked, and the column for it is missing or none that can.
+        case nameMark
+        /// A column that must be able to be NULL is not.
+        case dropNotNull
+        /// What says which message is newer is to be something that a message without a value has.
+        case versionOfTombstones
+        /// A history is to know which message a row is of.
+        case nameCoordinates([String])
         /// A column that is to say which message is newer cannot.
         case otherVersion
         /// It is filled by nothing.
@@ -64,7 +72,7 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, absent, newer
+            maxElements, absent, newer, mark, key
     }
 
     /// What a column can take all of.

@@ -11,7 +11,9 @@ struct Leaving {
 
     init(_ column: Route.Column, _ found: Table.Column, of route: Route, isKey: Bool) {
         // What the route fills is never left to the table.
-        guard !isKey, column.constant == nil, !route.newer.contains(column.name) else { return }
+        guard !isKey, column.constant == nil, !route.newer.contains(column.name), column.name != route.mark else {
+            return
+        }
         let hasDefault = found.defaultExpression != nil || found.identity != .none
         if !column.isRequired, column.fallback == nil {
             switch column.absent ?? route.absent {
@@ -23,7 +25,10 @@ struct Leaving {
             case .null: isByAbsence = column.absent == nil && found.isNotNull && hasDefault
             }
         }
-        isPossible = isByAbsence || (route.mode == .upsert && route.maySendUnavailable)
+        let marks = route.onTombstone == .mark
+        isPossible = isByAbsence || (route.mode == .upsert && (route.maySendUnavailable || marks))
+        // A row that is marked says nothing else.
+        isKept = isKept || marks && isPossible && !hasDefault
     }
 }
 

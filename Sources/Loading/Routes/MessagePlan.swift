@@ -112,11 +112,8 @@ package struct MessagePlan: Sendable {
 extension ColumnSource {
     /// Where a message without a value has it; nil: nowhere.
     fileprivate func ofTombstone(_ keys: inout PathList) -> MessagePlan.Input? {
-        switch self {
-        case .key(let path?): .keyField(keys.position(path))
-        case .key, .header, .topic, .partition, .offset, .timestamp, .now: .source(self)
-        default: nil
-        }
+        guard isOfTombstones else { return nil }
+        return if case .key(let path?) = self { .keyField(keys.position(path)) } else { .source(self) }
     }
 }
 

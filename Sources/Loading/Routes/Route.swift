@@ -83,6 +83,8 @@ public struct Route: Sendable, Equatable {
         case ignore
         /// Inserts or replaces by key; the last message of a key wins.
         case upsert
+        /// Appends a row for each message, unless that message's is there.
+        case history
     }
 
     /// What an upsert does with a column whose field the message does not have.
@@ -99,6 +101,8 @@ public struct Route: Sendable, Equatable {
     public enum OnTombstone: String, Sendable, CaseIterable {
         case delete, skip
         case deadLetter = "dead_letter"
+        /// The row stays, and a column says that it is deleted.
+        case mark
     }
 
     /// What takes effect as a message without a value does, beside such messages.
@@ -220,8 +224,10 @@ public struct Route: Sendable, Equatable {
     public var newer: [String] = []
     /// Nil: the table's primary key.
     public var key: [String]?
-    /// Nil: delete in mode `upsert`, dead letter otherwise.
+    /// Nil: delete in mode `upsert`, skip in mode `history`, dead letter otherwise.
     public var onTombstone: OnTombstone?
+    /// The column that says of a row that it is deleted, with `mark`.
+    public var mark: String?
     public var tombstones: [TombstoneForm]
     public var onNoFields: OnNoFields
     public var names: Names

@@ -64,7 +64,8 @@ package struct Target: Sendable {
     /// Which of its refused rows are dead letters only once nothing has come that they refer to.
     var wait = ParentWait()
 
-    package var mode: Route.Mode { route.mode }
+    /// What becomes of its rows in the table. A history is what ignores messages that are there already.
+    package var mode: Route.Mode { route.mode == .history ? .ignore : route.mode }
     package var name: TableName { table.name }
     /// Whether a message without any of the routed fields is a dead letter.
     var wantsField: Bool { route.onNoFields == .deadLetter && columns.contains { $0.source.isField } }
@@ -77,6 +78,16 @@ package struct Target: Sendable {
     package var deletionCount: Int { keyCount + versionCount }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
+    /// The column that says of a row that it is deleted; nil where deleted rows go.
+    package var mark: Mark?
+
+    package struct Mark: Sendable {
+        /// Its place.
+        var column: Int
+        /// What it says of a deleted row, as a field of COPY in the target's format; nil: when that was.
+        var field: [UInt8]?
+    }
+
     /// The bit, behind those of the columns, of a row that leaves out what its source has and did not send: it can only change
     /// a row that is there. Of several rows of a key that are made one, that one has it only if all of them have it. Nil where no
     /// message can lack values in this way.
@@ -94,14 +105,18 @@ package struct Target: Sendable {
     var asksForSameKeys: Bool { keyForms.contains(.server) }
     /// Whether what a message does to its row depends on it coming behind all earlier ones of its key, and nothing in the row says
     /// that it does.
-    var isOrderedByArrival: Bool { mode == .upsert && versionCount == 0 }
+    var isOrderedByArrival: Bool {
+        guard mode == .upsert else { return false }
+        // What deletes whatever is there counts by its place alone.
+        return versionCount == 0 || onTombstone == .delete && !columns[versions].allSatisfy { $0.source.isOfTombstones }
+    }
     /// Whether messages that are loaded once more leave no more rows than before. Without a key, mode `ignore` rests on
     /// any unique index, and one with a column that the server fills anew each time tells nothing.
     package var isReplaySafe: Bool {
         switch mode {
         case .upsert: true
         case .insert: false
-        case .ignore:
+        case .ignore, .history:
             keyCount > 0
                 || table.uniqueIndexes.contains { index in
                     index.isArbiter && index.columns.allSatisfy { name in columns.contains { $0.name == name } }

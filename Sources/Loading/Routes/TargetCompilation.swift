@@ -8,6 +8,8 @@ struct TargetCompilation {
     private let index: Int
     /// The role that loads, for the GRANTs that are proposed.
     private let role: String?
+    /// Those that the user has named.
+    private let namedColumns: [Route.Column]?
     private var problems: [SetupProblem] = []
     private var rights = MissingRights()
     private var key: [String] = []
@@ -17,7 +19,13 @@ struct TargetCompilation {
     private var accepted: [(Route.Column, Table.Column)] = []
 
     init(_ route: Route, index: Int, table: Table, role: String?) {
-        self.route = route.namingColumns(asIn: table)
+        var named = route.namingColumns(asIn: table)
+        namedColumns = named.columns
+        if named.onTombstone == .mark, let mark = named.mark {
+            named.columns =
+                (named.columns ?? []).filter { $0.name != mark } + [DeletionMark.column(mark, in: table)]
+        }
+        self.route = named
         self.table = table
         self.index = index
         self.role = role
@@ -32,6 +40,7 @@ struct TargetCompilation {
         checkOptions()
         let onTombstone = checkRights()
         let (format, columns) = columns()
+        let mark = route.mark.flatMap { DeletionMark.mark($0, columns, format) }
         guard problems.isEmpty else { return .failure(SetupProblems(problems)) }
         let comparisons = key.map { table.comparison(of: $0, key: key) }
         return .success(
@@ -45,7 +54,7 @@ struct TargetCompilation {
                             isCollationDeterministic: comparison.isDeterministic)
                         : .server
                 }, keyComparisons: comparisons,
-                versionCount: route.newer.count,
+                versionCount: route.newer.count, mark: mark,
                 needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil))
     }
 
@@ -58,6 +67,7 @@ struct TargetCompilation {
     /// The columns whose equality makes two messages the same row; empty where the mode needs none.
     private mutating func resolveKey() {
         guard route.mode != .insert else { return }
+        if route.mode == .history { return resolveHistory() }
         guard let key = route.key ?? table.primaryKey else {
             if route.mode == .ignore { return }
             return problem(
@@ -65,6 +75,31 @@ struct TargetCompilation {
                 .nameKey)
         }
         self.key = key
+        requireIndex()
+    }
+
+    /// The columns that say which message it was.
+    private mutating func resolveHistory() {
+        if route.key != nil {
+            problem(
+                .badOption,
+                "a key has no effect: in mode history the place of a message in Kafka tells one row from another",
+                .takeOut(.key, .route))
+        }
+        let places = HistoryKey(route)
+        guard places.missing.isEmpty else {
+            return problem(
+                .missingKey,
+                "mode history needs columns that say which message a row is of: \(places.missing.joined(separator: ", "))",
+                .nameCoordinates(places.missing))
+        }
+        key = places.columns
+        requireIndex()
+    }
+
+    /// Something in the table must tell two rows with the same key apart.
+    private mutating func requireIndex() {
+        let key = self.key
         guard !table.uniqueIndexes.contains(where: { $0.isArbiter && Set($0.columns) == Set(key) }) else { return }
         let near = table.uniqueIndexes.first { !$0.isArbiter && Set($0.columns) == Set(key) }
         problem(
@@ -140,6 +175,9 @@ struct TargetCompilation {
     }
 
     private mutating func checkVersions() {
+        for (text, mend) in DeletionMark(route, namedColumns, accepted, of: table, key: key).problems {
+            problem(.badOption, text, mend)
+        }
         for (text, mend) in VersionCheck(route, accepted, wanted, of: table.name, key: key).problems {
             problem(.badOption, text, mend)
         }
@@ -174,7 +212,9 @@ struct TargetCompilation {
 
     private mutating func checkRights() -> Route.OnTombstone {
         rights.select = route.mode != .insert && !table.maySelect
-        let onTombstone = route.onTombstone ?? (route.mode == .upsert ? .delete : .deadLetter)
+        let onTombstone =
+            route.onTombstone
+            ?? (route.mode == .upsert ? .delete : route.mode == .history ? .skip : .deadLetter)
         if onTombstone == .delete, route.mode == .upsert {
             rights.delete = !table.mayDelete
         } else if onTombstone == .delete {

@@ -382,7 +382,7 @@ extension Preflight {
         targets.map { target in
             RouteSummary(
                 label: target.route.label, topics: target.route.topics.map(\.subscription),
-                table: target.name.description, mode: target.mode, onTombstone: target.onTombstone,
+                table: target.name.description, mode: target.route.mode, onTombstone: target.onTombstone,
                 isBinary: target.format == .binary,
                 columns: target.columns.enumerated().map { index, column in
                     RouteSummary.Column(

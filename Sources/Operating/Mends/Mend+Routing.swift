@@ -24,6 +24,15 @@ extension Mend.Routing {
         case .fillKey(let column):
             "say where it comes from: `\(column): some_field`, or take `rest: none` out"
         case .fillColumn: "add it to `columns`, take `rest: none` out, give it a default, or drop the NOT NULL"
+        case .nameMark:
+            "name one with `mark`: a boolean, a timestamptz or a timestamp of the table that nothing else fills"
+        case .dropNotNull: "DROP NOT NULL, or give it a default"
+        case .versionOfTombstones:
+            "take `newer` from `$timestamp`, `$offset`, `$key.…` or `$headers.…`, or set on_tombstone: delete"
+        case .nameCoordinates(let sources):
+            "add columns that take them, such as "
+                + sources.map { "`kafka_\($0.drop { !$0.isLetter }): \($0)`" }.joined(separator: ", ")
+                + ", with a unique index over them"
         case .otherVersion:
             "name another column in `newer`, such as a number or a timestamptz that grows, or take it out"
         case .fillVersion(let column):
@@ -85,6 +94,8 @@ extension Mend.Option {
         case .onError: "on_error"
         case .absent: "absent"
         case .newer: "newer"
+        case .mark: "mark"
+        case .key: "key"
         case .unit: "unit"
         case .zone: "zone"
         case .onNul: "on_nul"
