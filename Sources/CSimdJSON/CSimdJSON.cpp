@@ -619,7 +619,12 @@ struct CSJDecoder {
     StringArena strings;
     std::vector<CSJField> fields;
     std::vector<std::pair<uint32_t, uint32_t>> copies;  // paths named twice: (first, again)
-    std::vector<std::pair<uint32_t, Loose>> asked;      // fields that take other names as well, until they are sealed
+    struct Asked {
+        uint32_t field;
+        Loose wanted;
+        std::vector<Node *> parents;  // of the field, the outermost first
+    };
+    std::vector<Asked> asked;  // fields that take other names as well, until they are sealed
     std::vector<std::pair<uint32_t, uint32_t>> stand_ins;  // (field, what has come under another name)
     std::deque<Node> nodes = std::deque<Node>(1);
     std::vector<Frame> frames = std::vector<Frame>(1);  // those around the one being read
@@ -627,13 +632,15 @@ struct CSJDecoder {
     void add_path(const uint8_t *utf8, const size_t *lengths, size_t component_count, CSJNames names) {
         auto field = static_cast<uint32_t>(fields.size());
         fields.push_back({CSJ_ABSENT, nullptr, 0});
-        if (names != CSJ_EXACT && component_count == 1) {
-            std::string name(reinterpret_cast<const char *>(utf8), lengths[0]);
-            asked.push_back({field, {names == CSJ_SNAKE_CASE ? folded(name) : name, names, nullptr}});
-        }
         Node *node = &nodes[0];
+        std::vector<Node *> parents;
         for (size_t i = 0; i < component_count; i++) {
             node->fields_below.push_back(field);
+            parents.push_back(node);
+            if (names != CSJ_EXACT && i + 1 == component_count) {
+                std::string name(reinterpret_cast<const char *>(utf8), lengths[i]);
+                asked.push_back({field, {names == CSJ_SNAKE_CASE ? folded(name) : name, names, nullptr}, parents});
+            }
             node = child_of(*node, std::string(reinterpret_cast<const char *>(utf8), lengths[i]));
             utf8 += lengths[i];
         }
@@ -647,14 +654,16 @@ struct CSJDecoder {
 
     /// Gives what comes under another name a field of its own behind the paths', so that a field's own name goes over it.
     void seal() {
-        auto &known = nodes[0].loose;
-        for (auto &[field, wanted] : asked) {
+        for (auto &[field, wanted, parents] : asked) {
+            auto &known = parents.back()->loose;
             auto same = std::find_if(known.begin(), known.end(), [&wanted = wanted](const Loose &loose) {
                 return loose.names == wanted.names && loose.name == wanted.name;
             });
             if (same == known.end()) {
                 wanted.node = &nodes.emplace_back();
                 wanted.node->field = static_cast<uint32_t>(fields.size());
+                // What replaces the object that it is in replaces it, too.
+                for (Node *parent : parents) parent->fields_below.push_back(wanted.node->field);
                 fields.push_back({CSJ_ABSENT, nullptr, 0});
                 same = known.insert(known.end(), wanted);
             }

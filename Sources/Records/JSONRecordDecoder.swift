@@ -166,9 +166,18 @@ public final class JSONContainer {
 
 extension FieldPath {
     /// Whether a field of a message's outermost object would be taken by this path: by its own name or another.
-    public func takes(_ name: String) -> Bool {
-        guard components.count == 1 else { return false }
-        let own = Array(components[0].utf8)
+    public func takes(_ name: String) -> Bool { components.count == 1 && ends(with: name) }
+
+    /// The same of a field that is further inside.
+    public func takes(_ path: [String]) -> Bool {
+        guard let name = path.last, path.count == components.count else { return false }
+        return path.dropLast() == components.dropLast() && ends(with: name)
+    }
+
+    /// Whether the last component takes a field of this name.
+    func ends(with name: String) -> Bool {
+        guard let last = components.last else { return false }
+        let own = Array(last.utf8)
         let other = Array(name.utf8)
         return csj_takes(names.asC, own, own.count, other, other.count) != 0
     }

@@ -70,7 +70,7 @@ extension RecordDecoder {
 
 /// The way to a field: `customer.name` is `["customer", "name"]`, and an array's element is its index, `items.0.sku`.
 public struct FieldPath: Hashable, Sendable, CustomStringConvertible {
-    /// Which fields a path of one component takes beside the one of its own name, if the message has none of that. Of
+    /// Which fields the last component of a path takes beside the one of its own name, if the message has none of that. Of
     /// several the last in the message counts.
     public enum Names: Sendable {
         case exact

@@ -51,7 +51,8 @@ public struct SchemaOutline: Sendable, Equatable {
         for (index, component) in path.components.enumerated() {
             let fields = index == 0 ? fields : found?.members ?? []
             let named = fields.first { $0.name == component }
-            let other = index == 0 && path.components.count == 1 ? fields.last { path.takes($0.name) } : nil
+            let isLast = index == path.components.count - 1
+            let other = isLast && path.names != .exact ? fields.last { path.ends(with: $0.name) } : nil
             guard let field = named ?? other else { return nil }
             found = field
         }

@@ -49,7 +49,7 @@ typedef struct CSJDecoder CSJDecoder;
 CSJDecoder *csj_decoder_create(void);
 void csj_decoder_destroy(CSJDecoder *decoder);
 
-// Which names a path of one component takes beside its own, where the message has none of its own. Of several the last
+// Which names the last component of a path takes beside its own, where the object has none of its own. Of several the last
 // one counts.
 typedef enum {
     CSJ_EXACT = 0,

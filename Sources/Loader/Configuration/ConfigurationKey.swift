@@ -52,14 +52,14 @@ extension ConfigurationKey {
     /// A key of one route.
     static func route<Value: Sendable>(
         _ path: String, _ kind: ConfigurationKind<Value>, default defaultText: String? = nil, otherwise: String = "",
-        isRequired: Bool = false, aliases: [Alias] = [], into place: any WritableKeyPath<Route, Value> & Sendable,
-        _ summary: String
+        isRequired: Bool = false, aliases: [Alias] = [], isShorthand: Bool = false,
+        into place: any WritableKeyPath<Route, Value> & Sendable, _ summary: String
     ) -> ConfigurationKey {
         ConfigurationKey(
             pattern: ConfigurationPattern(path), kindName: kind.name, domain: kind.domain, isBare: kind.isBare,
             form: kind.form,
             defaultText: defaultText, otherwise: otherwise, isRequired: isRequired, aliases: aliases,
-            isShorthand: false, summary: summary
+            isShorthand: isShorthand, summary: summary
         ) { value, path, configuration throws(ValueMistake) in
             let value = try kind.read(value)
             configuration.withRoute(of: path) { $0[keyPath: place] = value }

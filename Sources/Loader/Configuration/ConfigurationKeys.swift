@@ -220,6 +220,45 @@ extension ConfigurationKey {
             "routes[].csv.null", ConfigurationKind<String>.anyText, default: "", into: \.csv.null,
             "What a field without quotes is that is null. In quotes it is a text."),
         .route(
+            "routes[].envelope.form", ConfigurationKind<EnvelopeOptions.Form>.choice.wrapped,
+            otherwise: "none, or the route's own by `envelope.operation`", isShorthand: true,
+            into: \.envelopeOptions.form,
+            "Whose change events the messages are: `debezium` takes them whole or as ExtractNewRecordState leaves them. `envelope: form` is "
+                + "short for it. `connect` is what JSON is opened by without it."),
+        .route(
+            "routes[].envelope.operation", ConfigurationKind<FieldPath>.path.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.operation, "The field that says what was done to the row."),
+        .route(
+            "routes[].envelope.after", ConfigurationKind<FieldPath>.path.wrapped,
+            otherwise: "the form's, else the message itself", into: \.envelopeOptions.after,
+            "The record that is the row after the change."),
+        .route(
+            "routes[].envelope.before", ConfigurationKind<FieldPath>.path.wrapped, otherwise: "the form's, else none",
+            into: \.envelopeOptions.before,
+            "The record that is the row before the change, for `$before.…` and deletions."),
+        .route(
+            "routes[].envelope.source", ConfigurationKind<FieldPath>.path.wrapped, otherwise: "the form's, else none",
+            into: \.envelopeOptions.origin, "The record that says where the change comes from, for `$source.…`."),
+        .route(
+            "routes[].envelope.deleted", ConfigurationKind<FieldPath>.path.wrapped, otherwise: "`__deleted`",
+            into: \.envelopeOptions.deleted,
+            "With `debezium`, the field of a message that is the row itself which is true where the row was deleted."),
+        .route(
+            "routes[].envelope.create", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.create, "What the operation is where the row is new."),
+        .route(
+            "routes[].envelope.snapshot", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.read, "What it is where the row was read, as for a snapshot."),
+        .route(
+            "routes[].envelope.update", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.update, "What it is where the row was changed."),
+        .route(
+            "routes[].envelope.delete", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.delete, "What it is where the row was deleted."),
+        .route(
+            "routes[].envelope.skip", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.skip, "What it is where the message says nothing of a row and is passed over."),
+        .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
             "What a message does to its row: append; append unless the key is there; insert or replace by key; append, and once, by "
                 + "columns that take `$topic`, `$partition` and `$offset`."),

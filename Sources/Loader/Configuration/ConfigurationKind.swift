@@ -340,6 +340,18 @@ extension ConfigurationKind where Value == ElementPath {
     }
 }
 
+extension ConfigurationKind where Value == FieldPath {
+    static var path: ConfigurationKind {
+        .scalar("expression", domain: "a field's path") { text throws(ValueMistake) in
+            if case .field(let path) = ColumnSource(text) { return path }
+            throw ValueMistake(
+                .invalidValue, "\(text) is no path of a field",
+                "Write a path such as payload.after, with \\. for a dot in a name, and $$ for a dollar sign at its beginning."
+            )
+        }
+    }
+}
+
 extension ConfigurationKind where Value == ListenAddress? {
     static var listen: ConfigurationKind {
         ConfigurationKind(name: "address", domain: "`host:port` with a numeric host, or `off`", form: .orNull(.text)) {

@@ -72,6 +72,7 @@ private struct Check {
         }
         schema(of: route, index)
         csv(of: route, index)
+        envelope(of: route, index)
         for column in route.columns ?? [] { self.column(column, of: index) }
         if let key = route.key, let columns = route.columns, route.mode != .insert, route.rest == .none {
             for column in key where !columns.contains(where: { $0.isNamed(column) }) {
@@ -167,6 +168,57 @@ private struct Check {
                 path("routes[].key_format", index), "\(route.keyFormat.rawValue) \(needsRegistry)", "\(mend).",
                 reading: [registry])
         }
+    }
+
+    /// What a route says of an envelope, which must come to one.
+    private mutating func envelope(of route: Route, _ index: Int) {
+        let options = route.envelopeOptions
+        let form = path("routes[].envelope.form", index)
+        let parts = [
+            "operation", "after", "before", "source", "deleted", "create", "snapshot", "update", "delete", "truncate",
+            "skip",
+        ].map { path("routes[].envelope.\($0)", index) }.filter { configuration.settings[$0] != nil }
+        switch options.form {
+        case .none?, .connect:
+            let name = options.form?.rawValue ?? ""
+            for part in parts {
+                report(
+                    part, "has no effect, because the envelope is \(name)",
+                    "Take it out, or take \(name) out for an envelope of the route's own.", reading: [form])
+            }
+        case nil:
+            guard let first = parts.first else { return }
+            guard options.operation != nil else {
+                return report(
+                    first, "has no effect without the field that says what was done",
+                    "Set envelope.operation, or name a form: envelope.form.",
+                    reading: [form, path("routes[].envelope.operation", index)])
+            }
+            if options.words.isEmpty {
+                report(
+                    path("routes[].envelope.operation", index), "has no words that mean anything",
+                    "Say which they are: envelope.create, update, delete and so on.", reading: parts)
+            }
+            if options.deleted != nil {
+                report(
+                    path("routes[].envelope.deleted", index), "has no effect without the form debezium",
+                    "Name the words of the operation instead: envelope.delete.", reading: [form])
+            }
+        default: break
+        }
+        guard let envelope = options.envelope else { return }
+        for (place, group) in options.words.enumerated() {
+            let others = options.words[..<place].flatMap(\.words)
+            for word in group.words where others.contains(word) {
+                report(
+                    path("routes[].envelope.operation", index), "the word \(word) has two meanings",
+                    "Name it once among envelope.create, update, delete and so on.", reading: parts)
+            }
+        }
+        guard route.format.isOneValue || route.format == .csv && !envelope.after.components.isEmpty else { return }
+        report(
+            form, "finds nothing, because the format is \(route.format.rawValue)",
+            "Take envelope out, or set format to what has records.", reading: [path("routes[].format", index)])
     }
 
     /// What a route says of CSV.

@@ -59,6 +59,10 @@ package struct DeadLetter: Sendable {
         case tombstone
         /// The message has more elements than its route takes of one.
         case tooManyElements = "too_many_elements"
+        /// A change event that does not say what was done, or in a word without a meaning.
+        case unknownOperation = "unknown_operation"
+        /// A change event that has no row where one is needed.
+        case noRow = "no_row"
         /// The server refused the row; its SQLSTATE says why.
         case refused = "refused_by_server"
         /// The server refused the row because of a foreign key, and what satisfies that may still come: it is tried again.

@@ -9,14 +9,17 @@ final class RouteRows {
     let elements: RouteElements?
     /// Where what holds them stands among the message's fields.
     let holder: Int
+    /// What becomes of change events; nil where the messages are none.
+    let changes: ChangeRows?
 
     /// - Parameter place: the route's, among the plan's.
     init(_ plan: MessagePlan, _ place: Int, _ targets: [Target]) {
-        target = targets[plan.targets[place]]
-        row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
+        let target = targets[plan.targets[place]]
+        let row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
+        (self.target, self.row) = (target, row)
         tombstone = DeletionPlan(target, inputs: plan.tombstoneInputs[place])
         holder = plan.shapes[place][0].holder ?? 0
-        let target = target
         elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
+        changes = plan.changes[place].map { ChangeRows($0, plan.shapes[place], row, target) }
     }
 }

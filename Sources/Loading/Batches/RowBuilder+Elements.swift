@@ -21,27 +21,27 @@ extension RowBuilder {
 
     /// - Parameter holder: of the elements, in the message.
     func build(
-        _ elements: RouteElements, of holder: Field, _ message: Int, _ route: RouteRows,
+        _ elements: RouteElements, of holder: Field, _ message: Int, _ row: RowPlan,
         fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
-        buildElements(elements, message, route, keyFields, in: batch) { body throws(ElementFault) in
+        buildElements(elements, message, row, keyFields, in: batch) { body throws(ElementFault) in
             try elements.reader.read(holder, of: fields, by: decoder, body)
         }
     }
 
     /// - Parameter read: goes through the elements.
     private func buildElements(
-        _ elements: RouteElements, _ message: Int, _ route: RouteRows, _ keyFields: UnsafeBufferPointer<Field>?,
+        _ elements: RouteElements, _ message: Int, _ row: RowPlan, _ keyFields: UnsafeBufferPointer<Field>?,
         in batch: Batch, _ read: ((ElementReader.Event) -> Bool) throws(ElementFault) -> Void
     ) {
-        let target = route.target
+        let target = row.target
         let section = batch.section(target.index, .rows, omissible: target.omissionCount)
         let mark = Mark(section, batch)
         elements.skipped = 0
         do throws(ElementFault) {
             try read { event in
                 guard case .element = event else { return true }
-                return buildElement(elements, message, route, keyFields, mark, in: batch)
+                return buildElement(elements, message, row, keyFields, mark, in: batch)
             }
             for _ in 0..<elements.skipped { batch.note(.skippedElement, target: target.index) }
         } catch {
@@ -53,18 +53,18 @@ extension RowBuilder {
     /// - Returns: whether to go on with the next one.
     @inline(__always)
     private func buildElement(
-        _ elements: RouteElements, _ message: Int, _ route: RouteRows, _ keyFields: UnsafeBufferPointer<Field>?,
+        _ elements: RouteElements, _ message: Int, _ row: RowPlan, _ keyFields: UnsafeBufferPointer<Field>?,
         _ mark: Mark, in batch: Batch
     ) -> Bool {
         let letters = batch.deadLetters.count
         if elements.hasNoField {
             batch.deadLetters.append(
                 DeadLetter(
-                    message: message, target: route.target.index, reason: .noFields,
+                    message: message, target: row.target.index, reason: .noFields,
                     explanation: "the element has none of the \(elements.wanted.count) fields that "
-                        + "\(route.target.name) takes"))
+                        + "\(row.target.name) takes"))
         } else {
-            appendRow(message, route.row, fields: elements.reader.fields, keyFields: keyFields, to: batch)
+            appendRow(message, row, fields: elements.reader.fields, keyFields: keyFields, to: batch)
         }
         guard batch.deadLetters.count > letters else { return true }
         var letter = batch.deadLetters.removeLast()
@@ -130,7 +130,7 @@ extension RowBuilder {
             for route in routes {
                 batch.settle()
                 guard let elements = route.elements else { continue }
-                buildElements(elements, message, route, keyFields, in: batch) { body throws(ElementFault) in
+                buildElements(elements, message, route.row, keyFields, in: batch) { body throws(ElementFault) in
                     switch records {
                     case .text(let text): try elements.reader.read(documents: text, by: decoder, body)
                     case .fields(let fields):

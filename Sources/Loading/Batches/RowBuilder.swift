@@ -31,6 +31,8 @@ package final class RowBuilder {
     /// All of it behind what it says of its schema, where that was compressed.
     private var inflatedValue: UnsafeRawBufferPointer?
     private let compression = ValueCompression()
+    /// What the message at hand says was done to a row.
+    var operation = ChangeOperation.update
     /// The value of the message at hand without its producer's compression; nil: as the batch has it.
     private var plainValue: UnsafeRawBufferPointer?
     /// Somebody looks at values.
@@ -234,28 +236,42 @@ package final class RowBuilder {
         _ message: Int, _ route: RouteRows, fields: UnsafeBufferPointer<Field>?,
         keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
+        if let changes = route.changes {
+            return buildChange(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
+        }
         if let elements = route.elements {
             return build(
-                elements, of: fields?[route.holder] ?? Field(.absent), message, route, fields: fields,
+                elements, of: fields?[route.holder] ?? Field(.absent), message, route.row, fields: fields,
                 keyFields: keyFields, in: batch)
         }
         appendRow(message, route.row, fields: fields, keyFields: keyFields, to: batch)
     }
 
     private func buildTombstone(_ message: Int, _ route: RouteRows, in batch: Batch) {
-        let target = route.target
+        operation = .delete
         batch.settle()
+        delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
+    }
+
+    /// What becomes of the row that a message says is no longer there.
+    ///
+    /// - Parameter fields: of its value, if it has one.
+    func delete(
+        _ message: Int, _ target: Target, by plan: DeletionPlan, fields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) {
         switch target.onTombstone {
         case .skip: batch.note(.skipped, target: target.index)
         case .deadLetter:
             batch.deadLetters.append(
                 DeadLetter(
                     message: message, target: target.index, reason: .tombstone,
-                    explanation: "a message without a value, which is a row's deletion, and the route takes none"))
+                    explanation: fields == nil
+                        ? "a message without a value, which is a row's deletion, and the route takes none"
+                        : "the deletion of a row, and the route takes none"))
         case .delete, .mark:
             do {
                 let keyFields = try keyFields(of: message, in: batch)
-                appendDeletion(message, route.tombstone, fields: nil, keyFields: keyFields, in: batch)
+                appendDeletion(message, plan, fields: fields, keyFields: keyFields, in: batch)
             } catch {
                 letter(message, target.index, decodingKey: error, in: batch)
             }
@@ -446,11 +462,11 @@ package final class RowBuilder {
         _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {
         guard let mending = plan.columns[index].mending else {
-            return try encodeOther(message, plan, index, keyFields, in: batch, into: &buffer)
+            return try encodeOther(message, plan, index, fields, keyFields, in: batch, into: &buffer)
         }
         do throws(EncodingFailure) {
             guard plan.columns[index].input == .mended else {
-                return try encodeOther(message, plan, index, keyFields, in: batch, into: &buffer)
+                return try encodeOther(message, plan, index, fields, keyFields, in: batch, into: &buffer)
             }
             let field = plan.field(index, fields, keyFields)
             try mending.encode(
@@ -467,11 +483,21 @@ package final class RowBuilder {
 
     /// A value that is no field of the message: its coordinates, its raw bytes, a header.
     private func encodeOther(
-        _ message: Int, _ plan: RowPlan, _ index: Int, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch,
-        into buffer: inout CopyBuffer
+        _ message: Int, _ plan: RowPlan, _ index: Int, _ fields: UnsafeBufferPointer<Field>?,
+        _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {
         let column = plan.target.columns[index]
         switch plan.inputs[index] {
+        case .keyOr(let field, let keyField, let takesWholeKey):
+            if let found = keyFields?[keyField], found.hasValue {
+                try append(InputValue(ofKey: found), column, into: &buffer)
+            } else if let found = fields?[field], found.hasValue {
+                try append(InputValue(found), column, into: &buffer)
+            } else if takesWholeKey, keyFields == nil {
+                try append(wholeKey(of: message, in: batch, column), column, into: &buffer)
+            } else {
+                try append(InputValue(.null), column, into: &buffer)
+            }
         case .keyFieldOrKey(let field):
             if let keyFields {
                 try append(InputValue(ofKey: keyFields[field]), column, into: &buffer)
@@ -546,7 +572,11 @@ package final class RowBuilder {
         case .constant:
             guard let mending = column.mending else { return try append(InputValue(.null), column, into: &buffer) }
             mending.appendFixed(to: &buffer)
-        case .field, .operation, .before, .origin, .parent, .index, .name, .element, .parentIndex, .parentName:
+        case .operation:
+            let letter = operation.letter
+            try append(
+                InputValue(.string, UnsafeRawBufferPointer(start: letter.utf8Start, count: 1)), column, into: &buffer)
+        case .field, .before, .origin, .parent, .index, .name, .element, .parentIndex, .parentName:
             // Compiled to an input of its own.
             try append(InputValue(.null), column, into: &buffer)
         }
@@ -631,7 +661,7 @@ package final class RowBuilder {
         if found != .null { return "what \(source) has counts as null" }
         switch plan.inputs[index] {
         case .field: return plan.field(index, fields, keyFields).words(source, isOfElement: plan.isOfElements)
-        case .keyField(let field), .keyFieldOrKey(let field):
+        case .keyField(let field), .keyFieldOrKey(let field), .keyOr(_, let field, _):
             guard let key = batch.key(of: message) else { return "the message has no key" }
             guard let keyFields else {
                 if key.isEmpty { return "the message's key is empty" }
@@ -639,7 +669,8 @@ package final class RowBuilder {
                     ? "the message's key is no JSON object" : "the message's key has no fields"
             }
             guard case .key(let path?) = source else {
-                return keyFields[field].words(source.expression, of: "message's key")
+                let byRow = fields == nil ? "" : ", and neither has the row"
+                return keyFields[field].words(source.expression, of: "message's key") + byRow
             }
             return keyFields[field].words(ColumnSource.field(path).expression, of: "message's key")
         case .source(.header(let name)):
@@ -721,6 +752,8 @@ package final class RowBuilder {
 }
 
 extension Field {
+    fileprivate var hasValue: Bool { kind != .absent && kind != .null }
+
     /// The same of what a column takes of a message, or of an element of one.
     fileprivate func words(_ source: ColumnSource, isOfElement: Bool) -> String {
         switch source {

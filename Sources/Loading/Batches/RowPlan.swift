@@ -62,7 +62,7 @@ final class RowPlan {
                 switch input {
                 case .field(let field): (isMended ? .mended : .field, field, false)
                 case .keyField(let field): (isMended ? .mended : .keyField, field, true)
-                case .keyFieldOrKey, .source, .element: (.other, 0, false)
+                case .keyFieldOrKey, .keyOr, .source, .element: (.other, 0, false)
                 }
             columns.initializeElement(
                 at: index,

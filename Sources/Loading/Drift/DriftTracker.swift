@@ -56,7 +56,8 @@ struct DriftTracker {
 
     private static func watched(_ targets: [Target]) -> [Watched] {
         var watched: [Watched] = []
-        for (index, target) in targets.enumerated() {
+        // Whether a change event has a field tells nothing of the others: it depends on what was done.
+        for (index, target) in targets.enumerated() where target.route.envelope == nil {
             for column in target.columns {
                 guard case .field(let path) = column.source else { continue }
                 if let known = watched.firstIndex(where: { $0.path == path }) {

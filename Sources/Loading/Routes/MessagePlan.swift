@@ -11,6 +11,8 @@ package struct MessagePlan: Sendable {
         case keyField(Int)
         /// The field if the message's key is a JSON object, else the whole key.
         case keyFieldOrKey(Int)
+        /// A deletion's: what the message's key has, else the field of the row that was deleted.
+        case keyOr(field: Int, keyField: Int, takesWholeKey: Bool)
         case source(ColumnSource)
     }
 
@@ -32,6 +34,8 @@ package struct MessagePlan: Sendable {
     let elements: [ElementPlan?]
     /// Each message is many records. Routes of which that is so are in no plan with others.
     var isMany: Bool { elements.contains { $0?.path.isMessage == true } }
+    /// For each of `targets`, how its change events are read; nil: its messages are none.
+    private(set) var changes: [Changes?] = []
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key, and behind them what says which
     /// message is newer, if a message without a value can say it.
     var tombstoneInputs: [[Input]]
@@ -66,7 +70,8 @@ package struct MessagePlan: Sendable {
         for index in indices {
             let target = targets[index]
             var plan = target.route.each.map { ElementPlan($0) }
-            shapes.append([Shape(of: target, base: FieldPath([]), &plan, &values, &keys)])
+            let shapes = Shape.all(of: target, &plan, &values, &keys)
+            self.shapes.append(shapes)
             elements.append(plan)
             // What the route itself says of the key is no part of the message's.
             let said = target.keyColumns.count { $0.source != .constant }
@@ -82,6 +87,7 @@ package struct MessagePlan: Sendable {
                     default: .source(column.source)
                     }
                 } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
+            changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &values))
         }
         let sources = indices.flatMap { targets[$0].columns }.map(\.source)
         if self.format.decodesWhole, sources.contains(.value) {
@@ -118,10 +124,12 @@ extension ColumnSource {
 }
 
 extension MessagePlan.Shape {
-    /// - Parameter elements: what is wanted of the record's elements; nil: the record is one row.
+    /// - Parameters:
+    ///   - elements: what is wanted of the record's elements; nil: the record is one row.
+    ///   - aside: where an envelope says what is not of the record; nil for what it does not say.
     init(
         of target: Target, base: FieldPath, _ elements: inout ElementPlan?, _ values: inout PathList,
-        _ keys: inout PathList
+        _ keys: inout PathList, aside: (ColumnSource) -> FieldPath? = { _ in nil }
     ) {
         self.base = base
         inputs = target.columns.map { column in
@@ -129,7 +137,7 @@ extension MessagePlan.Shape {
             return switch column.source {
             case .field(let path), .parent(_, let path): .field(values.position(base + path))
             case .key(let path?): .keyField(keys.position(path))
-            default: .source(column.source)
+            default: aside(column.source).map { .field(values.position($0)) } ?? .source(column.source)
             }
         }
         holder = elements.map { values.position(base + $0.outermost) }

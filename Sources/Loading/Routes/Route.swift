@@ -209,8 +209,10 @@ public struct Route: Sendable, Equatable {
     public var schemaSubject: String?
     /// The full name of one of Protobuf's messages, for those that have nothing before them.
     public var schemaMessage: String?
+    /// What it says of the envelope that its messages are in.
+    public var envelopeOptions = EnvelopeOptions()
     /// What its messages say of changes to rows elsewhere; nil: each message is a row.
-    public var envelope: Envelope?
+    public var envelope: Envelope? { envelopeOptions.envelope }
     /// Which elements of a message each make a row; nil: the message makes one.
     public var each: ElementPath?
     /// What becomes of a message with an element that cannot be a row.

@@ -23,6 +23,8 @@ package struct TakenFields {
             default: break
             }
         }
+        // What is around a row in an envelope is nobody's to route.
+        if targets.contains(where: { $0.route.envelope != nil }) { takesAll = true }
         self.taken = taken
         self.loose = loose
         self.takesAll = takesAll
@@ -30,7 +32,7 @@ package struct TakenFields {
     }
 
     package func takes(_ path: [String]) -> Bool {
-        taken.contains(path) || path.count == 1 && loose.contains { $0.takes(path[0]) }
+        taken.contains(path) || loose.contains { $0.takes(path) }
     }
 
     /// Whether a part of the object at this path is taken.

@@ -4,7 +4,7 @@ public enum RowOperation: Int, Sendable, CaseIterable {
     case row
     /// A row's deletion was carried out, whether the row was there or not.
     case deletion
-    /// The route takes no such message, so that it does nothing: a tombstone, by choice.
+    /// The route takes no such message, so that it does nothing: a tombstone, by choice; what a connector says that is of no row.
     case skipped
     /// An element of a message cannot be a row, and the route leaves such out.
     case skippedElement

@@ -54,6 +54,13 @@ enum DeadLetterMend {
             return
                 "drop the NOT NULL of \(place), give it a `default` in the route if it is no key, let `null_if` take less for null, or "
                 + "name the right field in `columns`, \(replay)"
+        case .unknownOperation:
+            return
+                "say with `envelope` what the messages are and which words of the operation mean what, or take the topic out of the "
+                + "route if it has none for \(table), \(replay)"
+        case .noRow:
+            return
+                "say with `envelope.after` where the row stands, or let the connector write whole rows, \(replay)"
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"

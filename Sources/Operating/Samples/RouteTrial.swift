@@ -156,7 +156,7 @@ public struct RouteTrial {
             }
         }
         let target = targets[index]
-        let ofValue = FieldReader(target, paths { if case .field(let path) = $0 { path } else { nil } }, isOfKey: false)
+        let ofValue = FieldReader(target, paths { target.route.place(of: $0) }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
         let ofKey = FieldReader(target, paths { if case .key(let path?) = $0 { path } else { nil } }, isOfKey: true)
         for message in batch.messages.indices where batch.value(of: message) != nil {
@@ -175,7 +175,7 @@ public struct RouteTrial {
                 }
                 let found: InputValue?
                 switch column.source {
-                case .field: found = fields[place].flatMap { $0 }
+                case .field, .before, .origin: found = fields[place].flatMap { $0 }
                 case .key(.some): found = keyFields[place].flatMap { $0 }
                 default: found = Self.value(of: column.source, message, in: batch)
                 }
@@ -199,10 +199,10 @@ public struct RouteTrial {
         guard value != nil || key != nil else { return }
         for (place, column) in targets[index].columns.enumerated() {
             let field: SchemaOutline.Field? =
-                switch column.source {
-                case .field(let path): value?.field(path)
-                case .key(let path?): key?.field(path)
-                default: nil
+                if case .key(let path?) = column.source {
+                    key?.field(path)
+                } else {
+                    targets[index].route.place(of: column.source).flatMap { value?.field($0) }
                 }
             if let field { samples[index].columns[place].schemaType = field.type }
         }

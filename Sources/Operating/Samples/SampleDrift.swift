@@ -36,7 +36,7 @@ struct SampleDrift {
     ///   - batch: each partition's messages in order.
     init(_ targets: [Target], _ batch: Batch) {
         var paths: [FieldPath] = []
-        for column in targets.flatMap(\.columns) {
+        for column in targets.filter({ $0.route.envelope == nil }).flatMap(\.columns) {
             if case .field(let path) = column.source, !paths.contains(path) { paths.append(path) }
         }
         self.paths = paths
@@ -86,7 +86,9 @@ struct SampleDrift {
     func findings(of target: Target) -> [SetupProblem] {
         let advice = DriftAdvice(target: target, idleColumns: idleColumns(of: target))
         return target.columns.flatMap { column -> [SetupProblem] in
-            guard case .field(let path) = column.source, let index = paths.firstIndex(of: path) else { return [] }
+            guard case .field(let path) = column.source, let index = paths.firstIndex(of: path),
+                target.route.envelope == nil
+            else { return [] }
             return [
                 vanished(column, routed[index], advice),
                 changed(column, older: kinds[index].older, newer: kinds[index].newer, advice),

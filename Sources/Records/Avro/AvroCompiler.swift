@@ -17,8 +17,8 @@ struct AvroCompiler {
 
     private let schema: AvroSchema
     private var routes = [Route()]
-    /// Paths of one name that take other names as well: their slots and who stands in for them.
-    private var loose: [(path: FieldPath, route: Int)] = []
+    /// Paths whose last name takes other names as well: where that is looked for, and who stands in for them.
+    private var loose: [(parent: Int, path: FieldPath, route: Int)] = []
     private var copies: [(from: Int, to: Int)] = []
     private var standIns: [(slot: Int, other: Int)] = []
     private(set) var slotCount: Int
@@ -66,7 +66,7 @@ struct AvroCompiler {
 
     /// A field of another name is one slot, however many paths take it.
     private mutating func addStandIns(_ paths: [FieldPath]) {
-        for (slot, path) in paths.enumerated() where path.names != .exact && path.components.count == 1 {
+        for (slot, path) in paths.enumerated() where path.names != .exact && !path.components.isEmpty {
             resets.insert(UInt32(slot))
             if let known = loose.first(where: { $0.path == path }) {
                 standIns.append((slot, Int(routes[known.route].slot ?? 0)))
@@ -75,7 +75,13 @@ struct AvroCompiler {
             var route = Route()
             route.slot = UInt32(slotCount)
             routes.append(route)
-            loose.append((path, routes.count - 1))
+            var parent = 0
+            for component in path.components.dropLast() {
+                routes[parent].below.append(UInt32(slotCount))
+                parent = routes[parent].children[component] ?? 0
+            }
+            routes[parent].below.append(UInt32(slotCount))
+            loose.append((parent, path, routes.count - 1))
             // One that is left as it was stands in for nothing.
             resets.insert(UInt32(slotCount))
             standIns.append((slot, slotCount))
@@ -233,7 +239,7 @@ struct AvroCompiler {
         if let slot = route.flatMap({ routes[$0].slot }) { emitMark(place, slot, into: &plan) }
         switch schema[place].shape {
         case .record(let members):
-            let taken = route == 0 ? taken(of: members) : [:]
+            let taken = route.map { self.taken(of: members, on: $0) } ?? [:]
             for (index, member) in members.enumerated() {
                 let inner = route.flatMap { routes[$0].children[member.name] } ?? taken[index]
                 emit(member.type, inner, levels: levels + 1, into: &plan)
@@ -271,13 +277,14 @@ struct AvroCompiler {
         return nil
     }
 
-    /// Where the message's own fields go that no path names, by those that take other names. Of several such fields the
+    /// Where a record's fields go that no path names, by those that take other names. Of several such fields the
     /// last counts, and of several paths the first, as with `JSONRecordDecoder`.
-    private func taken(of members: [AvroSchema.Member]) -> [Int: Int] {
+    private func taken(of members: [AvroSchema.Member], on route: Int) -> [Int: Int] {
+        let loose = loose.filter { $0.parent == route }
         guard !loose.isEmpty else { return [:] }
         var last: [Int: Int] = [:]
-        for (index, member) in members.enumerated() where routes[0].children[member.name] == nil {
-            if let taker = loose.first(where: { $0.path.takes(member.name) }) { last[taker.route] = index }
+        for (index, member) in members.enumerated() where routes[route].children[member.name] == nil {
+            if let taker = loose.first(where: { $0.path.ends(with: member.name) }) { last[taker.route] = index }
         }
         return Dictionary(uniqueKeysWithValues: last.map { ($1, $0) })
     }
@@ -286,7 +293,7 @@ struct AvroCompiler {
         _ code: AvroInstruction.Code, _ items: Place, _ route: Int?, levels: Int, into plan: inout AvroPlan
     ) {
         let children = route.map { routes[$0].children.sorted { $0.key < $1.key } } ?? []
-        let loose = code == .map && route == 0 ? loose : []
+        let loose = code == .map ? loose.filter { $0.parent == route } : []
         if let route { resets.formUnion(routes[route].below) }
         let place = plan.instructions.count
         if code == .array, children.isEmpty, let values = schema.emptyValues[items] {
@@ -317,7 +324,7 @@ struct AvroCompiler {
         }
         for taker in loose {
             choices += choice(
-                code, taker.path.components[0], taker.path.names, taker.route, items, levels, into: &plan)
+                code, taker.path.components.last ?? "", taker.path.names, taker.route, items, levels, into: &plan)
         }
         if !choices.isEmpty {
             plan.instructions[place].second = UInt32(plan.selections.count)

@@ -7,3 +7,16 @@ public enum ChangeOperation: String, Sendable, CaseIterable {
     case delete = "d"
     case truncate = "t"
 }
+
+extension ChangeOperation {
+    /// The letter, without a string being made of it.
+    package var letter: StaticString {
+        switch self {
+        case .create: "c"
+        case .read: "r"
+        case .update: "u"
+        case .delete: "d"
+        case .truncate: "t"
+        }
+    }
+}

@@ -1,16 +1,68 @@
 /// What the messages of a topic say of changes to rows elsewhere, and where they say it.
 public struct Envelope: Sendable, Hashable {
-    /// Where a row stands as it is after the change, and as it was before.
+    /// What a word of the operation stands for.
+    public enum Meaning: Sendable, Hashable {
+        case change(ChangeOperation)
+        /// The message is none of the table's rows': a mark in the log, a change of the schema.
+        case skip
+    }
+
+    /// A message that is the row itself, with what is said of it among its fields: what Debezium's ExtractNewRecordState
+    /// makes of a change.
+    public struct Flat: Sendable, Hashable {
+        /// `true` where the row was deleted, as a truth value or a text.
+        public var deleted: FieldPath
+        /// Where it is said what was done, if the connector was asked for that.
+        public var operation: FieldPath
+        /// What stands before the names of fields that say where a change comes from.
+        public var originPrefix: String
+
+        public init(deleted: FieldPath, operation: FieldPath, originPrefix: String) {
+            self.deleted = deleted
+            self.operation = operation
+            self.originPrefix = originPrefix
+        }
+    }
+
+    /// Where a row stands as it is after the change; empty: it is the message itself.
     public var after: FieldPath
+    /// Where it stands as it was before. What is deleted stands here, or else where others stand.
     public var before: FieldPath?
     /// Where it is said what was done, and in which words.
     public var operation: FieldPath
-    public var words: [String: ChangeOperation]
+    public var words: [String: Meaning]
+    /// Where it is said where the change comes from; empty: in the message itself.
+    public var origin: FieldPath?
+    /// Messages that are no envelope are rows of this form; nil: such a message is a mistake.
+    public var flat: Flat?
+    /// Debezium's own events, which say nothing of rows, are told by their fields and passed over.
+    public var hasNotices: Bool
 
-    public init(after: FieldPath, before: FieldPath?, operation: FieldPath, words: [String: ChangeOperation]) {
+    public init(
+        after: FieldPath, before: FieldPath? = nil, operation: FieldPath, words: [String: Meaning],
+        origin: FieldPath? = nil, flat: Flat? = nil, hasNotices: Bool = false
+    ) {
         self.after = after
         self.before = before
         self.operation = operation
         self.words = words
+        self.origin = origin
+        self.flat = flat
+        self.hasNotices = hasNotices
     }
+}
+
+extension Envelope {
+    /// Debezium's, whole or as ExtractNewRecordState leaves it, which each message tells itself. Source: the connectors'
+    /// documentation, "Data change events", and that of the transformation.
+    public static let debezium = Envelope(
+        after: FieldPath(["after"]), before: FieldPath(["before"]), operation: FieldPath(["op"]),
+        words: [
+            "c": .change(.create), "r": .change(.read), "u": .change(.update), "d": .change(.delete),
+            "m": .skip,
+        ],
+        origin: FieldPath(["source"]),
+        flat: Flat(
+            deleted: FieldPath(["__deleted"]), operation: FieldPath(["__op"]), originPrefix: "__source_"),
+        hasNotices: true)
 }

@@ -96,7 +96,8 @@ struct ConnectSchema {
         for (step, component) in path.components.enumerated() {
             switch nodes[place].shape {
             case .structure(let fields):
-                let taken = step == 0 && path.components.count == 1 ? fields.keys.first { path.takes($0) } : nil
+                let isLast = step == path.components.count - 1
+                let taken = isLast && path.names != .exact ? fields.keys.first { path.ends(with: $0) } : nil
                 guard let next = fields[component] ?? taken.flatMap({ fields[$0] }) else { return nil }
                 place = next
             case .array(let items): place = items

@@ -11,6 +11,8 @@ struct ItemPaths {
         var hasIndexes = false
         /// All fields further on, in `belows`.
         var belows = 0..<0
+        /// Some path takes a child of another name.
+        var isLoose = false
     }
 
     struct Child {
@@ -23,6 +25,8 @@ struct ItemPaths {
 
     /// A path that takes a field of another name, if the message has none of its own.
     struct Loose {
+        /// Where that is looked for.
+        var node: Int
         var names: CSJNames
         var name: Range<Int>
         /// Where it goes, and where the field of another name waits.
@@ -49,22 +53,40 @@ struct ItemPaths {
         for (slot, path) in paths.enumerated() {
             if let first = tree.add(path, slot) { copies.append((first, slot)) }
         }
-        flatten(tree)
         var taken: [(path: FieldPath, standIn: Int)] = []
-        for (slot, path) in paths.enumerated() where path.names != .exact && path.components.count == 1 {
-            let known = taken.first { $0.path == path }
-            loose.append(
-                Loose(
-                    names: path.names.asC, name: text(path.components[0]), slot: slot,
-                    standIn: known?.standIn ?? slotCount))
-            guard known == nil else { continue }
+        for path in paths where path.names != .exact && !path.components.isEmpty {
+            guard !taken.contains(where: { $0.path == path }) else { continue }
             taken.append((path, slotCount))
+            tree.addStandIn(path.components.dropLast(), slotCount)
             slotCount += 1
         }
+        flatten(tree)
+        for (slot, path) in paths.enumerated() {
+            guard let name = path.components.last, let known = taken.first(where: { $0.path == path }),
+                let node = node(path.components.dropLast())
+            else { continue }
+            nodes[node].isLoose = true
+            loose.append(
+                Loose(node: node, names: path.names.asC, name: text(name), slot: slot, standIn: known.standIn))
+        }
+    }
+
+    /// Where a path leads that others lead through.
+    private func node(_ components: ArraySlice<String>) -> Int? {
+        var node = 0
+        for component in components {
+            let child = children[nodes[node].children].first { child in
+                texts[child.name].elementsEqual(component.utf8)
+            }
+            guard let child else { return nil }
+            node = child.node
+        }
+        return node
     }
 
     private struct Tree {
         var slot: Int?
+        var standIns: [Int] = []
         var children: [(name: String, tree: Tree)] = []
 
         /// - Returns: where the same goes already.
@@ -83,7 +105,15 @@ struct ItemPaths {
             return children[place].tree.add(components.dropFirst(), slot)
         }
 
-        var slots: [Int] { (slot.map { [$0] } ?? []) + children.flatMap(\.tree.slots) }
+        /// - Parameter components: of what the stand-in's field is in.
+        mutating func addStandIn(_ components: ArraySlice<String>, _ slot: Int) {
+            guard let name = components.first else { return standIns.append(slot) }
+            guard let place = children.firstIndex(where: { $0.name == name }) else { return }
+            children[place].tree.addStandIn(components.dropFirst(), slot)
+        }
+
+        var slots: [Int] { (slot.map { [$0] } ?? []) + below }
+        var below: [Int] { standIns + children.flatMap(\.tree.slots) }
     }
 
     private mutating func text(_ text: String) -> Range<Int> {
@@ -103,7 +133,7 @@ struct ItemPaths {
         children += made
         nodes[place].children = start..<children.count
         nodes[place].hasIndexes = made.contains { $0.index != nil }
-        let below = tree.children.flatMap(\.tree.slots)
+        let below = tree.below
         nodes[place].belows = belows.count..<belows.count + below.count
         belows += below
         return place

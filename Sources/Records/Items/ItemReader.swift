@@ -116,7 +116,7 @@ final class ItemReader<Cursor: ItemCursor> {
     private func map(_ cursor: inout Cursor, _ count: UInt64?, _ node: Int, _ depth: Int) throws(ItemFault) {
         guard depth < Self.deepest else { throw .tooDeep }
         let range = nodes[node].children
-        let takesOthers = node == 0 && !loose.isEmpty
+        let takesOthers = nodes[node].isLoose
         var index: UInt64 = 0
         // Most messages of a topic have their fields in the same order.
         var next = range.lowerBound
@@ -134,7 +134,7 @@ final class ItemReader<Cursor: ItemCursor> {
                 // Of a name that comes twice the last one counts, with all that is in it.
                 for slot in belows[nodes[inner].belows] { fields[slot] = Field(.absent) }
                 try read(&cursor, inner, depth: depth + 1)
-            } else if takesOthers, let slot = standIn(name) {
+            } else if takesOthers, let slot = standIn(name, of: node) {
                 try read(&cursor, into: slot, depth: depth + 1)
             } else {
                 try skip(&cursor, depth: depth + 1)
@@ -157,8 +157,9 @@ final class ItemReader<Cursor: ItemCursor> {
         return true
     }
 
-    private func standIn(_ name: UnsafeRawBufferPointer) -> Int? {
+    private func standIn(_ name: UnsafeRawBufferPointer, of node: Int) -> Int? {
         loose.first { path in
+            guard path.node == node else { return false }
             let own = UnsafeBufferPointer(rebasing: texts[path.name])
             return csj_takes(
                 path.names, own.baseAddress, own.count, name.baseAddress?.assumingMemoryBound(to: UInt8.self),

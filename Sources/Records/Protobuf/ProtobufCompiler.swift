@@ -32,15 +32,16 @@ struct ProtobufCompiler {
 
     private mutating func add(_ path: FieldPath, _ slot: Int) {
         var route = 0
-        for component in path.components {
+        for (step, component) in path.components.enumerated() {
+            let names = step == path.components.count - 1 ? path.names : .exact
             // One name that is looked for in two ways is two.
-            let key = path.names == .exact ? component : "\(path.names):\(component)"
+            let key = names == .exact ? component : "\(names):\(component)"
             if let known = routes[route].children[key] {
                 route = known
             } else {
                 routes.append(Route())
                 routes[route].children[key] = routes.count - 1
-                routes[route].loose[key] = path.names
+                routes[route].loose[key] = names
                 route = routes.count - 1
             }
         }

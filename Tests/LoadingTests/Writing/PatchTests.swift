@@ -9,13 +9,10 @@ import Testing
 /// Messages that change some columns of a row, and those that can only change one that is there.
 @Suite("Patches")
 struct PatchTests {
-    private static let envelope = Envelope(
-        after: FieldPath(["after"]), before: nil, operation: FieldPath(["op"]), words: [:])
-
     private static func route(_ name: TableName) -> Route {
         var route = Route(topics: [.name("orders")], table: name, mode: .upsert, key: ["id"])
         route.absent = .keep
-        route.envelope = envelope
+        route.envelopeOptions.form = .debezium
         return route
     }
 
@@ -137,7 +134,7 @@ struct PatchTests {
         let columns = (0..<10).map { Table.Column.made("c\($0)") }
         var route = Route.made(mode: .upsert, key: ["id"])
         route.absent = .keep
-        route.envelope = Self.envelope
+        route.envelopeOptions.form = .debezium
         let target = try Target.made(route, .made([.made("id", .int8)] + columns, key: ["id"]))
         let messages = (0..<2048).map { number in
             Self.message(number, (0..<10).filter { number >> $0 & 1 == 1 }.map { "\"c\($0)\": 1" })
@@ -156,7 +153,7 @@ struct PatchTests {
     func folding() throws {
         var route = Route.made(mode: .upsert, key: ["id"])
         route.absent = .keep
-        route.envelope = Self.envelope
+        route.envelopeOptions.form = .debezium
         let target = try Target.made(route, .made([.made("id", .int8), .made("a"), .made("b")], key: ["id"]))
         let bit = try #require(target.needsRowBit)
         for (needing, isNeeding) in [([0, 1], true), ([0], false), ([1], false), ([], false)] as [([Int], Bool)] {

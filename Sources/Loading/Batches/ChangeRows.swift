@@ -1,0 +1,40 @@
+import Records
+
+/// What one route makes of change events: rows and deletions by where an event has the row.
+final class ChangeRows {
+    struct Plans {
+        let row: RowPlan
+        let deletion: DeletionPlan
+        /// Where what holds the row's elements stands among the message's fields, where each makes a row.
+        let holder: Int
+    }
+
+    let reader: ChangeReader
+    let after: Plans
+    let before: Plans
+    let flat: Plans
+
+    /// - Parameter row: the plan of the first shape.
+    init(_ changes: MessagePlan.Changes, _ shapes: [MessagePlan.Shape], _ row: RowPlan, _ target: Target) {
+        reader = changes.reader
+        func plans(_ place: ChangeReader.Place) -> Plans {
+            let part = changes.row(place)
+            return Plans(
+                row: part.shape == 0 ? row : RowPlan(target, inputs: shapes[part.shape].inputs),
+                deletion: DeletionPlan(target, inputs: part.deletion),
+                holder: shapes[part.shape].holder ?? 0)
+        }
+        after = plans(.after)
+        before = plans(.before)
+        flat = plans(.flat)
+    }
+
+    @inline(__always)
+    func plans(_ place: ChangeReader.Place) -> Plans {
+        switch place {
+        case .after: after
+        case .before: before
+        case .flat: flat
+        }
+    }
+}

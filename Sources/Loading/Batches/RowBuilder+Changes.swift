@@ -1,0 +1,55 @@
+import Postgres
+import Records
+
+/// What becomes of change events: a row, a deletion, or nothing.
+extension RowBuilder {
+    func buildChange(
+        _ message: Int, _ route: RouteRows, _ changes: ChangeRows, fields: UnsafeBufferPointer<Field>?,
+        keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) {
+        guard let fields else { return refuse(message, route.target.index, .wordless(isThere: false), in: batch) }
+        let event = changes.reader.read(fields)
+        guard case .change(let operation, let place) = event else {
+            if event == .skip { return batch.note(.skipped, target: route.target.index) }
+            return refuse(message, route.target.index, event, in: batch)
+        }
+        self.operation = operation
+        let isHistory = route.target.route.mode == .history
+        switch operation {
+        case .delete where !isHistory:
+            delete(message, route.target, by: changes.plans(place).deletion, fields: fields, in: batch)
+        case .create, .read, .update, .delete:
+            let plan = changes.plans(place).row
+            if place == .flat, changes.reader.isHeartbeat(fields), !plan.hasAny(fields, keyFields) {
+                return batch.note(.skipped, target: route.target.index)
+            }
+            if let elements = route.elements {
+                return build(
+                    elements, of: fields[changes.plans(place).holder], message, plan, fields: fields,
+                    keyFields: keyFields, in: batch)
+            }
+            appendRow(message, plan, fields: fields, keyFields: keyFields, to: batch)
+        case .truncate: break
+        }
+    }
+
+    /// - Parameter event: one that is no change.
+    private func refuse(_ message: Int, _ target: Int, _ event: ChangeReader.Event, in batch: Batch) {
+        let reason: DeadLetter.Reason
+        let explanation: String
+        switch event {
+        case .wordless(isThere: true):
+            reason = .unknownOperation
+            explanation = "the change event says what was done in a word that has no meaning here"
+        case .wordless(isThere: false):
+            reason = .unknownOperation
+            explanation = "the message does not say what was done, so it is no change event"
+        case .rowless(let operation):
+            reason = .noRow
+            explanation = "the change event (\(operation.rawValue)) has no row"
+        case .skip, .change: return
+        }
+        batch.deadLetters.append(
+            DeadLetter(message: message, target: target, reason: reason, explanation: explanation))
+    }
+}
