@@ -20,6 +20,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case framing
     /// JSON, and all that is in it.
     case jsonMessage = "json-message"
+    /// The text of a condition, and what it is asked of.
+    case condition
 
     /// Tries one input.
     public func run(_ input: UnsafeRawBufferPointer) {
@@ -31,6 +33,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .avroText: FuzzedAvro.text(input)
         case .framing: FuzzedFraming.message(input)
         case .jsonMessage: FuzzedJSON.message(input)
+        case .condition: FuzzedCondition.text(input)
         }
     }
 
@@ -44,6 +47,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .avroText: FuzzedAvro.texts
         case .framing: FuzzedFraming.messages
         case .jsonMessage: FuzzedJSON.messages
+        case .condition: FuzzedCondition.texts
         }
     }
 }

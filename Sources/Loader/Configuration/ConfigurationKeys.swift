@@ -313,6 +313,16 @@ extension ConfigurationKey {
         .route(
             "routes[].max_elements", .integer(1...1_000_000), default: "10000", into: \.maxElements,
             "A message with more elements is a dead letter."),
+        .route(
+            "routes[].where", ConfigurationKind<RouteCondition>.condition.wrapped, otherwise: "all of them",
+            into: \.condition,
+            "Which messages the route takes: `status != 'test' and amount >= 10`. The others are counted, and do nothing but what "
+                + "`on_filtered` says."),
+        .route(
+            "routes[].on_filtered", ConfigurationKind<OnFiltered>.choice.wrapped,
+            otherwise: "`delete` in mode `upsert`", into: \.onFiltered,
+            "What becomes of the row of a message that `where` does not let through: it may be there from one that it did. Only in "
+                + "mode `upsert`."),
         .column(
             "routes[].columns.<column>.from", ConfigurationKind<ColumnSource>.expression.wrapped,
             otherwise: "the field of the column's name", isShorthand: true, into: \.source,

@@ -411,3 +411,15 @@ private func checkTopicName(_ name: String) throws(ValueMistake) {
             "Use at most 249 letters, digits, dots, underscores and hyphens; a regular expression begins with ^.")
     }
 }
+
+extension ConfigurationKind where Value == RouteCondition {
+    static var condition: ConfigurationKind {
+        .scalar("condition", domain: "such as `status != 'test'`") { text throws(ValueMistake) in
+            do throws(ConditionMistake) { return try RouteCondition(text) } catch {
+                throw ValueMistake(
+                    .invalidValue, "the condition \(error.words)",
+                    "Mend it at the caret:\n\(error.marked(in: text))")
+            }
+        }
+    }
+}

@@ -5,6 +5,8 @@ final class ChangeRows {
     struct Plans {
         let row: RowPlan
         let deletion: DeletionPlan
+        /// What the route takes, of events that have the row there; nil: all.
+        let filter: RouteFilter?
         /// Where what holds the row's elements stands among the message's fields, where each makes a row.
         let holder: Int
     }
@@ -22,6 +24,7 @@ final class ChangeRows {
             return Plans(
                 row: part.shape == 0 ? row : RowPlan(target, inputs: shapes[part.shape].inputs),
                 deletion: DeletionPlan(target, inputs: part.deletion),
+                filter: RouteFilter(target, shapes[part.shape]),
                 holder: shapes[part.shape].holder ?? 0)
         }
         after = plans(.after)

@@ -60,7 +60,7 @@ extension RowBuilder {
 
 extension Target {
     /// For deletions: null is equal to nothing, so it would delete nothing, even where the key may be null.
-    fileprivate var requiringKey: Target {
+    var requiringKey: Target {
         var target = self
         for index in 0..<keyCount { target.columns[index].isRequired = true }
         return target

@@ -3,6 +3,8 @@ final class RouteRows {
     let target: Target
     /// A row of a message that holds its record in the first of the plan's shapes.
     let row: RowPlan
+    /// What the route takes, of messages that hold their record there; nil: all.
+    let filter: RouteFilter?
     /// A deletion, by the message's key.
     let tombstone: DeletionPlan
     /// What goes through a message's elements; nil: the message is one row.
@@ -18,6 +20,7 @@ final class RouteRows {
         let row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
         (self.target, self.row) = (target, row)
         tombstone = DeletionPlan(target, inputs: plan.tombstoneInputs[place])
+        filter = RouteFilter(target, plan.shapes[place][0])
         holder = plan.shapes[place][0].holder ?? 0
         elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
         changes = plan.changes[place].map { ChangeRows($0, plan.shapes[place], row, target) }

@@ -17,11 +17,19 @@ extension RowBuilder {
         let isHistory = route.target.route.mode == .history
         switch operation {
         case .delete where !isHistory:
+            if let filter = changes.plans(place).filter, !takesDeletion(message, filter, fields: fields, in: batch) {
+                return
+            }
             delete(message, route.target, by: changes.plans(place).deletion, fields: fields, in: batch)
         case .create, .read, .update, .delete:
             let plan = changes.plans(place).row
             if place == .flat, changes.reader.isHeartbeat(fields), !plan.hasAny(fields, keyFields) {
                 return batch.note(.skipped, target: route.target.index)
+            }
+            if let filter = changes.plans(place).filter,
+                !takes(message, filter, fields: fields, keyFields: keyFields, in: batch)
+            {
+                return
             }
             if let elements = route.elements {
                 return build(

@@ -129,6 +129,9 @@ extension RowBuilder {
             let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
             for route in routes {
                 batch.settle()
+                if let filter = route.filter, !takes(message, filter, fields: nil, keyFields: keyFields, in: batch) {
+                    continue
+                }
                 guard let elements = route.elements else { continue }
                 buildElements(elements, message, route.row, keyFields, in: batch) { body throws(ElementFault) in
                     switch records {

@@ -24,10 +24,10 @@ package final class RowBuilder {
     private let takesWholeValue: Bool
     /// All of the value, and of the key, of the message at hand, where the decoder reads it and somebody wants it.
     private var wholeValue: Field?
-    private var wholeKey: Field?
+    private(set) var wholeKey: Field?
     /// Where they begin behind what they say of their schema, if they are JSON or plain.
     private var valueStart = 0
-    private var keyStart = 0
+    private(set) var keyStart = 0
     /// All of it behind what it says of its schema, where that was compressed.
     private var inflatedValue: UnsafeRawBufferPointer?
     private let compression = ValueCompression()
@@ -239,6 +239,9 @@ package final class RowBuilder {
         if let changes = route.changes {
             return buildChange(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
         }
+        if let filter = route.filter, !takes(message, filter, fields: fields, keyFields: keyFields, in: batch) {
+            return
+        }
         if let elements = route.elements {
             return build(
                 elements, of: fields?[route.holder] ?? Field(.absent), message, route.row, fields: fields,
@@ -250,6 +253,7 @@ package final class RowBuilder {
     private func buildTombstone(_ message: Int, _ route: RouteRows, in batch: Batch) {
         operation = .delete
         batch.settle()
+        if let filter = route.filter, !takesDeletion(message, filter, fields: nil, in: batch) { return }
         delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
     }
 
@@ -457,7 +461,7 @@ package final class RowBuilder {
 
     /// A value that the route mends, or that is no field of the message. What does not fit becomes NULL where the route
     /// says so.
-    private func encodeRare(
+    func encodeRare(
         _ message: Int, _ plan: RowPlan, _ index: Int, _ fields: UnsafeBufferPointer<Field>?,
         _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch, into buffer: inout CopyBuffer
     ) throws(EncodingFailure) {

@@ -37,8 +37,8 @@ extension Mend {
         case fillColumn
         /// Tombstones cannot delete here.
         case tombstones
-        /// - isOfDelete: without the right to DELETE, tombstones can be passed over.
-        case grant([String], isOfDelete: Bool)
+        /// - isOfDelete: DELETE is among them, for these deletions, which a route can do without.
+        case grant([String], isOfDelete: Deletions?)
         /// A default or a constant that its column cannot hold.
         case fixedValue(EncodingFailure.Reason)
         /// An option that does nothing where it stands.
@@ -53,8 +53,10 @@ extension Mend {
         case otherType(isMoment: Bool)
         /// A column takes a field of what has none.
         case takeWhole(Whole)
-        /// A column takes what only a change event has.
+        /// A column takes, or a condition asks for, what only a change event has.
         case nameEnvelope
+        /// A condition asks for a field of what has none.
+        case askForWhole
         /// A column takes what only an element of a message has.
         case nameElements
         /// Messages of this format have no elements.
@@ -72,7 +74,14 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, absent, newer, mark, key
+            maxElements, absent, newer, mark, key, onFiltered
+    }
+
+    /// What deletes rows.
+    public enum Deletions: Sendable, Hashable {
+        case tombstones
+        /// Messages that a condition does not let through, and perhaps tombstones as well.
+        case filtered
     }
 
     /// What a column can take all of.

@@ -24,6 +24,8 @@ package struct MessagePlan: Sendable {
         var inputs: [Input]
         /// Where what holds the record's elements stands among the decoder's paths; nil: the record is one row.
         var holder: Int?
+        /// For each source of the route's condition.
+        var conditionInputs: [Input]
     }
 
     /// The positions of the routes, in the order of the configuration.
@@ -89,7 +91,7 @@ package struct MessagePlan: Sendable {
                 } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
             changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &values))
         }
-        let sources = indices.flatMap { targets[$0].columns }.map(\.source)
+        let sources = indices.flatMap { targets[$0].sources }
         if self.format.decodesWhole, sources.contains(.value) {
             wholeValue = values.position(FieldPath([]))
         }
@@ -98,7 +100,7 @@ package struct MessagePlan: Sendable {
             guard let plan else { continue }
             for shape in shapes[place].indices { shapes[place][shape].resolve(plan, behind: values.paths.count) }
         }
-        let inputs = shapes.joined().map(\.inputs)
+        let inputs = shapes.joined().map { $0.inputs + $0.conditionInputs }
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
             if case .keyFieldOrKey = $0 { true } else { false }
         }
@@ -132,14 +134,19 @@ extension MessagePlan.Shape {
         _ keys: inout PathList, aside: (ColumnSource) -> FieldPath? = { _ in nil }
     ) {
         self.base = base
-        inputs = target.columns.map { column in
-            if let place = elements?.place(of: column.source) { return .element(place) }
-            return switch column.source {
+        func input(_ source: ColumnSource) -> MessagePlan.Input {
+            switch source {
             case .field(let path), .parent(_, let path): .field(values.position(base + path))
             case .key(let path?): .keyField(keys.position(path))
-            default: aside(column.source).map { .field(values.position($0)) } ?? .source(column.source)
+            default: aside(source).map { .field(values.position($0)) } ?? .source(source)
             }
         }
+        inputs = target.columns.map { column in
+            if let place = elements?.place(of: column.source) { return .element(place) }
+            return input(column.source)
+        }
+        // A condition is about the message, and not about its elements.
+        conditionInputs = (target.route.condition?.sources ?? []).map(input)
         holder = elements.map { values.position(base + $0.outermost) }
     }
 

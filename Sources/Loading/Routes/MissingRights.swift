@@ -7,6 +7,8 @@ package struct MissingRights {
     var update: [String] = []
     var select = false
     var delete = false
+    /// The deletions are also of rows that a condition does not let through.
+    var deletesFiltered = false
 
     var isEmpty: Bool { insert.isEmpty && update.isEmpty && !select && !delete }
 
@@ -37,7 +39,8 @@ package struct MissingRights {
         return SetupProblem(
             .missingRight, at: place,
             "no right to \(missing.joined(separator: ", ")) on \(table.name), which mode \(mode.rawValue) needs",
-            mend: .routing(.grant(grants, isOfDelete: delete)))
+            mend: .routing(
+                .grant(grants, isOfDelete: delete ? (deletesFiltered ? .filtered : .tombstones) : nil)))
     }
 
     /// For the end of a GRANT.

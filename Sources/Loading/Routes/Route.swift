@@ -213,6 +213,10 @@ public struct Route: Sendable, Equatable {
     public var envelopeOptions = EnvelopeOptions()
     /// What its messages say of changes to rows elsewhere; nil: each message is a row.
     public var envelope: Envelope? { envelopeOptions.envelope }
+    /// Which messages of the topics it takes; nil: all.
+    public var condition: RouteCondition?
+    /// Nil: delete in mode `upsert`; elsewhere nothing can be.
+    public var onFiltered: OnFiltered?
     /// Which elements of a message each make a row; nil: the message makes one.
     public var each: ElementPath?
     /// What becomes of a message with an element that cannot be a row.

@@ -14,7 +14,7 @@ package struct TakenFields {
         var taken: Set<[String]> = []
         var loose: [FieldPath] = []
         var takesAll = false
-        for source in targets.flatMap(\.columns).map(\.source) {
+        for source in targets.flatMap(\.sources) {
             switch source {
             case .field(let path):
                 taken.insert(path.components)

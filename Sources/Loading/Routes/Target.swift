@@ -76,6 +76,8 @@ package struct Target: Sendable {
     var versions: Range<Int> { keyCount..<keyCount + versionCount }
     /// How many columns a deletion that can be compared has: the key's and those.
     package var deletionCount: Int { keyCount + versionCount }
+    /// All that is looked at of a message.
+    var sources: [ColumnSource] { columns.map(\.source) + (route.condition?.sources ?? []) }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
     /// The column that says of a row that it is deleted; nil where deleted rows go.

@@ -38,6 +38,7 @@ struct TargetCompilation {
         checkVersions()
         checkUnroutedColumns()
         checkOptions()
+        checkCondition()
         let onTombstone = checkRights()
         let (format, columns) = columns()
         let mark = route.mark.flatMap { DeletionMark.mark($0, columns, format) }
@@ -210,15 +211,20 @@ struct TargetCompilation {
         }
     }
 
+    private mutating func checkCondition() {
+        for (text, mend) in ConditionCheck(route).problems { problem(.badOption, text, mend) }
+    }
+
     private mutating func checkRights() -> Route.OnTombstone {
         rights.select = route.mode != .insert && !table.maySelect
         let onTombstone =
             route.onTombstone
             ?? (route.mode == .upsert ? .delete : route.mode == .history ? .skip : .deadLetter)
-        if onTombstone == .delete, route.mode == .upsert {
-            rights.delete = !table.mayDelete
-        } else if onTombstone == .delete {
+        if onTombstone == .delete, route.mode != .upsert {
             problem(.badOption, "only mode upsert can delete by tombstones", .tombstones)
+        } else if onTombstone == .delete || route.deletesFiltered {
+            rights.delete = !table.mayDelete
+            rights.deletesFiltered = route.deletesFiltered
         }
         if !rights.isEmpty {
             problems.append(rights.problem(at: route.label, table: table, mode: route.mode, role: role))

@@ -4,6 +4,8 @@ public enum RowOperation: Int, Sendable, CaseIterable {
     case row
     /// A row's deletion was carried out, whether the row was there or not.
     case deletion
+    /// The route's condition does not let the message through.
+    case filtered
     /// The route takes no such message, so that it does nothing: a tombstone, by choice; what a connector says that is of no row.
     case skipped
     /// An element of a message cannot be a row, and the route leaves such out.
@@ -14,6 +16,7 @@ public enum RowOperation: Int, Sendable, CaseIterable {
         switch self {
         case .row: "row"
         case .deletion: "deletion"
+        case .filtered: "filtered"
         case .skipped: "skipped"
         case .skippedElement: "skipped_element"
         }

@@ -40,7 +40,7 @@ extension Mend.Routing {
         case .tombstones: "set mode: upsert, or on_tombstone: skip"
         case .grant(let statements, let isOfDelete):
             statements.joined(separator: " ")
-                + (isOfDelete ? " (or set on_tombstone: skip, which needs no DELETE)" : "")
+                + (isOfDelete.map { " (or set \($0.words), which needs no DELETE)" } ?? "")
         case .fixedValue(let reason): Self.fixedValue(reason)
         case .takeOut(let option, .column): "take `\(option.key)` out"
         case .takeOut(let option, .route): "take `\(option.key)` out of the route"
@@ -56,7 +56,9 @@ extension Mend.Routing {
         case .takeWhole(.value):
             "take all of a message, `from: $value`, or of its key, `from: $key`; or set `format` to what has fields"
         case .takeWhole(.key): "take all of the key, `from: $key`; or set `key_format` to what has fields"
-        case .nameEnvelope: "say with `envelope` whose change events they are, or take the column out"
+        case .nameEnvelope: "say with `envelope` whose change events they are, or take it out"
+        case .askForWhole:
+            "ask in `where` for all of the key, `$key`, for a header, `$headers.name`, or set `format` or `key_format` to what has fields"
         case .nameElements: "say with `each` which elements make the rows, or take the column out"
         case .noElements: "take `each` out, or set `format` to what has fields"
         case .manyRecords: "write `each: $value`"
@@ -104,6 +106,17 @@ extension Mend.Option {
         case .names: "names"
         case .onBadElement: "on_bad_element"
         case .maxElements: "max_elements"
+        case .onFiltered: "on_filtered"
+        }
+    }
+}
+
+extension Mend.Deletions {
+    /// What leaves them out.
+    fileprivate var words: String {
+        switch self {
+        case .tombstones: "on_tombstone: skip"
+        case .filtered: "on_filtered: keep and on_tombstone: skip"
         }
     }
 }

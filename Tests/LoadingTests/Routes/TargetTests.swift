@@ -208,7 +208,7 @@ struct TargetTests {
                             [
                                 #"GRANT USAGE ON SCHEMA "public" TO "Lo";"#,
                                 #"GRANT INSERT ON "public"."orders" TO "Lo";"#,
-                            ], isOfDelete: false))
+                            ], isOfDelete: nil))
                 ])
     }
 

@@ -179,7 +179,7 @@ struct MendWordsTests {
         #expect(Mend.routing(.takeOut(.onNoFields, .route)).words == "take `on_no_fields` out of the route")
         #expect(Mend.routing(.takeOutOrDropNotNull(.onError)).words == "take `on_error` out, or DROP NOT NULL")
         #expect(
-            Mend.routing(.grant(["GRANT DELETE ON t TO r;"], isOfDelete: true)).words
+            Mend.routing(.grant(["GRANT DELETE ON t TO r;"], isOfDelete: .tombstones)).words
                 == "GRANT DELETE ON t TO r; (or set on_tombstone: skip, which needs no DELETE)")
     }
 

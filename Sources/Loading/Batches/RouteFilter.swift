@@ -1,0 +1,50 @@
+import Records
+
+/// A route's condition as the row builder decides it for each message, and what becomes of those that it does not let through.
+///
+/// Belongs to one thread.
+final class RouteFilter {
+    let target: Target
+    let condition: RouteCondition
+    let program: ConditionProgram
+    /// For each of the condition's sources.
+    let inputs: [MessagePlan.Input]
+    /// The names of headers among the sources, as messages have them.
+    let headers: [[UInt8]]
+    /// Deletes the row that the message would have; nil: what is there stays.
+    let deletion: RowPlan?
+    let isOfDeletions: Bool
+    /// It asks for fields of the key, or all of it.
+    let readsKey: Bool
+    /// The topic of the message at hand.
+    private var topic = ""
+    private var topicBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
+
+    /// - Returns: nil for a route that takes all messages.
+    init?(_ target: Target, _ shape: MessagePlan.Shape) {
+        guard let condition = target.route.condition else { return nil }
+        (self.target, self.condition) = (target, condition)
+        program = ConditionProgram(condition.condition)
+        inputs = shape.conditionInputs
+        headers = condition.sources.map { if case .header(let name) = $0 { Array(name.utf8) } else { [] } }
+        deletion =
+            target.route.deletesFiltered
+            ? RowPlan(
+                target.requiringKey, inputs: Array(shape.inputs.prefix(target.deletionCount)), isOfTombstones: true)
+            : nil
+        isOfDeletions = condition.isOfDeletions
+        readsKey = condition.sources.contains { if case .key = $0 { true } else { false } }
+    }
+
+    deinit { topicBytes.deallocate() }
+
+    /// A topic's name where it stays until the next one is asked for. Only another topic than before costs anything.
+    func bytes(of topic: String) -> UnsafeRawBufferPointer {
+        if topic != self.topic {
+            self.topic = topic
+            // Kafka's names have 249 bytes at most.
+            topicBytes.copyBytes(from: topic.utf8.prefix(topicBytes.count))
+        }
+        return UnsafeRawBufferPointer(rebasing: topicBytes[..<min(topic.utf8.count, topicBytes.count)])
+    }
+}
