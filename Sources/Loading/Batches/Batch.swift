@@ -147,7 +147,7 @@ package final class Batch: @unchecked Sendable {
     /// So many times a route has settled what becomes of a message: rows, deletions, a letter, or nothing.
     private(set) var settled = 0
     /// What routes do with messages that become neither rows nor deletions nor letters.
-    private(set) var operations = OperationCounts()
+    package private(set) var operations = OperationCounts()
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.

@@ -2,7 +2,8 @@ import Postgres
 import Records
 import Schemas
 
-/// Reads some fields of messages that a batch holds, for those who only look: by the format of their routes.
+/// Reads some fields of messages that a batch holds, for those who only look: by the format of their routes. Of change events
+/// they are those of the row after the change, and one without such a row is passed over.
 ///
 /// Belongs to one thread.
 package final class SampleFields {
@@ -18,18 +19,28 @@ package final class SampleFields {
     private let find: (SchemaID) -> SchemaResolver.Found?
     private let naming: SchemaNaming
     private let isOfKey: Bool
+    private let rowsAt: RowsAt?
     private let compression = ValueCompression()
 
     /// By schemas that are known already.
     ///
     /// - Parameter isOfKey: of the messages' keys.
     package convenience init(_ target: Target, _ paths: [FieldPath], isOfKey: Bool) {
-        self.init(isOfKey ? target.keyMessageFormat : target.messageFormat, paths, isOfKey: isOfKey)
+        self.init(
+            isOfKey ? target.keyMessageFormat : target.messageFormat, paths, isOfKey: isOfKey,
+            in: isOfKey ? nil : target.route.envelope)
     }
 
-    /// - Parameter lookup: finds schemas that are not known yet, and may wait for them; nil: those are passed over.
-    package init(_ format: MessageFormat, _ paths: [FieldPath], isOfKey: Bool, lookup: SchemaLookup? = nil) {
+    /// - Parameters:
+    ///   - lookup: finds schemas that are not known yet, and may wait for them; nil: those are passed over.
+    ///   - envelope: that the rows are in; nil: each message is one.
+    package init(
+        _ format: MessageFormat, _ paths: [FieldPath], isOfKey: Bool, lookup: SchemaLookup? = nil,
+        in envelope: Envelope? = nil
+    ) {
         self.isOfKey = isOfKey
+        rowsAt = envelope.map { RowsAt($0, count: paths.count) }
+        let paths = rowsAt?.paths(paths) ?? paths
         framed = format.framed?.decoder(paths)
         decoder = framed ?? format.decoder(paths)
         rows = RowContainers(decoder: decoder)
@@ -52,14 +63,18 @@ package final class SampleFields {
             if !isOfKey {
                 bytes = try compression.value(of: message, in: batch, padding: decoder.padding) ?? bytes
             }
-            guard let framed else { return try decoder.decode(bytes) }
+            guard let framed else { return rows(in: try decoder.decode(bytes)) }
             let header = batch.schemaHeader(naming, ofKey: isOfKey, of: message)
             if let id = framed.missing(in: bytes, header: header), let found = find(id) { framed.learn(id, found) }
-            return try framed.decode(bytes, header: header)
+            return rows(in: try framed.decode(bytes, header: header))
         } catch {
             failure = error
             return nil
         }
+    }
+
+    private func rows(in fields: UnsafeBufferPointer<Field>) -> UnsafeBufferPointer<Field>? {
+        rowsAt.map { $0.fields(in: fields) } ?? fields
     }
 
     /// What the schema of the message that was read last says of its fields; nil where it has none.
@@ -69,5 +84,27 @@ package final class SampleFields {
     package func schema(of message: Int, in batch: Batch) -> SchemaID {
         guard let framed, let bytes = isOfKey ? batch.key(of: message) : batch.value(of: message) else { return .none }
         return framed.framing(of: bytes, batch.schemaHeader(naming, ofKey: isOfKey, of: message)).schema
+    }
+}
+
+/// Where the row after a change stands in messages of an envelope.
+private struct RowsAt {
+    private let envelope: Envelope
+    private let count: Int
+
+    init(_ envelope: Envelope, count: Int) { (self.envelope, self.count) = (envelope, count) }
+
+    /// What tells where it stands, then the paths from each of the places that it may stand in.
+    func paths(_ paths: [FieldPath]) -> [FieldPath] {
+        [envelope.operation, envelope.after] + paths.map { envelope.after + $0 }
+            + (envelope.flat == nil ? [] : paths)
+    }
+
+    /// - Returns: nil for an event that has no row.
+    func fields(in fields: UnsafeBufferPointer<Field>) -> UnsafeBufferPointer<Field>? {
+        let isThere = fields[1].kind == .object || fields[1].kind == .record
+        if isThere { return UnsafeBufferPointer(rebasing: fields[2..<2 + count]) }
+        guard envelope.flat != nil, fields[0].kind == .absent else { return nil }
+        return UnsafeBufferPointer(rebasing: fields[(2 + count)...])
     }
 }

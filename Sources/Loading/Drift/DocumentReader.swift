@@ -18,7 +18,9 @@ package final class DocumentReader {
         taken = TakenFields(by: targets)
         self.paths = paths.count
         // Behind the routed ones the whole.
-        fields = SampleFields(targets.first?.messageFormat ?? .json, paths + [FieldPath([])], isOfKey: false)
+        fields = SampleFields(
+            targets.first?.messageFormat ?? .json, paths + [FieldPath([])], isOfKey: false,
+            in: targets.first?.route.envelope)
     }
 
     /// - Parameters:

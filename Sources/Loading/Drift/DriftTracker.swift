@@ -56,10 +56,9 @@ struct DriftTracker {
 
     private static func watched(_ targets: [Target]) -> [Watched] {
         var watched: [Watched] = []
-        // Whether a change event has a field tells nothing of the others: it depends on what was done.
-        for (index, target) in targets.enumerated() where target.route.envelope == nil {
+        for (index, target) in targets.enumerated() {
             for column in target.columns {
-                guard case .field(let path) = column.source else { continue }
+                guard let path = target.recordPath(of: column) else { continue }
                 if let known = watched.firstIndex(where: { $0.path == path }) {
                     watched[known].columns.append((index, column))
                 } else {

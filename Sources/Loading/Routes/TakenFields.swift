@@ -7,34 +7,57 @@ package struct TakenFields {
     private let opened: Set<[String]>
     /// Paths that take fields of other names than their own.
     private let loose: [FieldPath]
-    /// A column takes the whole message.
+    /// A column takes the whole message, or its records are not looked at one by one.
     package let takesAll: Bool
+    /// An envelope has put fields beside those of the row, whose names begin so.
+    private let hasAdditions: Bool
+
+    private static let addition = "__"
 
     package init(by targets: [Target]) {
         var taken: Set<[String]> = []
         var loose: [FieldPath] = []
-        var takesAll = false
-        for source in targets.flatMap(\.sources) {
-            switch source {
-            case .field(let path):
-                taken.insert(path.components)
-                if path.names != .exact { loose.append(path) }
-            case .value: takesAll = true
-            default: break
-            }
+        for path in targets.flatMap({ $0.recordPaths + $0.conditionPaths }) {
+            taken.insert(path.components)
+            if path.names != .exact { loose.append(path) }
         }
-        // What is around a row in an envelope is nobody's to route.
-        if targets.contains(where: { $0.route.envelope != nil }) { takesAll = true }
+        // What holds elements is taken with all that is in it.
+        for target in targets { if let name = target.route.each?.steps.first?.name { taken.insert([name]) } }
         self.taken = taken
         self.loose = loose
-        self.takesAll = takesAll
+        takesAll = targets.contains { target in
+            target.route.each?.isMessage == true || target.columns.contains { $0.source == .value }
+        }
+        hasAdditions = targets.contains { $0.route.envelope?.flat != nil }
         opened = Set(taken.flatMap { path in path.indices.dropFirst().map { Array(path[..<$0]) } })
     }
 
     package func takes(_ path: [String]) -> Bool {
         taken.contains(path) || loose.contains { $0.takes(path) }
+            || hasAdditions && path.count == 1 && path[0].hasPrefix(Self.addition)
     }
 
     /// Whether a part of the object at this path is taken.
     package func opens(_ path: [String]) -> Bool { opened.contains(path) }
+}
+
+extension Target {
+    /// The field of a message's record that a column takes, as its route names it; nil where it takes none: also a field of an
+    /// element, which a message has several of.
+    package func recordPath(of column: Column) -> FieldPath? {
+        switch (column.source, route.each) {
+        case (.field(let path), nil): path
+        case (.parent(let levels, let path), let each?) where levels == each.steps.count: path
+        default: nil
+        }
+    }
+
+    package var recordPaths: [FieldPath] { columns.compactMap { recordPath(of: $0) } }
+}
+
+extension Target {
+    /// The fields of a message's record that its route's condition looks at.
+    fileprivate var conditionPaths: [FieldPath] {
+        (route.condition?.sources ?? []).compactMap { if case .field(let path) = $0 { path } else { nil } }
+    }
 }

@@ -36,9 +36,7 @@ struct SampleDrift {
     ///   - batch: each partition's messages in order.
     init(_ targets: [Target], _ batch: Batch) {
         var paths: [FieldPath] = []
-        for column in targets.filter({ $0.route.envelope == nil }).flatMap(\.columns) {
-            if case .field(let path) = column.source, !paths.contains(path) { paths.append(path) }
-        }
+        for path in targets.flatMap(\.recordPaths) where !paths.contains(path) { paths.append(path) }
         self.paths = paths
         reader = DocumentReader(targets, paths: paths)
         routed = Array(repeating: Sight(), count: paths.count)
@@ -86,9 +84,7 @@ struct SampleDrift {
     func findings(of target: Target) -> [SetupProblem] {
         let advice = DriftAdvice(target: target, idleColumns: idleColumns(of: target))
         return target.columns.flatMap { column -> [SetupProblem] in
-            guard case .field(let path) = column.source, let index = paths.firstIndex(of: path),
-                target.route.envelope == nil
-            else { return [] }
+            guard let path = target.recordPath(of: column), let index = paths.firstIndex(of: path) else { return [] }
             return [
                 vanished(column, routed[index], advice),
                 changed(column, older: kinds[index].older, newer: kinds[index].newer, advice),
@@ -149,7 +145,7 @@ struct SampleDrift {
 
     private func idleColumns(of target: Target) -> [String] {
         let busy = target.columns.filter { column in
-            guard case .field(let path) = column.source else { return true }
+            guard let path = target.recordPath(of: column) else { return true }
             return paths.firstIndex(of: path).map { routed[$0].count == messages.values.reduce(0, +) } ?? true
         }.map(\.name)
         return target.table.columns.filter { !$0.isGenerated && !busy.contains($0.name) }.map(\.name)

@@ -11,7 +11,8 @@ struct UnusedFields {
     /// - Parameter targets: those that take the topic, whose messages are read as the first one's are.
     init(takenBy targets: [Target]) {
         taken = TakenFields(by: targets)
-        whole = SampleFields(targets.first?.messageFormat ?? .json, [FieldPath([])], isOfKey: false)
+        whole = SampleFields(
+            targets.first?.messageFormat ?? .json, [FieldPath([])], isOfKey: false, in: targets.first?.route.envelope)
     }
 
     /// The fields that land nowhere: the outermost ones, and the paths of all.

@@ -60,6 +60,31 @@ struct DriftTrackerTests {
         #expect(watch.look(#"{"id": 1}"#, times: 50) + watch.look(#"{"id": 1, "coupon": "a"}"#, times: 50) == [])
     }
 
+    @Test("of change events the row is looked at, whole or unwrapped, and not what is around it; deletions say nothing")
+    func changeEvents() throws {
+        var route = Route.made()
+        route.envelopeOptions.form = .debezium
+        let watch = Watch(try target(route, .made("total")))
+        func event(_ row: String) -> String {
+            #"{"before": null, "after": \#(row), "source": {"lsn": 1}, "op": "u", "ts_ms": 1}"#
+        }
+        let deletion = #"{"before": {"id": 1, "gone": 2}, "after": null, "source": {"lsn": 1}, "op": "d", "ts_ms": 1}"#
+        #expect(watch.look(event(#"{"id": 1, "total": "2"}"#), times: 20) == [])
+        #expect(watch.look(deletion, times: 500) == [])
+        #expect(watch.look(#"{"id": 1, "total": "2", "__op": "u", "__deleted": "false"}"#, times: 20) == [])
+        #expect(watch.look(event(#"{"id": 1, "total": "2", "coupon": "a"}"#), times: 20) == ["+ new: coupon"])
+        #expect(watch.look(event(#"{"id": 1}"#), times: 400) == ["+ vanished: total", "- new: coupon"])
+    }
+
+    @Test("what holds a route's elements is taken, and their fields are no fields of the message")
+    func elements() throws {
+        var route = Route.made(columns: [.init(name: "id", source: .parent(levels: 1, FieldPath(["id"])))])
+        route.each = ElementPath(parsing: "items")
+        let watch = Watch(try target(route, .made("sku")))
+        #expect(watch.look(#"{"id": 1, "items": [{"sku": "a", "n": 1}]}"#, times: 500) == [])
+        #expect(watch.look(#"{"id": 1, "items": [{"sku": "a"}], "note": "x"}"#, times: 20) == ["+ new: note"])
+    }
+
     @Test("in Avro the fields of a schema that nobody takes are told, with the types that its values have")
     func avro() throws {
         let schema = try AvroSchema(
