@@ -61,6 +61,19 @@ struct CheckReportText {
             lines.append("")
             lines += table(of: route)
         }
+        // That each message is a row goes without saying.
+        if route.effects.count > 1 || route.effects.first.map({ !$0.what.hasPrefix("row of") }) == true {
+            lines.append("")
+            lines += wrapped("What the sampled messages would do:", Self.indent)
+            for effect in route.effects.prefix(12) {
+                lines += wrapped(
+                    "\(grouped(effect.count)) × \(effect.what.shown), the first at \(effect.places.first ?? "")",
+                    Self.indent + 2)
+            }
+            if route.effects.count > 12 {
+                lines += wrapped("and \(route.effects.count - 12) other things, which --json lists", Self.indent + 2)
+            }
+        }
         if !route.deadLetters.isEmpty {
             lines.append("")
             lines += wrapped("Dead letters of the sample:", Self.indent)

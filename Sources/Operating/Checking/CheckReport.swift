@@ -81,6 +81,17 @@ package struct CheckReport: Encodable, Sendable {
             package var places: [String]
         }
 
+        /// What messages of the sample would do.
+        package struct Effect: Encodable, Sendable {
+            package var what: String
+            package var count: Int
+            package var places: [String]
+
+            package init(what: String, count: Int, places: [String]) {
+                (self.what, self.count, self.places) = (what, count, places)
+            }
+        }
+
         package struct UnusedField: Encodable, Sendable {
             package var path: String
             package var count: Int
@@ -117,6 +128,7 @@ package struct CheckReport: Encodable, Sendable {
         package var partitions: Int?
         package var sample: Sample?
         package var columns: [Column]
+        package var effects: [Effect] = []
         package var deadLetters: [DeadLetter] = []
         package var unusedFields: [UnusedField] = []
         package var problems: [Problem] = []

@@ -277,6 +277,7 @@ extension CheckReport.Route {
                 reason: $0.reason, column: $0.column, sqlState: $0.sqlState, explanation: $0.explanation,
                 count: $0.count, places: $0.places)
         }
+        effects = sample.effects.map { Effect(what: $0.words, count: $0.count, places: $0.places) }
         unusedFields = sample.unusedFields.map {
             UnusedField(path: $0.path, count: $0.count, example: $0.example)
         }

@@ -50,6 +50,8 @@ public struct RouteSample: Sendable, Equatable {
     /// How many of the messages that could be read name each schema.
     package var schemas: [SchemaID: Int] = [:]
     public var rejections: [Rejection] = []
+    /// What the messages would do, before the server has its say.
+    public var effects: [SampleEffect] = []
     /// The outermost ones, the most frequent first.
     public var unusedFields: [UnusedField] = []
     /// Those and the fields in them, in words of a route.

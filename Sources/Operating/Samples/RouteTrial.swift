@@ -47,12 +47,14 @@ public struct RouteTrial {
             let batch = Batch()
             batch.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
             var ranges: [Int32: Int32] = [:]
+            var effects = SampleEffects()
             do throws(KafkaError) {
                 try sampler.read(survey.plans(of: topic, count: count)) { message in
                     let place = TopicPartition(topic: topic, partition: message.partition)
                     let range = ranges[message.partition] ?? batch.addRange(of: place, expected: message.offset)
                     ranges[message.partition] = range
                     builders.add(message, range: range, taken, to: batch)
+                    effects.note(batch.messages.count - 1, taken, in: batch)
                     if let time = message.timestamp { newest = max(newest ?? time, time) }
                 }
             } catch {
@@ -60,6 +62,9 @@ public struct RouteTrial {
                     SetupProblem(
                         .sample, at: topic, "the sample is incomplete: \(error.told)",
                         mend: "try again, or with a smaller --sample", isWarning: true))
+            }
+            for index in taken {
+                SampleEffects.merge(effects.all(of: targets[index], in: batch), into: &samples[index].effects)
             }
             look(at: batch, taken, locked, connection)
         }
@@ -150,15 +155,16 @@ public struct RouteTrial {
     /// Counts what the messages have for each column.
     private mutating func measure(_ index: Int, in batch: Batch) {
         let columns = targets[index].columns
-        func paths(_ path: (ColumnSource) -> FieldPath?) -> [Int: FieldPath] {
+        func paths(_ path: (Target.Column) -> FieldPath?) -> [Int: FieldPath] {
             columns.enumerated().reduce(into: [:]) { paths, column in
-                if let path = path(column.element.source) { paths[column.offset] = path }
+                if let path = path(column.element) { paths[column.offset] = path }
             }
         }
         let target = targets[index]
-        let ofValue = FieldReader(target, paths { target.route.place(of: $0) }, isOfKey: false)
+        let ofValue = FieldReader(target, paths { target.recordPath(of: $0) }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
-        let ofKey = FieldReader(target, paths { if case .key(let path?) = $0 { path } else { nil } }, isOfKey: true)
+        let ofKey = FieldReader(
+            target, paths { if case .key(let path?) = $0.source { path } else { nil } }, isOfKey: true)
         for message in batch.messages.indices where batch.value(of: message) != nil {
             guard let fields = ofValue.read(message, in: batch) else { continue }
             samples[index].objects += 1
@@ -175,7 +181,7 @@ public struct RouteTrial {
                 }
                 let found: InputValue?
                 switch column.source {
-                case .field, .before, .origin: found = fields[place].flatMap { $0 }
+                case .field, .parent: found = fields[place].flatMap { $0 }
                 case .key(.some): found = keyFields[place].flatMap { $0 }
                 default: found = Self.value(of: column.source, message, in: batch)
                 }
