@@ -48,6 +48,8 @@ package final class RowBuilder {
     private let padding: Int
     /// Some route takes values of another kind for tombstones, too.
     private let hasTombstoneForms: Bool
+    /// Whether messages with a value may be deletions, which take the row's key from theirs.
+    private let hasChanges: Bool
 
     package init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
@@ -69,6 +71,7 @@ package final class RowBuilder {
         containers = RowContainers(decoder: decoder, keyDecoder: keyDecoder)
         padding = max(decoder.padding, keyDecoder.padding)
         hasTombstoneForms = plan.targets.contains { !targets[$0].route.tombstones.isEmpty }
+        hasChanges = plan.changes.contains { $0 != nil }
         let sources = plan.targets.flatMap { targets[$0].columns }.map(\.source)
         usesValue = readsValue || hasTombstoneForms || sources.contains(.value) || sources.contains(.schemaID)
     }
@@ -103,7 +106,7 @@ package final class RowBuilder {
                 framed.learn(id, found)
             }
         }
-        if isKeyFramed, readsKey, plan.rowsNeedKey || value == nil || hasTombstoneForms,
+        if isKeyFramed, readsKey, plan.rowsNeedKey || value == nil || hasTombstoneForms || hasChanges,
             let key = batch.key(of: message)
         {
             let header = header(ofKey: true, message, in: batch)
