@@ -122,8 +122,13 @@ struct StageMerge {
         // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update; and a row that
         // gives only some columns may be none that can be inserted. So rows that are there are updated first, and for the
         // others somebody else may be faster with.
-        // What was not updated may be there, and newer.
-        if updated.isEmpty || other != nil || target.versionCount > 0 {
+        // What was not updated may be there, and newer. It is all one statement, for a row that somebody else inserts between two looks
+        // at the table would be neither updated nor inserted, however old it is; and what was deleted meanwhile goes in behind it.
+        if target.versionCount > 0, !updated.isEmpty {
+            let insertion = insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict
+            return ["WITH updated AS (\(update(group, updated, origin)) RETURNING 1) \(insertion)", insertion]
+        }
+        if updated.isEmpty || other != nil {
             let updates = updated.isEmpty ? [] : [update(group, updated, origin)]
             return updates + [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict]
         }
