@@ -101,6 +101,9 @@ import Testing
                 "00112233445566778899aabbccddeefg", " 00112233445566778899aabbccddeeff")),
         // A moment is turned into the zone, which PostgreSQL does with a timestamptz only.
         Subject(type: .date, samples: timeSamples.filter { !$0.hasOffset }),
+        Subject(
+            type: .date, options: EncodingOptions(timeZone: "-05:00"),
+            samples: [Sample(#""2017-09-15Z""#, "2017-09-15")]),
         Subject(type: .timestamp, samples: (timeSamples + spellings).filter { !$0.hasOffset }),
         Subject(type: .timestamptz, options: EncodingOptions(timeZone: "UTC"), samples: timeSamples + spellings),
         Subject(type: .timestamptz, options: EncodingOptions(timeZone: "+05:30"), samples: timeSamples + spellings),
@@ -176,6 +179,9 @@ import Testing
         Subject(
             type: PostgresType(oid: 1562, name: "varbit", formatted: "bit varying"),
             samples: strings("101") + bare("101")),
+        Subject(
+            type: PostgresType(oid: 1560, name: "bit", formatted: "bit(1)"),
+            samples: strings("1") + [Sample("true", "1"), Sample("false", "0")]),
         Subject(
             type: PostgresType(oid: 3904, name: "int4range", formatted: "int4range"), samples: strings("[1,5)", "empty")
         ),

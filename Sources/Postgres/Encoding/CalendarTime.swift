@@ -10,6 +10,8 @@ struct CalendarTime {
     var microsecondOfDay: Int64 = 0
     /// Seconds east of Greenwich; nil if the text has no offset.
     var offset: Int32?
+    /// The text is a day with an offset, and no time of it.
+    var isDay = false
 
     /// 1970-01-01 to 2000-01-01.
     static let unixEpochDays: Int64 = 10957
@@ -48,7 +50,7 @@ struct CalendarTime {
         return result
     }
 
-    /// `YYYY-MM-DD[(T| )HH:MM[:SS[.f…]][ ][Z|UTC|±HH[[:]MM[:SS]]]][ BC]`, `infinity`, `-infinity`.
+    /// `YYYY-MM-DD[Z|(T| )HH:MM[:SS[.f…]][ ][Z|UTC|±HH[[:]MM[:SS]]]][ BC]`, `infinity`, `-infinity`.
     private static func readStandard(_ bytes: UnsafeRawBufferPointer) -> Result {
         var scanner = TimeScanner(bytes.trimmingWhitespace())
         guard let first = scanner.peek else { return .failure(.badSyntax) }
@@ -73,6 +75,10 @@ struct CalendarTime {
                 return .failure(.badSyntax)
             }
             result.microsecondOfDay = time
+        } else if scanner.skip("Z") {
+            // A day in UTC, as Java's ISO_OFFSET_DATE writes it, and so Debezium's IsoDate.
+            result.offset = 0
+            result.isDay = true
         }
         var isBeforeChrist = false
         if !scanner.isAtEnd {

@@ -150,7 +150,8 @@ extension ColumnForm {
         case .negativeInfinity: return .min
         case .finite: break
         }
-        guard let offset = time.offset else { return try valid(day: time.day, .string) }
+        // A day is the same day in any zone.
+        guard let offset = time.offset, !time.isDay else { return try valid(day: time.day, .string) }
         guard let local = time.localMicroseconds else { throw EncodingFailure(.outOfRange, found: .string) }
         return Int32(CalendarTime.split(try moment(local, less: offset)).day)
     }

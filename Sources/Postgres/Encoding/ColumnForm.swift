@@ -32,6 +32,8 @@ struct ColumnForm: Sendable {
     private(set) var byteLimit = Int.max
     /// The type is an extension's, whose text may be JSON: geometry, vector.
     private(set) var takesJSONText = false
+    /// The type is a string of bits.
+    private(set) var isBits = false
 
     init(_ type: PostgresType, options: EncodingOptions) {
         if let decoding = Self.decoding(type, options) {
@@ -124,6 +126,7 @@ struct ColumnForm: Sendable {
                 switch type.oid {
                 case 18: byteLimit = 1
                 case 19: byteLimit = 63
+                case 1560, 1562: isBits = true
                 // PostgreSQL's FirstNormalObjectId: what is below came with the server, and has no JSON for text.
                 default: takesJSONText = type.oid >= 16384
                 }
@@ -372,6 +375,8 @@ struct ColumnForm: Sendable {
             } else {
                 try appendJSON(value, to: &buffer, containers)
             }
+        // One bit is told as what it means: Debezium has `bit(1)` as a boolean.
+        case .true where isBits, .false where isBits: buffer.append(value.kind == .true ? "1" : "0")
         default:
             let start = buffer.count
             try appendText(value, to: &buffer)
