@@ -22,10 +22,11 @@ struct Faults: AsyncParsableCommand {
             """)
 
     /// Every case, the longest first so that those that run side by side end together.
-    static let cases: [any FaultCase] = [
-        DatabaseFaults(), BrokerFaults(), RebalanceStorm(), KillBounce(), NamedPoints(), UnknownCommit(), Signals(),
-        Zombie(), Poison(), Positions(), Soak(),
-    ]
+    static let cases: [any FaultCase] =
+        [
+            DatabaseFaults(), BrokerFaults(), RebalanceStorm(), KillBounce(), NamedPoints(), UnknownCommit(), Signals(),
+            Zombie(), Poison(), Positions(), Soak(),
+        ] + ReplicaFaults.Kind.allCases.map { ReplicaFaults(kind: $0) }
 
     @Option(help: "Makes the same choices again. Default: a new one.")
     var seed: UInt64?

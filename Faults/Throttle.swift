@@ -2,19 +2,20 @@ import Foundation
 import Postgres
 import TestSupport
 
-/// Makes each COPY into a landing's table take its time, so that faults meet batches at every stage and a topic is not
+/// Makes each COPY or INSERT into a landing's table take its time, so that faults meet batches at every stage and a topic is not
 /// loaded before enough of them have fired. Half of the wait comes before the first row, half behind the last, each at
 /// random up to what is set.
 struct Throttle: Sendable {
     private let landing: Landing
 
-    init(_ landing: Landing, seconds: Double) throws {
+    /// - Parameter table: what is loaded, in the landing's schema.
+    init(_ landing: Landing, table: String = "landed", seconds: Double) throws {
         self.landing = landing
         try set(seconds)
         try landing.schema.connect().execute(
             """
-            CREATE TRIGGER slow_before BEFORE INSERT ON landed FOR EACH STATEMENT EXECUTE FUNCTION slow();
-            CREATE TRIGGER slow_after AFTER INSERT ON landed FOR EACH STATEMENT EXECUTE FUNCTION slow()
+            CREATE TRIGGER slow_before BEFORE INSERT ON \(table) FOR EACH STATEMENT EXECUTE FUNCTION slow();
+            CREATE TRIGGER slow_after AFTER INSERT ON \(table) FOR EACH STATEMENT EXECUTE FUNCTION slow()
             """)
     }
 

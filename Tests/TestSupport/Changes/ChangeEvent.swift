@@ -10,6 +10,13 @@ public struct ChangeEvent: Sendable {
         /// Somebody's own message in the log.
         case message
         case schemaChange
+
+        var isOfRow: Bool {
+            switch self {
+            case .create, .update, .delete, .read: true
+            default: false
+            }
+        }
     }
 
     public var kind: Kind

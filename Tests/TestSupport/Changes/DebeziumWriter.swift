@@ -99,8 +99,7 @@ public struct DebeziumWriter: Sendable {
             } ?? []
         guard let bytes = body(event) else { return nil }
         return TestMessage(
-            partition: partition(of: names), key: key.bytes(keyValue), bytes: bytes, headers: headers,
-            timestamp: 1_700_000_000_000 + event.position / 8)
+            partition: partition(of: names), key: key.bytes(keyValue), bytes: bytes, headers: headers)
     }
 
     /// - Returns: nil if there is no message, a nil in it for a tombstone.
@@ -185,8 +184,10 @@ public struct DebeziumWriter: Sendable {
             bytes: encoded.value.bytes(.record(values.value)))
     }
 
-    /// FNV-1a of the key: the same in every process, unlike Swift's own.
-    private func partition(of key: [SourceValue]) -> Int32 {
+    private func partition(of key: [SourceValue]) -> Int32 { Self.partition(of: key, partitions: partitions) }
+
+    /// By FNV-1a of the key: the same in every process, unlike Swift's own.
+    static func partition(of key: [SourceValue], partitions: Int) -> Int32 {
         var hash: UInt64 = 14_695_981_039_346_656_037
         for value in key {
             for byte in (value.literal ?? "").utf8 { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }

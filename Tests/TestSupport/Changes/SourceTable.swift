@@ -22,24 +22,29 @@ public struct SourceTable: Sendable, CustomStringConvertible {
 
     /// A table with any key of up to three columns, and some columns of any type.
     ///
-    /// - Parameter width: how many columns there are besides the key.
-    public init(width: ClosedRange<Int>, using generator: inout SeededGenerator) {
+    /// - Parameters:
+    ///   - width: how many columns there are besides the key.
+    ///   - types: what the columns besides the key are of.
+    public init(
+        width: ClosedRange<Int>, of types: [SourceType] = SourceType.all, using generator: inout SeededGenerator
+    ) {
         let keys = SourceType.ofKeys.shuffled(using: &generator).prefix(
             [1, 1, 1, 2, 2, 3].randomElement(using: &generator) ?? 1)
         columns = keys.enumerated().map { Column("k\($0)", $1) }
         keyCount = keys.count
-        let types = SourceType.all.shuffled(using: &generator).prefix(Int.random(in: width, using: &generator))
+        let types = types.shuffled(using: &generator).prefix(Int.random(in: width, using: &generator))
         for (index, type) in types.enumerated() {
             let isNullable = Int.random(in: 0..<4, using: &generator) > 0
             columns.append(Column(Self.name(index), type, isNullable: isNullable))
         }
     }
 
-    /// A table with each type there is.
-    public static let ofEveryType = SourceTable(
-        columns: [Column("k0", .int8)]
-            + SourceType.all.enumerated().map { Column(name($0), $1, isNullable: true) },
-        keyCount: 1)
+    /// A table with a column of each of these types.
+    public init(ofEach types: [SourceType]) {
+        columns =
+            [Column("k0", .int8)] + types.enumerated().map { Column(Self.name($0), $1, isNullable: true) }
+        keyCount = 1
+    }
 
     /// The same, with columns that may all be null but the key's.
     public var loose: SourceTable {
