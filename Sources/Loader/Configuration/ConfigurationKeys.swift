@@ -266,6 +266,16 @@ extension ConfigurationKey {
             "routes[].key", ConfigurationKind<[String]>.columns.wrapped, otherwise: "the primary key", into: \.key,
             "The columns that identify a row. They need a unique index."),
         .route(
+            "routes[].history.key", ConfigurationKind<[String]>.columns, otherwise: "versions have no end",
+            into: \.validity.key,
+            "In mode `history`: the columns that are the same in all versions of a row, so that each gets its end."),
+        .route(
+            "routes[].history.valid_from", ConfigurationKind<String>.text.wrapped, otherwise: "versions have no end",
+            into: \.validity.from, "The column in which messages say when a version begins."),
+        .route(
+            "routes[].history.valid_to", ConfigurationKind<String>.text.wrapped, otherwise: "versions have no end",
+            into: \.validity.to, "The column that gets the beginning of the next version; NULL in the last one."),
+        .route(
             "routes[].newer", ConfigurationKind<[String]>.columns, otherwise: "the last message of a key wins",
             into: \.newer,
             "In mode `upsert`: a message changes or deletes a row that is there only if it is newer by this column, or by these "

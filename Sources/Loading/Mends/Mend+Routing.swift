@@ -27,6 +27,8 @@ extension Mend {
         case dropNotNull
         /// What says which message is newer is to be something that a message without a value has.
         case versionOfTombstones
+        /// When rows hold is said by halves, or by columns that do not go together.
+        case completeValidity
         /// A history is to know which message a row is of.
         case nameCoordinates([String])
         /// A column that is to say which message is newer cannot.
@@ -74,7 +76,8 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, absent, newer, mark, key, onFiltered
+            maxElements, absent, newer, mark, key, onFiltered,
+            validity
     }
 
     /// What deletes rows.

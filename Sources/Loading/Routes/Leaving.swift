@@ -11,7 +11,9 @@ struct Leaving {
 
     init(_ column: Route.Column, _ found: Table.Column, of route: Route, isKey: Bool) {
         // What the route fills is never left to the table.
-        guard !isKey, column.constant == nil, !route.newer.contains(column.name), column.name != route.mark else {
+        guard !isKey, column.constant == nil, !route.newer.contains(column.name), column.name != route.mark,
+            !route.validity.loaded.contains(column.name)
+        else {
             return
         }
         let hasDefault = found.defaultExpression != nil || found.identity != .none

@@ -232,6 +232,8 @@ public struct Route: Sendable, Equatable {
     public var key: [String]?
     /// Nil: delete in mode `upsert`, skip in mode `history`, dead letter otherwise.
     public var onTombstone: OnTombstone?
+    /// From when until when each row of a history holds; nothing is said of it where no column is named.
+    public var validity = Validity()
     /// The column that says of a row that it is deleted, with `mark`.
     public var mark: String?
     public var tombstones: [TombstoneForm]

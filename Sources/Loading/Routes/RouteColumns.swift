@@ -39,7 +39,7 @@ extension Route {
         return named
             + table.columns.filter { column in
                 let isFilled = column.isGenerated || column.identity == .always && !key.contains(column.name)
-                return !isFilled && !names.contains(column.name)
+                return !isFilled && !names.contains(column.name) && column.name != validity.to
             }.map { Column(name: $0.name) }
     }
 

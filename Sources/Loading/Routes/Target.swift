@@ -90,6 +90,8 @@ package struct Target: Sendable {
         var field: [UInt8]?
     }
 
+    /// When its rows hold; nil where nothing says it.
+    package var validity: Validity?
     /// The bit, behind those of the columns, of a row that leaves out what its source has and did not send: it can only change
     /// a row that is there. Of several rows of a key that are made one, that one has it only if all of them have it. Nil where no
     /// message can lack values in this way.

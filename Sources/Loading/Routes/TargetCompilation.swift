@@ -55,7 +55,7 @@ struct TargetCompilation {
                             isCollationDeterministic: comparison.isDeterministic)
                         : .server
                 }, keyComparisons: comparisons,
-                versionCount: route.newer.count, mark: mark,
+                versionCount: route.newer.count, mark: mark, validity: validity(columns),
                 needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil))
     }
 
@@ -179,6 +179,9 @@ struct TargetCompilation {
         for (text, mend) in DeletionMark(route, namedColumns, accepted, of: table, key: key).problems {
             problem(.badOption, text, mend)
         }
+        for (text, mend) in ValidityCheck(route, namedColumns, accepted, of: table).problems {
+            problem(.badOption, text, mend)
+        }
         for (text, mend) in VersionCheck(route, accepted, wanted, of: table.name, key: key).problems {
             problem(.badOption, text, mend)
         }
@@ -216,6 +219,7 @@ struct TargetCompilation {
     }
 
     private mutating func checkRights() -> Route.OnTombstone {
+        if let end = route.validity.to.flatMap(table.column), !end.mayUpdate { rights.update.append(end.name) }
         rights.select = route.mode != .insert && !table.maySelect
         let onTombstone =
             route.onTombstone
@@ -278,6 +282,13 @@ struct TargetCompilation {
             columns.append(compiled)
         }
         return (format, columns)
+    }
+
+    private func validity(_ columns: [Target.Column]) -> Target.Validity? {
+        let validity = route.validity
+        func place(_ name: String) -> Int? { columns.firstIndex { $0.name == name } }
+        guard let to = validity.to, let from = validity.from.flatMap(place) else { return nil }
+        return Target.Validity(key: validity.key.compactMap(place), from: from, to: to)
     }
 
     /// Whether messages may lack what their source has, so that only a row that is there can keep it.

@@ -19,12 +19,14 @@ package struct TargetLoading {
         let stage: StageMerge
         let keys: KeyTable
         let versions: VersionTable
+        let ends: VersionEnds
         let each: RowByRow
 
         init(_ target: Target) {
             stage = StageMerge(target)
             keys = KeyTable(target)
             versions = VersionTable(target)
+            ends = VersionEnds(target)
             each = RowByRow(target)
         }
     }
@@ -74,6 +76,9 @@ package struct TargetLoading {
         if !order.deletions.isEmpty { try tables.keys.delete(order.deletions, batch.sections, over: connection) }
         for (number, group) in order.groups.enumerated() {
             try load(group, order.source, tables, isLast: isLast, ready: number == 0 ? ready : nil)
+        }
+        if selection.target.validity != nil {
+            try tables.ends.end(part.map { selection.rows[$0] }, batch.sections, over: connection)
         }
     }
 
@@ -162,6 +167,7 @@ package struct TargetLoading {
             if leavingOutNothing { group = RowGroup(rows: [], columns: Array(target.columns.indices)) }
             try load(group, source, tables, isLast: false)
         }
+        if target.validity != nil { try tables.ends.end([], batch.sections, over: connection) }
     }
 
     // MARK: Rows
@@ -216,6 +222,7 @@ package struct TargetLoading {
         if needsStage { try tables.stage.make(on: connection.plain) }
         let needsKeys = target.keyCount > 0 && (target.asksForSameKeys || selection.hasTombstones)
         if needsKeys { try tables.keys.make(on: connection.plain) }
+        if target.validity != nil { try tables.ends.make(on: connection.plain) }
         if target.versionCount > 0, !target.comparesVersions { try tables.versions.make(on: connection.plain) }
     }
 

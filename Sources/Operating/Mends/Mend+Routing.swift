@@ -29,6 +29,8 @@ extension Mend.Routing {
         case .dropNotNull: "DROP NOT NULL, or give it a default"
         case .versionOfTombstones:
             "take `newer` from `$timestamp`, `$offset`, `$key.…` or `$headers.…`, or set on_tombstone: delete"
+        case .completeValidity:
+            "write `history: { key: [id], valid_from: at, valid_to: until }`, the two of one type with an order"
         case .nameCoordinates(let sources):
             "add columns that take them, such as "
                 + sources.map { "`kafka_\($0.drop { !$0.isLetter }): \($0)`" }.joined(separator: ", ")
@@ -98,6 +100,7 @@ extension Mend.Option {
         case .newer: "newer"
         case .mark: "mark"
         case .key: "key"
+        case .validity: "history"
         case .unit: "unit"
         case .zone: "zone"
         case .onNul: "on_nul"

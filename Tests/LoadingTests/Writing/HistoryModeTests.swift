@@ -37,6 +37,65 @@ struct HistoryModeTests {
         }
     }
 
+    @Test(
+        "each version ends where the next one begins, in whichever order they come and however often",
+        arguments: RowWay.allCases, [false, true])
+    func ends(way: RowWay, isText: Bool) throws {
+        var random = SeededGenerator.random(for: "ends of versions")
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute(
+                "CREATE TABLE t (id int, a text, at int, until int, p int, o bigint, UNIQUE (p, o)\(isText ? ", ip inet" : ""));"
+                    + "CREATE INDEX ON t (id, at)")
+            let name = TableName(schema: schema.name, name: "t")
+            let found = try #require(try Catalog.tables([name], on: connection)[name])
+            var route = Route(topics: [.name("orders")], table: name, mode: .history, columns: Self.places)
+            (route.validity.key, route.validity.from, route.validity.to) = (["id"], "at", "until")
+            let target = try Target.compile(route, index: 0, table: found).get()
+            let messages: [(key: String?, value: String?)] = (0..<120).map { number in
+                let at =
+                    Int.random(in: 0..<10, using: &random) == 0 ? "null" : "\(Int.random(in: 1...50, using: &random))"
+                return (nil, "{\"id\": \(Int.random(in: 1...6, using: &random)), \"a\": \"\(number)\", \"at\": \(at)}")
+            }
+            for count in [40, 90, 120, 60, 120] {
+                let batch = Batch.filled(Array(messages.prefix(count)), for: target)
+                let loaded = try way.load(batch, target, connection)
+                #expect(loaded.deadLetters.isEmpty)
+                let wrong = try connection.rows(
+                    """
+                    SELECT * FROM (SELECT *, lead(at) OVER (PARTITION BY id ORDER BY at, p, o) AS next FROM t WHERE at IS NOT NULL)
+                    AS w WHERE until IS DISTINCT FROM next
+                    """)
+                #expect(wrong == [], "seed \(random.seed)")
+                #expect(try connection.rows("SELECT count(*) FROM t WHERE at IS NULL AND until IS NOT NULL") == ["0"])
+            }
+            #expect(try connection.rows("SELECT count(*), count(until) > 90 FROM t") == ["120|t"])
+        }
+    }
+
+    @Test("a version that may not end as it would is a letter, and its neighbours load", arguments: RowWay.allCases)
+    func refused(way: RowWay) throws {
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute(
+                "CREATE TABLE t (id int, at int, until int CHECK (until > at), p int, o bigint, UNIQUE (p, o))")
+            let name = TableName(schema: schema.name, name: "t")
+            let found = try #require(try Catalog.tables([name], on: connection)[name])
+            var route = Route(topics: [.name("orders")], table: name, mode: .history, columns: Self.places)
+            (route.validity.key, route.validity.from, route.validity.to) = (["id"], "at", "until")
+            let target = try Target.compile(route, index: 0, table: found).get()
+            let messages: [(key: String?, value: String?)] = [(1, 1), (1, 2), (2, 5), (1, 2), (1, 3)].map { id, at in
+                (nil, "{\"id\": \(id), \"at\": \(at)}")
+            }
+            let loaded = try way.load(Batch.filled(messages, for: target), target, connection)
+            #expect(loaded.deadLetters.map(\.sqlState) == [.checkViolation])
+            #expect(loaded.deadLetters.map(\.message) == [3])
+            #expect(try connection.rows("SELECT at, until FROM t WHERE id = 1 ORDER BY at") == ["1|2", "2|3", "3|∅"])
+        }
+    }
+
     @Test("a history needs to know which message a row is of, and an index over that")
     func mistakes() throws {
         func problems(

@@ -134,6 +134,55 @@ struct VersionTests {
         return (key, "{" + (["\"id\": \(id)"] + members).joined(separator: ", ") + "}")
     }
 
+    @Test(
+        "so it is in batches that are mostly new rows, which are copied past the comparison",
+        arguments: [RowWay.together, .ahead], [Route.Absent.byDefault, .keep])
+    func mostlyNew(way: RowWay, absent: Route.Absent) throws {
+        var random = SeededGenerator.random(for: "mostly new rows")
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute(
+                "CREATE TABLE t (id int PRIMARY KEY, v int, a int, b int DEFAULT 7);"
+                    + "INSERT INTO t SELECT id, 50, 0 FROM generate_series(10, 6000, 10) AS id")
+            let name = TableName(schema: schema.name, name: "t")
+            let found = try #require(try Catalog.tables([name], on: connection)[name])
+            var route = Route(topics: [.name("orders")], table: name, mode: .upsert, key: ["id"])
+            route.absent = absent
+            route.newer = ["v"]
+            let target = try Target.compile(route, index: 0, table: found).get()
+            var model: [Int: [Int?]] = [:]
+            for id in stride(from: 10, through: 6000, by: 10) { model[id] = [50, 0, 7] }
+            for _ in 0..<2 {
+                var messages: [(key: String?, value: String?)] = []
+                for number in 1...5000 {
+                    let id = Int.random(in: 1...6000, using: &random)
+                    let version = Int.random(in: 1...100, using: &random)
+                    let (givesA, givesB) = (Bool.random(using: &random), Bool.random(using: &random))
+                    messages.append(
+                        (
+                            nil,
+                            "{\"id\": \(id), \"v\": \(version)\(givesA ? ", \"a\": \(number)" : "")"
+                                + "\(givesB ? ", \"b\": \(number)" : "")}"
+                        ))
+                    let old = model[id]
+                    if let there = old?[0], there >= version { continue }
+                    model[id] = [
+                        version, givesA ? number : absent == .keep ? old?[1] : nil,
+                        givesB ? number : old == nil ? 7 : old?[2],
+                    ]
+                }
+                let loaded = try way.load(Batch.filled(messages, for: target), target, connection)
+                #expect(loaded.deadLetters.isEmpty)
+                let rows = try connection.rows("SELECT id, v, a, b FROM t ORDER BY id")
+                let expected = model.sorted { $0.key < $1.key }.map { id, row in
+                    "\(id)|" + row.map { $0.map { "\($0)" } ?? "∅" }.joined(separator: "|")
+                }
+                #expect(rows == expected, "seed \(random.seed)")
+            }
+        }
+    }
+
     @Test("what can say which message is newer, and what cannot")
     func mistakes() throws {
         func problems(_ mode: Route.Mode, _ newer: [String], _ columns: [Route.Column]? = nil) -> [String] {
