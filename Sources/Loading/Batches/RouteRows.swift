@@ -7,6 +7,8 @@ final class RouteRows {
     let filter: RouteFilter?
     /// A deletion, by the message's key.
     let tombstone: DeletionPlan
+    /// Messages without a value do nothing, whatever else the route says of them.
+    let passesTombstones: Bool
     /// What goes through a message's elements; nil: the message is one row.
     let elements: RouteElements?
     /// Where what holds them stands among the message's fields.
@@ -19,6 +21,7 @@ final class RouteRows {
         let target = targets[plan.targets[place]]
         let row = RowPlan(target, inputs: plan.shapes[place][0].inputs)
         (self.target, self.row) = (target, row)
+        passesTombstones = target.passesTombstones
         tombstone = DeletionPlan(target, inputs: plan.tombstoneInputs[place])
         filter = RouteFilter(target, plan.shapes[place][0])
         holder = plan.shapes[place][0].holder ?? 0

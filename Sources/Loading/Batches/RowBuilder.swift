@@ -256,6 +256,7 @@ package final class RowBuilder {
     private func buildTombstone(_ message: Int, _ route: RouteRows, in batch: Batch) {
         operation = .delete
         batch.settle()
+        if route.passesTombstones { return batch.note(.skipped, target: route.target.index) }
         if let filter = route.filter, !takesDeletion(message, filter, fields: nil, in: batch) { return }
         delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
     }

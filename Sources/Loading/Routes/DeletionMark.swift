@@ -55,7 +55,7 @@ struct DeletionMark {
                     + "value for it", .dropNotNull)
         }
         let versions = columns.filter { route.newer.contains($0.0.name) }
-        if route.envelope == nil, versions.contains(where: { !route.source(of: $0.0).isOfTombstones }) {
+        if versions.contains(where: { !route.source(of: $0.0).isOfDeletions(inEnvelope: route.envelope != nil) }) {
             report(
                 "\(table.name): deletions are to be marked where they are newer, and a message without a value does not say how "
                     + "new it is", .versionOfTombstones)
@@ -87,7 +87,23 @@ struct DeletionMark {
     }
 }
 
+extension Target {
+    /// Deletions are change events that say how new they are, so what comes without a value behind one, and says nothing, is to do
+    /// nothing either.
+    var passesTombstones: Bool {
+        let sources = columns[versions].map(\.source)
+        return route.envelope != nil && !sources.allSatisfy(\.isOfTombstones)
+            && sources.allSatisfy { $0.isOfDeletions(inEnvelope: true) }
+    }
+}
+
 extension ColumnSource {
+    /// Whether a deletion has it, be it a change event or a message without a value.
+    func isOfDeletions(inEnvelope: Bool) -> Bool {
+        if case .origin = self { return inEnvelope }
+        return isOfTombstones
+    }
+
     /// Whether a message without a value has it.
     var isOfTombstones: Bool {
         switch self {

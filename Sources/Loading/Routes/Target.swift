@@ -109,10 +109,11 @@ package struct Target: Sendable {
     var asksForSameKeys: Bool { keyForms.contains(.server) }
     /// Whether what a message does to its row depends on it coming behind all earlier ones of its key, and nothing in the row says
     /// that it does.
-    var isOrderedByArrival: Bool {
+    package var isOrderedByArrival: Bool {
         guard mode == .upsert else { return false }
         // What deletes whatever is there counts by its place alone.
-        return versionCount == 0 || onTombstone == .delete && !columns[versions].allSatisfy { $0.source.isOfTombstones }
+        return versionCount == 0
+            || onTombstone == .delete && !passesTombstones && !columns[versions].allSatisfy(\.source.isOfTombstones)
     }
     /// Whether messages that are loaded once more leave no more rows than before. Without a key, mode `ignore` rests on
     /// any unique index, and one with a column that the server fills anew each time tells nothing.

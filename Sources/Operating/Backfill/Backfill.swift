@@ -232,7 +232,7 @@ public struct Backfill: Sendable {
             target.route.topics.contains { $0.matches(topic) }
         }
         if let back = moves.first(where: { $0.detour != nil }),
-            let target = targets.first(where: { $0.mode == .upsert })
+            let target = targets.first(where: \.isOrderedByArrival)
         {
             throw Refusal(
                 code: .olderState,

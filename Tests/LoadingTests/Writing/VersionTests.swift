@@ -183,6 +183,41 @@ struct VersionTests {
         }
     }
 
+    @Test("a late deletion of a change event deletes nothing newer, and neither does the tombstone behind it")
+    func lateDeletion() throws {
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute("CREATE TABLE t (id int PRIMARY KEY, lsn bigint, gone boolean)")
+            let name = TableName(schema: schema.name, name: "t")
+            let found = try #require(try Catalog.tables([name], on: connection)[name])
+            func event(_ operation: String, _ lsn: Int) -> (key: String?, value: String?) {
+                let row = operation == "d" ? #""before": {"id": 1}, "after": null"# : #""after": {"id": 1}"#
+                return (#"{"id": 1}"#, "{\(row), \"source\": {\"lsn\": \(lsn)}, \"op\": \"\(operation)\"}")
+            }
+            for marks in [false, true] {
+                var route = Route(
+                    topics: [.name("orders")], table: name, mode: .upsert, onTombstone: marks ? .mark : nil,
+                    columns: [.init(name: "lsn", source: .origin(FieldPath(["lsn"])))])
+                route.envelopeOptions = EnvelopeOptions(form: .debezium)
+                route.newer = ["lsn"]
+                route.mark = marks ? "gone" : nil
+                let target = try Target.compile(route, index: 0, table: found).get()
+                let tombstone: (key: String?, value: String?) = (#"{"id": 1}"#, nil)
+                for way in RowWay.allCases {
+                    try connection.execute("TRUNCATE t")
+                    func load(_ messages: [(key: String?, value: String?)]) throws -> [String] {
+                        _ = try way.load(Batch.filled(messages, for: target), target, connection)
+                        return try connection.rows("SELECT lsn, gone IS TRUE FROM t")
+                    }
+                    #expect(try load([event("c", 9)]) == ["9|f"])
+                    #expect(try load([event("d", 5), tombstone]) == ["9|f"])
+                    #expect(try load([event("u", 4), event("d", 10), tombstone]) == (marks ? ["10|t"] : []))
+                }
+            }
+        }
+    }
+
     @Test("what can say which message is newer, and what cannot")
     func mistakes() throws {
         func problems(_ mode: Route.Mode, _ newer: [String], _ columns: [Route.Column]? = nil) -> [String] {
