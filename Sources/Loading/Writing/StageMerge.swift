@@ -128,10 +128,7 @@ struct StageMerge {
             let insertion = insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict
             return ["WITH updated AS (\(update(group, updated, origin)) RETURNING 1) \(insertion)", insertion]
         }
-        if updated.isEmpty || other != nil {
-            let updates = updated.isEmpty ? [] : [update(group, updated, origin)]
-            return updates + [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict]
-        }
+        if updated.isEmpty { return [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict] }
         return [
             "WITH known AS (\(update(group, updated, origin)) RETURNING s.ctid::text AS place) "
                 + insert(group, origin, "s.ctid::text NOT IN (SELECT place FROM known)") + conflict
