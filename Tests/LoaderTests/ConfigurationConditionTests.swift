@@ -24,4 +24,16 @@ import Testing
         let unknown = try #require(try mistakes(completeYAML + "\n    where: x = 1 or $header.type = 'a'").first)
         #expect(unknown.mend.hasSuffix("\nx = 1 or $header.type = 'a'\n         ^"))
     }
+
+    @Test("a rate is messages a second or a minute, and nothing else")
+    func throttle() throws {
+        func rate(_ text: String) throws -> Double? {
+            try read(completeYAML + "\n    throttle: \(text)").loading.routes[0].throttle?.messagesPerSecond
+        }
+        #expect(try rate("5000/s") == 5000)
+        #expect(try rate("30/m") == 0.5)
+        for text in ["0/s", "5000", "5/h", "-1/s", "99999999/s"] {
+            #expect(try mistakes(completeYAML + "\n    throttle: \(text)").map(\.path) == ["routes[0].throttle"])
+        }
+    }
 }

@@ -324,6 +324,10 @@ extension ConfigurationKey {
             "routes[].max_elements", .integer(1...1_000_000), default: "10000", into: \.maxElements,
             "A message with more elements is a dead letter."),
         .route(
+            "routes[].throttle", ConfigurationKind<Throttle>.throttle.wrapped, otherwise: "as fast as it can",
+            into: \.throttle,
+            "How many messages of this route each loader loads at most, `5000/s` or `300/m`, to spare the database."),
+        .route(
             "routes[].where", ConfigurationKind<RouteCondition>.condition.wrapped, otherwise: "all of them",
             into: \.condition,
             "Which messages the route takes: `status != 'test' and amount >= 10`. The others are counted, and do nothing but what "

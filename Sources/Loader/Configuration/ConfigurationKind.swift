@@ -423,3 +423,17 @@ extension ConfigurationKind where Value == RouteCondition {
         }
     }
 }
+
+extension ConfigurationKind where Value == Throttle {
+    static var throttle: ConfigurationKind {
+        .scalar("rate", domain: "`1/m` to `10000000/s`") { text throws(ValueMistake) in
+            guard let match = text.wholeMatch(of: /(\d[\d_]*) ?\/ ?(s|m)/),
+                let number = Int(match.1.replacing("_", with: "")), (1...10_000_000).contains(number)
+            else {
+                throw ValueMistake(
+                    .invalidValue, "\(text) is no rate", "Write messages a second or a minute: 5000/s or 300/m.")
+            }
+            return Throttle(messagesPerSecond: match.2 == "s" ? Double(number) : Double(number) / 60)
+        }
+    }
+}

@@ -71,11 +71,12 @@ public final class Pipeline {
                 properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
             let producer = options.deadLetters.topic == nil ? nil : try LetterProducer(options)
             self.producer = producer
+            let throttles = RouteThrottles(options.routes, statistics)
             lanes = (0..<max(1, options.writers)).map { index in
                 LaneBatches(
                     writer: Writer(
                         index: index, options: options, tables: tables, producer: producer, orphans: orphans,
-                        wakeup: stop.wakeup, statistics: statistics, logger: logger))
+                        throttles: throttles, wakeup: stop.wakeup, statistics: statistics, logger: logger))
             }
         } catch {
             throw LoadingError(.kafka, "the Kafka client cannot start: \(error)", mend: .group(.properties))
@@ -494,9 +495,11 @@ extension Pipeline: Consumer.Delegate {
 }
 
 extension Member.Rules {
-    fileprivate init(_ options: LoadingOptions, mark: String) {
+    init(_ options: LoadingOptions, mark: String) {
+        var batch = options.batch
+        for throttle in options.routes.compactMap(\.throttle) { batch.maxRows = min(batch.maxRows, throttle.mostRows) }
         self.init(
-            batch: options.batch, lanes: options.writers, isBounded: options.untilEnd,
+            batch: batch, lanes: options.writers, isBounded: options.untilEnd,
             beginsAtOnce: options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest,
             waitsAtStart: options.waitsAtStart, group: options.group, mark: mark, outageTimeout: options.outageTimeout,
             topicWatchInterval: options.delivery == .exactlyOnce ? options.topicWatchInterval : nil,

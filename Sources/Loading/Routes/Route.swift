@@ -213,6 +213,8 @@ public struct Route: Sendable, Equatable {
     public var envelopeOptions = EnvelopeOptions()
     /// What its messages say of changes to rows elsewhere; nil: each message is a row.
     public var envelope: Envelope? { envelopeOptions.envelope }
+    /// How fast it may load; nil: as fast as it can.
+    public var throttle: Throttle?
     /// Which messages of the topics it takes; nil: all.
     public var condition: RouteCondition?
     /// Nil: delete in mode `upsert`; elsewhere nothing can be.

@@ -12,6 +12,7 @@ final class BatchLoader {
     private let tables: RoutedTables
     private let producer: LetterProducer?
     private let orphans: OrphanLoader
+    private let throttles: RouteThrottles
     private let statistics: LoadingStatistics
     /// How the consumer's thread is heard meanwhile.
     private unowned let mailbox: Writer
@@ -28,13 +29,14 @@ final class BatchLoader {
 
     init(
         index: Int, options: LoadingOptions, tables: RoutedTables, producer: LetterProducer?, orphans: OrphanLoader,
-        statistics: LoadingStatistics, logger: Logger, mailbox: Writer
+        throttles: RouteThrottles, statistics: LoadingStatistics, logger: Logger, mailbox: Writer
     ) {
         self.index = index
         self.options = options
         self.tables = tables
         self.producer = producer
         self.orphans = orphans
+        self.throttles = throttles
         self.statistics = statistics
         self.mailbox = mailbox
         words = BatchLoaderWords(writer: index, statistics, logger)
@@ -55,6 +57,9 @@ final class BatchLoader {
 
     /// Loads a batch, however often that has to be tried.
     func carryOut(_ batch: Batch) -> Writer.Outcome {
+        // Not within a transaction. What is taken meanwhile fills the next batch, and then nothing is.
+        let wait = throttles.wait(for: batch, at: .now)
+        if wait > .zero { mailbox.pause(wait) }
         catchUp(batch)
         var rereadings = (count: 0, isTold: false)
         if let notice = batch.unbuilt { return .failed(batch, .away(notice)) }
@@ -135,7 +140,9 @@ final class BatchLoader {
             }
             let (window, maxShare) = (window, options.deadLetters.maxShare)
             let givenUp = orphans.givenUpShare
-            let next = care == nil && size.limit == nil ? batch.tables.headStarts : nil
+            // Rows that are ahead of their time would hold locks until it comes.
+            let mayBegin = care == nil && size.limit == nil && throttles.isEmpty
+            let next = mayBegin ? batch.tables.headStarts : nil
             if next == .rows || next == .keys { mailbox.letNextBegin() }
             let transaction = BatchTransaction(
                 batch: batch, part: part, targets: batch.tables.targets, connection: connection, ledger: ledger,

@@ -50,7 +50,7 @@ final class Writer: @unchecked Sendable {
 
     init(
         index: Int, options: LoadingOptions, tables: RoutedTables, producer: LetterProducer?, orphans: OrphanLoader,
-        wakeup: Wakeup, statistics: LoadingStatistics, logger: Logger
+        throttles: RouteThrottles, wakeup: Wakeup, statistics: LoadingStatistics, logger: Logger
     ) {
         self.index = index
         self.tables = tables
@@ -66,6 +66,7 @@ final class Writer: @unchecked Sendable {
         begin("writer") { writer in
             let loader = BatchLoader(
                 index: index, options: options, tables: tables, producer: producer, orphans: orphans,
+                throttles: throttles,
                 statistics: statistics, logger: logger, mailbox: writer)
             writer.loadAll(with: loader)
             loader.close()
