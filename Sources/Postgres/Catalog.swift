@@ -169,6 +169,16 @@ public enum Catalog {
                 ) ORDER BY NOT x.indisprimary, i.relname), '[]')
                 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
                 WHERE x.indrelid = w.oid AND x.indisunique),
+            'otherIndexes', (
+                SELECT coalesce(json_agg((
+                    SELECT coalesce(json_agg(coalesce(a.attname, '') ORDER BY k.position), '[]')
+                    FROM unnest(x.indkey) WITH ORDINALITY AS k (attnum, position)
+                    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum = k.attnum
+                    WHERE k.position <= x.indnkeyatts)), '[]')
+                FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+                JOIN pg_catalog.pg_am m ON m.oid = i.relam
+                WHERE x.indrelid = w.oid AND NOT x.indisunique AND x.indisvalid AND x.indpred IS NULL
+                  AND m.amname = 'btree'),
             'hasDeferredConstraints',
                 w.relkind = 'v'
                 OR EXISTS (
@@ -351,6 +361,7 @@ private struct RelationRow: Decodable {
     var kind: String
     var columns: [Column]
     var indexes: [Index]
+    var otherIndexes: [[String]]
     var hasDeferredConstraints: Bool
     var hasConflicts: Bool
     var hasInsertTriggers: Bool
@@ -361,7 +372,7 @@ private struct RelationRow: Decodable {
     var numericHasInfinity: Bool
 
     func table(_ types: [TypeKey: TypeRow]) -> Table {
-        Table(
+        var table = Table(
             oid: oid, name: TableName(schema: schema, name: name), kind: Table.Kind(relkind: kind),
             columns: columns.map { column in
                 let type = types[column.typeKey]
@@ -386,6 +397,8 @@ private struct RelationRow: Decodable {
             hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
             mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary,
             numericHasInfinity: numericHasInfinity)
+        table.otherIndexes = otherIndexes
+        return table
     }
 }
 

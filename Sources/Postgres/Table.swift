@@ -110,6 +110,8 @@ public struct Table: Sendable, Hashable {
     public var kind: Kind
     public var columns: [Column]
     public var uniqueIndexes: [UniqueIndex]
+    /// The columns of each other index that finds rows by its first ones, in their order; an expression has no name.
+    public var otherIndexes: [[String]] = []
     /// Something may be checked only at COMMIT: a deferred constraint on it or on a table that refers to it, or what lies
     /// behind a view or a trigger.
     public var hasDeferredConstraints: Bool
@@ -145,6 +147,12 @@ public struct Table: Sendable, Hashable {
         self.mayUseSchema = mayUseSchema
         self.mayMakeTemporary = mayMakeTemporary
         self.numericHasInfinity = numericHasInfinity
+    }
+
+    /// Whether an index begins with these columns, in whatever order, so that rows are found by them alone.
+    public func isIndexed(by columns: [String]) -> Bool {
+        let all = uniqueIndexes.filter(\.isArbiter).map(\.columns) + otherIndexes
+        return all.contains { Set($0.prefix(columns.count)) == Set(columns) }
     }
 
     public func column(named name: String) -> Column? { columns.first { $0.name == name } }

@@ -175,6 +175,32 @@ struct AllocationTests {
         }
     }
 
+    @Test("elements of messages become rows without any", arguments: [Target.Format.binary, .text])
+    func elements(format: Target.Format) throws {
+        let all = [1000: Messages(1000), 2000: Messages(2000)]
+        var route = Route.made(
+            mode: .upsert,
+            columns: [.init(name: "id", source: ColumnSource("$parent.id")), .init(name: "line", source: .index)])
+        route.each = ElementPath(parsing: "items")
+        var columns: [Table.Column] = [.made("id", .int8), .made("line", .int4), .made("sku"), .made("qty", .int4)]
+        if format == .text { columns.append(.made("address", .inet)) }
+        let target = try Target.made(route, .made(columns, key: ["id", "line"]))
+        #expect(target.format == format)
+        for messageFormat in [MessageFormat.json, .framed(.json, nil)] {
+            var target = target
+            target.messageFormat = messageFormat
+            try expectNoMore(1000) { messages in
+                let batch = Batch()
+                all[messages]?.fill(batch)
+                var builders = RowBuilders([target])
+                let allocations = count { builders.build(batch) }
+                #expect(batch.sections.map(\.rows.count) == [messages, messages])
+                #expect(batch.deadLetters.isEmpty)
+                return allocations
+            }
+        }
+    }
+
     @Test("fields of any kind become a row without any", arguments: [Target.Format.binary, .text])
     func kinds(format: Target.Format) throws {
         func type(_ oid: UInt32, _ name: String) -> PostgresType {

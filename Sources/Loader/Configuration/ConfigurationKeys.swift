@@ -317,6 +317,10 @@ extension ConfigurationKey {
                 + "or of messages that are many records: `$value`. Fields are the element's then, and `$parent.…` what holds it."
         ),
         .route(
+            "routes[].on_missing", ConfigurationKind<Route.OnMissing>.choice.wrapped,
+            otherwise: "`delete`, where columns of the key are the parent's", into: \.onMissing,
+            "What becomes, in mode `upsert`, of the rows of a parent that its last message has no element for."),
+        .route(
             "routes[].on_bad_element", .choice, default: "dead_letter", into: \.onBadElement,
             "What becomes of a message with an element that cannot be a row: all of it a dead letter, or all rows but that one."
         ),

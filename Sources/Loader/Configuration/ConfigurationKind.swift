@@ -314,7 +314,7 @@ extension ConfigurationKind where Value == ColumnSource {
             if let source = ColumnSource(text) { return source }
             let known = [
                 "$value", "$key", "$topic", "$partition", "$offset", "$timestamp", "$headers.name", "$now",
-                "$schema_id",
+                "$schema_id", "$parent.name", "$element", "$index", "$name",
             ]
             guard text.hasPrefix("$") else {
                 throw ValueMistake(

@@ -88,6 +88,7 @@ enum ConfigurationReference {
         | `$headers.name` | the last header of that name |
         | `$topic`, `$partition`, `$offset`, `$timestamp` | where the message stands, and its own time |
         | `$now` | when the loader took the message |
+        | `$parent.id`, `$element`, `$index`, `$name` | with `each`: a field of what holds the element, all of it, its place from 0, and its name in an object ([rows and tables](rows-and-tables.md)) |
         | `$schema_id` | the number or GUID of the schema that the message names; null if it names none |
 
         ## Keys

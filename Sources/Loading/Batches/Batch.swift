@@ -81,8 +81,10 @@ package final class Batch: @unchecked Sendable {
     package final class Section {
         package enum Kind: Int, CaseIterable {
             case rows
-            /// Keys whose rows shall be deleted.
+            /// Keys whose rows shall be deleted; of elements the keys of what holds them.
             case tombstones
+            /// The keys of what holds elements: all that a message has for it are the rows of the same message.
+            case sets
 
             /// `allCases` is made anew each time.
             fileprivate static let count = allCases.count
@@ -103,6 +105,24 @@ package final class Batch: @unchecked Sendable {
             self.kind = kind
             omissions = Omissions(columns: omissible)
             nulls = Array(repeating: 0, count: omissions.wordCount)
+        }
+
+        /// Where it ended, to go back to.
+        struct End {
+            let section: Section
+            private let rows: Int
+            private let bytes: Int
+
+            init(_ section: Section) {
+                self.section = section
+                (rows, bytes) = (section.rows.count, section.buffer.count)
+            }
+
+            /// Forgets the rows behind it.
+            func takeBack() {
+                section.rows.removeSubrange(rows...)
+                section.buffer.truncate(to: bytes)
+            }
         }
 
         func removeAll(keepingAtMost limit: Int = .max) {
@@ -177,6 +197,12 @@ package final class Batch: @unchecked Sendable {
 
     /// Bytes of rows for each byte of messages.
     var rowBytesPerByte: Double { arena.count > 0 ? Double(rowByteCount) / Double(arena.count) : 1 }
+
+    /// Rows of one table for each message, of the table that gets the most.
+    var rowsPerMessage: Double {
+        let most = sections.reduce(0) { max($0, $1.kind == .rows ? $1.rows.count : 0) }
+        return messages.isEmpty ? 1 : Double(most) / Double(messages.count)
+    }
 
     /// Ends the filling: these are the partitions of its messages, in the order of their ranges.
     func seal(_ ranges: [PartitionRange]) {

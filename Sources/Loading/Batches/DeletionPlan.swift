@@ -13,7 +13,7 @@ final class DeletionPlan {
 
     /// - Parameter inputs: of the key's columns, and of those that say how new it is, if the message can say it.
     init(_ target: Target, inputs: [MessagePlan.Input]) {
-        let deleting = target.requiringKey
+        let deleting = (target.asParent ?? target).requiringKey
         self.target = target
         plain = RowPlan(deleting, inputs: inputs, isOfTombstones: true)
         guard target.onTombstone == .mark, let mark = target.mark else {

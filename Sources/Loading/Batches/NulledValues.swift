@@ -29,6 +29,11 @@ extension Batch.Section {
 }
 
 extension Batch.Section {
+    /// Whether a row has a null in a column; nil where it leaves it out.
+    package func isNull(_ column: Int, of row: Int, _ target: Target) -> Bool? {
+        field(column, of: row, target).map { RowFields.value(of: $0, target.format) == nil }
+    }
+
     /// A row's field as it lies there; nil for one that is left out.
     func field(_ column: Int, of row: Int, _ target: Target) -> UnsafeRawBufferPointer? {
         let omission = rows[row].omission

@@ -6,15 +6,14 @@ import Records
 extension RowBuilder {
     /// What a batch has for a target, to go back to.
     private struct Mark {
-        let section: Batch.Section
-        let rows: Int
-        let bytes: Int
+        let rows: Batch.Section.End
+        let sets: Batch.Section.End?
         let letters: Int
         let nulled: Int
 
-        init(_ section: Batch.Section, _ batch: Batch) {
-            self.section = section
-            (rows, bytes) = (section.rows.count, section.buffer.count)
+        init(_ target: Target, _ batch: Batch) {
+            rows = Batch.Section.End(batch.section(target.index, .rows, omissible: target.omissionCount))
+            sets = target.parent.map { _ in Batch.Section.End(batch.section(target.index, .sets)) }
             (letters, nulled) = (batch.deadLetters.count, batch.nulledValues.count)
         }
     }
@@ -24,23 +23,33 @@ extension RowBuilder {
         _ elements: RouteElements, of holder: Field, _ message: Int, _ row: RowPlan,
         fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
-        buildElements(elements, message, row, keyFields, in: batch) { body throws(ElementFault) in
+        // What is absent says nothing.
+        guard holder.kind != .absent else { return }
+        buildElements(elements, message, row, fields, keyFields, in: batch) { body throws(ElementFault) in
             try elements.reader.read(holder, of: fields, by: decoder, body)
         }
     }
 
     /// - Parameter read: goes through the elements.
     private func buildElements(
-        _ elements: RouteElements, _ message: Int, _ row: RowPlan, _ keyFields: UnsafeBufferPointer<Field>?,
-        in batch: Batch, _ read: ((ElementReader.Event) -> Bool) throws(ElementFault) -> Void
+        _ elements: RouteElements, _ message: Int, _ row: RowPlan, _ fields: UnsafeBufferPointer<Field>?,
+        _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch,
+        _ read: ((ElementReader.Event) -> Bool) throws(ElementFault) -> Void
     ) {
         let target = row.target
-        let section = batch.section(target.index, .rows, omissible: target.omissionCount)
-        let mark = Mark(section, batch)
+        let mark = Mark(target, batch)
         elements.skipped = 0
+        if target.parent?.step == ElementParent.message,
+            !buildSet(message, row, fields, keyFields, mark, in: batch)
+        {
+            return
+        }
         do throws(ElementFault) {
             try read { event in
-                guard case .element = event else { return true }
+                if case .holder(let step) = event {
+                    guard target.parent?.step == step else { return true }
+                    return buildSet(message, row, elements.reader.fields, keyFields, mark, in: batch)
+                }
                 return buildElement(elements, message, row, keyFields, mark, in: batch)
             }
             for _ in 0..<elements.skipped { batch.note(.skippedElement, target: target.index) }
@@ -78,9 +87,26 @@ extension RowBuilder {
         return false
     }
 
+    /// Has it known that a message says all of one that holds elements, be it that there are none.
+    ///
+    /// - Returns: whether to go on.
+    private func buildSet(
+        _ message: Int, _ row: RowPlan, _ fields: UnsafeBufferPointer<Field>?,
+        _ keyFields: UnsafeBufferPointer<Field>?, _ mark: Mark, in batch: Batch
+    ) -> Bool {
+        guard let set = row.set, let section = mark.sets?.section else { return true }
+        let letters = batch.deadLetters.count
+        append(message, set, to: section, omitting: 0, fields: fields, keyFields: keyFields, in: batch)
+        guard batch.deadLetters.count > letters else { return true }
+        let letter = batch.deadLetters.removeLast()
+        takeBack(to: mark, in: batch)
+        batch.deadLetters.append(letter)
+        return false
+    }
+
     private func takeBack(to mark: Mark, in batch: Batch) {
-        mark.section.rows.removeSubrange(mark.rows...)
-        mark.section.buffer.truncate(to: mark.bytes)
+        mark.rows.takeBack()
+        mark.sets?.takeBack()
         batch.deadLetters.removeSubrange(mark.letters...)
         batch.nulledValues.removeSubrange(mark.nulled...)
     }
@@ -133,7 +159,7 @@ extension RowBuilder {
                     continue
                 }
                 guard let elements = route.elements else { continue }
-                buildElements(elements, message, route.row, keyFields, in: batch) { body throws(ElementFault) in
+                buildElements(elements, message, route.row, nil, keyFields, in: batch) { body throws(ElementFault) in
                     switch records {
                     case .text(let text): try elements.reader.read(documents: text, by: decoder, body)
                     case .fields(let fields):

@@ -41,12 +41,18 @@ final class RowPlan {
     let omitted: UnsafeMutableBufferPointer<UInt64>
     /// A message without any of the fields is a dead letter.
     let wantsField: Bool
+    /// What tells the rows of one that holds elements from others; nil where it does not matter.
+    let set: RowPlan?
     /// Its rows are elements of messages.
     let isOfElements: Bool
 
     /// - Parameter isOfTombstones: there are no fields then but the key's.
     init(_ target: Target, inputs: [MessagePlan.Input], isOfTombstones: Bool = false) {
         self.target = target
+        set =
+            isOfTombstones
+            ? nil
+            : target.asParent.map { RowPlan($0, inputs: Array(inputs[..<$0.keyCount]), isOfTombstones: true) }
         isOfElements = !isOfTombstones && target.route.each != nil
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs

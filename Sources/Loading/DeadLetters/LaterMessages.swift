@@ -114,6 +114,8 @@ final class LaterMessages {
         var keys: [Key] = []
         for section in scratch.sections where targets[section.target].isOrderedByArrival {
             let target = targets[section.target]
+            // Of elements what holds them is what a later message replaces, whatever is in it.
+            if target.parent != nil, section.kind == .rows { continue }
             for (place, row) in section.rows.enumerated() {
                 if isLater, target.versionCount > 0,
                     section.kind == .rows || section.versions(of: place, target) != nil

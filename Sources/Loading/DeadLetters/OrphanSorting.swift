@@ -32,7 +32,9 @@ extension DeadLetterReplay {
             let rows = RowSelection(batch: batch, target: target).rows
             guard !rows.isEmpty else { continue }
             let asked = rows.filter { batch.sections[Int($0.section)].kind == .rows }
-            for row in rows where batch.sections[Int(row.section)].kind != .rows { isUnknown[Int(row.message)] = true }
+            for row in rows where batch.sections[Int(row.section)].kind == .tombstones {
+                isUnknown[Int(row.message)] = true
+            }
             guard let lookup = ParentLookup(target, on: connection) else {
                 for row in asked { isUnknown[Int(row.message)] = true }
                 continue

@@ -9,6 +9,14 @@ extension Mend {
         case nameKey
         case nameOtherKey
         case makeIndex(TableName, [String])
+        /// Rows could not be found by these columns alone.
+        case makePlainIndex(TableName, [String])
+        /// The types of the key are such as the loader cannot compare.
+        case plainKeyType
+        /// Sets of rows have no version.
+        case keepMissing
+        /// Tombstones say no row of such elements.
+        case skipTombstones
         /// A column is routed more than once.
         case keepOne
         /// The column is not to be routed.
@@ -76,8 +84,7 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, absent, newer, mark, key, onFiltered,
-            validity
+            maxElements, onMissing, absent, newer, mark, key, onFiltered, validity
     }
 
     /// What deletes rows.

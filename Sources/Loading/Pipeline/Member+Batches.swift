@@ -40,8 +40,8 @@ extension Member {
 
     mutating func settle(_ outcome: Outcome, _ lane: Int, _ now: ContinuousClock.Instant) {
         switch outcome {
-        case .loaded(let ranges, let rowBytesPerByte):
-            lanes[lane].takeBack(rowBytesPerByte: rowBytesPerByte)
+        case .loaded(let ranges, let rowBytesPerByte, let rowsPerMessage):
+            lanes[lane].takeBack(rowBytesPerByte: rowBytesPerByte, rowsPerMessage: rowsPerMessage)
             for range in ranges {
                 if let index = partitions.place(of: range.partition) { partitions[index].loaded = range.next }
             }

@@ -103,8 +103,10 @@ extension Member {
 
     /// What became of a batch.
     enum Outcome {
-        /// - Parameter rowBytesPerByte: what its rows weighed for each byte of its messages.
-        case loaded([Batch.PartitionRange], rowBytesPerByte: Double)
+        /// - Parameters:
+        ///   - rowBytesPerByte: what its rows weighed for each byte of its messages.
+        ///   - rowsPerMessage: how many rows of one table came of a message.
+        case loaded([Batch.PartitionRange], rowBytesPerByte: Double, rowsPerMessage: Double = 1)
         /// Another member has taken a partition over.
         case fenced([Batch.PartitionRange], messages: Int)
         case abandoned

@@ -14,6 +14,8 @@ extension Member {
         private var loading: [Load] = []
         /// What the rows of a batch weigh for each byte of its messages: they are built later, and have to fit as well.
         private var rowBytesPerByte = 1.0
+        /// How many rows of one table come of a message, at least one: more where its elements are rows.
+        private var rowsPerMessage = 1.0
 
         /// The writer is at a batch.
         var isLoading: Bool { !loading.isEmpty }
@@ -27,7 +29,9 @@ extension Member {
         private var fillingByteCount: Int { Int(Double(bytes) * (1 + rowBytesPerByte)) }
 
         /// The filling batch is as large as it may be.
-        func isFull(_ policy: BatchPolicy) -> Bool { policy.isFull(rows: messages, bytes: fillingByteCount) }
+        func isFull(_ policy: BatchPolicy) -> Bool {
+            policy.isFull(rows: Int(Double(messages) * rowsPerMessage), bytes: fillingByteCount)
+        }
 
         private struct Load {
             /// As it will have them with its rows.
@@ -55,8 +59,9 @@ extension Member {
         }
 
         /// The oldest batch has come back.
-        mutating func takeBack(rowBytesPerByte: Double? = nil) {
+        mutating func takeBack(rowBytesPerByte: Double? = nil, rowsPerMessage: Double? = nil) {
             loading.removeFirst()
+            if let rowsPerMessage { self.rowsPerMessage = max(1, rowsPerMessage) }
             if let rowBytesPerByte { self.rowBytesPerByte = rowBytesPerByte }
         }
 

@@ -366,7 +366,8 @@ public final class Pipeline {
         switch outcome {
         case .loaded(_, let loaded):
             note(batch, loaded, lane)
-            decided = .loaded(batch.partitions, rowBytesPerByte: batch.rowBytesPerByte)
+            decided = .loaded(
+                batch.partitions, rowBytesPerByte: batch.rowBytesPerByte, rowsPerMessage: batch.rowsPerMessage)
         case .fenced: decided = .fenced(batch.partitions, messages: batch.messages.count)
         case .abandoned: decided = .abandoned
         case .failed(_, let error): decided = .failed(error)

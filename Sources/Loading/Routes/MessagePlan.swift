@@ -75,14 +75,16 @@ package struct MessagePlan: Sendable {
             let shapes = Shape.all(of: target, &plan, &values, &keys)
             self.shapes.append(shapes)
             elements.append(plan)
+            // Of elements it is what holds them that a tombstone deletes.
+            let deleted = target.parent.map { target.columns[..<$0.keyCount] } ?? target.keyColumns
             // What the route itself says of the key is no part of the message's.
-            let said = target.keyColumns.count { $0.source != .constant }
+            let said = deleted.count { $0.source != .constant }
             let versions = target.columns[target.versions].map { $0.source.ofTombstone(&keys) }
             tombstoneInputs.append(
-                target.keyColumns.map { column in
+                deleted.map { column in
                     switch column.source {
                     // A tombstone has no value: what would be a field of it is looked for in the key.
-                    case .field(let path):
+                    case .field(let path), .parent(_, let path):
                         said == 1
                             ? .keyFieldOrKey(keys.position(path)) : .keyField(keys.position(path))
                     case .key(let path?): .keyField(keys.position(path))

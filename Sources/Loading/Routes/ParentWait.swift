@@ -33,14 +33,15 @@ extension Target {
     package static func findParents(
         _ targets: inout [Target], _ options: LoadingOptions, on connection: Connection
     ) throws(PostgresError) -> Bool {
-        guard let letters = options.deadLetters.table, !targets.isEmpty else { return false }
+        guard !targets.isEmpty else { return false }
         let tables = Array(Set(targets.map(\.table.oid)))
         let keys = try Catalog.foreignKeys(of: tables, on: connection)
+        for index in targets.indices { targets[index].foreignKeys = keys[targets[index].table.oid] ?? [] }
+        guard let letters = options.deadLetters.table else { return false }
         let among = try Catalog.foreignKeys(among: tables, on: connection)
         let mayDelete = try mayDelete(from: letters, on: connection)
         var wouldWait = false
         for index in targets.indices {
-            targets[index].foreignKeys = keys[targets[index].table.oid] ?? []
             let own = targets[index].route.waitForParent
             let wait = ParentWait(
                 patience: own ?? options.deadLetters.waitForParent, keys: own == nil ? among : nil)

@@ -127,6 +127,9 @@ public struct Route: Sendable, Equatable {
         case skip
     }
 
+    /// What becomes, in mode `upsert`, of rows of a parent that its last message has no element for.
+    public enum OnMissing: String, Sendable, CaseIterable { case delete, keep }
+
     /// How many elements a message may have, where the route does not say it.
     public static let mostElements = 10_000
 
@@ -223,6 +226,8 @@ public struct Route: Sendable, Equatable {
     public var each: ElementPath?
     /// What becomes of a message with an element that cannot be a row.
     public var onBadElement = OnBadElement.deadLetter
+    /// What becomes of a parent's rows that its last message has no more; nil: they are deleted where the key tells them.
+    public var onMissing: OnMissing?
     /// A message with more elements is a dead letter.
     public var maxElements = Route.mostElements
     public var mode: Mode

@@ -47,7 +47,7 @@ extension Target {
     package func recordPath(of column: Column) -> FieldPath? {
         switch (column.source, route.each) {
         case (.field(let path), nil): path
-        case (.parent(let levels, let path), let each?) where levels == each.steps.count: path
+        case (.parent(let levels, let path), let each?) where levels == each.steps.count && !each.isMessage: path
         default: nil
         }
     }

@@ -50,6 +50,8 @@ package struct Target: Sendable {
     /// How many of `columns` are the key; 0 in mode `insert`, and in mode `ignore` without a key.
     package var keyCount: Int
     package var onTombstone: Route.OnTombstone
+    /// What the elements' rows of one message have in common; nil where that is nothing, or does not matter.
+    var parent: ElementParent?
     /// How it is told that two rows have the same key, for each of its columns.
     var keyForms: [KeyForm] = []
     /// How the key's index compares, for each of its columns.
@@ -78,6 +80,8 @@ package struct Target: Sendable {
     package var deletionCount: Int { keyCount + versionCount }
     /// All that is looked at of a message.
     var sources: [ColumnSource] { columns.map(\.source) + (route.condition?.sources ?? []) }
+    /// Elements that are rows together are loaded together, or not at all.
+    var isOfElements: Bool { route.each != nil }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
     /// The column that says of a row that it is deleted; nil where deleted rows go.

@@ -17,6 +17,7 @@ struct TargetCompilation {
     private var wanted: [Route.Column] = []
     /// Those of them that can be had.
     private var accepted: [(Route.Column, Table.Column)] = []
+    private var parent: ElementParent?
 
     init(_ route: Route, index: Int, table: Table, role: String?) {
         var named = route.namingColumns(asIn: table)
@@ -33,30 +34,41 @@ struct TargetCompilation {
 
     mutating func compile() -> Result<Target, SetupProblems> {
         resolveKey()
+        putParentFirst()
         resolveColumns()
         checkKeyColumns()
         checkVersions()
         checkUnroutedColumns()
         checkOptions()
         checkCondition()
+        resolveParent()
         let onTombstone = checkRights()
         let (format, columns) = columns()
         let mark = route.mark.flatMap { DeletionMark.mark($0, columns, format) }
         guard problems.isEmpty else { return .failure(SetupProblems(problems)) }
         let comparisons = key.map { table.comparison(of: $0, key: key) }
-        return .success(
-            Target(
-                route: route, table: table, index: index, format: format, columns: columns, keyCount: key.count,
-                onTombstone: onTombstone,
-                keyForms: zip(columns, comparisons).map { column, comparison in
-                    comparison.equality == nil
-                        ? KeyForm(
-                            column.type, isBinary: format == .binary,
-                            isCollationDeterministic: comparison.isDeterministic)
-                        : .server
-                }, keyComparisons: comparisons,
-                versionCount: route.newer.count, mark: mark, validity: validity(columns),
-                needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil))
+        var target = Target(
+            route: route, table: table, index: index, format: format, columns: columns, keyCount: key.count,
+            onTombstone: onTombstone,
+            keyForms: zip(columns, comparisons).map { column, comparison in
+                comparison.equality == nil
+                    ? KeyForm(
+                        column.type, isBinary: format == .binary,
+                        isCollationDeterministic: comparison.isDeterministic)
+                    : .server
+            }, keyComparisons: comparisons,
+            versionCount: route.newer.count, mark: mark, validity: validity(columns),
+            needsRowBit: needsRows ? columns.count { $0.omissionBit != nil } : nil)
+        target.parent = parent
+        if target.asksForSameKeys, parent != nil {
+            problem(
+                .badOption,
+                "only the server can tell whether two keys of \(table.name) are the same (\(key.joined(separator: ", "))), "
+                    + "and a parent's rows are compared before",
+                .plainKeyType)
+            return .failure(SetupProblems(problems))
+        }
+        return .success(target)
     }
 
     private mutating func problem(_ code: SetupProblem.Code, _ text: String, _ mend: Mend.Routing) {
@@ -110,6 +122,55 @@ struct TargetCompilation {
                     "; \($0.name) is partial, on an expression, deferrable or not valid, so it tells no row from another"
                 } ?? ""),
             .makeIndex(table.name, key))
+    }
+
+    /// The parent's columns come first in the key, so that its rows are found by their first bytes.
+    private mutating func putParentFirst() {
+        guard route.mode == .upsert, let path = route.each else { return }
+        let all = route.columns(of: table, key: key)
+        let sources = key.compactMap { name in
+            all.first { $0.name == name }.map { (name: name, source: route.source(of: $0)) }
+        }
+        guard !isKeptByVersions, sources.count == key.count, let found = ElementParent.columns(of: sources, path) else {
+            return
+        }
+        key = found.names + key.filter { !found.names.contains($0) }
+        parent = ElementParent(
+            keyCount: found.names.count, step: found.step, deletesMissing: route.onMissing != .keep)
+    }
+
+    /// Nothing of a parent is deleted, and each row is compared by itself.
+    private var isKeptByVersions: Bool {
+        route.each != nil && route.mode == .upsert && !route.newer.isEmpty && route.onMissing == .keep
+            && [.skip, .deadLetter].contains(route.onTombstone)
+    }
+
+    /// What a parent's rows need of the table, and an option of theirs where there is no parent.
+    private mutating func resolveParent() {
+        guard let parent else {
+            guard let option = route.onMissing, !isKeptByVersions else { return }
+            let reason =
+                route.each == nil
+                ? "the rows are not elements of messages"
+                : route.mode == .upsert
+                    ? "no column of the key of \(table.name) is one of what holds the elements, or all are"
+                    : "mode \(route.mode.rawValue) deletes nothing"
+            return problem(
+                .badOption, "what is said of elements that are missing (\(option.rawValue)) has no effect: \(reason)",
+                .takeOut(.onMissing, .route))
+        }
+        if !route.newer.isEmpty {
+            problem(
+                .badOption,
+                "the rows that \(table.name) has of a message are replaced as a set, which cannot be compared by "
+                    + "\(route.newer.joined(separator: ", "))", .keepMissing)
+        }
+        let names = Array(key.prefix(parent.keyCount))
+        guard !table.isIndexed(by: names), table.columns.contains(where: { $0.name == names[0] }) else { return }
+        problem(
+            .missingIndex,
+            "no index on \(table.name) begins with (\(names.joined(separator: ", "))), by which a message's elements are found",
+            .makePlainIndex(table.name, names))
     }
 
     private mutating func resolveColumns() {
@@ -221,15 +282,24 @@ struct TargetCompilation {
     private mutating func checkRights() -> Route.OnTombstone {
         if let end = route.validity.to.flatMap(table.column), !end.mayUpdate { rights.update.append(end.name) }
         rights.select = route.mode != .insert && !table.maySelect
+        let mayDelete = route.mode == .upsert && (route.each == nil || parent?.step == ElementParent.message)
         let onTombstone =
             route.onTombstone
-            ?? (route.mode == .upsert ? .delete : route.mode == .history ? .skip : .deadLetter)
-        if onTombstone == .delete, route.mode != .upsert {
+            ?? (mayDelete ? .delete : route.mode == .history ? .skip : .deadLetter)
+        if onTombstone == .mark, route.each != nil {
+            problem(.badOption, "a message's elements cannot be marked as deleted", .skipTombstones)
+        } else if onTombstone == .delete, !mayDelete, route.mode == .upsert {
+            problem(
+                .badOption,
+                "no column of the key of \(table.name) is one of the message that holds the elements, so that a tombstone "
+                    + "says none of its rows", .skipTombstones)
+        } else if onTombstone == .delete, route.mode != .upsert {
             problem(.badOption, "only mode upsert can delete by tombstones", .tombstones)
         } else if onTombstone == .delete || route.deletesFiltered {
             rights.delete = !table.mayDelete
             rights.deletesFiltered = route.deletesFiltered
         }
+        if parent?.deletesMissing == true { rights.delete = !table.mayDelete }
         if !rights.isEmpty {
             problems.append(rights.problem(at: route.label, table: table, mode: route.mode, role: role))
         }

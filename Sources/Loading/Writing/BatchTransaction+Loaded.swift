@@ -46,7 +46,7 @@ extension BatchTransaction {
 extension BatchTransaction.Loaded {
     /// What the ledger says is in, without a word of the server about its rows: those that the part has.
     init(byLedger part: Batch.Part, of batch: Batch) {
-        for section in batch.sections {
+        for section in batch.sections where section.kind != .sets {
             let count = section.rows.count { part.messages.contains(Int($0.message)) }
             operations.add(section.kind == .rows ? .row : .deletion, target: section.target, count)
             rows += count

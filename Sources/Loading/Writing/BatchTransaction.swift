@@ -116,7 +116,7 @@ struct BatchTransaction {
         if let setAside {
             var loaded = Loaded()
             loaded.deadLetters = selections.flatMap { selection in
-                selection.rows.map { DeadLetter(losing: setAside, $0, selection.target) }
+                selection.firstRows.map { DeadLetter(losing: setAside, $0, selection.target) }
             }
             return loaded
         }

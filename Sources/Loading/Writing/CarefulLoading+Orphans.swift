@@ -7,7 +7,8 @@ extension CarefulLoading {
     private static let mostLookups = 3
 
     func mayAskForOrphans(_ progress: Progress) -> Bool {
-        progress.lookups < Self.mostLookups && !progress.selection.target.asksForSameKeys
+        progress.selection.units == nil && progress.lookups < Self.mostLookups
+            && !progress.selection.target.asksForSameKeys
     }
 
     /// Finds all rows that refer to nothing at once, where the server can say so.
@@ -103,6 +104,7 @@ extension CarefulLoading {
     mutating func retryOrphans(_ progress: inout Progress) throws(TransactionFailure) -> Bool {
         guard !progress.orphans.isEmpty else { return false }
         let selection = progress.selection
+        if let units = selection.units { return try retryOrphans(&progress, units) }
         // In the order of arrival, however they were found.
         progress.orphans.sort { $0.row < $1.row }
         let places = progress.orphans.map(\.row)

@@ -18,8 +18,8 @@ extension CarefulLoading {
 
     func mayLoadEach(_ selection: RowSelection) -> Bool {
         // What the end of a version is refused for, is not the fault of one row in a block of many.
-        !isJudging && failuresOfEach < Self.mostFailures && selection.target.table.mayMakeTemporary
-            && selection.target.validity == nil
+        selection.units == nil && !isJudging && failuresOfEach < Self.mostFailures
+            && selection.target.table.mayMakeTemporary && selection.target.validity == nil
     }
 
     /// Loads the next rows of a target one by one.

@@ -42,7 +42,25 @@ struct CarefulLoading {
         init(_ selection: RowSelection, _ care: Care) {
             self.selection = selection
             isDense = care.isDense(selection.target.index)
-            search = RefusalSearch(count: selection.rows.count)
+            search = RefusalSearch(count: selection.units?.count ?? selection.rows.count)
+        }
+
+        /// The rows of a part of what is searched: of elements a message's are one.
+        func rows(of part: Range<Int>) -> Range<Int> {
+            guard let units = selection.units else { return part }
+            return part.isEmpty ? 0..<0 : units[part.lowerBound].lowerBound..<units[part.upperBound - 1].upperBound
+        }
+
+        /// Those of it that were not refused.
+        func rows(of part: Range<Int>, except refused: Set<Int>) -> [Int] {
+            guard let units = selection.units else { return part.filter { !refused.contains($0) } }
+            return part.filter { !refused.contains($0) }.flatMap { units[$0] }
+        }
+
+        /// One row of what is in this place: the first that is a row, if there is any.
+        func row(at place: Int) -> Int {
+            guard let unit = selection.units?[place] else { return place }
+            return unit.first { !selection.isSet(selection.rows[$0]) } ?? unit.lowerBound
         }
     }
 
@@ -73,7 +91,9 @@ struct CarefulLoading {
             loaded.operations.add(progress.selection)
             for orphan in progress.orphans {
                 loaded.deadLetters.append(
-                    DeadLetter(refused: orphan.error, progress.selection.rows[orphan.row], progress.selection.target))
+                    DeadLetter(
+                        refused: orphan.error, progress.selection.rows[progress.row(at: orphan.row)],
+                        progress.selection.target))
             }
         }
         for progress in all { loaded.operations.remove(progress.selection, refused: loaded.deadLetters) }
@@ -94,9 +114,9 @@ struct CarefulLoading {
                 }
             }
             let part = progress.search.part(upTo: care.chunk)
-            let tried = progress.lookups == 0 ? Array(part) : part.filter { !progress.refused.contains($0) }
+            let tried = progress.rows(of: part, except: progress.lookups == 0 ? [] : progress.refused)
             guard !tried.isEmpty, let refusal = try tryPart(selection, tried) else {
-                loaded.rows += tried.count
+                loaded.rows += selection.target.parent == nil ? tried.count : tried.count { !selection.isSet(rows[$0]) }
                 progress.search.loaded(part)
                 if part.count >= care.chunk {
                     care.chunkLoaded()
@@ -109,11 +129,13 @@ struct CarefulLoading {
             if isOrphan, tried.count > 1, try setOrphansAside(&progress) { continue }
             // One guilty row is refused several times until it is found.
             if !progress.search.isSearching { care.refused() }
-            if selection.setNull(refusal, part) {
+            if selection.setNull(refusal, progress.rows(of: part)) {
                 loaded.nulledRefusals += 1
                 continue
             }
-            let named = refusal.row.flatMap { row in rows[part].firstIndex { $0.message == row.message } }
+            let named = refusal.row.flatMap { row in
+                part.first { rows[progress.row(at: $0)].message == row.message }
+            }
             let isFirst = !progress.search.isSearching
             guard let guilty = progress.search.refused(part, naming: named) else {
                 if isFirst { progress.refusals += 1 }
@@ -121,11 +143,14 @@ struct CarefulLoading {
                 if progress.refusals > 1 || (named == nil && part.count <= RowByRow.most) { progress.isDense = true }
                 continue
             }
-            try makeSure(refusal, guilty, of: selection)
+            let row = progress.row(at: guilty)
+            try makeSure(refusal, row, of: selection)
             if isOrphan {
                 progress.orphans.append((guilty, refusal.error))
+            } else if try loadWithoutBadElements(guilty, of: selection) {
+                continue
             } else {
-                loaded.deadLetters.append(DeadLetter(refused: refusal.error, rows[guilty], selection.target))
+                loaded.deadLetters.append(DeadLetter(refused: refusal.error, rows[row], selection.target))
             }
             progress.refused.insert(guilty)
         }

@@ -135,6 +135,11 @@ struct KeyTable {
             + "WHERE (SELECT true FROM \(target.name.quoted) AS t WHERE \(target.hasSameKey("t", "s")) LIMIT 1)"
     }
 
+    /// What is found of a row of the target's table, if the table holds its key.
+    func holding(_ row: String) -> String {
+        "SELECT FROM \(table.name) AS k WHERE \(target.hasSameKey(row, "k"))"
+    }
+
     /// The places of keys that are the same, as `3 17`, a row for those of one key.
     var sameKeys: String {
         if target.keyComparisons.contains(where: { $0.equality != nil }) {

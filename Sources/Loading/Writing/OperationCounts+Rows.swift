@@ -2,7 +2,7 @@ extension OperationCounts {
     /// Counts all rows and deletions of a target.
     mutating func add(_ selection: RowSelection) {
         let deletions = selection.deletions.count
-        add(.row, target: selection.target.index, selection.rows.count - deletions)
+        add(.row, target: selection.target.index, selection.rowCount - deletions)
         add(.deletion, target: selection.target.index, deletions)
     }
 
@@ -12,6 +12,14 @@ extension OperationCounts {
         let refused = letters.lazy.filter { $0.target == target }.map { Int32($0.message) }
         guard !refused.isEmpty else { return }
         let deletions = Set(selection.deletions.map(\.message))
+        guard selection.units == nil else {
+            // With a letter all rows of its message are off.
+            let refused = Set(refused)
+            for row in selection.rows where refused.contains(row.message) && !selection.isSet(row) {
+                add(selection.isTombstone(row) ? .deletion : .row, target: target, -1)
+            }
+            return
+        }
         for message in refused { add(deletions.contains(message) ? .deletion : .row, target: target, -1) }
     }
 }

@@ -26,8 +26,10 @@ package struct RowSelection {
     let target: Target
     /// In the order of arrival.
     package let rows: [RowReference]
+    /// Which of them are of one message and go in together or not at all; nil: each goes in by itself.
+    let units: [Range<Int>]?
     /// The place of the section that holds the rows; nil where there are only tombstones.
-    private let rowSection: Int?
+    let rowSection: Int?
 
     /// - Parameters:
     ///   - messages: whose rows; nil for all.
@@ -48,8 +50,9 @@ package struct RowSelection {
             }
         }
         // One section is in the order of arrival as it stands.
-        if sections.count > 1 { rows.sort { $0.message < $1.message } }
+        if sections.count > 1 { rows.sort { ($0.message, $0.section, $0.row) < ($1.message, $1.section, $1.row) } }
         self.rows = rows
+        units = target.isOfElements ? Self.units(of: rows) : nil
     }
 
     var hasTombstones: Bool {
@@ -192,7 +195,9 @@ package struct RowSelection {
         var joined = runs
         for positions in classes {
             guard let first = positions.min() else { continue }
-            let entries = positions.flatMap { joined[$0] }.sorted { $0.reference.message < $1.reference.message }
+            let entries = positions.flatMap { joined[$0] }.sorted {
+                ($0.reference.message, $0.reference.row) < ($1.reference.message, $1.reference.row)
+            }
             for position in positions { joined[position] = [] }
             joined[first] = entries[...]
         }
@@ -214,7 +219,7 @@ package struct RowSelection {
         return indices.map { index in (later[bytes(index)] ?? []).filter { $0 > index } }
     }
 
-    private func key(of reference: RowReference) -> UnsafeRawBufferPointer {
+    func key(of reference: RowReference) -> UnsafeRawBufferPointer {
         batch.sections[Int(reference.section)].key(of: Int(reference.row), target.format)
     }
 }
@@ -246,14 +251,15 @@ extension Batch.Section {
 }
 
 /// Keys in a form in which equal ones have equal bytes.
-private final class CanonicalKeys {
+final class CanonicalKeys {
     private let forms: [KeyForm]
     private let format: Target.Format
     private var buffer: CopyBuffer
     private var ends: [Int] = []
 
-    init(_ target: Target) {
-        forms = target.keyForms
+    /// - Parameter count: how many of the key's columns, from the first on; nil: all.
+    init(_ target: Target, count: Int? = nil) {
+        forms = Array(target.keyForms.prefix(count ?? target.keyCount))
         format = target.format
         buffer = CopyBuffer(capacity: 64)
     }
@@ -282,7 +288,7 @@ private final class CanonicalKeys {
 }
 
 /// A row with its key, for sorting.
-private struct KeyEntry {
+struct KeyEntry {
     var reference: RowReference
     /// The key's first bytes, so that most comparisons touch no other memory.
     private var prefix: UInt64
@@ -313,6 +319,8 @@ private struct KeyEntry {
 
     func precedes(_ other: KeyEntry) -> Bool {
         let order = compare(other)
-        return order != 0 ? order < 0 : reference.message < other.reference.message
+        // A message may have a key twice, among its elements.
+        return order != 0
+            ? order < 0 : (reference.message, reference.row) < (other.reference.message, other.reference.row)
     }
 }

@@ -36,8 +36,10 @@ extension Target {
     }
 
     /// As the key's index compares, whatever the column says.
-    func hasSameKey(_ left: String, _ right: String) -> String {
-        zip(keyColumns, keyComparisons).map { column, comparison in
+    ///
+    /// - Parameter count: how many of the key's columns; nil: all.
+    func hasSameKey(_ left: String, _ right: String, first count: Int? = nil) -> String {
+        zip(keyColumns.prefix(count ?? keyCount), keyComparisons).map { column, comparison in
             let name = quoteIdentifier(column.name)
             let collation = comparison.collation.map { " COLLATE \($0)" } ?? ""
             return "\(left).\(name)\(collation) \(comparison.equality ?? "=") \(right).\(name)"

@@ -21,6 +21,7 @@ package struct TargetLoading {
         let versions: VersionTable
         let ends: VersionEnds
         let each: RowByRow
+        let sets: SetReplacement?
 
         init(_ target: Target) {
             stage = StageMerge(target)
@@ -28,6 +29,7 @@ package struct TargetLoading {
             versions = VersionTable(target)
             ends = VersionEnds(target)
             each = RowByRow(target)
+            sets = SetReplacement(target)
         }
     }
 
@@ -53,12 +55,90 @@ package struct TargetLoading {
     /// Loads all rows of these targets; where it throws, some of them may be in.
     mutating func loadAll(_ selections: [RowSelection]) throws(Refusal) -> BatchTransaction.Loaded {
         var loaded = BatchTransaction.Loaded()
+        let references = ReferenceOrder(selections.map(\.target))
+        if references.isFree {
+            for selection in selections { try load(selection, selection.rows.indices, isLast: true) }
+        } else {
+            try load(selections, references)
+        }
         for selection in selections {
-            try load(selection, selection.rows.indices, isLast: true)
-            loaded.rows += selection.rows.count
+            loaded.rows += selection.rowCount
             loaded.operations.add(selection)
         }
         return loaded
+    }
+
+    /// Deletions go first, so that rows may take the unique values that they held, and those of tables before those that they
+    /// refer to; then the rows the other way round. Where a row is still referred to, by one that itself moves to another, the
+    /// deletions of its table go last.
+    private mutating func load(_ selections: [RowSelection], _ references: ReferenceOrder) throws(Refusal) {
+        var parts: [Prepared] = []
+        for selection in selections { parts.append(try prepared(selection, selection.rows.indices)) }
+        var postponed: [Int] = []
+        for place in references.upwards.reversed() where parts[place].order.deletes {
+            guard references.isReferred[place] else {
+                try delete(parts[place])
+                continue
+            }
+            try makeTables(forDeletions: parts[place])
+            try connection.run("SAVEPOINT loader_down")
+            do throws(Refusal) {
+                try delete(parts[place])
+            } catch {
+                guard connection.isOpen, error.error.sqlState == .foreignKeyViolation else { throw error }
+                try connection.run("ROLLBACK TO SAVEPOINT loader_down")
+                postponed.append(place)
+            }
+            try connection.run("RELEASE SAVEPOINT loader_down")
+        }
+        for place in references.upwards { try insert(parts[place], isLast: true) }
+        for place in postponed { try delete(parts[place]) }
+    }
+
+    /// A part of a target's rows, ready to go in.
+    private struct Prepared {
+        let target: Target
+        let tables: Tables
+        let order: Order
+        let ready: Ahead?
+        /// The rows around which versions of a history end; none where it has no ends.
+        let ended: [RowReference]
+    }
+
+    private mutating func prepared(
+        _ selection: RowSelection, _ part: some Collection<Int>
+    ) throws(Refusal) -> Prepared {
+        let tables = tables(of: selection.target)
+        let ready = ahead.removeValue(forKey: selection.target.index)
+        let order: Order
+        if let ready { order = ready.order } else { order = try self.order(selection, part) }
+        return Prepared(
+            target: selection.target, tables: tables, order: order, ready: ready,
+            ended: selection.target.validity == nil ? [] : part.map { selection.rows[$0] })
+    }
+
+    private func delete(_ part: Prepared) throws(Refusal) {
+        if let sets = part.order.sets {
+            try part.tables.sets?.carryOut(sets, part.tables.keys, over: connection)
+        } else if !part.order.deletions.isEmpty {
+            try part.tables.keys.delete(part.order.deletions, batch.sections, over: connection)
+        }
+    }
+
+    /// Before a savepoint, so that rolling back to it leaves them.
+    private func makeTables(forDeletions part: Prepared) throws(Refusal) {
+        do throws(PostgresError) {
+            try part.tables.keys.make(on: connection.plain)
+            try part.tables.sets?.make(on: connection.plain)
+        } catch { throw Refusal(error: error, withRows: false) }
+    }
+
+    private func insert(_ part: Prepared, isLast: Bool) throws(Refusal) {
+        for (number, group) in part.order.groups.enumerated() {
+            try load(
+                group, part.order.source, part.tables, isLast: isLast, ready: number == 0 ? part.ready : nil)
+        }
+        if !part.ended.isEmpty { try part.tables.ends.end(part.ended, batch.sections, over: connection) }
     }
 
     /// Loads a part of a target's rows; where it throws, some of them may be in.
@@ -68,18 +148,10 @@ package struct TargetLoading {
     package mutating func load(
         _ selection: RowSelection, _ part: some Collection<Int>, isLast: Bool
     ) throws(Refusal) {
-        let tables = tables(of: selection.target)
-        let ready = ahead.removeValue(forKey: selection.target.index)
-        let order: Order
-        if let ready { order = ready.order } else { order = try self.order(selection, part) }
+        let prepared = try prepared(selection, part)
         // Deletions first: the rows that follow may take a unique value that a deleted row held.
-        if !order.deletions.isEmpty { try tables.keys.delete(order.deletions, batch.sections, over: connection) }
-        for (number, group) in order.groups.enumerated() {
-            try load(group, order.source, tables, isLast: isLast, ready: number == 0 ? ready : nil)
-        }
-        if selection.target.validity != nil {
-            try tables.ends.end(part.map { selection.rows[$0] }, batch.sections, over: connection)
-        }
+        try delete(prepared)
+        try insert(prepared, isLast: isLast)
     }
 
     /// What is left of a part of a target's rows, in the order in which it goes in.
@@ -87,12 +159,24 @@ package struct TargetLoading {
         let deletions: [RowReference]
         let groups: [RowGroup]
         let source: RowSource
+        /// In place of the deletions, where a parent's rows are a set.
+        var sets: RowSelection.FinalSets?
+
+        var deletes: Bool { sets.map { !$0.parents.isEmpty } ?? !deletions.isEmpty }
     }
 
     private mutating func order(
         _ selection: RowSelection, _ part: some Collection<Int>
     ) throws(Refusal) -> Order {
         let target = selection.target
+        if let parent = target.parent {
+            let sets = selection.finalSets(part, parent)
+            return Order(
+                deletions: [],
+                groups: RowGroup.groups(
+                    of: sets.rows, target, sets.sections, selection.omissions, nulls: selection.nulls),
+                source: RowSource(target, sets.sections, selection.omissions), sets: sets)
+        }
         let tables = tables(of: target)
         let (sections, connection) = (batch.sections, connection)
         let states = try selection.finalStates(
@@ -155,12 +239,31 @@ package struct TargetLoading {
         defer { connection.carriesRows = true }
         let target = selection.target
         let tables = tables(of: target)
+        guard target.parent == nil else {
+            return try loadNothing(likeElement: row, of: selection, tables, leavingOutNothing)
+        }
         let states = try selection.finalStates([row]) { _ throws(Refusal) in [] }
         if !states.deletions.isEmpty { try tables.keys.delete([], batch.sections, over: connection) }
-        guard !states.rows.isEmpty else { return }
-        let groups = RowGroup.groups(
-            of: states.rows, target, states.sections, selection.omissions, nulls: selection.nulls)
-        let source = RowSource(target, states.sections, selection.omissions)
+        try loadNothing(states.rows, states.sections, of: selection, tables, leavingOutNothing)
+    }
+
+    private mutating func loadNothing(
+        likeElement row: Int, of selection: RowSelection, _ tables: Tables, _ leavingOutNothing: Bool
+    ) throws(Refusal) {
+        guard let parent = selection.target.parent else { return }
+        let states = selection.finalSets([row], parent)
+        try tables.sets?.carryOutNothing(tables.keys, over: connection)
+        try loadNothing(states.rows, states.sections, of: selection, tables, leavingOutNothing)
+    }
+
+    private func loadNothing(
+        _ rows: [RowReference], _ sections: [Batch.Section], of selection: RowSelection, _ tables: Tables,
+        _ leavingOutNothing: Bool
+    ) throws(Refusal) {
+        let target = selection.target
+        guard !rows.isEmpty else { return }
+        let groups = RowGroup.groups(of: rows, target, sections, selection.omissions, nulls: selection.nulls)
+        let source = RowSource(target, sections, selection.omissions)
         // A row of defaults alone has no statement that could go without it.
         for var group in groups where leavingOutNothing || !group.columns.isEmpty {
             group.rows = []
@@ -221,9 +324,10 @@ package struct TargetLoading {
             || target.leavesToServer && target.table.mayMakeTemporary && (selection.omissions?.count ?? 1) > 1
         if needsStage { try tables.stage.make(on: connection.plain) }
         let needsKeys = target.keyCount > 0 && (target.asksForSameKeys || selection.hasTombstones)
-        if needsKeys { try tables.keys.make(on: connection.plain) }
+        if needsKeys || target.parent != nil { try tables.keys.make(on: connection.plain) }
         if target.validity != nil { try tables.ends.make(on: connection.plain) }
         if target.versionCount > 0, !target.comparesVersions { try tables.versions.make(on: connection.plain) }
+        try tables.sets?.make(on: connection.plain)
     }
 
     /// Loads rows one after the other, in their order, by one statement: the others go in, whichever the server refuses.

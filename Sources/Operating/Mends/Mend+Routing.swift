@@ -13,6 +13,12 @@ extension Mend.Routing {
         case .nameOtherKey: "name another key: `key: [column]`, with a unique index on it"
         case .makeIndex(let table, let key):
             "CREATE UNIQUE INDEX ON \(table.quoted) (\(key.map(quoteIdentifier).joined(separator: ", ")));"
+        case .makePlainIndex(let table, let columns):
+            "CREATE INDEX ON \(table.quoted) (\(columns.map(quoteIdentifier).joined(separator: ", ")));"
+        case .plainKeyType: "name a key of other types, as text in place of citext, or set mode: ignore"
+        case .keepMissing: "take `newer` out, or set on_missing: keep and on_tombstone: skip"
+        case .skipTombstones:
+            "set on_tombstone: skip or dead_letter, or take a field of `$parent` or `$key` into the key"
         case .keepOne: "keep one of them"
         case .leaveOut: "take it out of `columns`"
         case .spellOut(let columns):
@@ -109,6 +115,7 @@ extension Mend.Option {
         case .names: "names"
         case .onBadElement: "on_bad_element"
         case .maxElements: "max_elements"
+        case .onMissing: "on_missing"
         case .onFiltered: "on_filtered"
         }
     }

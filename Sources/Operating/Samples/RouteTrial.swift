@@ -82,7 +82,7 @@ public struct RouteTrial {
             let target = targets[index]
             var letters = batch.deadLetters.filter { $0.target == index }
             let sections = batch.sections.filter { $0.target == index }
-            var rows = sections.filter { $0.kind != .tombstones }.reduce(0) { $0 + $1.rows.count }
+            var rows = sections.filter { $0.kind == .rows }.reduce(0) { $0 + $1.rows.count }
             samples[index].messages += batch.messages.count
             samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
             measure(index, in: batch)
@@ -161,6 +161,7 @@ public struct RouteTrial {
             }
         }
         let target = targets[index]
+        guard target.route.each == nil else { return measureElements(index, in: batch) }
         let ofValue = FieldReader(target, paths { target.recordPath(of: $0) }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
         let ofKey = FieldReader(
@@ -195,6 +196,23 @@ public struct RouteTrial {
                     }
                 } else {
                     samples[index].columns[place].absent += 1
+                }
+            }
+        }
+    }
+
+    /// Counts what the elements that are rows have for each column.
+    private mutating func measureElements(_ index: Int, in batch: Batch) {
+        let target = targets[index]
+        for section in batch.sections where section.target == index && section.kind == .rows {
+            samples[index].objects += section.rows.count
+            for row in section.rows.indices {
+                for place in target.columns.indices {
+                    switch section.isNull(place, of: row, target) {
+                    case nil: samples[index].columns[place].absent += 1
+                    case true?: samples[index].columns[place].null += 1
+                    case false?: samples[index].columns[place].filled += 1
+                    }
                 }
             }
         }

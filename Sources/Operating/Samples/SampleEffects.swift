@@ -100,6 +100,7 @@ extension Batch.Section {
         switch kind {
         case .rows: "\(count) rows"
         case .tombstones: count == 1 ? "deletion" : "\(count) deletions"
+        case .sets: "nothing else of their parent"
         }
     }
 }

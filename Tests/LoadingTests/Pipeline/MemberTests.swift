@@ -48,6 +48,20 @@ struct MemberTests {
         #expect(play.room(0).actions == ["submit 0: a[0]@1..2"])
     }
 
+    @Test("rows fill a batch as soon as it is known how many come of a message")
+    func rows() {
+        let play = Play(partitions: 1, rules: .init(batch: BatchPolicy(maxRows: 10)))
+        play.take(0, 0, 1, 2)
+        #expect(play.room(0).actions.isEmpty)
+        play.take(0, 3, 4, 5, 6, 7, 8, 9)
+        #expect(play.room(0).actions == ["submit 0: a[0]@0..10"])
+        play.loaded(0, rowsPerMessage: 5)
+        play.take(0, 10)
+        #expect(play.room(0).actions.isEmpty)
+        play.take(0, 11)
+        #expect(play.room(0).actions == ["submit 0: a[0]@10..12"])
+    }
+
     @Test("the end of a partition takes the control records before it into the position")
     func controlRecords() {
         let play = Play(partitions: 1, rules: .init(isBounded: true), ends: [5])
@@ -404,12 +418,14 @@ private final class Play {
 
     /// The oldest batch is in.
     @discardableResult
-    func loaded(_ lane: Int, rowBytesPerByte: Double = 1, lasts: [Int64] = []) -> [String] {
+    func loaded(
+        _ lane: Int, rowBytesPerByte: Double = 1, rowsPerMessage: Double = 1, lasts: [Int64] = []
+    ) -> [String] {
         var ranges = submitted.first ?? []
         for (index, offset) in lasts.enumerated() {
             ranges[index].last = LastMessage(offset: offset, timestamp: 0, fingerprint: offset)
         }
-        return outcome(lane, .loaded(ranges, rowBytesPerByte: rowBytesPerByte))
+        return outcome(lane, .loaded(ranges, rowBytesPerByte: rowBytesPerByte, rowsPerMessage: rowsPerMessage))
     }
 
     @discardableResult
