@@ -125,7 +125,7 @@ struct ConfigurationFile {
         var sources: [String] = []
         var mistakes: [ValueMistake] = []
         func resolve(_ scalar: Node.Scalar) -> ConfigurationValue {
-            let result = substitution.apply(scalar.string)
+            let result = substitution.apply(scalar.string, keepsFields: key.path == "routes[].table")
             sources += result.sources
             mistakes += result.mistakes
             return scalar.style == .plain ? ConfigurationValue(plain: result.text) : .text(result.text)

@@ -176,8 +176,16 @@ extension ConfigurationKey {
             "routes[].topic", .topics, isRequired: true, aliases: [Alias(name: "KAFKA_TOPIC")], into: \.topics,
             "The topics that this route takes."),
         .route(
-            "routes[].table", .table, isRequired: true, aliases: [Alias(name: "LOADER_TABLE")], into: \.table,
-            "The table they go to. Without quotes a name is folded to lower case."),
+            "routes[].table", .routedTable, isRequired: true, aliases: [Alias(name: "LOADER_TABLE")],
+            into: \.routedTable,
+            "The table they go to. Without quotes a name is folded to lower case. `events.${headers.type}` lets each message choose "
+                + "among `tables`, by `${topic}`, `${topic.2}` (a part of its name between dots), `${headers.x}`, `${key.x}` or a field."
+        ),
+        .route(
+            "routes[].tables", ConfigurationKind<TableList>.tableList.wrapped, otherwise: "the one of `table`",
+            into: \.tables,
+            "The tables that messages may choose, in the schema of `table`: names, in which `*` stands for any characters. A message "
+                + "that names another one is a dead letter."),
         .route(
             "routes[].format", .choice, default: "auto", into: \.format,
             "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "

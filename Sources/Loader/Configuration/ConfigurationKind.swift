@@ -437,3 +437,33 @@ extension ConfigurationKind where Value == Throttle {
         }
     }
 }
+
+extension ConfigurationKind where Value == RoutedTable {
+    static var routedTable: ConfigurationKind {
+        .scalar("table", domain: "`table` or `schema.table`, with `${…}` for what each message says") {
+            text throws(ValueMistake) in
+            try parseRoutedTable(text)
+        }
+    }
+}
+
+extension ConfigurationKind where Value == TableList {
+    static var tableList: ConfigurationKind {
+        ConfigurationKind(name: "list", domain: "names of tables, with `*` for any characters", form: .list) {
+            value throws(ValueMistake) in
+            let names = try value.items(what: "a list of tables")
+            for name in names {
+                try checkIdentifierLength(name)
+                guard !name.contains(".") || name.contains("*") else {
+                    throw ValueMistake(
+                        .invalidValue, "\(name) names a schema",
+                        "Leave it out: it is the one of `table` for all of them.")
+                }
+            }
+            if let name = firstRepeated(names) {
+                throw ValueMistake(.invalidValue, "\(name) is in it twice", "Name each once.")
+            }
+            return TableList(names)
+        }
+    }
+}

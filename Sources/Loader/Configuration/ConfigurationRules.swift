@@ -55,6 +55,18 @@ private struct Check {
 
     mutating func route(_ index: Int) {
         let route = loading.routes[index]
+        if route.template != nil, route.tables == nil {
+            report(
+                path("routes[].table", index), "each message would choose its table, and nothing says among which",
+                "Name them, as `tables: [name, prefix_*]`, or write a variable in upper case.",
+                reading: [path("routes[].tables", index)])
+        }
+        if route.template == nil, route.tables != nil {
+            report(
+                path("routes[].tables", index), "`table` is one table, so nothing is chosen",
+                "Write what chooses into `table`, as `events.${headers.type}`, or take `tables` out.",
+                reading: [path("routes[].table", index)])
+        }
         if route.onTombstone == .delete, route.mode != .upsert {
             report(
                 path("routes[].on_tombstone", index), "delete needs mode upsert; the mode is \(route.mode.rawValue)",

@@ -18,7 +18,8 @@ struct Substitution: Sendable {
     /// Answers nil for a file that cannot be read.
     var readFile: @Sendable (String) -> String?
 
-    func apply(_ text: String) -> Result {
+    /// - Parameter keepsFields: `${…}` in which a letter is small, or a dot, stays: what a message has is written so, and no variable.
+    func apply(_ text: String, keepsFields: Bool = false) -> Result {
         var result = Result()
         var rest = text[...]
         while let dollar = rest.firstIndex(of: "$") {
@@ -36,7 +37,11 @@ struct Substitution: Sendable {
                             "Close it with }, or write $${ for a literal ${."))
                     return result
                 }
-                replace(body[..<end], in: &result)
+                if keepsFields, Self.isField(body[..<end]) {
+                    result.text += "${\(body[..<end])}"
+                } else {
+                    replace(body[..<end], in: &result)
+                }
                 rest = body[body.index(after: end)...]
             } else {
                 result.text += "$"
@@ -45,6 +50,10 @@ struct Substitution: Sendable {
         }
         result.text += rest
         return result
+    }
+
+    private static func isField(_ body: Substring) -> Bool {
+        !body.hasPrefix("file:") && !body.contains(":-") && body.contains { $0.isLowercase || $0 == "." }
     }
 
     private func replace(_ body: Substring, in result: inout Result) {

@@ -168,6 +168,8 @@ package final class Batch: @unchecked Sendable {
     private(set) var settled = 0
     /// What routes do with messages that become neither rows nor deletions nor letters.
     package private(set) var operations = OperationCounts()
+    /// A message names a table that is not known, but might have been made by now.
+    private(set) var missesTable = false
     /// In the order of the messages as they were built, and behind them those that the server refused.
     var nulledValues: [NulledValue] = []
     /// When the first message was taken, in microseconds since 1970: what `$now` is for all of them.
@@ -333,6 +335,7 @@ package final class Batch: @unchecked Sendable {
         deadLetters.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
         settled = 0
+        missesTable = false
         operations.removeAll()
     }
 
@@ -350,6 +353,7 @@ package final class Batch: @unchecked Sendable {
         deadLetters.removeAll()
         nulledValues.removeAll()
         settled = 0
+        missesTable = false
         operations.removeAll()
         loadedMessages = 0
         reached.removeAll()
@@ -366,6 +370,8 @@ package final class Batch: @unchecked Sendable {
     /// Notes what a route does with a message, where that is no row, no deletion and no letter: those are counted once they are in.
     @inline(__always)
     func note(_ operation: RowOperation, target: Int) { operations.add(operation, target: target) }
+
+    func noteMissingTable() { missesTable = true }
 
     /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
     /// ascend between where it begins and where it goes.

@@ -3,6 +3,8 @@ import Records
 /// What one route makes of change events: rows and deletions by where an event has the row.
 final class ChangeRows {
     struct Plans {
+        /// Which of the route's shapes it is.
+        let shape: Int
         let row: RowPlan
         let deletion: DeletionPlan
         /// What the route takes, of events that have the row there; nil: all.
@@ -22,6 +24,7 @@ final class ChangeRows {
         func plans(_ place: ChangeReader.Place) -> Plans {
             let part = changes.row(place)
             return Plans(
+                shape: part.shape,
                 row: part.shape == 0 ? row : RowPlan(target, inputs: shapes[part.shape].inputs),
                 deletion: DeletionPlan(target, inputs: part.deletion),
                 filter: RouteFilter(target, shapes[part.shape]),

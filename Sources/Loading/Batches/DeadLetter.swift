@@ -69,6 +69,8 @@ package struct DeadLetter: Sendable {
         case waiting = "waiting_for_parent"
         /// The message lacks what its source did not send, for a row to keep that is not there.
         case unavailable = "unavailable_value"
+        /// The message names no table that its route may load.
+        case noTable = "no_table"
         /// Replayed from a topic that no route takes, or that several could have taken.
         case noRoute = "no_route"
         /// Replayed in mode `upsert`, when Kafka no longer knew whether its key has a later message.

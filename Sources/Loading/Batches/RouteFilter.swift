@@ -16,9 +16,7 @@ final class RouteFilter {
     let isOfDeletions: Bool
     /// It asks for fields of the key, or all of it.
     let readsKey: Bool
-    /// The topic of the message at hand.
-    private var topic = ""
-    private var topicBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 256, alignment: 1)
+    let topicName = TopicName()
 
     /// - Returns: nil for a route that takes all messages.
     init?(_ target: Target, _ shape: MessagePlan.Shape) {
@@ -34,17 +32,5 @@ final class RouteFilter {
             : nil
         isOfDeletions = condition.isOfDeletions
         readsKey = condition.sources.contains { if case .key = $0 { true } else { false } }
-    }
-
-    deinit { topicBytes.deallocate() }
-
-    /// A topic's name where it stays until the next one is asked for. Only another topic than before costs anything.
-    func bytes(of topic: String) -> UnsafeRawBufferPointer {
-        if topic != self.topic {
-            self.topic = topic
-            // Kafka's names have 249 bytes at most.
-            topicBytes.copyBytes(from: topic.utf8.prefix(topicBytes.count))
-        }
-        return UnsafeRawBufferPointer(rebasing: topicBytes[..<min(topic.utf8.count, topicBytes.count)])
     }
 }

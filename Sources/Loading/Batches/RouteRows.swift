@@ -5,6 +5,8 @@ final class RouteRows {
     let row: RowPlan
     /// What the route takes, of messages that hold their record there; nil: all.
     let filter: RouteFilter?
+    /// Which table a message is for; nil: all are for one.
+    private(set) var chooser: TableChooser?
     /// A deletion, by the message's key.
     let tombstone: DeletionPlan
     /// Messages without a value do nothing, whatever else the route says of them.
@@ -27,5 +29,16 @@ final class RouteRows {
         holder = plan.shapes[place][0].holder ?? 0
         elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
         changes = plan.changes[place].map { ChangeRows($0, plan.shapes[place], row, target) }
+        guard target.choosesTable, let template = target.route.template, let list = target.route.tables else { return }
+        let tables = plan.targets.indices.filter { targets[plan.targets[$0]].routePlace == target.index }
+        chooser = TableChooser(
+            template, list, inputs: plan.shapes[place].map(\.tableInputs),
+            inputsOfDeletion: plan.tombstoneTableInputs[place], tables: tables.map { RouteRows(plan, $0, targets) })
+    }
+
+    /// What the route takes, of messages that hold their record as a shape says.
+    func filter(ofShape shape: Int) -> RouteFilter? {
+        guard let changes else { return filter }
+        return [changes.after, changes.before, changes.flat].first { $0.shape == shape }?.filter
     }
 }

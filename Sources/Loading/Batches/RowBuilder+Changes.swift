@@ -20,23 +20,36 @@ extension RowBuilder {
             if let filter = changes.plans(place).filter, !takesDeletion(message, filter, fields: fields, in: batch) {
                 return
             }
-            delete(message, route.target, by: changes.plans(place).deletion, fields: fields, in: batch)
+            guard
+                let found = forTable(
+                    message, route, shape: changes.plans(place).shape, isDeletion: true, fields: fields,
+                    keyFields: keyFields, in: batch)
+            else { return }
+            let deletion = (found.changes ?? changes).plans(place).deletion
+            delete(message, found.target, by: deletion, fields: fields, in: batch)
         case .create, .read, .update, .delete:
             let plan = changes.plans(place).row
             if place == .flat, changes.reader.isHeartbeat(fields), !plan.hasAny(fields, keyFields) {
                 return batch.note(.skipped, target: route.target.index)
             }
             if let filter = changes.plans(place).filter,
-                !takes(message, filter, fields: fields, keyFields: keyFields, in: batch)
+                !takes(
+                    message, filter, route, shape: changes.plans(place).shape, fields: fields, keyFields: keyFields,
+                    in: batch)
             {
                 return
             }
+            guard
+                let route = forTable(
+                    message, route, shape: changes.plans(place).shape, fields: fields, keyFields: keyFields, in: batch)
+            else { return }
+            let row = (route.changes ?? changes).plans(place).row
             if let elements = route.elements {
                 return build(
-                    elements, of: fields[changes.plans(place).holder], message, plan, fields: fields,
+                    elements, of: fields[changes.plans(place).holder], message, row, fields: fields,
                     keyFields: keyFields, in: batch)
             }
-            appendRow(message, plan, fields: fields, keyFields: keyFields, to: batch)
+            appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
         case .truncate: break
         }
     }

@@ -12,9 +12,8 @@ extension RowBuilder {
     /// Whether a route takes a message with a value. If it does not, what becomes of it is settled here.
     @inline(never)
     func takes(
-        _ message: Int, _ filter: RouteFilter, fields: UnsafeBufferPointer<Field>?,
-        keyFields: UnsafeBufferPointer<Field>?,
-        in batch: Batch
+        _ message: Int, _ filter: RouteFilter, _ route: RouteRows, shape: Int = 0,
+        fields: UnsafeBufferPointer<Field>?, keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) -> Bool {
         containers.reset()
         fill(filter, message, fields, keyFields, in: batch)
@@ -25,6 +24,13 @@ extension RowBuilder {
             return false
         }
         batch.note(.filtered, target: filter.target.index)
+        var filter = filter
+        if route.chooser != nil {
+            // What is for no table has no row.
+            let found = table(of: message, route, shape: shape, fields: fields, keyFields: keyFields, in: batch)
+            guard let own = found?.filter(ofShape: shape) else { return false }
+            filter = own
+        }
         if let deletion = filter.deletion { delete(message, deletion, fields, keyFields, in: batch) }
         return false
     }
@@ -59,22 +65,29 @@ extension RowBuilder {
         _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
         for place in filter.inputs.indices {
-            filter.program.values[place] =
-                switch filter.inputs[place] {
-                case .field(let field): fields.map { $0[field] } ?? Field(.absent)
-                case .keyField(let field), .keyFieldOrKey(let field): keyFields.map { $0[field] } ?? Field(.absent)
-                case .source(.key): wholeKey(of: message, in: batch)
-                case .source(.header): header(filter.headers[place], of: message, in: batch)
-                case .source(.topic):
-                    Field(.string, filter.bytes(of: batch.coordinates(of: message).partition.topic))
-                case .source(.partition): .integer(Int64(batch.coordinates(of: message).partition.partition))
-                case .source(.offset): .integer(batch.messages[message].offset)
-                case .source(.timestamp): timestamp(of: message, in: batch)
-                case .source(.operation):
-                    Field(.string, UnsafeRawBufferPointer(start: operation.letter.utf8Start, count: 1))
-                // Compiled to inputs of their own, or refused at the start.
-                case .source, .element, .keyOr: Field(.absent)
-                }
+            filter.program.values[place] = value(
+                of: filter.inputs[place], header: filter.headers[place], filter.topicName, message, fields, keyFields,
+                in: batch)
+        }
+    }
+
+    /// What a message has for an input.
+    func value(
+        of input: MessagePlan.Input, header: [UInt8], _ topicName: TopicName, _ message: Int,
+        _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) -> Field {
+        switch input {
+        case .field(let field): fields.map { $0[field] } ?? Field(.absent)
+        case .keyField(let field), .keyFieldOrKey(let field): keyFields.map { $0[field] } ?? Field(.absent)
+        case .source(.key): wholeKey(of: message, in: batch)
+        case .source(.header): self.header(header, of: message, in: batch)
+        case .source(.topic): Field(.string, topicName.bytes(of: batch.coordinates(of: message).partition.topic))
+        case .source(.partition): .integer(Int64(batch.coordinates(of: message).partition.partition))
+        case .source(.offset): .integer(batch.messages[message].offset)
+        case .source(.timestamp): timestamp(of: message, in: batch)
+        case .source(.operation): Field(.string, UnsafeRawBufferPointer(start: operation.letter.utf8Start, count: 1))
+        // Compiled to inputs of their own, or refused at the start.
+        case .source, .element, .keyOr: Field(.absent)
         }
     }
 

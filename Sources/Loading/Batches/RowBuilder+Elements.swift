@@ -155,10 +155,15 @@ extension RowBuilder {
             let keyFields = plan.rowsNeedKey ? try keyFields(of: message, in: batch) : nil
             for route in routes {
                 batch.settle()
-                if let filter = route.filter, !takes(message, filter, fields: nil, keyFields: keyFields, in: batch) {
+                if let filter = route.filter,
+                    !takes(message, filter, route, fields: nil, keyFields: keyFields, in: batch)
+                {
                     continue
                 }
-                guard let elements = route.elements else { continue }
+                guard
+                    let route = forTable(message, route, shape: 0, fields: nil, keyFields: keyFields, in: batch),
+                    let elements = route.elements
+                else { continue }
                 buildElements(elements, message, route.row, nil, keyFields, in: batch) { body throws(ElementFault) in
                     switch records {
                     case .text(let text): try elements.reader.read(documents: text, by: decoder, body)

@@ -53,7 +53,10 @@ package final class RowBuilder {
 
     package init(plan: MessagePlan, targets: [Target]) {
         self.plan = plan
-        routes = plan.targets.indices.map { RouteRows(plan, $0, targets) }
+        // The tables that a route chooses among are its chooser's.
+        routes = plan.targets.indices.filter { targets[plan.targets[$0]].routePlace == nil }.map {
+            RouteRows(plan, $0, targets)
+        }
         let none = FramedDecoder(paths: [], plain: .nothing, registry: nil)
         isFramed = plan.format.framed != nil
         isKeyFramed = plan.keyFormat.framed != nil
@@ -242,8 +245,15 @@ package final class RowBuilder {
         if let changes = route.changes {
             return buildChange(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
         }
-        if let filter = route.filter, !takes(message, filter, fields: fields, keyFields: keyFields, in: batch) {
+        if let filter = route.filter, !takes(message, filter, route, fields: fields, keyFields: keyFields, in: batch) {
             return
+        }
+        var route = route
+        if route.chooser != nil {
+            guard let found = chosen(message, route, shape: 0, fields: fields, keyFields: keyFields, in: batch) else {
+                return
+            }
+            route = found
         }
         if let elements = route.elements {
             return build(
@@ -258,7 +268,18 @@ package final class RowBuilder {
         batch.settle()
         if route.passesTombstones { return batch.note(.skipped, target: route.target.index) }
         if let filter = route.filter, !takesDeletion(message, filter, fields: nil, in: batch) { return }
-        delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
+        guard route.chooser != nil, route.target.onTombstone == .delete || route.target.onTombstone == .mark else {
+            return delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
+        }
+        do throws(DecodingFailure) {
+            let keyFields = try keyFields(of: message, in: batch)
+            guard let found = chosen(message, route, shape: nil, fields: nil, keyFields: keyFields, in: batch) else {
+                return
+            }
+            delete(message, found.target, by: found.tombstone, fields: nil, in: batch)
+        } catch {
+            letter(message, route.target.index, decodingKey: error, in: batch)
+        }
     }
 
     /// What becomes of the row that a message says is no longer there.

@@ -42,7 +42,10 @@ package struct RowBuilders {
                 groups.append((reading, [route]))
             }
         }
-        let made = groups.map { RowBuilder(plan: MessagePlan(targets: $0.routes, of: targets), targets: targets) }
+        let made = groups.map { group in
+            let chosen = targets.indices.filter { targets[$0].routePlace.map(group.routes.contains) ?? false }
+            return RowBuilder(plan: MessagePlan(targets: group.routes + chosen, of: targets), targets: targets)
+        }
         builders[routes] = made
         return made
     }
@@ -123,7 +126,9 @@ package struct RowBuilders {
 extension [Target] {
     /// The places of the routes that take a topic.
     func routes(of topic: String) -> [Int] {
-        indices.filter { self[$0].route.topics.contains { $0.matches(topic) } }
+        indices.filter { place in
+            self[place].routePlace == nil && self[place].route.topics.contains { $0.matches(topic) }
+        }
     }
 
     /// What is known of the schemas of their messages.

@@ -83,10 +83,16 @@ final class LaterMessages {
             let kept = KeptMessage(message)
             let routes = builders.upserts(of: kept.partition.topic)
             for key in keys(of: kept, routes: routes, isLater: true) where last[kept.partition]?[key] != nil {
-                let place = DeadLetterTable.Place(
-                    offset: kept.offset, table: targets[key.target].name.description)
-                if dead[kept.partition]?.contains(place) != true { last[kept.partition]?[key] = kept.offset }
+                if !isDead(kept, key.target) { last[kept.partition]?[key] = kept.offset }
             }
+        }
+    }
+
+    /// Where its route chooses, a letter may stand under what tells all tables together.
+    private func isDead(_ message: KeptMessage, _ target: Int) -> Bool {
+        guard let dead = dead[message.partition] else { return false }
+        return [target, targets[target].place].contains {
+            dead.contains(DeadLetterTable.Place(offset: message.offset, table: targets[$0].name.description))
         }
     }
 
@@ -170,7 +176,9 @@ package final class ReplayBuilders {
         guard !candidates.isEmpty else { return .none }
         // Where no table is known, nothing of the message is in: it goes wherever the topic goes.
         guard !table.isEmpty else { return .routes(candidates) }
-        let same = candidates.filter { targets[$0].name.description == table }
+        let same = candidates.filter { route in
+            targets.contains { $0.place == route && $0.name.description == table }
+        }
         if same.count == 1 { return .routes(same) }
         // The route has got another table since.
         if same.isEmpty, candidates.count == 1 { return .routes(candidates) }

@@ -104,7 +104,7 @@ final class DriftWatch {
     }
 
     private func publish() {
-        let drift = builders.targets.map(all)
+        let drift = builders.targets.filter { $0.routePlace == nil }.map(all)
         statistics.update { state in
             state.drift = drift
             for (index, drift) in drift.enumerated() {

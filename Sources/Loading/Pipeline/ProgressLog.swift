@@ -7,7 +7,10 @@ struct ProgressLog {
     private let statistics: LoadingStatistics
     private let logger: Logger
     private let routes: [Route]
-    private let tables: [String]
+    /// The targets' tables and routes, as of the version of which batches were loaded last.
+    private var tables: [String]
+    private var places: [Int]
+    private var version = 0
     /// Which routes take a topic.
     private var routesOfTopics: [String: [Int]] = [:]
     private let hasLetterTable: Bool
@@ -25,6 +28,7 @@ struct ProgressLog {
         self.logger = logger
         routes = options.routes
         tables = routes.map { "\($0.table)" }
+        places = Array(routes.indices)
         hasLetterTable = options.deadLetters.table != nil
         statistics.begin(routes)
     }
@@ -43,13 +47,21 @@ struct ProgressLog {
             copy: loaded.copying?.inSeconds,
             commit: loaded.committing?.inSeconds)
         let offsets = batch.partitions.reduce(0) { $0 + $1.next - $1.expected }
-        let tally = BatchTally(batch, loaded, tables: tables, time: record.time) { routes(of: $0) }
+        use(batch.tables)
+        let tally = BatchTally(batch, loaded, tables: tables, places: places, time: record.time) { routes(of: $0) }
         statistics.update { state in
             state.count(record, offsets: offsets)
             state.count(tally, at: record.time)
             state.parentWaits.waiting += loaded.waiting
         }
         if let first = letters.first { say(first, of: batch, count: letters.count) }
+    }
+
+    private mutating func use(_ version: RoutedTables.Version) {
+        guard version.number != self.version else { return }
+        self.version = version.number
+        tables = version.targets.map { "\($0.routePlace == nil ? $0.route.table : $0.name)" }
+        places = version.targets.map(\.place)
     }
 
     private mutating func routes(of topic: String) -> [Int] {

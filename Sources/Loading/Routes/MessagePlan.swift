@@ -26,6 +26,8 @@ package struct MessagePlan: Sendable {
         var holder: Int?
         /// For each source of the route's condition.
         var conditionInputs: [Input]
+        /// For each source of a table's name.
+        var tableInputs: [Input]
     }
 
     /// The positions of the routes, in the order of the configuration.
@@ -41,6 +43,8 @@ package struct MessagePlan: Sendable {
     /// For each of `targets`, where a tombstone's key finds each key column in the message's key, and behind them what says which
     /// message is newer, if a message without a value can say it.
     var tombstoneInputs: [[Input]]
+    /// For each of `targets`, where a tombstone's table is found.
+    var tombstoneTableInputs: [[Input]] = []
     package private(set) var valuePaths: [FieldPath]
     /// How values are read, and how keys are.
     let format: MessageFormat
@@ -93,6 +97,14 @@ package struct MessagePlan: Sendable {
                 } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
             changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &values))
         }
+        tombstoneTableInputs = indices.map { index in
+            (targets[index].route.template?.sources ?? []).map { source in
+                switch source {
+                case .field(let path), .key(let path?): .keyField(keys.position(path))
+                default: .source(source)
+                }
+            }
+        }
         let sources = indices.flatMap { targets[$0].sources }
         if self.format.decodesWhole, sources.contains(.value) {
             wholeValue = values.position(FieldPath([]))
@@ -102,7 +114,7 @@ package struct MessagePlan: Sendable {
             guard let plan else { continue }
             for shape in shapes[place].indices { shapes[place][shape].resolve(plan, behind: values.paths.count) }
         }
-        let inputs = shapes.joined().map { $0.inputs + $0.conditionInputs }
+        let inputs = shapes.joined().map { $0.inputs + $0.conditionInputs + $0.tableInputs }
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
             if case .keyFieldOrKey = $0 { true } else { false }
         }
@@ -149,6 +161,7 @@ extension MessagePlan.Shape {
         }
         // A condition is about the message, and not about its elements.
         conditionInputs = (target.route.condition?.sources ?? []).map(input)
+        tableInputs = (target.route.template?.sources ?? []).map(input)
         holder = elements.map { values.position(base + $0.outermost) }
     }
 

@@ -218,6 +218,9 @@ public struct Route: Sendable, Equatable {
     public var envelope: Envelope? { envelopeOptions.envelope }
     /// How fast it may load; nil: as fast as it can.
     public var throttle: Throttle?
+    /// How each message says for which of `tables` it is; nil: all are for `table`, which else only tells them together.
+    public var template: TableTemplate?
+    public var tables: TableList?
     /// Which messages of the topics it takes; nil: all.
     public var condition: RouteCondition?
     /// Nil: delete in mode `upsert`; elsewhere nothing can be.

@@ -42,7 +42,7 @@ package struct Target: Sendable {
 
     package var route: Route
     package var table: Table
-    /// The position of the route in the configuration.
+    /// Its number among all targets: the position of the route in the configuration, but for tables that a route chooses among.
     package var index: Int
     package var format: Format
     /// In the order of the COPY: the key's columns first, so that a row's key is a prefix of its bytes.
@@ -68,7 +68,13 @@ package struct Target: Sendable {
 
     /// What becomes of its rows in the table. A history is what ignores messages that are there already.
     package var mode: Route.Mode { route.mode == .history ? .ignore : route.mode }
-    package var name: TableName { table.name }
+    /// One of the tables that a route chooses among: the route's position in the configuration. `index` is behind all routes then.
+    package var routePlace: Int?
+    /// The position of its route in the configuration.
+    package var place: Int { routePlace ?? index }
+    /// It stands for all tables of a route that chooses, and no row goes into it.
+    package var choosesTable: Bool { route.template != nil && routePlace == nil }
+    package var name: TableName { choosesTable ? route.table : table.name }
     /// Whether a message without any of the routed fields is a dead letter.
     var wantsField: Bool { route.onNoFields == .deadLetter && columns.contains { $0.source.isField } }
     package var keyColumns: ArraySlice<Column> { columns[..<keyCount] }
@@ -79,7 +85,9 @@ package struct Target: Sendable {
     /// How many columns a deletion that can be compared has: the key's and those.
     package var deletionCount: Int { keyCount + versionCount }
     /// All that is looked at of a message.
-    var sources: [ColumnSource] { columns.map(\.source) + (route.condition?.sources ?? []) }
+    var sources: [ColumnSource] {
+        columns.map(\.source) + (route.condition?.sources ?? []) + (route.template?.sources ?? [])
+    }
     /// Elements that are rows together are loaded together, or not at all.
     var isOfElements: Bool { route.each != nil }
     /// Columns that a message leaves out if it has no field for them.

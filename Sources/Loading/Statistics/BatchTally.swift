@@ -23,22 +23,24 @@ struct BatchTally {
     }
 
     /// - Parameters:
-    ///   - tables: of the routes.
+    ///   - tables: of the targets.
+    ///   - places: the targets' routes; nil: each has its own.
     ///   - routesOfTopic: which routes take a topic.
     init(
-        _ batch: Batch, _ loaded: BatchTransaction.Loaded, tables: [String], time: Date,
+        _ batch: Batch, _ loaded: BatchTransaction.Loaded, tables: [String], places: [Int]? = nil, time: Date,
         routesOfTopic: (String) -> [Int]
     ) {
-        routes = Array(repeating: Share(), count: tables.count)
+        let places = places ?? Array(tables.indices)
+        routes = Array(repeating: Share(), count: places.reduce(0) { max($0, $1 + 1) })
         var messages = Array(repeating: 0, count: batch.partitions.count)
         for message in batch.messages { messages[Int(message.partition)] += 1 }
         for (range, count) in zip(batch.partitions, messages) {
             for route in routesOfTopic(range.partition.topic) { routes[route].messages += count }
         }
         for counts in [loaded.operations, batch.operations] {
-            for target in routes.indices.prefix(counts.targetCount) {
+            for (target, route) in places.enumerated().prefix(counts.targetCount) {
                 for operation in RowOperation.allCases where counts[operation, target: target] != 0 {
-                    routes[target].operations[operation, default: 0] += counts[operation, target: target]
+                    routes[route].operations[operation, default: 0] += counts[operation, target: target]
                 }
             }
         }
@@ -48,7 +50,7 @@ struct BatchTally {
         // Of many letters only the newest of a kind is put in words.
         var kinds: [Kind: (count: Int, newest: Int)] = [:]
         for (index, letter) in deadLetters.enumerated() {
-            if routes.indices.contains(letter.target) { routes[letter.target].deadLetters += 1 }
+            if places.indices.contains(letter.target) { routes[places[letter.target]].deadLetters += 1 }
             let kind = Kind(
                 target: letter.target, reason: letter.reason, column: letter.column,
                 sqlState: letter.sqlState?.rawValue)

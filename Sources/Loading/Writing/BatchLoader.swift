@@ -26,6 +26,8 @@ final class BatchLoader {
     /// For batches whose tables have changed since they were built.
     private var builders: RowBuilders?
     private var words: BatchLoaderWords
+    /// When it may be looked again for tables that messages name and that were not there.
+    private var nextTableLook = ContinuousClock.now
 
     init(
         index: Int, options: LoadingOptions, tables: RoutedTables, producer: LetterProducer?, orphans: OrphanLoader,
@@ -62,6 +64,7 @@ final class BatchLoader {
         if wait > .zero { mailbox.pause(wait) }
         catchUp(batch)
         var rereadings = (count: 0, isTold: false)
+        if batch.missesTable { lookForTables(batch) }
         if let notice = batch.unbuilt { return .failed(batch, .away(notice)) }
         var sum = BatchTransaction.Loaded()
         let topic = topicLetters()
@@ -316,6 +319,23 @@ final class BatchLoader {
         builders?.use(current)
         builders?.build(batch) { self.isAbandoned }
     }
+
+    /// A message names a table that a route may load and that was not there: it may have been made since. What messages name is
+    /// input, so it is not looked for each of them.
+    private func lookForTables(_ batch: Batch) {
+        guard nextTableLook <= .now, let connection = try? connected() else { return }
+        nextTableLook = .now + Self.tableLookInterval
+        let known = tables.current
+        guard let names = try? RoutedNames.find(options.routes, on: connection),
+            Set(names.tables) != Set(known.targets.map(\.table.name)),
+            // One that does not fit its route is none that can be loaded; a start says what is wrong with it.
+            let targets = try? CompiledRoutes.targets(options, on: connection)
+        else { return }
+        tables.replace(known.number, by: targets)
+        catchUp(batch)
+    }
+
+    private static let tableLookInterval = Duration.seconds(5)
 
     /// Somebody changed a table, or the server refuses its statements even without rows: reads the catalog again and
     /// builds the rows again, from the messages' own bytes.

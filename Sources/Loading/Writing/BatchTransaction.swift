@@ -110,7 +110,7 @@ struct BatchTransaction {
 
     /// The rows of all tables: as if nothing was wrong with any, or with care; or none of them.
     private func loadRows(care: inout Care?) throws(TransactionFailure) -> Loaded {
-        let selections = targets.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
+        let selections = mayHaveRows.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
             !$0.rows.isEmpty
         }
         if let setAside {
@@ -150,7 +150,15 @@ struct BatchTransaction {
 
     /// That the rows were built for the tables as they are: binary COPY would take eight bytes of a number for a time.
     /// Behind the rows their locks are held, so what holds there holds until COMMIT.
-    private var requirement: Connection.Statement { Catalog.requirement(targets.map { ($0.table.name, $0.version) }) }
+    private var requirement: Connection.Statement {
+        Catalog.requirement(mayHaveRows.map { ($0.table.name, $0.version) })
+    }
+
+    /// Of tables that a route chooses among only those that it has chosen: there may be many.
+    private var mayHaveRows: [Target] {
+        let chosen = Set(batch.sections.lazy.filter { !$0.rows.isEmpty }.map(\.target))
+        return targets.filter { $0.routePlace == nil ? !$0.choosesTable : chosen.contains($0.index) }
+    }
 
     private func checkTables() throws(TransactionFailure) {
         do throws(PostgresError) {

@@ -71,7 +71,9 @@ struct OtherGroups: Equatable {
     static func problems(
         _ targets: [Target], group: String, on connection: Connection
     ) throws(PostgresError) -> [SetupProblem] {
-        let appended = targets.filter { !$0.isReplaySafe }.map { Appended(topics: $0.route.topics, table: $0.name) }
+        let appended = targets.filter { !$0.isReplaySafe && !$0.choosesTable }.map {
+            Appended(topics: $0.route.topics, table: $0.name)
+        }
         guard !appended.isEmpty else { return [] }
         let result = try connection.query(
             """

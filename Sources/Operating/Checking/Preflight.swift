@@ -51,10 +51,10 @@ public struct Preflight: Sendable {
         let role = connection.parameter("session_authorization")
         problems += serverProblems(connection)
         // Read before the tables: a change in between then shows as one.
-        let versions = try Catalog.versions(of: options.routes.map(\.table), on: connection)
-        let tables = try Catalog.tables(
-            Array(Set(options.routes.map(\.table)).union(ledgerTables(options))), on: connection)
-        var (targets, found) = CompiledRoutes.compile(options, tables, versions, role)
+        let names = try RoutedNames.find(options.routes, on: connection)
+        let versions = try Catalog.versions(of: names.tables, on: connection)
+        let tables = try Catalog.tables(Array(Set(names.tables).union(ledgerTables(options))), on: connection)
+        var (targets, found) = CompiledRoutes.compile(options, names, tables, versions, role)
         if try Target.findParents(&targets, options, on: connection) {
             warnings.append(.staying(inLetters: options.deadLetters.table, role))
         }
@@ -62,12 +62,14 @@ public struct Preflight: Sendable {
         let ledgerProblems = ledgerProblems(options, tables, role)
         problems += ledgerProblems
         problems += deadLetterProblems(options, tables, role)
-        let (hidden, unsafe) = try tableTraits(targets, options, on: connection)
+        // Where one stands for all that a route may choose, it would be told of twice.
+        let loaded = targets.filter { !$0.choosesTable }
+        let (hidden, unsafe) = try tableTraits(loaded, options, on: connection)
         problems += hidden
         warnings += unsafe
         problems += try temporaryTableProblems(options, role, on: connection)
-        warnings += otherIndexWarnings(targets)
-        problems += try fixedValueProblems(targets, on: connection)
+        warnings += otherIndexWarnings(loaded)
+        problems += try fixedValueProblems(loaded, on: connection)
         warnings += timeoutWarnings(options)
         warnings += try searchPathWarnings(role, on: connection)
         var mark: LedgerMark?
@@ -215,8 +217,9 @@ public struct Preflight: Sendable {
     /// The tables that other sessions keep locked so that a loader would wait for them, each with who that is. It waits for
     /// none itself.
     public static func locks(_ options: LoadingOptions, on connection: Connection) throws(PostgresError) -> [LockWait] {
-        try LockWait.on(
-            Array(Set(options.routes.map(\.table)).union(ledgerTables(options))).sorted { "\($0)" < "\($1)" },
+        let names = try RoutedNames.find(options.routes, on: connection)
+        return try LockWait.on(
+            Array(Set(names.tables).union(ledgerTables(options))).sorted { "\($0)" < "\($1)" },
             on: connection)
     }
 
@@ -379,7 +382,7 @@ public struct RouteSummary: Sendable, Equatable {
 
 extension Preflight {
     public var routes: [RouteSummary] {
-        targets.map { target in
+        targets.filter { $0.routePlace == nil }.map { target in
             RouteSummary(
                 label: target.route.label, topics: target.route.topics.map(\.subscription),
                 table: target.name.description, mode: target.route.mode, onTombstone: target.onTombstone,

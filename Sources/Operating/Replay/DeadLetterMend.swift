@@ -67,6 +67,10 @@ enum DeadLetterMend {
         case .unavailable:
             return
                 "load the whole row first, as by a new snapshot of its table at the source, \(replay)"
+        case .noTable:
+            return
+                "make the table, or take its name into `tables` of the route; where the message lacks a part of the name, mend `table` or "
+                + "the producer; \(replay)"
         case .noRoute: return "add a route for its topic, \(replay)"
         case .waiting:
             return

@@ -27,14 +27,16 @@ public struct RouteTrial {
         locked: Set<String> = [], on connection: Connection?
     ) throws(KafkaError) {
         // Routes that could not be compiled are missing, and a target's index is its place here.
+        let routes = preflight.targets.prefix { $0.routePlace == nil }
         targets = preflight.targets.enumerated().map { place, target in
             var target = target
             target.index = place
+            target.routePlace = target.routePlace.map { route in routes.firstIndex { $0.index == route } ?? place }
             return target
         }
         maxShare = options.deadLetters.maxShare
         hasRegistry = options.schemas != nil
-        samples = targets.map { target in
+        samples = targets.prefix { $0.routePlace == nil }.map { target in
             var sample = RouteSample()
             sample.columns = target.columns.map { RouteSample.Column(name: $0.name) }
             return sample
@@ -42,7 +44,7 @@ public struct RouteTrial {
         let sampler = try Sampler(options)
         var builders = RowBuilders(forCommand: targets)
         for topic in survey.topics.keys.sorted() {
-            let taken = targets.indices.filter { index in targets[index].route.topics.contains { $0.matches(topic) } }
+            let taken = samples.indices.filter { index in targets[index].route.topics.contains { $0.matches(topic) } }
             guard !taken.isEmpty else { continue }
             let batch = Batch()
             batch.began = Int64(Date().timeIntervalSince1970 * 1_000_000)
@@ -80,13 +82,14 @@ public struct RouteTrial {
         }
         for index in taken {
             let target = targets[index]
-            var letters = batch.deadLetters.filter { $0.target == index }
-            let sections = batch.sections.filter { $0.target == index }
+            var letters = batch.deadLetters.filter { targets[$0.target].place == index }
+            let sections = batch.sections.filter { targets[$0.target].place == index }
             var rows = sections.filter { $0.kind == .rows }.reduce(0) { $0 + $1.rows.count }
             samples[index].messages += batch.messages.count
             samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
             measure(index, in: batch)
-            if let connection, !locked.contains(target.name.description) {
+            // Where messages choose the table, what they would do there is not tried.
+            if let connection, !target.choosesTable, !locked.contains(target.name.description) {
                 let copy = rows > 0 ? TrialCopy(target, on: connection).run(batch) : nil
                 let refused = tryOnServer(index, batch, copy, connection)
                 letters += refused
