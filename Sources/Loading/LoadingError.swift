@@ -18,6 +18,8 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         case unsafeReplay = "unsafe_replay"
         /// More of the messages are bad than may be.
         case tooManyDeadLetters = "too_many_dead_letters"
+        /// A source was emptied, and its route leaves it to somebody what becomes of the table.
+        case truncated
         /// The database refuses in a way that waiting does not mend.
         case database
         /// The brokers refuse in a way that waiting does not mend.

@@ -96,6 +96,13 @@ public enum Catalog {
             'oid', w.oid::bigint, 'schema', w.nspname, 'name', w.relname, 'kind', w.relkind,
             'maySelect', w.usable AND has_table_privilege(w.oid, 'SELECT'),
             'mayDelete', w.usable AND has_table_privilege(w.oid, 'DELETE'),
+            'mayTruncate',
+                w.usable AND w.relkind IN ('r', 'p') AND has_table_privilege(w.oid, 'TRUNCATE')
+                AND NOT EXISTS (
+                    SELECT FROM pg_catalog.pg_constraint k
+                    WHERE k.contype = 'f'
+                      AND (k.confrelid = w.oid OR k.confrelid IN (SELECT relid FROM pg_partition_tree(w.oid)))
+                      AND k.conrelid <> w.oid AND k.conrelid NOT IN (SELECT relid FROM pg_partition_tree(w.oid))),
             'mayUseSchema', w.usable,
             'mayMakeTemporary', has_database_privilege(current_database(), 'TEMPORARY'),
             'numericHasInfinity', current_setting('server_version_num')::int4 >= 140000,
@@ -367,6 +374,7 @@ private struct RelationRow: Decodable {
     var hasInsertTriggers: Bool
     var maySelect: Bool
     var mayDelete: Bool
+    var mayTruncate: Bool
     var mayUseSchema: Bool
     var mayMakeTemporary: Bool
     var numericHasInfinity: Bool
@@ -395,7 +403,8 @@ private struct RelationRow: Decodable {
             },
             hasDeferredConstraints: hasDeferredConstraints, hasConflicts: hasConflicts,
             hasInsertTriggers: hasInsertTriggers, maySelect: maySelect,
-            mayDelete: mayDelete, mayUseSchema: mayUseSchema, mayMakeTemporary: mayMakeTemporary,
+            mayDelete: mayDelete, mayTruncate: mayTruncate, mayUseSchema: mayUseSchema,
+            mayMakeTemporary: mayMakeTemporary,
             numericHasInfinity: numericHasInfinity)
         table.otherIndexes = otherIndexes
         return table

@@ -4,6 +4,10 @@ public enum ColumnOption: Sendable, Hashable {
     case zone
     case onNul
     case decode(Decoding)
+    /// What its producer writes numbers of times by.
+    case temporal
+    /// How its producer writes decimals.
+    case decimals
 }
 
 extension PostgresType {
@@ -28,6 +32,7 @@ extension PostgresType {
             return true
         case (.zone, .date), (.zone, .time), (.zone, .timestamp), (.zone, .timestamptz): return true
         case (.onNul, .text), (.onNul, .jsonb), (.onNul, .hstore), (.onNul, .other): return true
+        case (.temporal, .time), (.temporal, .timestamp), (.temporal, .timestamptz), (.decimals, .numeric): return true
         case (.decode(.none), _): return true
         case (.decode(.json), .json), (.decode(.json), .jsonb), (.decode(.json), .text), (.decode(.json), .hstore):
             return true

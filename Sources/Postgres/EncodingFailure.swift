@@ -19,6 +19,10 @@ public struct EncodingFailure: Error, Equatable, Sendable {
         case movingZone
         /// A bare number for a date, a time or an interval, and the route names no unit.
         case missingUnit
+        /// The bytes of a number, and nothing says where its point is.
+        case missingScale
+        /// A string that is one number as it is, and another as the bytes of one.
+        case ambiguous
         /// A string that is to be base64 or hexadecimal, and is not.
         case undecodable
         /// A string, key, value or header that is to be a JSON document, and is not.

@@ -44,10 +44,12 @@ public struct EncodingOptions: Sendable, Hashable {
     public var isRaw: Bool
     /// Whether `numeric` knows infinity, as it does from PostgreSQL 14 on.
     public var numericHasInfinity: Bool
+    /// How the producer writes values of a database; nil: as anybody may.
+    public var writing: SourceWriting?
 
     public init(
         epochUnit: EpochUnit? = nil, timeZone: String? = nil, onNul: OnNul = .deadLetter, decoding: Decoding = .none,
-        isRaw: Bool = false, numericHasInfinity: Bool = true
+        isRaw: Bool = false, numericHasInfinity: Bool = true, writing: SourceWriting? = nil
     ) {
         self.epochUnit = epochUnit
         self.timeZone = timeZone
@@ -55,5 +57,6 @@ public struct EncodingOptions: Sendable, Hashable {
         self.decoding = decoding
         self.isRaw = isRaw
         self.numericHasInfinity = numericHasInfinity
+        self.writing = writing
     }
 }

@@ -124,6 +124,9 @@ public protocol ContainerReader: AnyObject {
     /// The number that a `record` stands for where only a number will do; nil if it stands for none.
     func number(of record: InputValue) -> InputValue?
 
+    /// Whether strings are what a schema says that they are, and no bytes that only look like one.
+    var saysTypes: Bool { get }
+
     /// Reads a JSON text, all of which is checked. What it returns, and what is opened from that, stays valid until the
     /// next call.
     func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue
@@ -136,4 +139,6 @@ public protocol ContainerReader: AnyObject {
 
 extension ContainerReader {
     public func number(of record: InputValue) -> InputValue? { nil }
+
+    public var saysTypes: Bool { false }
 }

@@ -121,6 +121,8 @@ public struct Table: Sendable, Hashable {
     public var hasInsertTriggers: Bool
     public var maySelect: Bool
     public var mayDelete: Bool
+    /// Whether the role may TRUNCATE it, and no other table refers to it.
+    public var mayTruncate: Bool
     /// USAGE on the schema, without which no other right counts.
     public var mayUseSchema: Bool
     /// Whether the role may make temporary tables in this database.
@@ -131,7 +133,8 @@ public struct Table: Sendable, Hashable {
     public init(
         oid: UInt32, name: TableName, kind: Kind = .table, columns: [Column], uniqueIndexes: [UniqueIndex] = [],
         hasDeferredConstraints: Bool = false, hasConflicts: Bool = false, hasInsertTriggers: Bool = false,
-        maySelect: Bool = true, mayDelete: Bool = true, mayUseSchema: Bool = true, mayMakeTemporary: Bool = true,
+        maySelect: Bool = true, mayDelete: Bool = true, mayTruncate: Bool = true, mayUseSchema: Bool = true,
+        mayMakeTemporary: Bool = true,
         numericHasInfinity: Bool = true
     ) {
         self.oid = oid
@@ -144,6 +147,7 @@ public struct Table: Sendable, Hashable {
         self.hasInsertTriggers = hasInsertTriggers
         self.maySelect = maySelect
         self.mayDelete = mayDelete
+        self.mayTruncate = mayTruncate
         self.mayUseSchema = mayUseSchema
         self.mayMakeTemporary = mayMakeTemporary
         self.numericHasInfinity = numericHasInfinity

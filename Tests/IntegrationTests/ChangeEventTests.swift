@@ -114,4 +114,167 @@ struct ChangeEventTests {
             }
         }
     }
+
+    @Test("a value that was not sent stays what it was, in each form, and its row must be there")
+    func unavailable() async throws {
+        let columns =
+            "t text, b bytea, j jsonb, ts text[], bs bytea[], n bigint[], u uuid[]"
+        try await Scenario.with("CREATE TABLE customers (id bigint PRIMARY KEY, \(columns))") { scenario in
+            let numbers = UnavailableValue.debezium.utf8.map { "\($0)" }.joined(separator: ",")
+            let placeholders = [
+                "t": #""__debezium_unavailable_value""#, "b": #""X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==""#,
+                "j": #""__debezium_unavailable_value""#, "ts": #"["__debezium_unavailable_value"]"#,
+                "bs": #"["X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=="]"#, "n": "[\(numbers)]",
+                "u": #"["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]"#,
+            ]
+            let values = [
+                "t": #""old""#, "b": #""AAE=""#, "j": #""{\"a\": 1}""#, "ts": #"["x","y"]"#, "bs": #"["AQ=="]"#,
+                "n": "[1,2]",
+                "u": #"["00000000-0000-0000-0000-000000000001"]"#,
+            ]
+            // All sets of columns that are not sent: 64 of six columns beside the one that changes.
+            let names = placeholders.keys.filter { $0 != "t" }.sorted()
+            func event(_ id: Int, _ fields: [String: String], _ operation: String) -> TestMessage {
+                let row = ([(key: "id", value: "\(id)")] + fields.sorted { $0.key < $1.key }).map {
+                    "\"\($0.key)\":\($0.value)"
+                }
+                return json(
+                    #"{"id":\#(id)}"#,
+                    #"{"before":null,"after":{\#(row.joined(separator: ","))},"source":{},"op":"\#(operation)"}"#)
+            }
+            var messages = (0..<64).map { event($0, values, "c") }
+            let first = messages
+            messages = (0..<64).map { set in
+                var fields = values
+                fields["t"] = #""new""#
+                for (place, name) in names.enumerated() where set >> place & 1 == 1 {
+                    fields[name] = placeholders[name]
+                }
+                return event(set, fields, "u")
+            }
+            messages.append(event(100, placeholders, "u"))
+            let topic = try scenario.topic(first)
+            let route = try route(topic)
+            try await scenario.load([route])
+            try scenario.produce(messages, to: topic)
+            try await scenario.load([route])
+            let found = try scenario.rows(
+                "SELECT count(*), count(DISTINCT (t, b, j, ts, bs, n, u)), min(t), min(b::text), min(j::text), min(ts::text), min(bs::text), "
+                    + "min(n::text), min(u::text) FROM customers")
+            #expect(
+                found == [
+                    #"64|1|new|\x0001|{"a": 1}|{x,y}|{"\\x01"}|{1,2}|{00000000-0000-0000-0000-000000000001}"#
+                ])
+            #expect(try scenario.deadLetters().map(\.reason) == ["unavailable_value"])
+        }
+    }
+
+    @Test("a source that is emptied empties its table, in its place among the events, also one that others refer to")
+    func truncate() async throws {
+        let tables = Self.table + "; CREATE TABLE notes (id bigint PRIMARY KEY REFERENCES customers ON DELETE CASCADE)"
+        try await Scenario.with(tables) { scenario in
+            func event(_ id: Int) -> TestMessage { json(nil, #"{"after":{"id":\#(id)},"source":{},"op":"c"}"#) }
+            let truncation = json(nil, #"{"before":null,"after":null,"source":{},"op":"t"}"#)
+            let topic = try scenario.topic([event(1), event(2), truncation, event(3)])
+            var stopping = try route(topic)
+            await #expect(throws: LoadingError.self) { try await scenario.load([stopping]) }
+            #expect(try scenario.rows(rows) == [])
+            stopping.onTruncate = .truncate
+            let snapshot = try await scenario.load([stopping])
+            #expect(try scenario.rows("SELECT id FROM customers ORDER BY id") == ["3"])
+            #expect(snapshot.routes.first?.operations[.truncation] == 1)
+            try scenario.connection.execute("DROP TABLE notes")
+            try scenario.produce([event(4), truncation, event(5), event(6)], to: topic)
+            try await scenario.load([stopping])
+            #expect(try scenario.rows("SELECT id FROM customers ORDER BY id") == ["5", "6"])
+            stopping.onTruncate = .ignore
+            try scenario.produce([truncation, event(7)], to: topic)
+            try await scenario.load([stopping])
+            #expect(try scenario.rows("SELECT id FROM customers ORDER BY id") == ["5", "6", "7"])
+            #expect(try scenario.deadLetters().isEmpty)
+        }
+    }
+
+    @Test("JSON without a schema is read by the column, as the connector is set to write it")
+    func types() async throws {
+        let columns = """
+            d date, t3 time(3), t6 time, s3 timestamp(3), s6 timestamp, z timestamptz, i interval, n numeric(9,2), v numeric, b bytea,
+            j jsonb, bits bit(12), flag bit(1), ds date[], ns numeric(5,1)[], p point
+            """
+        let common =
+            #""d":20000,"z":"2024-01-02T03:04:05.6Z","b":"AP8=","j":"{\"a\":[1]}","bits":"BQk=","flag":true,"ds":[0,1],"p":{"x":1.5,"y":2,"wkb":"","srid":null}"#
+        let precise = #""n":"AJY=","v":{"scale":3,"value":"Ag=="},"ns":["DA=="]"#
+        let written: [(SourceWriting.Temporal, SourceWriting.Decimals?, String)] = [
+            (.adaptive, nil, #""t3":1,"t6":2000,"s3":86400001,"s6":86400000002,"i":7000000,\#(precise)"#),
+            (
+                .adaptiveTimeMicroseconds, .precise,
+                #""t3":1000,"t6":2000,"s3":86400001,"s6":86400000002,"i":7000000,\#(precise)"#
+            ),
+            (
+                .connect, .string,
+                #""t3":1,"t6":2,"s3":86400001,"s6":86400000,"i":"PT7S","n":"1.50","v":"0.002","ns":["1.2"]"#
+            ),
+            (
+                .microseconds, .precise,
+                #""t3":1000,"t6":2000,"s3":86400001000,"s6":86400000002,"i":7000000,\#(precise)"#
+            ),
+            (
+                .nanoseconds, nil,
+                #""t3":1000000,"t6":2000000,"s3":86400001000000,"s6":86400000002000,"i":7000000,"n":1.5,"v":0.002,"ns":[1.2]"#
+            ),
+            (
+                .isostring, nil,
+                #""t3":"00:00:00.001Z","t6":"00:00:00.002Z","s3":"1970-01-02T00:00:00.001Z","s6":"1970-01-02T00:00:00.000002Z","i":7000000,\#(precise)"#
+            ),
+        ]
+        try await Scenario.with("CREATE TABLE types (id int PRIMARY KEY, \(columns))") { scenario in
+            for (number, (temporal, decimals, fields)) in written.enumerated() {
+                let topic = try scenario.topic([
+                    json(nil, #"{"before":null,"after":{"id":\#(number),\#(common),\#(fields)},"source":{},"op":"c"}"#)
+                ])
+                var route = Route(topic, "types", mode: .upsert)
+                route.envelopeOptions.form = .debezium
+                (route.temporal, route.decimals) = (temporal, decimals)
+                // A zone moves no time that has none.
+                route.timeZone = "+05:00"
+                try await scenario.load([route])
+            }
+            #expect(try scenario.deadLetters().map { "\($0.column ?? ""): \($0.message)" } == [])
+            for row in try scenario.rows("SELECT * FROM types ORDER BY id") {
+                let values = row.split(separator: "|").map(String.init)
+                let isConnect = values[0] == "2"
+                #expect(
+                    Array(values.dropFirst()) == [
+                        "2024-10-04", "00:00:00.001", "00:00:00.002", "1970-01-02 00:00:00.001",
+                        isConnect ? "1970-01-02 00:00:00" : "1970-01-02 00:00:00.000002", "2024-01-02 03:04:05.6+00",
+                        "00:00:07",
+                        "1.50", "0.002", #"\x00ff"#, #"{"a": [1]}"#, "100100000101", "1", "{1970-01-01,1970-01-02}",
+                        "{1.2}",
+                        "(1.5,2)",
+                    ], "\(row)")
+            }
+        }
+    }
+
+    @Test("what cannot be told of a number is a dead letter that says so, and shows no value")
+    func untold() async throws {
+        try await Scenario.with("CREATE TABLE types (id int PRIMARY KEY, n numeric(9,2), v numeric, s timestamp)") {
+            scenario in
+            func event(_ field: String) -> TestMessage {
+                json(nil, #"{"after":{"id":1,\#(field)},"source":{},"op":"c"}"#)
+            }
+            let topic = try scenario.topic([
+                event(#""n":"1234""#), event(#""v":"AJY=""#), event(#""s":1000"#), event(#""n":"12.34""#),
+                event(#""v":"7.5""#),
+            ])
+            var route = Route(topic, "types", mode: .upsert)
+            route.envelopeOptions.form = .debezium
+            try await scenario.load([route]) { $0.deadLetters.maxShare = 1 }
+            let letters = try scenario.deadLetters()
+            #expect(letters.map(\.column) == ["n", "v", "s"] && letters.allSatisfy { $0.reason == "wrong_type" })
+            #expect(letters[0].message.contains("two") || letters[0].message.contains("another"))
+            #expect(letters[1].message.contains("scale"))
+            #expect(letters.allSatisfy { !$0.message.contains("1234") && !$0.message.contains("AJY") })
+        }
+    }
 }

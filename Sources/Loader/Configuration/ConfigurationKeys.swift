@@ -252,6 +252,11 @@ extension ConfigurationKey {
             into: \.envelopeOptions.deleted,
             "With `debezium`, the field of a message that is the row itself which is true where the row was deleted."),
         .route(
+            "routes[].envelope.unavailable", ConfigurationKind<String>.text.wrapped,
+            otherwise: "`__debezium_unavailable_value` with `debezium`, else none", into: \.envelopeOptions.unavailable,
+            "What stands for a value that was not sent because it has not changed, as Debezium's `unavailable.value.placeholder` is set; the "
+                + "row keeps what it has."),
+        .route(
             "routes[].envelope.create", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
             into: \.envelopeOptions.create, "What the operation is where the row is new."),
         .route(
@@ -264,8 +269,25 @@ extension ConfigurationKey {
             "routes[].envelope.delete", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
             into: \.envelopeOptions.delete, "What it is where the row was deleted."),
         .route(
+            "routes[].envelope.truncate", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
+            into: \.envelopeOptions.truncate, "What it is where the table was emptied; `on_truncate` decides then."),
+        .route(
             "routes[].envelope.skip", ConfigurationKind<[String]>.texts.wrapped, otherwise: "the form's",
             into: \.envelopeOptions.skip, "What it is where the message says nothing of a row and is passed over."),
+        .route(
+            "routes[].temporal", ConfigurationKind<SourceWriting.Temporal>.choice.wrapped,
+            otherwise: "such a number is a dead letter, but for days and intervals of `debezium`", into: \.temporal,
+            "With `envelope`, what bare numbers count in columns of times, as Debezium's `time.precision.mode` names it, where neither a "
+                + "schema nor the column's `unit` says it."),
+        .route(
+            "routes[].decimals", ConfigurationKind<SourceWriting.Decimals>.choice.wrapped,
+            otherwise: "a string that is a number in two ways is a dead letter", into: \.decimals,
+            "With `envelope`, what strings are in `numeric` columns: the bytes of a number in base64, whose scale the column has, or a "
+                + "number in text; Debezium's `decimal.handling.mode`."),
+        .route(
+            "routes[].binary", ConfigurationKind<Route.BinaryText>.choice.wrapped,
+            otherwise: "`base64` with `debezium`", into: \.binary,
+            "With `envelope`, what strings are in `bytea` columns; Debezium's `binary.handling.mode`."),
         .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
             "What a message does to its row: append; append unless the key is there; insert or replace by key; append, and once, by "
@@ -302,6 +324,10 @@ extension ConfigurationKey {
             "routes[].mark", ConfigurationKind<String>.text.wrapped, otherwise: "deleted rows are not marked",
             into: \.mark,
             "The column that says of a row that it is deleted: a boolean, or a time that is NULL else."),
+        .route(
+            "routes[].on_truncate", .choice, default: "stop", into: \.onTruncate,
+            "With `envelope`, what a change event does that says that the source's table was emptied: the loader stops, passes over "
+                + "it, or empties the table as well."),
         .route(
             "routes[].tombstones", ConfigurationKind<[Route.TombstoneForm]>.choices, otherwise: "none",
             into: \.tombstones,

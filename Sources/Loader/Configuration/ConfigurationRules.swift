@@ -187,7 +187,8 @@ private struct Check {
         let options = route.envelopeOptions
         let form = path("routes[].envelope.form", index)
         let parts = [
-            "operation", "after", "before", "source", "deleted", "create", "snapshot", "update", "delete", "truncate",
+            "operation", "after", "before", "source", "deleted", "unavailable", "create", "snapshot", "update",
+            "delete", "truncate",
             "skip",
         ].map { path("routes[].envelope.\($0)", index) }.filter { configuration.settings[$0] != nil }
         switch options.form {
@@ -199,7 +200,7 @@ private struct Check {
                     "Take it out, or take \(name) out for an envelope of the route's own.", reading: [form])
             }
         case nil:
-            guard let first = parts.first else { return }
+            guard let first = parts.first else { break }
             guard options.operation != nil else {
                 return report(
                     first, "has no effect without the field that says what was done",
@@ -211,14 +212,28 @@ private struct Check {
                     path("routes[].envelope.operation", index), "has no words that mean anything",
                     "Say which they are: envelope.create, update, delete and so on.", reading: parts)
             }
-            if options.deleted != nil {
-                report(
-                    path("routes[].envelope.deleted", index), "has no effect without the form debezium",
-                    "Name the words of the operation instead: envelope.delete.", reading: [form])
-            }
         default: break
         }
-        guard let envelope = options.envelope else { return }
+        if options.deleted != nil, options.form != .debezium, options.envelope != nil {
+            report(
+                path("routes[].envelope.deleted", index), "has no effect without the form debezium",
+                "Name the words of the operation instead: envelope.delete.", reading: [form])
+        }
+        guard let envelope = options.envelope else {
+            for option in ["on_truncate", "temporal", "decimals", "binary"] {
+                let option = path("routes[].\(option)", index)
+                guard configuration.settings[option] != nil else { continue }
+                report(
+                    option, "has no effect, because the messages are in no envelope",
+                    "Say with envelope whose change events they are, or take it out.", reading: [form])
+            }
+            return
+        }
+        if route.each?.isMessage == true {
+            report(
+                path("routes[].each", index), "makes many records of a message, and a change event is about one row",
+                "Name a list within the row, or take envelope out.", reading: [form])
+        }
         for (place, group) in options.words.enumerated() {
             let others = options.words[..<place].flatMap(\.words)
             for word in group.words where others.contains(word) {

@@ -143,6 +143,12 @@ package final class Batch: @unchecked Sendable {
         package var end: Int
     }
 
+    /// What a message does to a table as a whole.
+    struct Truncation {
+        var message: Int32
+        var target: Int
+    }
+
     /// Why one try failed. Holds no values.
     struct Failure {
         var time: ContinuousClock.Instant
@@ -164,6 +170,8 @@ package final class Batch: @unchecked Sendable {
     /// For each target and kind the place of its section; -1 where it has none yet.
     private var places: [Int32] = []
     package var deadLetters: [DeadLetter] = []
+    /// Messages that empty tables, in their order: what is before them of the same target is void.
+    private(set) var truncations: [Truncation] = []
     /// So many times a route has settled what becomes of a message: rows, deletions, a letter, or nothing.
     private(set) var settled = 0
     /// What routes do with messages that become neither rows nor deletions nor letters.
@@ -333,6 +341,7 @@ package final class Batch: @unchecked Sendable {
         headStart = nil
         unbuilt = nil
         deadLetters.removeAll(keepingCapacity: true)
+        truncations.removeAll(keepingCapacity: true)
         nulledValues.removeAll(keepingCapacity: true)
         settled = 0
         missesTable = false
@@ -351,6 +360,7 @@ package final class Batch: @unchecked Sendable {
         }
         for section in sections { section.removeAll(keepingAtMost: limit) }
         deadLetters.removeAll()
+        truncations.removeAll()
         nulledValues.removeAll()
         settled = 0
         missesTable = false
@@ -372,6 +382,20 @@ package final class Batch: @unchecked Sendable {
     func note(_ operation: RowOperation, target: Int) { operations.add(operation, target: target) }
 
     func noteMissingTable() { missesTable = true }
+
+    /// Notes that a message empties a target's table.
+    func truncate(_ target: Int, by message: Int) {
+        truncations.append(Truncation(message: Int32(message), target: target))
+    }
+
+    /// Messages that are loaded again stand in no order with those around them.
+    func forgetTruncations() { truncations.removeAll() }
+
+    /// The last of some messages that empties a target's table.
+    func lastTruncation(of target: Int, in messages: Range<Int>) -> Int? {
+        guard !truncations.isEmpty else { return nil }
+        return truncations.last { $0.target == target && messages.contains(Int($0.message)) }.map { Int($0.message) }
+    }
 
     /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
     /// ascend between where it begins and where it goes.

@@ -94,7 +94,7 @@ extension DeadLetter.Reason {
     init(_ reason: EncodingFailure.Reason) {
         self =
             switch reason {
-            case .wrongType, .missingUnit: .wrongType
+            case .wrongType, .missingUnit, .missingScale, .ambiguous: .wrongType
             case .outOfRange: .outOfRange
             case .tooLong: .tooLong
             case .badSyntax, .undecodable, .noDocument: .badSyntax

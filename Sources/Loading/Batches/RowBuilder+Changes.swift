@@ -50,7 +50,22 @@ extension RowBuilder {
                     keyFields: keyFields, in: batch)
             }
             appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
-        case .truncate: break
+        case .truncate:
+            guard
+                let route = forTable(
+                    message, route, shape: changes.plans(place).shape, fields: fields, keyFields: keyFields, in: batch)
+            else { return }
+            truncate(message, route.target, in: batch)
+        }
+    }
+
+    private func truncate(_ message: Int, _ target: Target, in batch: Batch) {
+        switch target.route.onTruncate {
+        case .ignore: batch.note(.skipped, target: target.index)
+        case .stop: batch.truncate(target.index, by: message)
+        case .truncate:
+            batch.truncate(target.index, by: message)
+            batch.note(.truncation, target: target.index)
         }
     }
 

@@ -385,6 +385,10 @@ package final class RowBuilder {
             plan.omitted[column.omissionWord] |= column.omission
             omittedCount += 1
         }
+        if !plan.mayBeUnavailable.isEmpty, let fields {
+            return appendRow(
+                message, plan, omitting: omittedCount, withUnavailable: fields, keyFields: keyFields, to: batch)
+        }
         append(
             message, plan, to: batch.section(plan.target.index, .rows, omissible: plan.omissionCount),
             omitting: omittedCount, fields: fields, keyFields: keyFields, in: batch)
@@ -718,6 +722,12 @@ package final class RowBuilder {
         switch failure.reason {
         case .null: return "\(place) takes no null"
         case .wrongType: return "\(place) expects \(type), found \(failure.found.name)"
+        case .missingScale:
+            return
+                "\(place): the bytes of a number say nothing of its scale, and \(type) has none, as numeric(p, s) has"
+        case .ambiguous:
+            return
+                "\(place): the string is a number as it is, and another as the bytes of one, and nothing says which is meant"
         case .missingUnit:
             return "\(place): a number is no \(type) where nothing says what it counts: s, ms, us, ns or d"
         case .outOfRange: return "\(place): the \(failure.found.name) is beyond \(type)"

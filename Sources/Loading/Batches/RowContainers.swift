@@ -1,5 +1,6 @@
 import Postgres
 import Records
+import Schemas
 
 /// Lets the encoders look into what is nested: JSON's arrays and objects, and the lists and records of the decoders
 /// that a row's fields come from.
@@ -9,6 +10,9 @@ final class RowContainers: ContainerReader {
     private var hasOpened = false
     private let decoder: (any RecordDecoder)?
     private let keyDecoder: (any RecordDecoder)?
+    /// The decoder of values, where these may be JSON.
+    private let framed: FramedDecoder?
+    private let connect: ConnectJSONDecoder?
     /// What ends the visit under way: a decoder has errors of its own.
     private var failure: EncodingFailure?
     /// Holds the text of `document`, because what the container hands out points into it.
@@ -21,6 +25,7 @@ final class RowContainers: ContainerReader {
     init(decoder: (any RecordDecoder)? = nil, keyDecoder: (any RecordDecoder)? = nil) {
         self.decoder = decoder
         self.keyDecoder = keyDecoder
+        (framed, connect) = (decoder as? FramedDecoder, decoder as? ConnectJSONDecoder)
     }
 
     /// Begins a row: what was opened for the one before is forgotten.
@@ -96,6 +101,11 @@ final class RowContainers: ContainerReader {
     func number(of record: InputValue) -> InputValue? {
         guard let decoder = record.isOfKey ? keyDecoder : decoder, let field = record.container else { return nil }
         return decoder.number(of: field).map { InputValue($0) }
+    }
+
+    var saysTypes: Bool {
+        if let framed { return !framed.wasJSON || framed.payload != nil }
+        return connect.map { $0.payload != nil } ?? true
     }
 
     func document(_ text: UnsafeRawBufferPointer) throws(EncodingFailure) -> InputValue {

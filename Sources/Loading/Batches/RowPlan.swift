@@ -39,6 +39,9 @@ final class RowPlan {
     let omissionCount: Int
     /// The set of those that the message at hand leaves out. Belongs to the row builder's thread.
     let omitted: UnsafeMutableBufferPointer<UInt64>
+    /// What stands for a value that was not sent, and the columns whose field may hold it; nil: each value was sent.
+    let unavailable: UnavailableValue?
+    let mayBeUnavailable: [Int]
     /// A message without any of the fields is a dead letter.
     let wantsField: Bool
     /// What tells the rows of one that holds elements from others; nil where it does not matter.
@@ -56,6 +59,15 @@ final class RowPlan {
         isOfElements = !isOfTombstones && target.route.each != nil
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
+        let placeholder = isOfTombstones ? nil : target.route.envelope?.unavailable
+        unavailable = placeholder.map { UnavailableValue($0) }
+        mayBeUnavailable =
+            placeholder == nil
+            ? []
+            : inputs.indices.filter { index in
+                guard case .field = inputs[index], case .field = target.columns[index].source else { return false }
+                return target.columns[index].type.hasAnyLength
+            }
         omissible = target.omissible
         omissionCount = target.omissionCount
         omitted = .allocate(capacity: max(1, (omissionCount + 63) / 64))

@@ -67,6 +67,8 @@ extension Mend {
         case nameEnvelope
         /// A condition asks for a field of what has none.
         case askForWhole
+        /// The source of this table was emptied, and nobody has said what that means for it.
+        case truncation(TableName)
         /// A column takes what only an element of a message has.
         case nameElements
         /// Messages of this format have no elements.
@@ -84,7 +86,7 @@ extension Mend {
     /// What a route can ask for, of a column or of all of them.
     public enum Option: Sendable, Hashable {
         case trims, nullIf, fallback, onError, unit, zone, onNul, decoding, onNoFields, names, onBadElement,
-            maxElements, onMissing, absent, newer, mark, key, onFiltered, validity
+            maxElements, onMissing, absent, newer, mark, key, onFiltered, validity, temporal, decimals, binary
     }
 
     /// What deletes rows.

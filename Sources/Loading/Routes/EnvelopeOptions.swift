@@ -9,6 +9,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         /// Kafka Connect's schema and payload, which JSON is opened by without being asked.
         case connect
         case debezium
+        case maxwell, goldengate, dms
     }
 
     /// Nil: none, or the route's own if it says where the operation stands.
@@ -19,6 +20,8 @@ public struct EnvelopeOptions: Sendable, Equatable {
     public var origin: FieldPath?
     /// Of a message that is the row itself.
     public var deleted: FieldPath?
+    /// What stands for a value that was not sent.
+    public var unavailable: String?
     /// Which words of the operation mean what; nil: those of the form.
     public var create: [String]?
     public var read: [String]?
@@ -42,6 +45,9 @@ public struct EnvelopeOptions: Sendable, Equatable {
         switch form {
         case .none?, .connect: return nil
         case .debezium: return refined(.debezium)
+        case .maxwell: return refined(.maxwell)
+        case .goldengate: return refined(.goldenGate)
+        case .dms: return refined(.dms)
         case nil:
             guard let operation else { return nil }
             return refined(Envelope(after: FieldPath([]), operation: operation, words: [:]))
@@ -55,6 +61,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         if let operation { envelope.operation = operation }
         if let origin { envelope.origin = origin }
         if let deleted { envelope.flat?.deleted = deleted }
+        if let unavailable { envelope.unavailable = unavailable }
         for (meaning, words) in words {
             envelope.words = envelope.words.filter { $0.value != meaning }
             for word in words { envelope.words[word] = meaning }

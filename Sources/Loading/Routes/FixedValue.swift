@@ -101,6 +101,8 @@ extension SetupProblem {
             case .outOfRange: "is beyond \(name)"
             case .tooLong: "is longer than \(name)"
             case .nul: "has U+0000, which cannot be stored"
+            case .missingScale: "is the bytes of a number, and nothing says where its point is"
+            case .ambiguous: "is a number in two ways"
             case .missingUnit: "is a number, and nothing says what it counts"
             case .missingZone, .movingZone: "names no zone"
             case .undecodable: "cannot be decoded as the column's strings are"

@@ -9,8 +9,10 @@ package struct MissingRights {
     var delete = false
     /// The deletions are also of rows that a condition does not let through.
     var deletesFiltered = false
+    /// DELETE as well, for emptying the table.
+    var deleteAll = false
 
-    var isEmpty: Bool { insert.isEmpty && update.isEmpty && !select && !delete }
+    var isEmpty: Bool { insert.isEmpty && update.isEmpty && !select && !delete && !deleteAll }
 
     /// - Parameter role: the one that is connected; nil where it is not known.
     func problem(at place: String, table: Table, mode: Route.Mode, role: String?) -> SetupProblem {
@@ -24,7 +26,7 @@ package struct MissingRights {
         let insertable = table.columns.filter { !$0.isGenerated && $0.identity != .always }.count
         let missing = [
             words("INSERT", insert, of: insertable), words("UPDATE", update, of: insertable),
-            select ? "SELECT" : nil, delete ? "DELETE" : nil,
+            select ? "SELECT" : nil, delete || deleteAll ? "DELETE" : nil,
         ].compactMap(\.self)
         var grants: [String] = []
         let grantee = Self.grantee(role)
@@ -33,14 +35,15 @@ package struct MissingRights {
         }
         let names = [
             insert.isEmpty ? nil : "INSERT", update.isEmpty ? nil : "UPDATE", select ? "SELECT" : nil,
-            delete ? "DELETE" : nil,
+            delete || deleteAll ? "DELETE" : nil,
         ].compactMap(\.self)
         grants.append("GRANT \(names.joined(separator: ", ")) ON \(table.name.quoted) TO \(grantee);")
         return SetupProblem(
             .missingRight, at: place,
-            "no right to \(missing.joined(separator: ", ")) on \(table.name), which mode \(mode.rawValue) needs",
+            "no right to \(missing.joined(separator: ", ")) on \(table.name), which "
+                + (deleteAll && !delete ? "emptying it needs" : "mode \(mode.rawValue) needs"),
             mend: .routing(
-                .grant(grants, isOfDelete: delete ? (deletesFiltered ? .filtered : .tombstones) : nil)))
+                .grant(grants, isOfDelete: delete && !deleteAll ? (deletesFiltered ? .filtered : .tombstones) : nil)))
     }
 
     /// For the end of a GRANT.

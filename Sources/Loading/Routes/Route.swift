@@ -105,6 +105,22 @@ public struct Route: Sendable, Equatable {
         case mark
     }
 
+    /// What strings for bytes are, by the names of Debezium's `binary.handling.mode`.
+    public enum BinaryText: String, Sendable, CaseIterable {
+        case base64
+        case base64url = "base64-url-safe"
+        case hex
+    }
+
+    /// What becomes of the table when the source's is emptied.
+    public enum OnTruncate: String, Sendable, CaseIterable {
+        /// The loader stops, for somebody to decide.
+        case stop
+        case ignore
+        /// It is emptied as well.
+        case truncate
+    }
+
     /// What takes effect as a message without a value does, beside such messages.
     public enum TombstoneForm: String, Sendable, CaseIterable {
         /// The four bytes `null`.
@@ -225,6 +241,12 @@ public struct Route: Sendable, Equatable {
     public var condition: RouteCondition?
     /// Nil: delete in mode `upsert`; elsewhere nothing can be.
     public var onFiltered: OnFiltered?
+    /// How the envelope's producer writes values that JSON has no kind for; nil: as its form does by default.
+    public var temporal: SourceWriting.Temporal?
+    public var decimals: SourceWriting.Decimals?
+    public var binary: BinaryText?
+    /// What a change event does that says that the source's table was emptied.
+    public var onTruncate = OnTruncate.stop
     /// Which elements of a message each make a row; nil: the message makes one.
     public var each: ElementPath?
     /// What becomes of a message with an element that cannot be a row.

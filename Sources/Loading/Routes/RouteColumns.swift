@@ -94,6 +94,7 @@ struct ColumnOptionCheck {
                 "what is said of U+0000 (\(route.onNul.rawValue))",
                 "\(table) has no text or jsonb that would take it from the route", .takeOut(.onNul, .route))
         }
+        checkWriting(columns)
         if route.onNoFields == .load, !columns.contains(where: { route.source(of: $0.0).isField }) {
             report("loading messages without any field", "no column takes a field", .takeOut(.onNoFields, .route))
         }
@@ -101,6 +102,29 @@ struct ColumnOptionCheck {
             report(
                 "finding fields by names in snake case", "every column says where it comes from",
                 .takeOut(.names, .route))
+        }
+    }
+
+    /// What the route says of its producer's ways.
+    private mutating func checkWriting(_ columns: [(Route.Column, Table.Column)]) {
+        guard route.envelope != nil else { return }
+        if let temporal = route.temporal,
+            !columns.contains(where: { $0.0.epochUnit == nil && $0.1.type.takes(.temporal) })
+        {
+            report(
+                "what numbers count (\(temporal.rawValue))",
+                "\(table) has no time or timestamp that takes it from the route",
+                .takeOut(.temporal, .route))
+        }
+        if let decimals = route.decimals, !columns.contains(where: { $0.1.type.takes(.decimals) }) {
+            report(
+                "how decimals are written (\(decimals.rawValue))", "\(table) has no numeric",
+                .takeOut(.decimals, .route))
+        }
+        if let binary = route.binary, !columns.contains(where: { $0.0.decoding == .none && $0.1.type.holdsBytes }) {
+            report(
+                "how bytes are written (\(binary.rawValue))", "\(table) has no bytea that takes it from the route",
+                .takeOut(.binary, .route))
         }
     }
 

@@ -300,6 +300,9 @@ struct TargetCompilation {
             rights.deletesFiltered = route.deletesFiltered
         }
         if parent?.deletesMissing == true { rights.delete = !table.mayDelete }
+        if route.envelope != nil, route.onTruncate == .truncate, !table.mayTruncate {
+            rights.deleteAll = !table.mayDelete
+        }
         if !rights.isEmpty {
             problems.append(rights.problem(at: route.label, table: table, mode: route.mode, role: role))
         }
@@ -309,11 +312,12 @@ struct TargetCompilation {
     // MARK: How it is written
 
     private mutating func columns() -> (Target.Format, [Target.Column]) {
-        let options = accepted.map { column, _ in
+        let options = accepted.map { column, found in
             EncodingOptions(
                 epochUnit: column.epochUnit, timeZone: column.timeZone ?? route.timeZone,
-                onNul: column.onNul ?? route.onNul, decoding: column.decoding,
-                isRaw: route.source(of: column).isRaw, numericHasInfinity: self.table.numericHasInfinity)
+                onNul: column.onNul ?? route.onNul, decoding: route.decoding(of: column, found.type),
+                isRaw: route.source(of: column).isRaw, numericHasInfinity: self.table.numericHasInfinity,
+                writing: route.writing)
         }
         let binary = zip(accepted, options).map { pair, options in BinaryEncoder(pair.1.type, options: options) }
         let format: Target.Format = binary.allSatisfy { $0 != nil } ? .binary : .text

@@ -4,6 +4,8 @@ public enum RowOperation: Int, Sendable, CaseIterable {
     case row
     /// A row's deletion was carried out, whether the row was there or not.
     case deletion
+    /// The table was emptied.
+    case truncation
     /// The route's condition does not let the message through.
     case filtered
     /// The route takes no such message, so that it does nothing: a tombstone, by choice; what a connector says that is of no row.
@@ -16,6 +18,7 @@ public enum RowOperation: Int, Sendable, CaseIterable {
         switch self {
         case .row: "row"
         case .deletion: "deletion"
+        case .truncation: "truncation"
         case .filtered: "filtered"
         case .skipped: "skipped"
         case .skippedElement: "skipped_element"

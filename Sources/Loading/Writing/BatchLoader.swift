@@ -66,6 +66,7 @@ final class BatchLoader {
         var rereadings = (count: 0, isTold: false)
         if batch.missesTable { lookForTables(batch) }
         if let notice = batch.unbuilt { return .failed(batch, .away(notice)) }
+        if let error = LoadingError.truncated(batch) { return .failed(batch, error) }
         var sum = BatchTransaction.Loaded()
         let topic = topicLetters()
         while true {
@@ -143,8 +144,9 @@ final class BatchLoader {
             }
             let (window, maxShare) = (window, options.deadLetters.maxShare)
             let givenUp = orphans.givenUpShare
-            // Rows that are ahead of their time would hold locks until it comes.
-            let mayBegin = care == nil && size.limit == nil && throttles.isEmpty
+            // Rows that are ahead of their time would hold locks until it comes, and who empties a table would wait for whoever has
+            // written to it already.
+            let mayBegin = care == nil && size.limit == nil && throttles.isEmpty && batch.truncations.isEmpty
             let next = mayBegin ? batch.tables.headStarts : nil
             if next == .rows || next == .keys { mailbox.letNextBegin() }
             let transaction = BatchTransaction(

@@ -110,9 +110,10 @@ struct BatchTransaction {
 
     /// The rows of all tables: as if nothing was wrong with any, or with care; or none of them.
     private func loadRows(care: inout Care?) throws(TransactionFailure) -> Loaded {
-        let selections = mayHaveRows.map { RowSelection(batch: batch, target: $0, messages: messages) }.filter {
-            !$0.rows.isEmpty
-        }
+        if replay != nil { batch.forgetTruncations() }
+        let all = mayHaveRows.map { RowSelection(batch: batch, target: $0, messages: messages) }
+        try truncate(all)
+        let selections = all.filter { !$0.rows.isEmpty }
         if let setAside {
             var loaded = Loaded()
             loaded.deadLetters = selections.flatMap { selection in
@@ -128,6 +129,18 @@ struct BatchTransaction {
         }
         var loading = TargetLoading(batch: batch, connection: connection, behind: headStart?.ahead ?? [:])
         do throws(Refusal) { return try loading.loadAll(selections) } catch { throw TransactionFailure(error) }
+    }
+
+    /// Empties tables, what refers to others first where the routes go from parents to children. Their rows that came before are
+    /// none of the selections'.
+    private func truncate(_ selections: [RowSelection]) throws(TransactionFailure) {
+        for selection in selections.reversed() where selection.truncates {
+            let table = selection.target.table
+            let statement = table.mayTruncate ? "TRUNCATE" : "DELETE FROM"
+            try TransactionFailure.ofNoRow { () throws(PostgresError) in
+                try connection.execute("\(statement) \(table.name.quoted)")
+            }
+        }
     }
 
     /// The dead letters, unless they are so many that the route is broken.
@@ -157,6 +170,7 @@ struct BatchTransaction {
     /// Of tables that a route chooses among only those that it has chosen: there may be many.
     private var mayHaveRows: [Target] {
         let chosen = Set(batch.sections.lazy.filter { !$0.rows.isEmpty }.map(\.target))
+            .union(batch.truncations.lazy.map(\.target))
         return targets.filter { $0.routePlace == nil ? !$0.choosesTable : chosen.contains($0.index) }
     }
 

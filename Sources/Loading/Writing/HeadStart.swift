@@ -129,6 +129,8 @@ struct HeadStarts {
             guard let own = prints.last, let behind = prints.behind, own.tables == behind.tables else { return nil }
             both = (own, behind)
         }
+        // A table is emptied in its turn, and with it what is there.
+        guard batch.truncations.isEmpty else { return nil }
         guard batch.rowByteCount > 0, let connection = spare() ?? connect(isGivenUp) else { return nil }
         var isSilent = false
         connection.isGivenUp = { isSilent || isGivenUp() }

@@ -38,6 +38,18 @@ extension LoadingError {
             mend: .database(.refusedBatch))
     }
 
+    /// The source of a route that stops at it was emptied; nil: none was.
+    static func truncated(_ batch: Batch) -> LoadingError? {
+        let targets = batch.tables.targets
+        guard let event = batch.truncations.first(where: { targets[$0.target].route.onTruncate == .stop }) else {
+            return nil
+        }
+        let (partition, offset) = batch.coordinates(of: Int(event.message))
+        return LoadingError(
+            .truncated, "\(partition)@\(offset) says that the source of \(targets[event.target].name) was emptied",
+            mend: .routing(.truncation(targets[event.target].name)))
+    }
+
     /// What was away has not come back for as long as an outage may last.
     static func away(_ notice: OutageNotice) -> LoadingError {
         LoadingError(

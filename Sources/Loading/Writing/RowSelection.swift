@@ -28,6 +28,8 @@ package struct RowSelection {
     package let rows: [RowReference]
     /// Which of them are of one message and go in together or not at all; nil: each goes in by itself.
     let units: [Range<Int>]?
+    /// The table is to be emptied before them.
+    let truncates: Bool
     /// The place of the section that holds the rows; nil where there are only tombstones.
     let rowSection: Int?
 
@@ -41,11 +43,14 @@ package struct RowSelection {
             batch.sections[index].target == target.index && (deletions || batch.sections[index].kind == .rows)
         }
         rowSection = sections.first { batch.sections[$0].kind == .rows }
+        let truncation = batch.lastTruncation(of: target.index, in: messages ?? batch.messages.indices)
+        truncates = truncation != nil
         var rows: [RowReference] = []
         rows.reserveCapacity(sections.reduce(0) { $0 + batch.sections[$1].rows.count })
         for section in sections {
             for (row, entry) in batch.sections[section].rows.enumerated() {
                 if let messages, !messages.contains(Int(entry.message)) { continue }
+                if let truncation, Int(entry.message) < truncation { continue }
                 rows.append(RowReference(section: Int32(section), row: Int32(row), message: entry.message))
             }
         }

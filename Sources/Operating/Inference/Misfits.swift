@@ -32,6 +32,8 @@ package struct Misfits {
         return switch kind.reason {
         case .wrongType: nouns
         case .badSyntax, .undecodable, .noDocument: nouns + (isOne ? " that is no " : " that are no ") + type.rawValue
+        case .missingScale: nouns + " of a number without its scale"
+        case .ambiguous: nouns + " that are numbers in two ways"
         case .missingUnit: nouns + " without a unit"
         case .outOfRange, .tooLong: nouns + " beyond \(type.rawValue)"
         case .missingZone, .movingZone: nouns + " without a zone"

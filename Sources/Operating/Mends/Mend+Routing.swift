@@ -67,6 +67,8 @@ extension Mend.Routing {
         case .nameEnvelope: "say with `envelope` whose change events they are, or take it out"
         case .askForWhole:
             "ask in `where` for all of the key, `$key`, for a header, `$headers.name`, or set `format` or `key_format` to what has fields"
+        case .truncation(let table):
+            "set `on_truncate: truncate` for the route, which empties \(table) as well, or `on_truncate: ignore`"
         case .nameElements: "say with `each` which elements make the rows, or take the column out"
         case .noElements: "take `each` out, or set `format` to what has fields"
         case .manyRecords: "write `each: $value`"
@@ -86,6 +88,7 @@ extension Mend.Routing {
         case .outOfRange: "give one that the type holds, or widen the column"
         case .tooLong: "shorten it, or widen the column"
         case .nul: "take it out"
+        case .missingScale, .ambiguous: "write it as the number that it is"
         case .missingUnit: "write a date or a time, or say with `unit` what it counts"
         case .missingZone, .movingZone: "write it with an offset, such as Z or +02:00"
         case .undecodable: "write it as a message would hold it: `decode` reads it"
@@ -110,6 +113,9 @@ extension Mend.Option {
         case .unit: "unit"
         case .zone: "zone"
         case .onNul: "on_nul"
+        case .temporal: "temporal"
+        case .decimals: "decimals"
+        case .binary: "binary"
         case .decoding: "decode"
         case .onNoFields: "on_no_fields"
         case .names: "names"

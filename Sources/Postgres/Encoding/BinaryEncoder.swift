@@ -109,6 +109,9 @@ public struct BinaryEncoder: Sendable {
             buffer.append(2 as Int32)
             buffer.append(Int16(truncatingIfNeeded: number))
         case .numeric:
+            if form.options.writing != nil, let number = try form.unscaled(value, containers) {
+                return try append(number, form, to: &buffer, containers)
+            }
             let isText = value.kind == .number || value.kind == .string
             if isText, NumericValue.append(short: value.bytes, form.numericLimits, to: &buffer) { return }
             if value.kind.isNumber {

@@ -84,7 +84,7 @@ extension ColumnForm {
         case .finite: break
         }
         guard let local = time.localMicroseconds else { throw EncodingFailure(.outOfRange, found: .string) }
-        if let offset = time.offset { return try moment(local, less: offset) }
+        if let offset = time.offset, !ignoresOffset { return try moment(local, less: offset) }
         return try clock(local, found: .string)
     }
 
@@ -115,6 +115,7 @@ extension ColumnForm {
     private func microseconds(
         epoch decimal: DecimalText, _ found: InputValue.Kind
     ) throws(EncodingFailure) -> Int64 {
+        if countsLocally { return try microseconds(local: decimal, found) }
         guard options.epochUnit == .days else {
             return try moment(fromUnixEpoch(microseconds(decimal, found), found: found), found: found)
         }
@@ -124,6 +125,20 @@ extension ColumnForm {
             throw EncodingFailure(.outOfRange, found: found)
         }
         return midnight
+    }
+
+    /// A number as a producer writes a timestamp without a zone. The infinities are those of the driver that Debezium reads
+    /// PostgreSQL with, in nanoseconds the bounds.
+    private func microseconds(local decimal: DecimalText, _ found: InputValue.Kind) throws(EncodingFailure) -> Int64 {
+        if case .value(let count, isExact: true) = decimal.floor() {
+            let isNano = options.epochUnit == .nanoseconds
+            if count == (isNano ? .max : 9_223_372_036_825_200_000) { return .max }
+            if count == (isNano ? .min : -9_223_372_036_832_400_000) { return .min }
+        }
+        let (shifted, overflowed) = try microseconds(decimal, found).subtractingReportingOverflow(
+            CalendarTime.unixEpochMicroseconds)
+        guard !overflowed else { throw EncodingFailure(.outOfRange, found: found) }
+        return try clock(shifted, found: found)
     }
 
     /// What a clock shows that is `offset` seconds ahead, as the column stores it.
@@ -182,7 +197,7 @@ extension ColumnForm {
         guard let time = CalendarTime.readTimeOfDay(value.bytes) else {
             throw EncodingFailure(.badSyntax, found: .string)
         }
-        guard let offset = time.offset else { return time.microseconds }
+        guard let offset = time.offset, !ignoresOffset else { return time.microseconds }
         // Which season's offset a zone has at that time only a date could tell.
         guard let own = zone.map(\.constantOffset) ?? 0 else { throw EncodingFailure(.movingZone, found: .string) }
         guard own != offset else { return time.microseconds }

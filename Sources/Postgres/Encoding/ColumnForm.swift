@@ -34,6 +34,13 @@ struct ColumnForm: Sendable {
     private(set) var takesJSONText = false
     /// The type is a string of bits.
     private(set) var isBits = false
+    /// Numbers count by the clock of a zone that is not told, and some stand for the infinities.
+    private(set) var countsLocally = false
+    /// Digits of `bit(n)`, where its producer may write them as bytes; 0: of no such column.
+    private(set) var bitCount = 0
+    private(set) var isPoint = false
+    /// An offset behind a time without a zone says nothing.
+    private(set) var ignoresOffset = false
 
     init(_ type: PostgresType, options: EncodingOptions) {
         if let decoding = Self.decoding(type, options) {
@@ -122,17 +129,31 @@ struct ColumnForm: Sendable {
                 numericLimits = NumericLimits(modifier: type.modifier)
             case .date, .time, .timestamp, .timestamptz:
                 zone = options.timeZone.flatMap { LocalZone($0) }
+                countBySource(type)
+            case .interval: countBySource(type)
             case .other:
                 switch type.oid {
                 case 18: byteLimit = 1
+                case 600: isPoint = true
                 case 19: byteLimit = 63
-                case 1560, 1562: isBits = true
+                case 1560, 1562:
+                    isBits = true
+                    if type.oid == 1560, options.writing?.isDebezium == true { bitCount = max(1, Int(type.modifier)) }
                 // PostgreSQL's FirstNormalObjectId: what is below came with the server, and has no JSON for text.
                 default: takesJSONText = type.oid >= 16384
                 }
             default: break
             }
         }
+    }
+
+    /// What numbers count where the route does not say it of the column.
+    private mutating func countBySource(_ type: PostgresType) {
+        guard options.epochUnit == nil, let writing = options.writing else { return }
+        options.epochUnit = writing.unit(of: kind, digits: type.modifier >= 0 ? Int(type.modifier) : nil)
+        countsLocally = options.epochUnit != nil
+        // Texts end in Z there, whether they are moments or not.
+        ignoresOffset = writing.temporal == .isostring && (kind == .time || kind == .timestamp)
     }
 
     static func kind(ofBase type: PostgresType) -> Kind {
@@ -367,6 +388,8 @@ struct ColumnForm: Sendable {
     func appendOther(
         _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
     ) throws(EncodingFailure) {
+        if isPoint, try appendPoint(value, to: &buffer, containers) { return }
+        if bitCount > 0, try appendBits(value, to: &buffer, containers) { return }
         switch value.kind {
         case .array, .object, .list, .record:
             guard takesJSONText else { throw EncodingFailure(.wrongType, found: value.kind) }

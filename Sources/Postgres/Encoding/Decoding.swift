@@ -97,7 +97,8 @@ extension ColumnForm {
         var form = self
         while form.kind == .decoded {
             // Bytes may hold a text, as those of a format that has no strings.
-            if value.kind == .string || value.kind == .bytes {
+            // But where a producer of many formats writes bytes as text in one of them, they are bytes in the others.
+            if value.kind == .string || value.kind == .bytes && form.options.writing == nil {
                 value = try form.decode(value, containers)
                 form = form.parts[0]
             } else {

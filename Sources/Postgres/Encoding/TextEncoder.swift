@@ -58,6 +58,9 @@ public struct TextEncoder: Sendable {
         case .int8: buffer.append(decimal: try form.integer(value, in: .min ... .max))
         case .int2: buffer.append(decimal: try form.integer(value, in: Int64(Int16.min)...Int64(Int16.max)))
         case .numeric:
+            if form.options.writing != nil, let number = try form.unscaled(value, containers) {
+                return try append(number, form, to: &buffer, containers)
+            }
             if value.kind.isNumber {
                 try value.withText { (number) throws(EncodingFailure) in
                     _ = try form.numeric(number)

@@ -35,12 +35,14 @@ public struct Envelope: Sendable, Hashable {
     public var origin: FieldPath?
     /// Messages that are no envelope are rows of this form; nil: such a message is a mistake.
     public var flat: Flat?
+    /// What stands for a value that was not sent because it has not changed; nil: each value was sent.
+    public var unavailable: String?
     /// Debezium's own events, which say nothing of rows, are told by their fields and passed over.
     public var hasNotices: Bool
 
     public init(
         after: FieldPath, before: FieldPath? = nil, operation: FieldPath, words: [String: Meaning],
-        origin: FieldPath? = nil, flat: Flat? = nil, hasNotices: Bool = false
+        origin: FieldPath? = nil, flat: Flat? = nil, unavailable: String? = nil, hasNotices: Bool = false
     ) {
         self.after = after
         self.before = before
@@ -48,6 +50,7 @@ public struct Envelope: Sendable, Hashable {
         self.words = words
         self.origin = origin
         self.flat = flat
+        self.unavailable = unavailable
         self.hasNotices = hasNotices
     }
 }
@@ -59,10 +62,10 @@ extension Envelope {
         after: FieldPath(["after"]), before: FieldPath(["before"]), operation: FieldPath(["op"]),
         words: [
             "c": .change(.create), "r": .change(.read), "u": .change(.update), "d": .change(.delete),
-            "m": .skip,
+            "t": .change(.truncate), "m": .skip,
         ],
         origin: FieldPath(["source"]),
         flat: Flat(
             deleted: FieldPath(["__deleted"]), operation: FieldPath(["__op"]), originPrefix: "__source_"),
-        hasNotices: true)
+        unavailable: UnavailableValue.debezium, hasNotices: true)
 }

@@ -156,4 +156,129 @@ struct ChangeRowsTests {
         #expect(effects(batch) == [#"1|\N|\N"#, "-2", "-3"])
         #expect(batch.deadLetters.map(\.reason) == [.unknownOperation])
     }
+
+    @Test("in a history each event is a row, a deletion by what was before")
+    func history() throws {
+        var route = route(
+            mode: .history,
+            columns: [
+                Route.Column(name: "operation", source: .operation), Route.Column(name: "topic", source: .topic),
+                Route.Column(name: "part", source: .partition), Route.Column(name: "place", source: .offset),
+            ])
+        route.onTombstone = .skip
+        let places = ["topic", "part", "place"]
+        let table = Table.made(
+            [
+                .made("id", .int4), .made("customer_name"), .made("operation"), .made("topic"), .made("part", .int4),
+                .made("place", .int8), .made("address", .inet),
+            ], key: places)
+        let target = try Target.made(route, table)
+        let batch = Batch.filled(
+            [
+                (nil, #"{"after":{"id":1,"customerName":"a"},"op":"c"}"#),
+                (nil, #"{"before":{"id":1,"customerName":"a"},"after":null,"op":"d"}"#), (#"{"id":1}"#, nil),
+            ], for: target)
+        #expect(batch.deadLetters.map(\.explanation) == [])
+        #expect(batch.lines.map { Array($0[3...5]).sorted() } == [["1", "a", "c"], ["1", "a", "d"]])
+    }
+
+    // MARK: Truncations
+
+    @Test("what comes before a truncation of the same table is void, and what comes behind it is not")
+    func truncation() throws {
+        var route = route()
+        route.onTruncate = .truncate
+        let truncation = #"{"before":null,"after":null,"source":{},"op":"t"}"#
+        func row(_ id: Int) -> String { #"{"after":{"id":\#(id)},"op":"c"}"# }
+        let batch = try batch(
+            [(nil, row(1)), (nil, truncation), (nil, row(2)), (nil, truncation), (nil, row(3)), ("4", nil)], route)
+        let target = try Target.made(route, table)
+        let selection = RowSelection(batch: batch, target: target)
+        #expect(selection.truncates && selection.rows.map(\.message) == [4, 5])
+        let first = RowSelection(batch: batch, target: target, messages: 0..<3)
+        #expect(first.truncates && first.rows.map(\.message) == [2])
+        let last = RowSelection(batch: batch, target: target, messages: 4..<6)
+        #expect(!last.truncates && last.rows.map(\.message) == [4, 5])
+        #expect(batch.operations[.truncation, target: 0] == 2 && batch.settled == 6)
+        route.onTruncate = .ignore
+        let ignoring = try self.batch([(nil, row(1)), (nil, truncation)], route)
+        #expect(!RowSelection(batch: ignoring, target: target).truncates)
+        #expect(ignoring.operations[.skipped, target: 0] == 1)
+    }
+
+    // MARK: Values that were not sent
+
+    private func columnsLeftOut(_ batch: Batch, _ target: Target) -> [[String]] {
+        guard let section = batch.sections.first(where: { $0.kind == .rows }) else { return [] }
+        return section.rows.map { row in
+            target.columns.compactMap { column in
+                column.omissionBit.flatMap { section.omissions.contains(row.omission, $0) ? column.name : nil }
+            }
+                + (target.needsRowBit.map { section.omissions.contains(row.omission, $0) } == true
+                    ? ["needs its row"] : [])
+        }
+    }
+
+    @Test("a value that was not sent is left out, in a row that needs one that is there")
+    func unavailable() throws {
+        let batch = try batch(
+            [
+                (
+                    nil,
+                    #"{"after":{"id":1,"customerName":"__debezium_unavailable_value","address":"10.0.0.1"},"op":"u"}"#
+                ),
+                (nil, #"{"after":{"id":2,"customerName":"x","address":"10.0.0.1"},"op":"u"}"#),
+                (nil, #"{"id":3,"customer_name":"__debezium_unavailable_value","address":null}"#),
+            ], route())
+        let target = try Target.made(route(), table)
+        #expect(
+            columnsLeftOut(batch, target) == [
+                ["customer_name", "needs its row"], [], ["customer_name", "needs its row"],
+            ])
+        #expect(effects(batch) == ["1|10.0.0.1", "2|x|10.0.0.1", #"3|\N"#])
+        var other = route()
+        other.envelopeOptions.unavailable = "hex:6e6f"
+        let another = try self.batch([(nil, #"{"after":{"id":1,"customerName":"no"},"op":"u"}"#)], other)
+        #expect(columnsLeftOut(another, target) == [["customer_name", "needs its row"]])
+    }
+
+    @Test("where rows are only added such a value is NULL and counted, and a dead letter where it may not be")
+    func unavailableInsert() throws {
+        let message = #"{"after":{"id":1,"customerName":"__debezium_unavailable_value"},"op":"u"}"#
+        let batch = try batch([(nil, message)], route(mode: .insert))
+        #expect(effects(batch) == [#"1|\N|\N"#])
+        #expect(batch.nulledValues.count == 1)
+        let strict = Table.made([.made("id", .int4), .made("customer_name", isNotNull: true)], key: ["id"])
+        let refusing = try Batch.filled([(nil, message)], for: Target.made(route(mode: .insert), strict))
+        #expect(refusing.deadLetters.map(\.reason) == [.unavailable] && refusing.nulledValues.isEmpty)
+        let byName = Table.made([.made("customer_name"), .made("id", .int4)], key: ["customer_name"])
+        let keyed = try Batch.filled([(nil, message)], for: Target.made(route(), byName))
+        #expect(keyed.deadLetters.map(\.reason) == [.unavailable])
+    }
+
+    @Test("the events of other programs come to rows and deletions, and say where they come from")
+    func others() throws {
+        let from = [Route.Column(name: "customer_name", source: .origin(FieldPath(["xid"])))]
+        let maxwell = try batch(
+            [
+                (nil, #"{"type":"insert","xid":7,"data":{"id":1}}"#),
+                (nil, #"{"type":"delete","xid":8,"data":{"id":1}}"#),
+                (nil, #"{"type":"table-drop","table":"t"}"#),
+            ], route(.maxwell, columns: from))
+        #expect(effects(maxwell) == [#"1|7|\N"#, "-1"])
+        let dms = try batch(
+            [
+                (nil, #"{"data":{"id":1,"customer_name":"a"},"metadata":{"operation":"load"}}"#),
+                (nil, #"{"data":{"id":1},"metadata":{"operation":"delete"}}"#),
+            ], route(.dms))
+        #expect(effects(dms) == [#"1|a|\N"#, "-1"])
+        let goldenGate = try batch(
+            [
+                (nil, #"{"op_type":"I","after":{"ID":1,"CUSTOMER_NAME":"a"}}"#),
+                (nil, #"{"op_type":"D","before":{"ID":1}}"#),
+            ],
+            route(.goldengate))
+        #expect(effects(goldenGate) == [#"1|a|\N"#, "-1"])
+        #expect((maxwell.deadLetters + dms.deadLetters + goldenGate.deadLetters).isEmpty)
+    }
 }

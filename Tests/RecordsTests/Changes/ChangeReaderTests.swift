@@ -93,4 +93,31 @@ struct ChangeReaderTests {
         let flat = Envelope(after: FieldPath([]), operation: FieldPath(["op"]), words: ["I": .change(.create)])
         #expect(read(#"{"op":"I","id":1}"#, flat) == .change(.create, .after))
     }
+
+    @Test(
+        "the events of other programs are read by their own places and words",
+        arguments: [
+            (
+                Envelope.maxwell, #"{"database":"s","table":"t","type":"insert","ts":1,"xid":2,"data":{"id":1}}"#,
+                .change(.create, .after)
+            ),
+            (.maxwell, #"{"type":"update","data":{"id":1,"m":2},"old":{"m":1}}"#, .change(.update, .after)),
+            (.maxwell, #"{"type":"delete","data":{"id":1}}"#, .change(.delete, .after)),
+            (.maxwell, #"{"type":"bootstrap-insert","data":{"id":1}}"#, .change(.read, .after)),
+            (.maxwell, #"{"type":"bootstrap-start","data":{}}"#, .skip),
+            (.maxwell, #"{"type":"table-alter","sql":"ALTER"}"#, .skip),
+            (.goldenGate, #"{"table":"S.T","op_type":"I","pos":"1","after":{"ID":1}}"#, .change(.create, .after)),
+            (.goldenGate, #"{"op_type":"U","before":{"ID":1},"after":{"ID":1}}"#, .change(.update, .after)),
+            (.goldenGate, #"{"op_type":"D","before":{"ID":1}}"#, .change(.delete, .before)),
+            (.goldenGate, #"{"op_type":"T","pos":"1"}"#, .change(.truncate, .after)),
+            (.dms, #"{"data":{"id":1},"metadata":{"record-type":"data","operation":"load"}}"#, .change(.read, .after)),
+            (
+                .dms, #"{"data":{"id":1},"metadata":{"record-type":"data","operation":"delete"}}"#,
+                .change(.delete, .after)
+            ),
+            (.dms, #"{"control":{},"metadata":{"record-type":"control","operation":"create-table"}}"#, .skip),
+        ] as [(Envelope, String, ChangeReader.Event)])
+    func others(envelope: Envelope, message: String, event: ChangeReader.Event) {
+        #expect(read(message, envelope) == event)
+    }
 }

@@ -1,0 +1,53 @@
+import Postgres
+
+extension Route {
+    /// How the producer of its messages writes values; nil: as anybody may.
+    var writing: SourceWriting? {
+        guard envelope != nil else { return nil }
+        return SourceWriting(
+            temporal: temporal, decimals: decimals, isDebezium: envelopeOptions.form == .debezium)
+    }
+
+    /// What strings stand for in a column: what the route says of it, or else what the envelope's producer writes.
+    func decoding(of column: Column, _ type: PostgresType) -> Decoding {
+        guard column.decoding == .none, envelope != nil else { return column.decoding }
+        switch source(of: column) {
+        case .field, .before, .key(.some): break
+        default: return .none
+        }
+        if type.holdsBytes { return binary?.decoding ?? (envelopeOptions.form == .debezium ? .base64 : .none) }
+        return envelopeOptions.form == .debezium && type.holdsDocuments ? .json : .none
+    }
+}
+
+extension Route.BinaryText {
+    fileprivate var decoding: Decoding {
+        switch self {
+        case .base64: .base64
+        case .base64url: .base64url
+        case .hex: .hex
+        }
+    }
+}
+
+extension PostgresType {
+    /// `bytea`, and arrays of it.
+    var holdsBytes: Bool {
+        switch shape {
+        case .domain(let base): base.holdsBytes
+        case .array(let element): element.holdsBytes
+        case .base: oid == 17
+        default: false
+        }
+    }
+
+    /// `json`, `jsonb` and `hstore`, which a producer writes as texts of JSON.
+    fileprivate var holdsDocuments: Bool {
+        switch shape {
+        case .domain(let base): base.holdsDocuments
+        case .array(let element): element.holdsDocuments
+        case .base: isJSON || name == "hstore"
+        default: false
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// The envelopes of other programs that read a database's changes.
+extension Envelope {
+    /// Maxwell's. `old` has only the columns that have changed. Source: Maxwell's documentation, "Data format".
+    public static let maxwell = Envelope(
+        after: FieldPath(["data"]), before: FieldPath(["old"]), operation: FieldPath(["type"]),
+        words: [
+            "insert": .change(.create), "bootstrap-insert": .change(.read), "update": .change(.update),
+            "delete": .change(.delete), "bootstrap-start": .skip, "bootstrap-complete": .skip, "database-create": .skip,
+            "database-alter": .skip, "database-drop": .skip, "table-create": .skip, "table-alter": .skip,
+            "table-drop": .skip,
+        ], origin: FieldPath([]))
+
+    /// Oracle GoldenGate's. Source: the JSON formatter of its handlers for big data.
+    public static let goldenGate = Envelope(
+        after: FieldPath(["after"]), before: FieldPath(["before"]), operation: FieldPath(["op_type"]),
+        words: ["I": .change(.create), "U": .change(.update), "D": .change(.delete), "T": .change(.truncate)],
+        origin: FieldPath([]))
+
+    /// AWS's Database Migration Service, whose control records say what was done to tables. Source: its user guide, "Using
+    /// Apache Kafka as a target".
+    public static let dms = Envelope(
+        after: FieldPath(["data"]), operation: FieldPath(["metadata", "operation"]),
+        words: [
+            "load": .change(.read), "insert": .change(.create), "update": .change(.update), "delete": .change(.delete),
+            "create-table": .skip, "drop-table": .skip, "rename-table": .skip, "add-column": .skip,
+            "drop-column": .skip,
+            "rename-column": .skip, "change-columns": .skip, "column-type-change": .skip, "create-index": .skip,
+            "drop-index": .skip,
+        ], origin: FieldPath(["metadata"]))
+}
