@@ -98,6 +98,8 @@ struct ConfigurationSchemaTests {
                 table: public.orders
                 key: order_id, nr
                 columns: { a: b, c: { from: d, required: true, unit: ms }, e: $offset }
+              - { topic: people, table: public.people, mode: upsert, envelope: debezium }
+              - { topic: places, table: public.places, mode: upsert, envelope: { form: debezium, skip: [m, x] } }
             dead_letters: { table: null, max_share: 0.25 }
             http: { listen: off }
             """,
@@ -117,6 +119,7 @@ struct ConfigurationSchemaTests {
             ("batch: { max_delay: 5 }", "batch.max_delay"), ("batch: { max_bytes: 5 M B }", "batch.max_bytes"),
             ("routes: { topic: x }", "routes"), ("routes: [{ mode: upset }]", "routes.0.mode"),
             ("routes: [{ columns: { a: { form: b } } }]", "routes.0.columns.a"),
+            ("routes: [{ envelope: dbz }]", "routes.0.envelope"),
             ("dead_letters: { max_share: 2 }", "dead_letters.max_share"), ("topics: x", ""),
         ]
         let found = try refusals(cases.map(\.0))

@@ -43,12 +43,7 @@ enum ConfigurationSchema {
                 ("type", .array([.string("array"), .string("null")])), ("items", node(keys, depth: depth + 1)),
             ])
         case .placeholder:
-            let whole = node(keys, depth: depth + 1)
-            guard let short = keys.first(where: \.isShorthand) else {
-                return .object([("type", objectType), ("additionalProperties", whole)])
-            }
-            let either = JSONNode.object([("anyOf", .array([leaf(short), whole]))])
-            return .object([("type", objectType), ("additionalProperties", either)])
+            return .object([("type", objectType), ("additionalProperties", node(keys, depth: depth + 1))])
         default:
             var names: [String] = []
             for case .name(let name) in keys.map({ $0.pattern.segments[depth] }) where !names.contains(name) {
@@ -57,9 +52,13 @@ enum ConfigurationSchema {
             let properties = names.map { name in
                 (name, node(keys.filter { $0.pattern.segments[depth] == .name(name) }, depth: depth + 1))
             }
-            return .object([
+            let whole = JSONNode.object([
                 ("type", objectType), ("additionalProperties", .bare("false")), ("properties", .object(properties)),
             ])
+            guard let short = keys.first(where: { $0.isShorthand && $0.pattern.segments.count == depth + 1 }) else {
+                return whole
+            }
+            return .object([("anyOf", .array([leaf(short), whole]))])
         }
     }
 
