@@ -70,7 +70,7 @@ struct ConfigurationSchemaTests {
         "every example in the repository is valid, and so is whatever the loader itself takes: substitutions, units, lists",
         .enabled(if: python != nil, "no Python with jsonschema and PyYAML; scripts/test installs it"))
     func valid() throws {
-        var texts = try ["deploy/demo/loader.yaml", "deploy/compose/loader.yaml"].map {
+        var texts = try ["deploy/demo/loader.yaml", "deploy/demo/loader-cdc.yaml", "deploy/compose/loader.yaml"].map {
             try String(contentsOf: Self.root.appending(path: $0), encoding: .utf8)
         }
         for page in ["README.md", "docs/configuration.md"] {

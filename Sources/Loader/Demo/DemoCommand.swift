@@ -8,13 +8,17 @@ import Web
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Orders to try the loader with; scripts/demo puts it all together.",
+        abstract: "Orders, and the changes of a shop, to try the loader with; scripts/demo puts it all together.",
         discussion: """
             EXAMPLES:
               loader demo produce --brokers localhost:9092 --topic orders
               loader demo report --config deploy/demo/loader.yaml
+              loader demo changes --brokers localhost:9092
+              loader demo replica --config deploy/demo/loader-cdc.yaml
             """,
-        subcommands: [DemoProduceCommand.self, DemoReportCommand.self])
+        subcommands: [
+            DemoProduceCommand.self, DemoReportCommand.self, DemoChangesCommand.self, DemoReplicaCommand.self,
+        ])
 }
 
 /// Writes the demo's order events to a topic.
