@@ -25,7 +25,8 @@ struct DecimalLiteral: Sendable, Hashable {
             let digits = DecimalDigits(text: bytes)
             guard digits.count <= Self.most, abs(digits.exponent) <= Self.most else { return }
             var values: [UInt8] = []
-            digits.forEach { values.append($0) }
+            func take(_ digit: UInt8) { values.append(digit) }
+            digits.forEach(take)
             while values.last == 0 { values.removeLast() }
             found = DecimalLiteral(
                 isNegative: digits.isNegative && !values.isEmpty, digits: values,

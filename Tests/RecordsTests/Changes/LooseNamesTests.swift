@@ -46,13 +46,15 @@ struct LooseNamesTests {
                 + text("customerName") + [1] + text("total") + [2] + text("Total") + [3] + text(Self.long) + [4]
         }
         let expected = ["i:1", "i:2", "i:5", "absent", "i:4"]
-        let packed = message({ 0x80 | $0 }) { text in
+        func packedText(_ text: String) -> [UInt8] {
             (text.utf8.count < 32 ? [0xA0 | UInt8(text.utf8.count)] : [0xD9, UInt8(text.utf8.count)]) + Array(text.utf8)
         }
+        let packed = message({ 0x80 | $0 }, packedText)
         #expect(told(packed, by: MessagePackRecordDecoder(paths: Self.paths)) == .success(expected))
-        let concise = message({ 0xA0 | $0 }) { text in
+        func conciseText(_ text: String) -> [UInt8] {
             (text.utf8.count < 24 ? [0x60 | UInt8(text.utf8.count)] : [0x78, UInt8(text.utf8.count)]) + Array(text.utf8)
         }
+        let concise = message({ 0xA0 | $0 }, conciseText)
         #expect(told(concise, by: CBORRecordDecoder(paths: Self.paths)) == .success(expected))
     }
 
