@@ -30,7 +30,7 @@ import Testing
                 "loader.yaml:7:12: routes[0].topic: a b cannot be a topic's name. "
                     + "Use at most 249 letters, digits, dots, underscores and hyphens; a regular expression begins with ^.",
                 "loader.yaml:8:11: routes[0].mode: upser is no choice here. "
-                    + "Did you mean upsert? The choices are insert, ignore, upsert.",
+                    + "Did you mean upsert? The choices are insert, ignore, upsert, history.",
                 "LOADER_BATCH_MAXROWS: no key has this variable. Did you mean LOADER_BATCH_MAX_ROWS?",
                 "--set log.level: loud is no choice here. "
                     + "Choose one of trace, debug, info, notice, warning, error, critical.",

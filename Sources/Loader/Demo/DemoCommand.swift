@@ -12,9 +12,7 @@ struct DemoCommand: ParsableCommand {
         discussion: """
             EXAMPLES:
               loader demo produce --brokers localhost:9092 --topic orders
-              loader demo report --config deploy/demo/loader.yaml
               loader demo changes --brokers localhost:9092
-              loader demo replica --config deploy/demo/loader-cdc.yaml
             """,
         subcommands: [
             DemoProduceCommand.self, DemoReportCommand.self, DemoChangesCommand.self, DemoReplicaCommand.self,
