@@ -120,10 +120,11 @@ extension ColumnForm {
         // No base64 of so many bits has as many letters, all of them digits.
         guard !(areDigits && value.bytes.count == bitCount) else { return false }
         let bytes = try containers.bytes(of: value.bytes, decodedBy: .base64)
-        guard bytes.count == (bitCount + 7) / 8 else { throw EncodingFailure(.badSyntax, found: .string) }
+        // Debezium leaves out bytes at the end that have no bit set.
+        guard bytes.count <= (bitCount + 7) / 8 else { throw EncodingFailure(.badSyntax, found: .string) }
         for place in (0..<bitCount).reversed() {
             // The lowest come first.
-            let isSet = bytes[place >> 3] >> UInt8(place & 7) & 1 == 1
+            let isSet = place >> 3 < bytes.count && bytes[place >> 3] >> UInt8(place & 7) & 1 == 1
             buffer.append(byte: isSet ? UInt8(ascii: "1") : UInt8(ascii: "0"))
         }
         return true

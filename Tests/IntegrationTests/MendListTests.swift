@@ -41,6 +41,7 @@ struct MendListTests {
         Said("DeadLettersText.swift", #"loader dead-letters show \(letters[0].id)"#, 1): .walked(
             "MendTests.deadLetters"),
         Said("DemoCommand.swift", "loader demo", 3): .not("no mend"),
+        Said("DemoChangesCommand.swift", "loader demo", 1): .not("no mend"),
         Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) ALTER COLUMN \(name) TYPE \(type)\(using); "#, 1): .not(
             "an offer that nothing waits for"),
         Said("Mend+Drift.swift", #"ALTER TABLE \(table.sql) \(additions.joined(separator: "#, 1): .walked(

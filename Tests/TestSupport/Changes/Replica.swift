@@ -67,8 +67,13 @@ public struct Replica: Sendable {
         settings["LOADER_SCHEMA_REGISTRY_URL"] = registryURL
         settings["LOADER_POSTGRES_STATEMENT_TIMEOUT"] = "60s"
         // What it is about does not say it itself there.
-        if modes.encoding == .json, modes.time != .adaptive {
-            settings["LOADER_ROUTES_0_TEMPORAL"] = modes.time.rawValue
+        if modes.encoding == .json {
+            if table.columns.contains(where: \.type.isTime) {
+                settings["LOADER_ROUTES_0_TEMPORAL"] = modes.time.rawValue
+            }
+            if modes.decimals != .double, table.columns.contains(where: \.type.isDecimal) {
+                settings["LOADER_ROUTES_0_DECIMALS"] = modes.decimals.rawValue
+            }
         }
         if modes.hasTruncates { settings["LOADER_ROUTES_0_ON_TRUNCATE"] = "truncate" }
         settings["LOADER_CONFIG"] = configuration
@@ -178,5 +183,22 @@ extension TopicPartition {
         public var offset: Int64
 
         public init(_ partition: Int32, _ offset: Int64) { (self.partition, self.offset) = (partition, offset) }
+    }
+}
+
+extension SourceType {
+    /// What its numbers count depends on how the connector is set up.
+    fileprivate var isTime: Bool {
+        switch self {
+        case .time, .timestamp: true
+        default: false
+        }
+    }
+
+    fileprivate var isDecimal: Bool {
+        switch self {
+        case .numeric, .anyNumeric: true
+        default: false
+        }
     }
 }
