@@ -38,15 +38,24 @@ struct ElementSets: FaultCase {
         var report = FaultReport()
         report.messages = count
         for _ in 0..<context.figure(3, slice: 2) {
-            let loaders = try (0..<2).map { _ in try context.start(Self.environment(landing), command: ["run"]) }
+            let loaders = try (0..<2).map { slot in
+                try context.start(Self.environment(landing, slot), command: ["run"])
+            }
             try await loaders[0].waitForFirstBatch()
             try await Task.sleep(for: .milliseconds(Int.random(in: 0..<400, using: &random)))
             for loader in loaders { try await loader.killAndWait() }
             report.faults.count(Self.kills, midRun: try landing.loadedCount(on: connection) < count)
         }
-        let last = try context.start(Self.environment(landing), command: ["run", "--until-end"])
-        let status = try await last.waitForExit(within: .seconds(300))
-        if status != 0 { report.add(failure: "a loader without any fault ended with \(status): \(last.log.path())") }
+        // Both, because the partitions of one that was killed are kept for it.
+        let last = try (0..<2).map { slot in
+            try context.start(Self.environment(landing, slot), command: ["run", "--until-end"])
+        }
+        for loader in last {
+            let status = try await loader.waitForExit(within: .seconds(300))
+            if status != 0 {
+                report.add(failure: "a loader without any fault ended with \(status): \(loader.log.path())")
+            }
+        }
         for difference in try model.differences(connection) { report.add(failure: difference) }
         let letters = try connection.query(
             "SELECT count(*) FROM loader.dead_letters WHERE consumer_group = $1", [.text(landing.group)])
@@ -55,7 +64,7 @@ struct ElementSets: FaultCase {
     }
 
     /// Children before what they refer to, which the loader has to mind.
-    private static func environment(_ landing: Landing) -> [String: String] {
+    private static func environment(_ landing: Landing, _ slot: Int) -> [String: String] {
         var settings = landing.environment.filter { name, _ in
             !name.hasPrefix("LOADER_ROUTES") && name != "LOADER_TABLE" && name != "KAFKA_TOPIC"
         }
@@ -75,6 +84,10 @@ struct ElementSets: FaultCase {
             settings["LOADER_ROUTES_\(index)_MODE"] = "upsert"
             for (key, value) in route { settings["LOADER_ROUTES_\(index)_\(key)"] = value }
         }
+        // So small that each kill meets messages that are still to be loaded.
+        settings["LOADER_BATCH_MAX_ROWS"] = "100"
+        // With its own id a member that comes again takes the place of the one that was killed, at once.
+        settings["LOADER_KAFKA_PROPERTIES_GROUP_INSTANCE_ID"] = "\(landing.group)-\(slot)"
         return settings
     }
 }
