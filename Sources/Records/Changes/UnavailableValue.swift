@@ -60,7 +60,10 @@ public struct UnavailableValue: Sendable, Equatable {
     private func isInList(_ list: Field, _ decoder: any RecordDecoder) -> Bool {
         var count = 0
         var isSame = true
+        // As integers there are as many as bytes; all else is one by itself.
+        var wanted = 1
         let isRead: Void? = try? decoder.visit(list) { _, element in
+            if element.kind == .integer || element.kind == .number { wanted = bytes.count }
             switch element.kind {
             case .string:
                 isSame =
@@ -80,7 +83,7 @@ public struct UnavailableValue: Sendable, Equatable {
             return isSame
         }
         guard isRead != nil, isSame else { return false }
-        return count == 1 || count == bytes.count
+        return count == wanted
     }
 
     private func isInMap(_ map: Field, _ decoder: any RecordDecoder) -> Bool {

@@ -58,6 +58,7 @@ struct UnavailableValueTests {
         let bytes: [UInt8] = [0xC4, 28] + Array(UnavailableValue.debezium.utf8)
         let values: [([UInt8], Bool)] = [
             ([0x91] + text28, true), ([0x91] + bytes, true), (bytes, true), ([0x81] + text28 + text28, true),
+            ([0x91, 95], false),
             ([0xDC, 0, 28] + Array(UnavailableValue.debezium.utf8), true), ([0x92] + text28 + text28, false),
             ([0x81] + text("a") + text28, false), ([0x90], false),
         ]
