@@ -66,7 +66,8 @@ public struct RouteTrial {
                         mend: "try again, or with a smaller --sample", isWarning: true))
             }
             for index in taken {
-                SampleEffects.merge(effects.all(of: targets[index], in: batch), into: &samples[index].effects)
+                SampleEffects.merge(
+                    effects.all(of: targets[index], targets, in: batch), into: &samples[index].effects)
             }
             look(at: batch, taken, locked, connection)
         }

@@ -3,7 +3,7 @@ import Loading
 
 /// What messages of a sample would do to a table, the same things put together. Holds no value of theirs.
 public struct SampleEffect: Sendable, Equatable {
-    /// `change of total, status; the other columns stay as they are`.
+    /// `change of a row that keeps note`.
     public var words: String
     public var count: Int
     /// The first of them: `orders[0]@17`.
@@ -36,18 +36,24 @@ struct SampleEffects {
         }
     }
 
-    /// All messages' effects on one table, the most frequent first.
-    func all(of target: Target, in batch: Batch) -> [SampleEffect] {
+    /// All messages' effects by one route, the most frequent first.
+    ///
+    /// - Parameter targets: in the order of their indices: a route that chooses among tables has one for each.
+    func all(of target: Target, _ targets: [Target], in batch: Batch) -> [SampleEffect] {
         var words: [[String]] = Array(repeating: [], count: batch.messages.count)
-        for section in batch.sections where section.target == target.index {
+        for section in batch.sections where targets[section.target].place == target.index {
+            let own = targets[section.target]
+            let place = own.routePlace == nil ? "" : " in \(own.name)"
             var rows: [Int: (count: Int, words: String)] = [:]
             for row in section.rows {
                 let count = (rows[Int(row.message)]?.count ?? 0) + 1
-                rows[Int(row.message)] = (count, section.words(row, of: target))
+                rows[Int(row.message)] = (count, section.words(row, of: own))
             }
-            for (message, row) in rows { words[message].append(row.count == 1 ? row.words : section.words(row.count)) }
+            for (message, row) in rows {
+                words[message].append((row.count == 1 ? row.words : section.words(row.count)) + place)
+            }
         }
-        for letter in batch.deadLetters where letter.target == target.index {
+        for letter in batch.deadLetters where targets[letter.target].place == target.index {
             let column = letter.column.map { " in \($0)" } ?? ""
             words[letter.message].append("dead letter: \(letter.reason.rawValue)\(column)")
         }
