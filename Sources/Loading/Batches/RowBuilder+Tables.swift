@@ -14,14 +14,14 @@ extension RowBuilder {
         var found = find(
             message, chooser, shape.map { chooser.parts[$0] } ?? chooser.partsOfDeletion, fields, keyFields, in: batch)
         // The row that was deleted may not be told, but its key is.
-        if isDeletion, case .failure(let failure) = found, failure.failure != .unknown {
+        if isDeletion, case .failure(let failure) = found, failure != .unknown {
             let byKey = find(message, chooser, chooser.partsOfDeletion, fields, keyFields, in: batch)
             if case .success = byKey { found = byKey }
         }
         switch found {
         case .success(let rows): return rows
         case .failure(let failure):
-            refuse(message, route.target, chooser, failure.failure, in: batch)
+            refuse(message, route.target, chooser, failure, in: batch)
             return nil
         }
     }
@@ -37,12 +37,10 @@ extension RowBuilder {
             message, route, shape: shape, isDeletion: isDeletion, fields: fields, keyFields: keyFields, in: batch)
     }
 
-    private struct NoTable: Error { var failure: TableChooser.Failure }
-
     private func find(
         _ message: Int, _ chooser: TableChooser, _ parts: [TableChooser.Part], _ fields: UnsafeBufferPointer<Field>?,
         _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
-    ) -> Result<RouteRows, NoTable> {
+    ) -> Result<RouteRows, TableChooser.Failure> {
         chooser.begin()
         for place in parts.indices {
             let isThere: Bool
@@ -51,20 +49,20 @@ extension RowBuilder {
             case .topicPart(let number):
                 guard let part = chooser.topicName.part(number, of: batch.coordinates(of: message).partition.topic)
                 else {
-                    return .failure(NoTable(failure: .missing(place)))
+                    return .failure(.missing(place))
                 }
                 isThere = chooser.append(part)
             case .input(let input):
                 let field = value(
                     of: input, header: chooser.headers[place], chooser.topicName, message, fields, keyFields, in: batch)
                 guard let added = append(field, to: chooser) else {
-                    return .failure(NoTable(failure: .missing(place)))
+                    return .failure(.missing(place))
                 }
                 isThere = added
             }
-            if !isThere { return .failure(NoTable(failure: .unknown)) }
+            if !isThere { return .failure(.unknown) }
         }
-        return chooser.table().map { .success($0) } ?? .failure(NoTable(failure: .unknown))
+        return chooser.table().map { .success($0) } ?? .failure(.unknown)
     }
 
     /// - Returns: nil for what is no part of a name; false for what makes it too long.

@@ -12,7 +12,7 @@ final class TableChooser {
     }
 
     /// Why a message is for none.
-    enum Failure: Equatable {
+    enum Failure: Error, Equatable {
         /// A part of the name is absent, null, empty, or no text.
         case missing(Int)
         /// The route does not take the name.

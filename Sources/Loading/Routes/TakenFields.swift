@@ -17,7 +17,7 @@ package struct TakenFields {
     package init(by targets: [Target]) {
         var taken: Set<[String]> = []
         var loose: [FieldPath] = []
-        for path in targets.flatMap({ $0.recordPaths + $0.conditionPaths }) {
+        for path in targets.flatMap({ $0.recordPaths + $0.asidePaths }) {
             taken.insert(path.components)
             if path.names != .exact { loose.append(path) }
         }
@@ -56,8 +56,10 @@ extension Target {
 }
 
 extension Target {
-    /// The fields of a message's record that its route's condition looks at.
-    fileprivate var conditionPaths: [FieldPath] {
-        (route.condition?.sources ?? []).compactMap { if case .field(let path) = $0 { path } else { nil } }
+    /// The fields of a message's record that decide what becomes of it, and which table it goes to.
+    fileprivate var asidePaths: [FieldPath] {
+        ((route.condition?.sources ?? []) + (route.template?.sources ?? [])).compactMap {
+            if case .field(let path) = $0 { path } else { nil }
+        }
     }
 }

@@ -97,7 +97,6 @@ package struct TargetLoading {
 
     /// A part of a target's rows, ready to go in.
     private struct Prepared {
-        let target: Target
         let tables: Tables
         let order: Order
         let ready: Ahead?
@@ -113,7 +112,7 @@ package struct TargetLoading {
         let order: Order
         if let ready { order = ready.order } else { order = try self.order(selection, part) }
         return Prepared(
-            target: selection.target, tables: tables, order: order, ready: ready,
+            tables: tables, order: order, ready: ready,
             ended: selection.target.validity == nil ? [] : part.map { selection.rows[$0] })
     }
 
