@@ -12,8 +12,6 @@ package struct TakenFields {
     /// An envelope has put fields beside those of the row, whose names begin so.
     private let hasAdditions: Bool
 
-    private static let addition = "__"
-
     package init(by targets: [Target]) {
         var taken: Set<[String]> = []
         var loose: [FieldPath] = []
@@ -34,7 +32,7 @@ package struct TakenFields {
 
     package func takes(_ path: [String]) -> Bool {
         taken.contains(path) || loose.contains { $0.takes(path) }
-            || hasAdditions && path.count == 1 && path[0].hasPrefix(Self.addition)
+            || hasAdditions && path.count == 1 && path[0].hasPrefix(Envelope.Flat.addition)
     }
 
     /// Whether a part of the object at this path is taken.

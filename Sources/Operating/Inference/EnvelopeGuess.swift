@@ -4,23 +4,17 @@ import Records
 
 /// The envelope that a topic's messages are in, as far as the names of their fields tell.
 package struct EnvelopeGuess: Equatable, Sendable {
+    private let form: EnvelopeOptions.Form
+    /// The message is the row, with what the envelope has put beside its fields.
+    private let isFlat: Bool
+
+    private init(_ form: EnvelopeOptions.Form, isFlat: Bool = false) { (self.form, self.isFlat) = (form, isFlat) }
+
     /// As a route names it.
-    package let name: String
+    package var name: String { form.rawValue }
+
     /// Where the row stands as it is after a change; empty: the message is the row.
-    let base: [String]
-    /// Fields of the row that begin so are what the envelope has put beside it.
-    let addition: String?
-
-    private init(_ name: String, base: [String], addition: String? = nil) {
-        (self.name, self.base, self.addition) = (name, base, addition)
-    }
-
-    private static let debezium = EnvelopeGuess("debezium", base: ["after"])
-    /// After Debezium's ExtractNewRecordState, with what it adds by its own names.
-    private static let unwrapped = EnvelopeGuess("debezium", base: [], addition: "__")
-    private static let maxwell = EnvelopeGuess("maxwell", base: ["data"])
-    private static let goldengate = EnvelopeGuess("goldengate", base: ["after"])
-    private static let dms = EnvelopeGuess("dms", base: ["data"])
+    var base: [String] { isFlat ? [] : EnvelopeOptions(form: form).envelope?.after.components ?? [] }
 
     /// So many messages at most are looked at.
     private static let most = 200
@@ -52,14 +46,16 @@ package struct EnvelopeGuess: Equatable, Sendable {
         }
         let records: Set<Field.Kind> = [.object, .record]
         let isChanged = has("after", records) || has("before", records)
-        if has("op", [.string, .symbol]), isChanged, has("source") || has("ts_ms") { return debezium }
-        if has("op_type", [.string, .symbol]), isChanged { return goldengate }
-        if has("database"), has("table"), has("type", [.string]), has("data", records) { return maxwell }
-        if has("metadata", records), has("data", records), members.count <= 4 { return dms }
-        if has("__deleted") || has("__op") { return unwrapped }
+        if has("op", [.string, .symbol]), isChanged, has("source") || has("ts_ms") {
+            return EnvelopeGuess(.debezium)
+        }
+        if has("op_type", [.string, .symbol]), isChanged { return EnvelopeGuess(.goldengate) }
+        if has("database"), has("table"), has("type", [.string]), has("data", records) { return EnvelopeGuess(.maxwell) }
+        if has("metadata", records), has("data", records), members.count <= 4 { return EnvelopeGuess(.dms) }
+        if has("__deleted") || has("__op") { return EnvelopeGuess(.debezium, isFlat: true) }
         return nil
     }
 
     /// Whether a field of the row is one of the source's.
-    func isOfRow(_ name: String) -> Bool { addition.map { !name.hasPrefix($0) } ?? true }
+    func isOfRow(_ name: String) -> Bool { !isFlat || !name.hasPrefix(Envelope.Flat.addition) }
 }

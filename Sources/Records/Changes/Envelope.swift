@@ -17,6 +17,9 @@ public struct Envelope: Sendable, Hashable {
         /// What stands before the names of fields that say where a change comes from.
         public var originPrefix: String
 
+        /// What the names of fields begin with that are not the row's own, unless the transformation is told otherwise.
+        public static let addition = "__"
+
         public init(deleted: FieldPath, operation: FieldPath, originPrefix: String) {
             self.deleted = deleted
             self.operation = operation
