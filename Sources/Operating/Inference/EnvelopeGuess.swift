@@ -50,7 +50,9 @@ package struct EnvelopeGuess: Equatable, Sendable {
             return EnvelopeGuess(.debezium)
         }
         if has("op_type", [.string, .symbol]), isChanged { return EnvelopeGuess(.goldengate) }
-        if has("database"), has("table"), has("type", [.string]), has("data", records) { return EnvelopeGuess(.maxwell) }
+        if has("database"), has("table"), has("type", [.string]), has("data", records) {
+            return EnvelopeGuess(.maxwell)
+        }
         if has("metadata", records), has("data", records), members.count <= 4 { return EnvelopeGuess(.dms) }
         if has("__deleted") || has("__op") { return EnvelopeGuess(.debezium, isFlat: true) }
         return nil

@@ -92,7 +92,8 @@ extension Batch.Section {
         let left = target.columns.filter { column in
             column.omissionBit.map { omissions.contains(row.omission, $0) } ?? false
         }.map(\.name)
-        guard !left.isEmpty else { return "row of \(target.columns.count) columns" }
+        let count = target.columns.count
+        guard !left.isEmpty else { return "row of \(count) \(count == 1 ? "column" : "columns")" }
         let names = left.prefix(Self.mostNames).joined(separator: ", ")
         let more = left.count > Self.mostNames ? " and \(left.count - Self.mostNames) more" : ""
         if target.mode != .upsert { return "row that leaves \(names)\(more) to the table" }

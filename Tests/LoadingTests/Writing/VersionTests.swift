@@ -41,6 +41,20 @@ struct VersionTests {
     }
 
     @Test(
+        "a row is updated or inserted by one statement, so that one which somebody else inserts in between is not passed over",
+        arguments: [true, false])
+    func oneLook(isStaged: Bool) throws {
+        var route = Route.made(mode: .upsert)
+        (route.absent, route.newer) = (.keep, ["v"])
+        let table = Table.made([.made("id", .int4), .made("v", .int8), .made("a")], key: ["id"])
+        let target = try Target.compile(route, index: 0, table: table).get()
+        let group = RowGroup(rows: [], columns: Array(target.columns.indices))
+        let statements = StageMerge(target).merges(group, from: isStaged ? nil : StageMerge.Origin(name: "other"))
+        #expect(statements.first?.contains("UPDATE ONLY") == true)
+        #expect(statements.allSatisfy { $0.contains("INSERT INTO") && $0.contains("ON CONFLICT") })
+    }
+
+    @Test(
         "rows end as if each message had come by itself, whichever way they go in",
         arguments: RowWay.allCases, Kind.allCases)
     func asIfOneByOne(way: RowWay, kind: Kind) throws {
