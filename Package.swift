@@ -24,6 +24,7 @@ let package = Package(
         .executable(name: "hot-path", targets: ["HotPath"]),
         .executable(name: "faults", targets: ["Faults"]),
         .executable(name: "fuzz", targets: ["Fuzz"]),
+        .executable(name: "simulate", targets: ["Simulate"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -127,6 +128,15 @@ let package = Package(
             name: "FuzzTargets", dependencies: ["Records", "Schemas"], path: "Fuzz/Targets", swiftSettings: strict),
         .executableTarget(
             name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program", swiftSettings: strict),
+        .target(name: "CSimulation", path: "Simulation/Kernel"),
+        .executableTarget(
+            name: "Simulate",
+            dependencies: [
+                "CSimulation", "CRdKafka", "CLibPQ", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Simulation", exclude: ["Kernel"], swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "RegistryMock", "TestSupport"], swiftSettings: strict),

@@ -75,6 +75,8 @@ public struct ChangeModes: Sendable, CustomStringConvertible {
         hasTombstones = shape == .tombstone || Bool.random(using: &generator)
         // The transformation leaves them as they are, and nothing tells them from rows then.
         hasOtherEvents = shape == .whole
+        // It lets no truncation through.
+        hasTruncates = run % 4 == 2
     }
 
     public var description: String {
