@@ -6,7 +6,9 @@ enum SourceTree {
 
     static let sources = Result { try files(in: "Sources", "swift") }
     static let tests = Result { try files(in: "Tests", "swift") }
-    static let others = Result { try files(in: "Faults", "swift") + files(in: "Benchmarks", "swift") }
+    static let others = Result {
+        try files(in: "Faults", "swift") + files(in: "Benchmarks", "swift") + files(in: "Simulation", "swift")
+    }
     static let pages = Result {
         try files(in: "docs", "md") + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map { try file(at: $0) }
     }
