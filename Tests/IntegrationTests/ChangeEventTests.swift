@@ -195,6 +195,42 @@ struct ChangeEventTests {
         }
     }
 
+    @Test("a truncation empties no history: it is a row there, where the loader does not stop at it or pass over it")
+    func truncateHistory() async throws {
+        let tables = """
+            \(Self.table); CREATE TABLE history (id bigint, name text, op text, at timestamptz, until timestamptz, p int, o bigint,
+            PRIMARY KEY (p, o)); CREATE INDEX ON history (id, at)
+            """
+        try await Scenario.with(tables) { scenario in
+            func event(_ id: Int, _ name: String, _ operation: String = "c") -> TestMessage {
+                json(nil, #"{"after":{"id":\#(id),"name":"\#(name)"},"source":{},"op":"\#(operation)"}"#)
+            }
+            let truncation = json(nil, #"{"before":null,"after":null,"source":{},"op":"t"}"#)
+            let topic = try scenario.topic([event(1, "a"), event(2, "b"), truncation, event(1, "c")])
+            var history = route(topic) { route in
+                (route.table.name, route.mode) = ("history", .history)
+                route.columns = [
+                    Route.Column("at", "$timestamp"), Route.Column("op", "$op"), Route.Column("p", "$partition"),
+                    Route.Column("o", "$offset"),
+                ]
+                (route.validity.key, route.validity.from, route.validity.to) = (["id"], "at", "until")
+            }
+            await #expect(throws: LoadingError.self) { try await scenario.load([history]) }
+            history.onTruncate = .truncate
+            let current = route(topic) { $0.onTruncate = .truncate }
+            let expected = ["1|a|c|0", "2|b|c|0", "∅|∅|t|∅", "1|c|c|∅"]
+            let found = """
+                SELECT h.id, h.name, h.op, CASE WHEN h.until = e.at THEN 0 END FROM history AS h, history AS e WHERE e.op = 't' ORDER BY h.o
+                """
+            let snapshot = try await scenario.load([current, history])
+            #expect(try scenario.rows(found) == expected)
+            #expect(snapshot.routes.map { $0.operations[.truncation, default: 0] } == [1, 0])
+            #expect(snapshot.routes.last?.operations[.row] == 4)
+            #expect(try scenario.rows(rows) == ["1|c|∅"])
+            #expect(try scenario.deadLetters().isEmpty)
+        }
+    }
+
     @Test("JSON without a schema is read by the column, as the connector is set to write it")
     func types() async throws {
         let columns = """

@@ -327,7 +327,8 @@ extension ConfigurationKey {
         .route(
             "routes[].on_truncate", .choice, default: "stop", into: \.onTruncate,
             "With `envelope`, what a change event does that says that the source's table was emptied: the loader stops, passes over "
-                + "it, or empties the table as well."),
+                + "it, or empties the table as well. In mode `history` `truncate` is a row with the `$op` `t`, and empties nothing."
+        ),
         .route(
             "routes[].tombstones", ConfigurationKind<[Route.TombstoneForm]>.choices, otherwise: "none",
             into: \.tombstones,

@@ -9,6 +9,8 @@ final class ChangeRows {
         let deletion: DeletionPlan
         /// What the route takes, of events that have the row there; nil: all.
         let filter: RouteFilter?
+        /// The row of an event that says that the source was emptied; nil where that is none.
+        let truncation: RowPlan?
         /// Where what holds the row's elements stands among the message's fields, where each makes a row.
         let holder: Int
     }
@@ -28,6 +30,8 @@ final class ChangeRows {
                 row: part.shape == 0 ? row : RowPlan(target, inputs: shapes[part.shape].inputs),
                 deletion: DeletionPlan(target, inputs: part.deletion),
                 filter: RouteFilter(target, shapes[part.shape]),
+                truncation: target.route.writesTruncations
+                    ? RowPlan(target, inputs: shapes[part.shape].inputs, isOfTombstones: true) : nil,
                 holder: shapes[part.shape].holder ?? 0)
         }
         after = plans(.after)

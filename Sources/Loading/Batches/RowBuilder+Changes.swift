@@ -51,10 +51,16 @@ extension RowBuilder {
             }
             appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
         case .truncate:
+            if let filter = changes.plans(place).filter, !takesDeletion(message, filter, fields: fields, in: batch) {
+                return
+            }
             guard
                 let route = forTable(
                     message, route, shape: changes.plans(place).shape, fields: fields, keyFields: keyFields, in: batch)
             else { return }
+            if let row = (route.changes ?? changes).plans(place).truncation {
+                return appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
+            }
             truncate(message, route.target, in: batch)
         }
     }

@@ -68,7 +68,17 @@ extension Mend {
         /// A condition asks for a field of what has none.
         case askForWhole
         /// The source of this table was emptied, and nobody has said what that means for it.
-        case truncation(TableName)
+        ///
+        /// - isHistory: its rows are all that ever was, so that it is not to be emptied as well.
+        case truncation(TableName, isHistory: Bool)
+        /// A history cannot have a row for a truncation.
+        ///
+        /// - isByColumn: because a column wants a value.
+        case passTruncations(isByColumn: Bool)
+        /// A column is to say what was done.
+        case nameOperation
+        /// When versions begin is to be something that a truncation has.
+        case timeOfTruncations
         /// A column takes what only an element of a message has.
         case nameElements
         /// Messages of this format have no elements.

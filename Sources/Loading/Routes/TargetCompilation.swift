@@ -270,7 +270,9 @@ struct TargetCompilation {
             problem(.badOption, text, mend)
         }
         let columns = accepted.map { (name: $0.0.name, source: route.source(of: $0.0)) }
-        for (text, mend) in ElementOptionCheck(route, columns, of: table.name).problems {
+        for (text, mend) in ElementOptionCheck(route, columns, of: table.name).problems
+            + TruncationCheck(route, accepted, of: table.name).problems
+        {
             problem(.badOption, text, mend)
         }
     }
@@ -299,8 +301,11 @@ struct TargetCompilation {
             rights.delete = !table.mayDelete
             rights.deletesFiltered = route.deletesFiltered
         }
-        if parent?.deletesMissing == true { rights.delete = !table.mayDelete }
-        if route.envelope != nil, route.onTruncate == .truncate, !table.mayTruncate {
+        if parent?.deletesMissing == true {
+            rights.delete = !table.mayDelete
+            rights.deletesMissing = true
+        }
+        if route.envelope != nil, route.onTruncate == .truncate, !route.writesTruncations, !table.mayTruncate {
             rights.deleteAll = !table.mayDelete
         }
         if !rights.isEmpty {
@@ -362,7 +367,9 @@ struct TargetCompilation {
         let validity = route.validity
         func place(_ name: String) -> Int? { columns.firstIndex { $0.name == name } }
         guard let to = validity.to, let from = validity.from.flatMap(place) else { return nil }
-        return Target.Validity(key: validity.key.compactMap(place), from: from, to: to)
+        return Target.Validity(
+            key: validity.key.compactMap(place), from: from, to: to,
+            truncation: route.writesTruncations ? columns.firstIndex { $0.source == .operation } : nil)
     }
 
     /// Whether messages may lack what their source has, so that only a row that is there can keep it.

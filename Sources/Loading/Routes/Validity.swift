@@ -26,6 +26,8 @@ extension Target {
         var from: Int
         /// Loaded by no message.
         var to: String
+        /// What says of a row that it is a truncation, which ends all versions; nil where none does.
+        var truncation: Int?
     }
 }
 

@@ -45,9 +45,10 @@ extension LoadingError {
             return nil
         }
         let (partition, offset) = batch.coordinates(of: Int(event.message))
+        let target = targets[event.target]
         return LoadingError(
-            .truncated, "\(partition)@\(offset) says that the source of \(targets[event.target].name) was emptied",
-            mend: .routing(.truncation(targets[event.target].name)))
+            .truncated, "\(partition)@\(offset) says that the source of \(target.name) was emptied",
+            mend: .routing(.truncation(target.name, isHistory: target.route.mode == .history)))
     }
 
     /// What was away has not come back for as long as an outage may last.

@@ -67,10 +67,18 @@ extension Mend.Routing {
         case .nameEnvelope: "say with `envelope` whose change events they are, or take it out"
         case .askForWhole:
             "ask in `where` for all of the key, `$key`, for a header, `$headers.name`, or set `format` or `key_format` to what has fields"
-        case .truncation(let table):
+        case .truncation(let table, isHistory: false):
             "set `on_truncate: truncate` for the route, which empties \(table) as well, or `on_truncate: ignore`"
         case .nameElements: "say with `each` which elements make the rows, or take the column out"
         case .noElements: "take `each` out, or set `format` to what has fields"
+        case .truncation(let table, isHistory: true):
+            "set `on_truncate: truncate` for the route, which makes it a row of \(table) and empties nothing, or `on_truncate: ignore`"
+        case .passTruncations(let isByColumn):
+            (isByColumn ? "DROP NOT NULL, or give the column a default (and take `required` out), or " : "")
+                + "set `on_truncate: ignore`"
+        case .nameOperation: "add a column that takes it, such as `op: $op`, or set `on_truncate: ignore`"
+        case .timeOfTruncations:
+            "take `valid_from` from `$timestamp`, `$source.…` or `$headers.…`, or set `on_truncate: ignore`"
         case .manyRecords: "write `each: $value`"
         case .fewerParents: "take one `$parent.` out: there is one for each part of `each`"
         case .takeIndex: "take `$index`, or end `each` with `.*` where an object holds the elements under names"

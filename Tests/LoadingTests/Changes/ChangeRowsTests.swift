@@ -184,6 +184,51 @@ struct ChangeRowsTests {
 
     // MARK: Truncations
 
+    @Test("in a history a truncation is a row of nothing but what its event says, and makes nothing void")
+    func truncationOfHistory() throws {
+        let table = Table.made(
+            [
+                .made("id", .int4), .made("op"), .made("lsn"), .made("address", .inet), .made("p", .int4),
+                .made("o", .int8),
+            ],
+            uniqueIndexes: [.init(name: "places", columns: ["p", "o"], isPrimary: false)])
+        var route = route(
+            mode: .history,
+            columns: [
+                .init(name: "p", source: .partition), .init(name: "o", source: .offset),
+                .init(name: "op", source: .operation), .init(name: "lsn", source: .origin(FieldPath(["lsn"]))),
+            ])
+        let messages: [(key: String?, value: String?)] = [
+            (nil, #"{"after":{"id":1},\#(Self.source),"op":"c"}"#),
+            (nil, #"{"before":null,"after":null,\#(Self.source),"op":"t"}"#), (nil, #"{"__op":"t","__source_lsn":9}"#),
+        ]
+        #expect(try Batch.filled(messages, for: Target.made(route, table)).truncations.count == 2)
+        route.onTruncate = .truncate
+        let batch = try Batch.filled(messages, for: Target.made(route, table))
+        #expect(batch.truncations.isEmpty && batch.deadLetters.isEmpty && batch.settled == 3)
+        #expect(
+            batch.lines == [
+                ["0", "0", "c", "7", "1", #"\N"#], ["0", "1", "t", "7", #"\N"#, #"\N"#],
+                ["0", "2", "t", "9", #"\N"#, #"\N"#],
+            ])
+        route.onTruncate = .ignore
+        #expect(try Batch.filled(messages, for: Target.made(route, table)).operations[.skipped, target: 0] == 2)
+    }
+
+    @Test("a condition that a truncation can answer decides about it as well")
+    func filteredTruncation() throws {
+        var route = route()
+        route.onTruncate = .truncate
+        let messages: [(key: String?, value: String?)] = [
+            (nil, #"{"after":{"id":1},\#(Self.source),"op":"c"}"#), (nil, #"{"after":null,\#(Self.source),"op":"t"}"#),
+        ]
+        route.condition = try RouteCondition("$op != 't'")
+        let filtered = try batch(messages, route)
+        #expect(filtered.truncations.isEmpty && filtered.operations[.filtered, target: 0] == 1 && filtered.settled == 2)
+        route.condition = try RouteCondition("id < 5")
+        #expect(try batch(messages, route).truncations.count == 1)
+    }
+
     @Test("what comes before a truncation of the same table is void, and what comes behind it is not")
     func truncation() throws {
         var route = route()

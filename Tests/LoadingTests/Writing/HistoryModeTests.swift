@@ -74,6 +74,99 @@ struct HistoryModeTests {
         }
     }
 
+    @Test(
+        "a truncation ends all versions that are older, in whichever order it comes and however often, and begins none",
+        arguments: RowWay.allCases)
+    func truncations(way: RowWay) throws {
+        var random = SeededGenerator.random(for: "truncations of a history")
+        try PostgresServer.shared().withSchema { schema in
+            let connection = try schema.connect()
+            defer { connection.close() }
+            try connection.execute(
+                "CREATE TABLE t (id int, op text, at int, until int, p int, o bigint, UNIQUE (p, o));"
+                    + "CREATE INDEX ON t (id, at)")
+            let name = TableName(schema: schema.name, name: "t")
+            let found = try #require(try Catalog.tables([name], on: connection)[name])
+            var columns = Self.places
+            columns.append(.init(name: "op", source: .operation))
+            columns.append(.init(name: "at", source: .origin(FieldPath(["at"]))))
+            var route = Route(topics: [.name("orders")], table: name, mode: .history, columns: columns)
+            route.envelopeOptions.form = .debezium
+            route.onTruncate = .truncate
+            (route.validity.key, route.validity.from, route.validity.to) = (["id"], "at", "until")
+            let target = try Target.compile(route, index: 0, table: found).get()
+            // Times come again, so that a truncation and a change may have the same one; a row may lack its key, too.
+            let messages: [(key: String?, value: String?)] = (0..<120).map { _ in
+                let at = Int.random(in: 1...40, using: &random)
+                let id = Int.random(in: 0...6, using: &random)
+                return Int.random(in: 0..<20, using: &random) == 0
+                    ? (nil, "{\"op\": \"t\", \"source\": {\"at\": \(at)}}")
+                    : (
+                        nil,
+                        "{\"op\": \"c\", \"after\": {\"id\": \(id == 0 ? "null" : "\(id)")}, \"source\": {\"at\": \(at)}}"
+                    )
+            }
+            for count in [40, 41, 90, 120, 60, 120] {
+                let loaded = try way.load(Batch.filled(Array(messages.prefix(count)), for: target), target, connection)
+                #expect(loaded.deadLetters.isEmpty)
+                let wrong = try connection.rows(
+                    """
+                    SELECT id, at, o, until, least(next, cut) FROM (SELECT *, lead(at) OVER (PARTITION BY id ORDER BY at, p, o) AS next,
+                      (SELECT min(x.at) FROM t AS x WHERE x.op = 't' AND (x.at, x.p, x.o) > (t.at, t.p, t.o)) AS cut
+                    FROM t WHERE op <> 't' AND id IS NOT NULL) AS w WHERE until IS DISTINCT FROM least(next, cut)
+                    """)
+                #expect(wrong == [], "seed \(random.seed)")
+                #expect(try connection.rows("SELECT count(until) FROM t WHERE id IS NULL") == ["0"])
+            }
+            let truncations = messages.count { $0.value?.contains("\"t\"") == true }
+            #expect(
+                try connection.rows("SELECT count(*), count(*) FILTER (WHERE op = 't') FROM t") == [
+                    "120|\(truncations)"
+                ])
+        }
+    }
+
+    @Test("a truncation that can be no row of a history, or end no version, is told at the start")
+    func truncationMistakes() throws {
+        func problems(
+            _ columns: [Route.Column], notNull: Bool = false, default expression: String? = nil,
+            from: String? = nil, each: String? = nil, onTruncate: Route.OnTruncate = .truncate
+        ) throws -> [String] {
+            var route = Route.made(mode: .history, columns: columns)
+            route.envelopeOptions.form = .debezium
+            route.onTruncate = onTruncate
+            route.each = each.map { ElementPath([ElementPath.Step($0)]) }
+            if let from { (route.validity.key, route.validity.from, route.validity.to) = (["id"], from, "until") }
+            let table = Table.made(
+                [
+                    .made("id", .int8), .made("name", isNotNull: notNull, default: expression), .made("op"),
+                    .made("p", .int4),
+                    .made("o", .int8), .made("i", .int4), .made("at", .int8), .made("until", .int8),
+                ],
+                uniqueIndexes: [
+                    .init(name: "places", columns: ["p", "o"] + (each == nil ? [] : ["i"]), isPrimary: false)
+                ])
+            switch Target.compile(route, index: 0, table: table) {
+            case .success: return []
+            case .failure(let problems): return problems.problems.map(\.problem)
+            }
+        }
+        let operation = Route.Column(name: "op", source: .operation)
+        let time = Route.Column(name: "at", source: .origin(FieldPath(["ts_ms"])))
+        #expect(try problems(Self.places) == [])
+        #expect(try problems(Self.places, notNull: true).first?.contains("orders.name is NOT NULL without") == true)
+        #expect(try problems(Self.places, notNull: true, onTruncate: .ignore) == [])
+        #expect(try problems(Self.places, notNull: true, default: "'x'") == [])
+        let required = Route.Column(name: "name", isRequired: true)
+        #expect(try problems(Self.places + [required]).first?.contains("orders.name is required") == true)
+        #expect(
+            try problems(Self.places + [time], from: "at").first?.contains("no column of public.orders says") == true)
+        #expect(try problems(Self.places + [operation], from: "at").first?.contains("has no row to take it of") == true)
+        #expect(try problems(Self.places + [operation, time], from: "at") == [])
+        let index = Route.Column(name: "i", source: .index)
+        #expect(try problems(Self.places + [index], each: "items").first?.contains("no element") == true)
+    }
+
     @Test("a version that may not end as it would is a letter, and its neighbours load", arguments: RowWay.allCases)
     func refused(way: RowWay) throws {
         try PostgresServer.shared().withSchema { schema in
