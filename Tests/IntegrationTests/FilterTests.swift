@@ -3,6 +3,7 @@ import Kafka
 import Loading
 import Logging
 import Postgres
+import Records
 import TestSupport
 import Testing
 
@@ -68,6 +69,59 @@ struct FilterTests {
                 return ["1", "2"].contains(key) && text.contains("\"status\":\"")
             }
             #expect(try scenario.rows("SELECT count(*) FROM seen") == ["\(seen)"])
+        }
+    }
+
+    @Test(
+        "the rows of an order that leaves the filter are deleted, and those of its parent, whatever the batches",
+        arguments: [100_000, 7])
+    func elements(batchRows: Int) async throws {
+        var random = SeededGenerator.random(for: "filtered orders")
+        let tables = """
+            CREATE TABLE every (id int PRIMARY KEY, body jsonb);
+            CREATE TABLE orders (id int PRIMARY KEY, status text);
+            CREATE TABLE items (order_id int REFERENCES orders, sku text, line int, PRIMARY KEY (order_id, sku));
+            CREATE TABLE kept (order_id int, sku text, PRIMARY KEY (order_id, sku));
+            """
+        try await Scenario.with(tables) { scenario in
+            let messages = (0..<500).map { _ in
+                let id = Int.random(in: 1...30, using: &random)
+                guard Int.random(in: 0..<12, using: &random) > 0 else { return TestMessage(key: "\(id)", value: nil) }
+                let status = ["\"paid\"", "\"void\"", "null"][Int.random(in: 0..<3, using: &random)]
+                let items = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+                    "{\"sku\":\"\(Int.random(in: 0..<5, using: &random))\"}"
+                }
+                return TestMessage(
+                    key: "\(id)",
+                    value: "{\"id\":\(id),\"status\":\(status),\"items\":[\(items.joined(separator: ","))]}")
+            }
+            let topic = try scenario.topic(messages)
+            var routes = [
+                Route(topic, "every", mode: .upsert, columns: [Route.Column("body", "$value")]),
+                Route(topic, "orders", mode: .upsert, label: "routes[1]"),
+                Route(
+                    topic, "items", mode: .upsert,
+                    columns: [Route.Column("order_id", "$parent.id"), Route.Column("line", "$index")],
+                    label: "routes[2]"),
+                Route(
+                    topic, "kept", mode: .upsert, columns: [Route.Column("order_id", "$parent.id")], label: "routes[3]"),
+            ]
+            for route in 1...3 { routes[route].condition = try RouteCondition("status = 'paid'") }
+            for route in 2...3 { routes[route].each = ElementPath(parsing: "items") }
+            routes[3].onFiltered = .keep
+            for _ in 0..<2 {
+                let result = try await scenario.load(routes) { $0.batch.maxRows = batchRows }
+                #expect(try scenario.deadLetters().map(\.message) == [])
+                let expected = try scenario.rows(
+                    """
+                    SELECT DISTINCT ON (1, 2) id, e->>'sku', n - 1 FROM every, jsonb_array_elements(body->'items') WITH ORDINALITY AS t (e, n)
+                    WHERE body->>'status' = 'paid' ORDER BY 1, 2, n DESC
+                    """)
+                #expect(try scenario.rows("SELECT order_id, sku, line FROM items ORDER BY 1, 2") == expected)
+                #expect(!expected.isEmpty && (result.routes[2].operations[.filtered] ?? 0) > 0)
+                #expect(try scenario.rows("SELECT count(*) > \(expected.count) FROM kept") == ["t"])
+                try scenario.produce(messages.reversed(), to: topic)
+            }
         }
     }
 

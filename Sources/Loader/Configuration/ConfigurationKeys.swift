@@ -374,7 +374,7 @@ extension ConfigurationKey {
         .route(
             "routes[].on_filtered", ConfigurationKind<OnFiltered>.choice.wrapped,
             otherwise: "`delete` in mode `upsert`", into: \.onFiltered,
-            "What becomes of the row of a message that `where` does not let through: it may be there from one that it did. Only in "
+            "What becomes of the row of a message that `where` does not let through, or with `each` of all of its rows: they may be there from one that it did. Only in "
                 + "mode `upsert`."),
         .column(
             "routes[].columns.<column>.from", ConfigurationKind<ColumnSource>.expression.wrapped,

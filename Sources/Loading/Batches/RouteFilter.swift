@@ -11,7 +11,7 @@ final class RouteFilter {
     let inputs: [MessagePlan.Input]
     /// The names of headers among the sources, as messages have them.
     let headers: [[UInt8]]
-    /// Deletes the row that the message would have; nil: what is there stays.
+    /// Deletes the row that the message would have, of elements all rows of the message; nil: what is there stays.
     let deletion: RowPlan?
     let isOfDeletions: Bool
     /// It asks for fields of the key, or all of it.
@@ -25,11 +25,10 @@ final class RouteFilter {
         program = ConditionProgram(condition.condition)
         inputs = shape.conditionInputs
         headers = condition.sources.map { if case .header(let name) = $0 { Array(name.utf8) } else { [] } }
+        let deleting = (target.asParent ?? target).requiringKey
         deletion =
             target.route.deletesFiltered
-            ? RowPlan(
-                target.requiringKey, inputs: Array(shape.inputs.prefix(target.deletionCount)), isOfTombstones: true)
-            : nil
+            ? RowPlan(deleting, inputs: Array(shape.inputs.prefix(deleting.deletionCount)), isOfTombstones: true) : nil
         isOfDeletions = condition.isOfDeletions
         readsKey = condition.sources.contains { if case .key = $0 { true } else { false } }
     }

@@ -122,7 +122,7 @@ extension RowBuilder {
 
     // MARK: What becomes of what it does not let through
 
-    /// Deletes the row that a message would have. One whose key no row can have has none.
+    /// Deletes the row that a message would have, or its elements' rows. One whose key no row can have has none.
     private func delete(
         _ message: Int, _ plan: RowPlan, _ fields: UnsafeBufferPointer<Field>?,
         _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch

@@ -17,6 +17,8 @@ extension Mend {
         case keepMissing
         /// Tombstones say no row of such elements.
         case skipTombstones
+        /// Messages that a condition does not let through say no row of such elements.
+        case keepFiltered
         /// A column is routed more than once.
         case keepOne
         /// The column is not to be routed.

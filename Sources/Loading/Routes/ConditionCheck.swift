@@ -20,10 +20,6 @@ struct ConditionCheck {
             let text = "what is said of filtered messages has no effect: only mode upsert can delete their rows"
             problems.append((text, .takeOut(.onFiltered, .route)))
         }
-        if route.onFiltered != nil, route.mode == .upsert, route.each != nil {
-            let text = "what is said of filtered messages has no effect: the rows of elements stay as they are"
-            problems.append((text, .takeOut(.onFiltered, .route)))
-        }
         for (place, source) in condition.sources.enumerated() {
             guard let (words, mend) = Self.lack(source, route) else { continue }
             let mistake = ConditionMistake("asks for \(source), \(words)", at: condition.place(of: place))

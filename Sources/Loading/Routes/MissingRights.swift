@@ -9,6 +9,8 @@ package struct MissingRights {
     var delete = false
     /// The deletions are also of rows that a condition does not let through.
     var deletesFiltered = false
+    /// The rows of elements are replaced as sets, which nothing but DELETE does.
+    var deletesMissing = false
     /// DELETE as well, for emptying the table.
     var deleteAll = false
 
@@ -38,12 +40,13 @@ package struct MissingRights {
             delete || deleteAll ? "DELETE" : nil,
         ].compactMap(\.self)
         grants.append("GRANT \(names.joined(separator: ", ")) ON \(table.name.quoted) TO \(grantee);")
+        let mayDoWithout = delete && !deleteAll && !deletesMissing
         return SetupProblem(
             .missingRight, at: place,
             "no right to \(missing.joined(separator: ", ")) on \(table.name), which "
                 + (deleteAll && !delete ? "emptying it needs" : "mode \(mode.rawValue) needs"),
             mend: .routing(
-                .grant(grants, isOfDelete: delete && !deleteAll ? (deletesFiltered ? .filtered : .tombstones) : nil)))
+                .grant(grants, isOfDelete: mayDoWithout ? (deletesFiltered ? .filtered : .tombstones) : nil)))
     }
 
     /// For the end of a GRANT.

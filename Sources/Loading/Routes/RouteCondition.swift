@@ -59,8 +59,8 @@ extension ColumnSource {
 }
 
 extension Route {
-    /// A message that the condition does not let through may have a row in the table, and that is deleted.
+    /// A message that the condition does not let through may have a row in the table, or its elements may, and those are deleted.
     var deletesFiltered: Bool {
-        condition != nil && mode == .upsert && each == nil && (onFiltered ?? .delete) == .delete
+        condition != nil && mode == .upsert && (onFiltered ?? .delete) == .delete
     }
 }

@@ -288,6 +288,12 @@ struct TargetCompilation {
         let onTombstone =
             route.onTombstone
             ?? (mayDelete ? .delete : route.mode == .history ? .skip : .deadLetter)
+        if route.deletesFiltered, !mayDelete {
+            problem(
+                .badOption,
+                "no column of the key of \(table.name) is one of the message that holds the elements, so that one which the condition "
+                    + "does not let through says none of its rows", .keepFiltered)
+        }
         if onTombstone == .mark, route.each != nil {
             problem(.badOption, "a message's elements cannot be marked as deleted", .skipTombstones)
         } else if onTombstone == .delete, !mayDelete, route.mode == .upsert {
@@ -297,7 +303,7 @@ struct TargetCompilation {
                     + "says none of its rows", .skipTombstones)
         } else if onTombstone == .delete, route.mode != .upsert {
             problem(.badOption, "only mode upsert can delete by tombstones", .tombstones)
-        } else if onTombstone == .delete || route.deletesFiltered {
+        } else if onTombstone == .delete || route.deletesFiltered && mayDelete {
             rights.delete = !table.mayDelete
             rights.deletesFiltered = route.deletesFiltered
         }

@@ -19,6 +19,8 @@ extension Mend.Routing {
         case .keepMissing: "take `newer` out, or set on_missing: keep and on_tombstone: skip"
         case .skipTombstones:
             "set on_tombstone: skip or dead_letter, or take a field of `$parent` or `$key` into the key"
+        case .keepFiltered:
+            "set on_filtered: keep, or take a field of `$parent` or `$key` into the key"
         case .keepOne: "keep one of them"
         case .leaveOut: "take it out of `columns`"
         case .spellOut(let columns):
@@ -69,8 +71,6 @@ extension Mend.Routing {
             "ask in `where` for all of the key, `$key`, for a header, `$headers.name`, or set `format` or `key_format` to what has fields"
         case .truncation(let table, isHistory: false):
             "set `on_truncate: truncate` for the route, which empties \(table) as well, or `on_truncate: ignore`"
-        case .nameElements: "say with `each` which elements make the rows, or take the column out"
-        case .noElements: "take `each` out, or set `format` to what has fields"
         case .truncation(let table, isHistory: true):
             "set `on_truncate: truncate` for the route, which makes it a row of \(table) and empties nothing, or `on_truncate: ignore`"
         case .passTruncations(let isByColumn):
@@ -79,6 +79,8 @@ extension Mend.Routing {
         case .nameOperation: "add a column that takes it, such as `op: $op`, or set `on_truncate: ignore`"
         case .timeOfTruncations:
             "take `valid_from` from `$timestamp`, `$source.…` or `$headers.…`, or set `on_truncate: ignore`"
+        case .nameElements: "say with `each` which elements make the rows, or take the column out"
+        case .noElements: "take `each` out, or set `format` to what has fields"
         case .manyRecords: "write `each: $value`"
         case .fewerParents: "take one `$parent.` out: there is one for each part of `each`"
         case .takeIndex: "take `$index`, or end `each` with `.*` where an object holds the elements under names"

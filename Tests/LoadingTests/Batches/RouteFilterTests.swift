@@ -222,6 +222,58 @@ struct RouteFilterTests {
     }
 
     @Test(
+        "a message that is not let through takes away all rows of its elements by what they have of it, or it is told at the start"
+    )
+    func elementsThatLeave() throws {
+        func compiled(
+            _ columns: [Route.Column], each: String = "items", onFiltered: OnFiltered? = nil, isText: Bool = false,
+            mayDelete: Bool = true
+        ) throws -> Result<Target, SetupProblems> {
+            let table = Table.made(
+                [.made("sku"), .made("id", .int4)] + (isText ? [.made("net", .inet)] : []), key: ["sku", "id"],
+                uniqueIndexes: [.init(name: "other", columns: ["id", "sku"], isPrimary: false)], mayDelete: mayDelete)
+            var route = Route.made(mode: .upsert, onTombstone: .skip, columns: columns)
+            route.each = ElementPath(parsing: each)
+            route.condition = try RouteCondition(each == "$value" ? "$headers.type = 'order'" : "status = 'paid'")
+            (route.onFiltered, route.onMissing) = (onFiltered, onFiltered == .keep ? .keep : nil)
+            return Target.compile(route, index: 0, table: table)
+        }
+        let id = Route.Column(name: "id", source: .parent(levels: 1, FieldPath(["id"])))
+        let messages: [(key: String?, value: String?)] = [
+            (nil, #"{"id":7,"status":"paid","items":[{"sku":"a"}]}"#),
+            (nil, #"{"id":7,"status":"void","items":[{"sku":"a"}]}"#), (nil, #"{"id":8,"status":"void"}"#),
+            (nil, #"{"id":null,"status":"void"}"#),
+        ]
+        for isText in [false, true] {
+            let target = try compiled([id], isText: isText).get()
+            let batch = Batch.filled(messages, for: target)
+            #expect(places(.tombstones, batch) == [1, 2])
+            #expect(filtered(batch) == 3 && batch.deadLetters.isEmpty)
+            let selection = RowSelection(batch: batch, target: target)
+            let sets = selection.finalSets(selection.rows.indices, try #require(target.parent))
+            #expect(sets.parents.map(\.message) == [1, 2] && sets.rows.isEmpty)
+        }
+        #expect(places(.tombstones, Batch.filled(messages, for: try compiled([id], onFiltered: .keep).get())).isEmpty)
+        func problems(_ compiled: Result<Target, SetupProblems>) -> [Mend] {
+            guard case .failure(let found) = compiled else { return [] }
+            return found.problems.map(\.mend)
+        }
+        #expect(problems(try compiled([])) == [.routing(.keepFiltered)])
+        #expect(problems(try compiled([], onFiltered: .delete)) == [.routing(.keepFiltered)])
+        let inner = Route.Column(name: "id", source: .parent(levels: 1, FieldPath(["id"])))
+        #expect(problems(try compiled([inner], each: "items.options")) == [.routing(.keepFiltered)])
+        // Nothing but DELETE replaces a set, so no option makes do without it.
+        guard case .routing(.grant(_, isOfDelete: nil))? = problems(try compiled([id], mayDelete: false)).first else {
+            Issue.record("DELETE is to be granted, with no way around it")
+            return
+        }
+        // A message of many records has none but its key.
+        let many = try compiled([.init(name: "id", source: .key(nil))], each: "$value").get()
+        let batch = Batch.filled([("5", #"{"sku":"a"}{"sku":"b"}"#), ("6", "[]"), (nil, "[]")], for: many)
+        #expect(places(.tombstones, batch) == [0, 1])
+    }
+
+    @Test(
         "of change events the operation, the row before and the source can be asked for, and an event that is not taken deletes its row"
     )
     func changes() throws {
