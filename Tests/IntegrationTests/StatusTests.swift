@@ -58,6 +58,36 @@ struct StatusTests {
         }
     }
 
+    @Test(
+        "what messages did, a loader that runs tells by route; one that does not answer, or is another group's, is only said"
+    )
+    func operations() async throws {
+        try await LedgerScenario.with(try Broker.sharedMock(), mode: .upsert) { scenario in
+            try scenario.broker.produce(
+                [TestMessage(key: "1", value: #"{"id":1}"#), TestMessage(key: "1", value: nil)], to: scenario.topic)
+            var environment = environment(scenario)
+            let address = "127.0.0.1:\(try freeLoopbackPort())"
+            environment["LOADER_HTTP_LISTEN"] = address
+            let silent = try await Command.run(["status"], environment)
+            #expect(silent.status == 0, "\(silent.output)")
+            #expect(silent.output.contains("none tells it at \(address)"))
+            let loader = try LoaderProcess(environment)
+            try await eventually("two messages are in") { loader.metric("loader_messages_total") == 2 }
+            let text = try await Command.run(["status"], environment).output
+            #expect(text.contains("by the loader at \(address)"))
+            #expect(text.contains(/routes\[0\] +\S*events +1 +1 +0\n/), "\(text)")
+            environment["LOADER_HTTP_LISTEN"] = "off"
+            #expect(try await Command.run(["status", "--json"], environment).json()["loader"] == nil)
+            let named = ["status", "--json", "--loader", address]
+            let json = try #require(try await Command.run(named, environment).json()["loader"] as? [String: Any])
+            let route = try #require((json["routes"] as? [[String: Any]])?.first)
+            #expect(route["operations"] as? [String: Int] == ["row": 1, "deletion": 1] && json["since"] is String)
+            environment["KAFKA_CONSUMER_GROUP"] = "another"
+            let other = try await Command.run(named, environment).json()["loader"] as? [String: Any]
+            #expect((other?["silence"] as? String)?.contains("of the group \(scenario.options.group)") == true)
+        }
+    }
+
     @Test("the command ends with 0 where all is well, 78 where a start would stop and says why, and speaks JSON")
     func command() async throws {
         try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in

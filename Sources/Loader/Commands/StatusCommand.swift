@@ -9,8 +9,9 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Show where the group stands: ledger, group, watermarks and lag of each partition.",
         discussion: """
-            It asks the database and the brokers, not a loader, so it works from any machine, whether or not one runs. \
-            Where they disagree it says what a start would make of it and what to type next.
+            It asks the database and the brokers, so it works from any machine, whether or not a loader runs. \
+            Where they disagree it says what a start would make of it and what to type next. What messages did it asks the \
+            loader that answers at http.listen, and does without where none does.
 
             Exit status: 0 all is well or resolves by itself, 69 the database or the brokers cannot be asked, 78 a loader \
             that starts now stops.
@@ -28,6 +29,12 @@ struct StatusCommand: ParsableCommand {
     @Option(help: ArgumentHelp("With --watch, how long to wait in between, such as 500ms.", valueName: "duration"))
     var every = "2s"
 
+    @Option(
+        help: ArgumentHelp(
+            "Ask the loader at this address for what messages did, such as loader-0.loader:9464. Default: http.listen.",
+            valueName: "host:port"))
+    var loader: String?
+
     @Flag(help: "Print one JSON object; with --watch one a line.")
     var json = false
 
@@ -44,7 +51,9 @@ struct StatusCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = try arguments.load().loading
+        let configuration = try arguments.load()
+        let options = configuration.loading
+        let address = loader ?? configuration.http.listen?.reachable
         let admin: Admin
         do {
             admin = try Admin(properties: options.clientProperties)
@@ -55,10 +64,11 @@ struct StatusCommand: ParsableCommand {
         var last: PositionReport?
         while true {
             let report = PositionReport.read(options, admin)
+            let running = address.map { RunningLoader.ask($0, group: options.group) }
             if json {
-                print(StatusText.json(report, pretty: !watch))
+                print(StatusText.json(report, running, pretty: !watch))
             } else {
-                let lines = StatusText.lines(report, before: last, all: all)
+                let lines = StatusText.lines(report, running, before: last, all: all)
                 let isTerminal = isatty(STDOUT_FILENO) == 1
                 print((watch && isTerminal ? TerminalCode.clearScreen : "") + lines.joined(separator: "\n"))
             }

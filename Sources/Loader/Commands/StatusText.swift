@@ -14,8 +14,12 @@ enum StatusText {
     /// Partitions beyond which those that are well are left out.
     private static let few = 32
 
-    /// - Parameter before: the reading before this one, for the rate.
-    static func lines(_ report: PositionReport, before: PositionReport? = nil, all: Bool = false) -> [String] {
+    /// - Parameters:
+    ///   - running: what a loader that runs says; nil: none was asked.
+    ///   - before: the reading before this one, for the rate.
+    static func lines(
+        _ report: PositionReport, _ running: RunningLoader? = nil, before: PositionReport? = nil, all: Bool = false
+    ) -> [String] {
         var lines = [head(report)]
         for member in report.members?.members ?? [] {
             let count = member.assignment.count
@@ -38,6 +42,7 @@ enum StatusText {
         if let count = report.deadLetters, count > 0 {
             lines.append("\(count) dead letter\(count == 1 ? "" : "s"): `loader dead-letters list`")
         }
+        if let running { lines += [""] + running.lines }
         let remarks = remarks(report)
         if !remarks.isEmpty { lines += [""] + remarks }
         return lines
@@ -169,10 +174,11 @@ enum StatusText {
         var partitions: [Partition]
         var problems: [Problem]
         var locks: [Lock]
+        var loader: RunningLoader.Report?
         var exitStatus: Int32
     }
 
-    static func json(_ report: PositionReport, pretty: Bool) -> String {
+    static func json(_ report: PositionReport, _ running: RunningLoader? = nil, pretty: Bool) -> String {
         jsonText(
             Report(
                 group: report.group, delivery: report.delivery.rawValue, state: report.members?.state,
@@ -195,7 +201,8 @@ enum StatusText {
                 },
                 problems: report.problems.map { Report.Problem(message: $0.message, next: $0.next) },
                 locks: report.locks.map { Report.Lock(at: $0.place, heldBy: $0.who, next: $0.mend.words) },
-                exitStatus: exitStatus(report).rawValue), pretty: pretty)
+                loader: running.map { RunningLoader.Report($0) }, exitStatus: exitStatus(report).rawValue),
+            pretty: pretty)
     }
 }
 

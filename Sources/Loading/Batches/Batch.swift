@@ -139,6 +139,8 @@ package final class Batch: @unchecked Sendable {
         var keyCount: Int32
         /// The number of the set of columns that it leaves out, in `Section.omissions`.
         package var omission: Int32
+        /// It is a deletion, written as a change that marks the row.
+        package var isMark = false
         package var start: Int
         package var end: Int
     }

@@ -50,11 +50,12 @@ extension RowBuilder {
                 message, plan.plain, to: batch.section(target.index, .tombstones), omitting: 0, fields: fields,
                 keyFields: keyFields, in: batch)
         }
+        let section = batch.section(target.index, .rows, omissible: target.omissionCount)
+        let count = section.rows.count
         append(
-            message, batch.messages[message].timestamp == .min ? mark.byClock : mark.row,
-            to: batch.section(target.index, .rows, omissible: target.omissionCount), omitting: plan.omitted,
-            fields: fields,
-            keyFields: keyFields, in: batch)
+            message, batch.messages[message].timestamp == .min ? mark.byClock : mark.row, to: section,
+            omitting: plan.omitted, fields: fields, keyFields: keyFields, in: batch)
+        if section.rows.count > count { section.rows[count].isMark = true }
     }
 }
 

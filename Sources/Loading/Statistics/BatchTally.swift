@@ -4,8 +4,8 @@ import Foundation
 struct BatchTally {
     struct Share: Equatable {
         var messages = 0
-        /// Rows and deletions.
-        var rows: Int { operations[.row, default: 0] + operations[.deletion, default: 0] }
+        /// Rows, deletions and marks.
+        var rows: Int { [.row, .deletion, .mark].reduce(0) { $0 + operations[$1, default: 0] } }
         var deadLetters = 0
         /// What there is none of is not in it.
         var operations: [RowOperation: Int] = [:]

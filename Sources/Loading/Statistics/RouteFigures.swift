@@ -10,7 +10,7 @@ public struct RouteFigures: Sendable, Equatable {
     public let mode: Route.Mode
     /// Committed messages of its topics.
     public internal(set) var messages = 0
-    /// Rows and deletions.
+    /// Rows, deletions and marks.
     public internal(set) var rows = 0
     /// What its messages did; what none did is not in it.
     public package(set) var operations: [RowOperation: Int] = [:]

@@ -4,6 +4,10 @@ public enum RowOperation: Int, Sendable, CaseIterable {
     case row
     /// A row's deletion was carried out, whether the row was there or not.
     case deletion
+    /// A row was changed into one that says of itself that it is deleted.
+    case mark
+    /// The table's row was as new or newer, so that a row, a deletion or a mark did nothing.
+    case notNewer
     /// The table was emptied.
     case truncation
     /// The route's condition does not let the message through.
@@ -18,6 +22,8 @@ public enum RowOperation: Int, Sendable, CaseIterable {
         switch self {
         case .row: "row"
         case .deletion: "deletion"
+        case .mark: "mark"
+        case .notNewer: "not_newer"
         case .truncation: "truncation"
         case .filtered: "filtered"
         case .skipped: "skipped"

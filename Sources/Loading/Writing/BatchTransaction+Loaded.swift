@@ -48,7 +48,9 @@ extension BatchTransaction.Loaded {
     init(byLedger part: Batch.Part, of batch: Batch) {
         for section in batch.sections where section.kind != .sets {
             let count = section.rows.count { part.messages.contains(Int($0.message)) }
-            operations.add(section.kind == .rows ? .row : .deletion, target: section.target, count)
+            let marks = section.rows.count { $0.isMark && part.messages.contains(Int($0.message)) }
+            operations.add(section.kind == .rows ? .row : .deletion, target: section.target, count - marks)
+            operations.add(.mark, target: section.target, marks)
             rows += count
         }
         deadLetters = batch.deadLetters.filter { part.messages.contains($0.message) }

@@ -57,7 +57,7 @@ extension CarefulLoading {
                     !progress.refused.contains(later) && !keys[later].isDisjoint(with: keys[orphan.row])
                 }
             let part = ([orphan.row] + later).flatMap { units[$0] }
-            if let refusal = try tryPart(selection, part) {
+            if let refusal = try tryPart(selection, part, again: true) {
                 remaining.append((orphan.row, refusal.error))
             } else {
                 // Behind it others of its key come.

@@ -118,7 +118,7 @@ extension CarefulLoading {
         progress.refused.subtract(together.tried.subtracting(together.refused.keys))
         for (place, later) in zip(places, followers) where still[place] == nil && !together.tried.contains(place) {
             let part = [place] + later.filter { !progress.refused.contains($0) }
-            if let refusal = try tryPart(selection, part) {
+            if let refusal = try tryPart(selection, part, again: part.count > 1) {
                 remaining[place] = refusal.error
             } else {
                 // Behind it others of its key come.

@@ -156,11 +156,14 @@ struct CarefulLoading {
         }
     }
 
-    /// - Parameter keeps: whether it stays in if it goes in.
+    /// - Parameters:
+    ///   - keeps: whether it stays in if it goes in.
+    ///   - again: some of it is in already, and what it does is counted.
     /// - Returns: nil if the part is in; the refusal if the server took none of it.
     mutating func tryPart(
-        _ selection: RowSelection, _ part: some Collection<Int>, keeps: Bool = true
+        _ selection: RowSelection, _ part: some Collection<Int>, keeps: Bool = true, again: Bool = false
     ) throws(TransactionFailure) -> Refusal? {
+        loading.notNewer.removeAll()
         try TransactionFailure.ofNoRow { () throws(PostgresError) in try loading.prepare(selection) }
         // Deferred constraints and triggers have their say at the part's end, as they would have it at COMMIT: not
         // earlier, for what a trigger writes may be whole only then.
@@ -181,6 +184,7 @@ struct CarefulLoading {
             try execute("ROLLBACK TO SAVEPOINT loader_chunk; RELEASE SAVEPOINT loader_chunk")
             return error
         }
+        if keeps, !again { loaded.operations.add(loading.notNewer) }
         return nil
     }
 

@@ -45,11 +45,17 @@ struct KeyTable {
     }
 
     /// Deletes what the target's table has of these keys.
+    ///
+    /// - Returns: the places of those whose row is there and not older.
+    @discardableResult
     func delete(
         _ rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
-    ) throws(Refusal) {
+    ) throws(Refusal) -> [Int] {
         try fill(rows, sections, ofDeletions: true, over: connection)
-        try connection.run(deleteKeys)
+        let deleted = try connection.run(deleteKeys)
+        guard target.versionCount > 0, deleted < rows.count else { return [] }
+        let answer = try connection.query("\(foundKeys) AND s.\(Self.always) = 0")
+        return (0..<answer.rowCount).compactMap { answer.int($0, 0).map { Int($0) } }
     }
 
     /// Fills the table with the rows' keys.

@@ -2,8 +2,10 @@ extension OperationCounts {
     /// Counts all rows and deletions of a target.
     mutating func add(_ selection: RowSelection) {
         let deletions = selection.deletions.count
-        add(.row, target: selection.target.index, selection.rowCount - deletions)
+        let marks = selection.target.mark == nil ? 0 : selection.rows.count { selection.isMark($0) }
+        add(.row, target: selection.target.index, selection.rowCount - deletions - marks)
         add(.deletion, target: selection.target.index, deletions)
+        add(.mark, target: selection.target.index, marks)
     }
 
     /// Takes off again those of a target's rows and deletions that have become letters.
@@ -12,6 +14,8 @@ extension OperationCounts {
         let refused = letters.lazy.filter { $0.target == target }.map { Int32($0.message) }
         guard !refused.isEmpty else { return }
         let deletions = Set(selection.deletions.map(\.message))
+        let marks = Set(
+            selection.target.mark == nil ? [] : selection.rows.lazy.filter { selection.isMark($0) }.map(\.message))
         guard selection.units == nil else {
             // With a letter all rows of its message are off.
             let refused = Set(refused)
@@ -20,6 +24,9 @@ extension OperationCounts {
             }
             return
         }
-        for message in refused { add(deletions.contains(message) ? .deletion : .row, target: target, -1) }
+        for message in refused {
+            add(
+                deletions.contains(message) ? .deletion : marks.contains(message) ? .mark : .row, target: target, -1)
+        }
     }
 }

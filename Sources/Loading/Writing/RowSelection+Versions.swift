@@ -40,8 +40,14 @@ extension RowSelection {
             }
             next += run.count
             let changes = VersionedChanges(events)
-            if let deletion = changes.deletion { states.deletions.append(deletion) }
-            add(folded(changes.steps, &folding), to: &states)
+            for row in changes.stale { states.counted.stale += ChangeCounts(row, batch.sections) }
+            if let deletion = changes.deletion {
+                states.deletions.append(deletion)
+                if !changes.deleted.isEmpty {
+                    states.counted.set(counts(of: [deletion] + changes.deleted), of: deletion)
+                }
+            }
+            add(folded(changes.steps, &folding, &states.counted), to: &states)
         }
         if let folded = folding.section { states.sections.append(folded) }
         return states
@@ -56,19 +62,27 @@ extension RowSelection {
         }
     }
 
+    private func counts(of rows: [RowReference]) -> ChangeCounts {
+        rows.reduce(into: ChangeCounts()) { $0 += ChangeCounts($1, batch.sections) }
+    }
+
     private func isUnconditional(_ row: RowReference) -> Bool {
         isTombstone(row) && batch.sections[Int(row.section)].versions(of: Int(row.row), target) == nil
     }
 
     /// Makes the steps of a key as few as they can be. Whether the table takes a step depends on what it has, and once it takes one it
     /// takes those behind it; so a step may go into a later one as far as that, or one still later, says the same columns anew.
-    private func folded(_ steps: [[RowReference]], _ folding: inout RowFolding) -> [RowReference] {
+    private func folded(
+        _ steps: [[RowReference]], _ folding: inout RowFolding, _ counted: inout ChangesCounted
+    ) -> [RowReference] {
         guard let last = steps.last else { return [] }
         func omission(_ row: RowReference) -> Int32 { batch.sections[Int(row.section)].rows[Int(row.row)].omission }
         guard steps.count > 1, let omissions, steps.contains(where: { $0.contains { omission($0) != 0 } }) else {
             // Of several spellings of a key the first one stays.
             let rows = steps.count == 1 ? last : [steps[0][0]] + last
-            return [folding.fold(rows)]
+            let row = folding.fold(rows)
+            if steps.count > 1 || last.count > 1 { counted.set(counts(of: Array(steps.joined())), of: row) }
+            return [row]
         }
         let left = steps.map { step in
             step.dropFirst().reduce(Array(omissions[omission(step[0])])) { left, row in
@@ -78,7 +92,7 @@ extension RowSelection {
         var needs = [UInt64](repeating: 0, count: omissions.wordCount)
         if let bit = target.needsRowBit { needs[bit >> 6] = 1 << UInt64(bit & 63) }
         // What no later step says: by step, from the last one on.
-        var open = left
+        var openBehind = left
         var isOpen = [UInt64](repeating: .max, count: omissions.wordCount)
         var says = [Bool](repeating: false, count: steps.count)
         for place in steps.indices.reversed() {
@@ -86,21 +100,27 @@ extension RowSelection {
             says[place] =
                 place == steps.count - 1
                 || zip(said, target.omissionMask(omissions.wordCount)).contains { $0 & $1 != 0 }
-            open[place] = isOpen
+            openBehind[place] = isOpen
             isOpen = zip(isOpen, said).map { $0 & ~$1 }
         }
         var rows: [RowReference] = []
         var before: [RowReference] = []
+        // Those of them that no row stands for yet.
+        var open: [RowReference] = []
         for place in steps.indices {
             before += steps[place]
+            open += steps[place]
             guard says[place] else { continue }
             // What no later step says stays with the earlier one that says it; and once there is a row, one that needs it has it.
-            var leaving = zip(open[place], left[place]).map { $0 & $1 }
+            var leaving = zip(openBehind[place], left[place]).map { $0 & $1 }
             for (word, bit) in needs.enumerated() {
                 leaving[word] &= ~bit
                 if !rows.isEmpty { leaving[word] |= left[place][word] & bit }
             }
-            rows.append(folding.fold(before, leaving: leaving))
+            let row = folding.fold(before, leaving: leaving)
+            rows.append(row)
+            if open.count > 1 || row.section != open[0].section { counted.set(counts(of: open), of: row) }
+            open = []
         }
         return rows
     }

@@ -78,6 +78,8 @@ package struct RowSelection {
         package var rows: [RowReference] = []
         /// Rows of keys that are among `rows` already, to be written behind those: each of these rounds has a key once.
         package var later: [[RowReference]] = []
+        /// Which events they stand for, where it is counted what changes nothing.
+        var counted = ChangesCounted()
         /// What the references point into: the batch's sections, and one more that holds what was folded.
         var sections: [Batch.Section]
     }
@@ -149,6 +151,11 @@ package struct RowSelection {
         }
         guard !rows.isEmpty else { return }
         states.rows.append(folding.fold(rows.lazy.map(\.reference)))
+    }
+
+    /// It is a row that says of itself that it is deleted.
+    func isMark(_ reference: RowReference) -> Bool {
+        batch.sections[Int(reference.section)].rows[Int(reference.row)].isMark
     }
 
     func isTombstone(_ reference: RowReference) -> Bool {

@@ -3,8 +3,8 @@ import Postgres
 /// How an upsert goes in, and whatever else COPY alone cannot do: COPY into a stage, which is a temporary table with the
 /// target's columns, and one statement from there into the table.
 struct StageMerge {
-    private let target: Target
-    private let stage: ScratchTable
+    let target: Target
+    let stage: ScratchTable
 
     init(_ target: Target) {
         self.target = target
@@ -14,29 +14,46 @@ struct StageMerge {
     /// Makes the stage where it is not there yet.
     func make(on connection: Connection) throws(PostgresError) { try stage.make(create, on: connection) }
 
-    func load(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
-        try fill(group, source, over: connection)
-        try bringIn(group, over: connection)
+    /// - Parameter isNumbered: it is to be told of each row whether it has changed anything.
+    /// - Returns: what has changed nothing because the table had what is as new.
+    @discardableResult
+    func load(
+        _ group: RowGroup, _ source: RowSource, isNumbered: Bool = false, over connection: RowConnection
+    ) throws(Refusal) -> Unchanged {
+        try fill(group, source, isNumbered: isNumbered, over: connection)
+        return try bringIn(group, isNumbered: isNumbered, over: connection)
     }
 
     /// Brings the rows of a stage that was filled into the table.
-    func bringIn(_ group: RowGroup, over connection: RowConnection) throws(Refusal) {
+    @discardableResult
+    func bringIn(
+        _ group: RowGroup, isNumbered: Bool = false, over connection: RowConnection
+    ) throws(Refusal) -> Unchanged {
         var changed = 0
-        for statement in emptying(group) { changed = try connection.run(statement) }
+        var unchanged = Unchanged.count(0)
+        if target.versionCount > 0 {
+            unchanged = try bringInNewer(group, isNumbered: isNumbered, over: connection)
+            changed = group.rows.count - unchanged.count
+        } else {
+            for statement in emptying(group) { changed = try connection.run(statement) }
+        }
         // Those that a trigger has left alone are there as well; and what is older needs nothing.
-        guard group.needsRows, changed < group.rows.count else { return }
+        guard group.needsRows, changed < group.rows.count else { return unchanged }
         let lacking = try connection.query(rowsLacking(group)).int(0, 0) ?? 0
-        guard lacking > 0 else { return }
+        guard lacking > 0 else { return unchanged }
         throw Refusal(
             error: .rowIsMissing, withRows: true, row: group.rows.count == 1 ? group.rows.first : nil)
     }
 
     /// Has the rows in the stage, and nothing else.
-    func fill(_ group: RowGroup, _ source: RowSource, over connection: RowConnection) throws(Refusal) {
+    func fill(
+        _ group: RowGroup, _ source: RowSource, isNumbered: Bool = false, over connection: RowConnection
+    ) throws(Refusal) {
+        let numbers = isNumbered ? (0..<group.rows.count).map { Int32(truncatingIfNeeded: $0) } : nil
         try connection.clear(stage, create)
-        try connection.copy(copy(group), naming: group.rows, takesAll: true) {
+        try connection.copy(copy(group, isNumbered: isNumbered), naming: group.rows, takesAll: true) {
             (stream: borrowing CopyInStream) throws(PostgresError) in
-            try source.send(group, to: stream)
+            try source.send(group, numbers: numbers, to: stream)
         }
     }
 
@@ -54,7 +71,8 @@ struct StageMerge {
     /// With all of the target's columns, whatever a row leaves out, and with words for the nulls that are given, unless the
     /// table is too wide for them.
     var create: String {
-        Self.create(stage, target, more: (0..<target.nullWords).map { (nullWord($0), "bigint") })
+        let numbers = target.versionCount > 0 ? [(name: Self.number, type: "int4")] : []
+        return Self.create(stage, target, more: (0..<target.nullWords).map { (nullWord($0), "bigint") } + numbers)
     }
 
     /// - Parameters:
@@ -82,10 +100,14 @@ struct StageMerge {
 
     var empty: String { stage.empty }
 
-    func copy(_ group: RowGroup) -> String {
+    func copy(_ group: RowGroup, isNumbered: Bool = false) -> String {
         let words = target.nullWords(of: group).map { ", " + nullWord($0) }.joined()
-        return "COPY \(stage.name) (\(names(group.columns))\(words)) FROM STDIN\(target.copyOptions)"
+        let number = isNumbered ? ", " + Self.number : ""
+        return "COPY \(stage.name) (\(names(group.columns))\(words)\(number)) FROM STDIN\(target.copyOptions)"
     }
+
+    /// A row's place in its group, where that is asked for.
+    static let number = RowByRow.number
 
     private func nullWord(_ word: Int) -> String { quoteIdentifier("loader nulls \(word)") }
 
@@ -111,6 +133,11 @@ struct StageMerge {
     /// - Parameter other: what stands in for the stage, whose rows all give the group's columns then.
     func merges(_ group: RowGroup, from other: Origin? = nil) -> [String] {
         let origin = other ?? Origin(name: stage.name)
+        if target.versionCount > 0 {
+            let (changes, again) = newerChanges(group, from: origin)
+            guard let again, let first = changes.first, let last = changes.last else { return changes }
+            return ["WITH updated AS (\(first) RETURNING 1) \(last)", again]
+        }
         let updated = target.mode == .upsert ? updatedColumns(group) : []
         if group.needsRows { return updated.isEmpty ? [] : [update(group, updated, origin)] }
         guard target.mode == .upsert, target.updatesFirst || !group.mixed.isEmpty && !updated.isEmpty else {
@@ -122,17 +149,28 @@ struct StageMerge {
         // ON CONFLICT does not tell which columns a row left out, and to look it up costs more than the update; and a row that
         // gives only some columns may be none that can be inserted. So rows that are there are updated first, and for the
         // others somebody else may be faster with.
-        // What was not updated may be there, and newer. It is all one statement, for a row that somebody else inserts between two looks
-        // at the table would be neither updated nor inserted, however old it is; and what was deleted meanwhile goes in behind it.
-        if target.versionCount > 0, !updated.isEmpty {
-            let insertion = insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict
-            return ["WITH updated AS (\(update(group, updated, origin)) RETURNING 1) \(insertion)", insertion]
-        }
         if updated.isEmpty { return [insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict] }
         return [
             "WITH known AS (\(update(group, updated, origin)) RETURNING s.ctid::text AS place) "
                 + insert(group, origin, "s.ctid::text NOT IN (SELECT place FROM known)") + conflict
         ]
+    }
+
+    /// The same where only what is newer changes a row: the statements that do, of one moment, and what then follows by itself.
+    func newerChanges(_ group: RowGroup, from origin: Origin) -> (changes: [String], again: String?) {
+        let updated = updatedColumns(group)
+        if group.needsRows { return ([update(group, updated, origin)], nil) }
+        guard target.updatesFirst || !group.mixed.isEmpty else {
+            return ([insert(group, origin, nil) + plainConflict(group, updated)], nil)
+        }
+        let conflict = group.mixed.isEmpty ? plainConflict(group, updated) : onConflict(group, updated)
+        if target.table.hasInsertTriggers, !target.updatesFirst {
+            return ([insert(group, origin, nil) + conflict], nil)
+        }
+        // What was not updated may be there, and newer. It is all one statement, for a row that somebody else inserts between two looks
+        // at the table would be neither updated nor inserted, however old it is; and what was deleted meanwhile goes in behind it.
+        let insertion = insert(group, origin, "NOT EXISTS (\(rowOfKey))") + conflict
+        return ([update(group, updated, origin), insertion], insertion)
     }
 
     func merge(_ group: RowGroup) -> String { merges(group).joined(separator: "; ") }

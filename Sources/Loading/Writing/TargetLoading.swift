@@ -11,6 +11,8 @@ package struct TargetLoading {
     private var connection: RowConnection
     /// By target.
     private var tables: [Int: Tables]
+    /// What of the rows loaded since it was emptied has changed nothing, against counting them all.
+    var notNewer = OperationCounts()
     /// What was done before the batch's turn, by target; taken by the first who loads the target's rows.
     private var ahead: [Int: Ahead]
 
@@ -65,6 +67,7 @@ package struct TargetLoading {
             loaded.rows += selection.rowCount
             loaded.operations.add(selection)
         }
+        loaded.operations.add(notNewer)
         return loaded
     }
 
@@ -116,11 +119,30 @@ package struct TargetLoading {
             ended: selection.target.validity == nil ? [] : part.map { selection.rows[$0] })
     }
 
-    private func delete(_ part: Prepared) throws(Refusal) {
+    private mutating func delete(_ part: Prepared) throws(Refusal) {
         if let sets = part.order.sets {
             try part.tables.sets?.carryOut(sets, part.tables.keys, over: connection)
         } else if !part.order.deletions.isEmpty {
-            try part.tables.keys.delete(part.order.deletions, batch.sections, over: connection)
+            let deletions = part.order.deletions
+            for place in try part.tables.keys.delete(deletions, batch.sections, over: connection)
+            where deletions.indices.contains(place) {
+                note(notNewer: part.order.counted.counts(of: deletions[place], batch.sections), part.order)
+            }
+        }
+    }
+
+    private mutating func note(notNewer counts: ChangeCounts, _ order: Order) {
+        notNewer.move(toNotNewer: counts, target: order.source.target.index)
+    }
+
+    private mutating func note(_ unchanged: StageMerge.Unchanged, of group: RowGroup, _ order: Order) {
+        switch unchanged {
+        case .count(0): break
+        case .count(let count): note(notNewer: ChangeCounts(rows: count), order)
+        case .places(let places):
+            for place in places where group.rows.indices.contains(place) {
+                note(notNewer: order.counted.counts(of: group.rows[place], order.source.sections), order)
+            }
         }
     }
 
@@ -132,10 +154,10 @@ package struct TargetLoading {
         } catch { throw Refusal(error: error, withRows: false) }
     }
 
-    private func insert(_ part: Prepared, isLast: Bool) throws(Refusal) {
+    private mutating func insert(_ part: Prepared, isLast: Bool) throws(Refusal) {
+        note(notNewer: part.order.counted.stale, part.order)
         for (number, group) in part.order.groups.enumerated() {
-            try load(
-                group, part.order.source, part.tables, isLast: isLast, ready: number == 0 ? part.ready : nil)
+            try load(group, part.order, part.tables, isLast: isLast, ready: number == 0 ? part.ready : nil)
         }
         if !part.ended.isEmpty { try part.tables.ends.end(part.ended, batch.sections, over: connection) }
     }
@@ -160,8 +182,15 @@ package struct TargetLoading {
         let source: RowSource
         /// In place of the deletions, where a parent's rows are a set.
         var sets: RowSelection.FinalSets?
+        /// Which events they stand for.
+        var counted = ChangesCounted()
 
         var deletes: Bool { sets.map { !$0.parents.isEmpty } ?? !deletions.isEmpty }
+
+        /// Whether it matters which rows of a group have changed nothing, and not only how many.
+        func isNumbered(_ group: RowGroup) -> Bool {
+            source.target.versionCount > 0 && (source.target.mark != nil || !counted.areSingle(group.rows))
+        }
     }
 
     private mutating func order(
@@ -186,7 +215,7 @@ package struct TargetLoading {
             groups: ([states.rows] + states.later).flatMap {
                 RowGroup.groups(of: $0, target, states.sections, selection.omissions, nulls: selection.nulls)
             },
-            source: RowSource(target, states.sections, selection.omissions))
+            source: RowSource(target, states.sections, selection.omissions), counted: states.counted)
     }
 
     // MARK: Ahead of the turn
@@ -219,7 +248,8 @@ package struct TargetLoading {
                 }
                 if let split = ahead.split { left.rows = split.known }
                 if !left.rows.isEmpty {
-                    try tables.stage.fill(left, ahead.order.source, over: connection)
+                    try tables.stage.fill(
+                        left, ahead.order.source, isNumbered: ahead.order.isNumbered(left), over: connection)
                     ahead.staged = left
                 }
             }
@@ -255,7 +285,7 @@ package struct TargetLoading {
         try loadNothing(states.rows, states.sections, of: selection, tables, leavingOutNothing)
     }
 
-    private func loadNothing(
+    private mutating func loadNothing(
         _ rows: [RowReference], _ sections: [Batch.Section], of selection: RowSelection, _ tables: Tables,
         _ leavingOutNothing: Bool
     ) throws(Refusal) {
@@ -267,16 +297,17 @@ package struct TargetLoading {
         for var group in groups where leavingOutNothing || !group.columns.isEmpty {
             group.rows = []
             if leavingOutNothing { group = RowGroup(rows: [], columns: Array(target.columns.indices)) }
-            try load(group, source, tables, isLast: false)
+            try load(group, Order(deletions: [], groups: [], source: source), tables, isLast: false)
         }
         if target.validity != nil { try tables.ends.end([], batch.sections, over: connection) }
     }
 
     // MARK: Rows
 
-    private func load(
-        _ group: RowGroup, _ source: RowSource, _ tables: Tables, isLast: Bool, ready: Ahead? = nil
+    private mutating func load(
+        _ group: RowGroup, _ order: Order, _ tables: Tables, isLast: Bool, ready: Ahead? = nil
     ) throws(Refusal) {
+        let source = order.source
         let target = source.target
         if group.columns.isEmpty { return try insertDefaults(group.rows, target) }
         if target.mode == .insert, group.mixed.isEmpty {
@@ -291,15 +322,26 @@ package struct TargetLoading {
         }
         let staged = ready?.staged
         if let split {
-            let merging = staged.map { tables.stage.emptying($0) } ?? []
+            // What is not newer is counted by an answer of its own.
+            let merging = target.versionCount > 0 ? [] : staged.map { tables.stage.emptying($0) } ?? []
             if try lookup.load(split.new, source, after: merging, over: connection) {
-                if staged != nil || split.known.isEmpty { return }
+                if split.known.isEmpty { return }
+                if let staged {
+                    if target.versionCount > 0 { try bringIn(staged, order, tables) }
+                    return
+                }
                 left.rows = split.known
             }
         } else if let staged {
-            return try tables.stage.bringIn(staged, over: connection)
+            return try bringIn(staged, order, tables)
         }
-        try tables.stage.load(left, source, over: connection)
+        let unchanged = try tables.stage.load(left, source, isNumbered: order.isNumbered(left), over: connection)
+        note(unchanged, of: left, order)
+    }
+
+    private mutating func bringIn(_ staged: RowGroup, _ order: Order, _ tables: Tables) throws(Refusal) {
+        let unchanged = try tables.stage.bringIn(staged, isNumbered: order.isNumbered(staged), over: connection)
+        note(unchanged, of: staged, order)
     }
 
     private func insertDefaults(_ rows: [RowReference], _ target: Target) throws(Refusal) {
