@@ -110,6 +110,34 @@ struct CheckTests {
         }
     }
 
+    @Test("check tries a sample's rows in each table that they choose, and names the one that refuses them")
+    func check() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in
+            try scenario.connection.execute(
+                "CREATE TABLE ev_a (id int CHECK (id > 0)); CREATE TABLE ev_b (id int, n int NOT NULL); CREATE TABLE ev_c (id int)"
+            )
+            func message(_ id: Int, _ type: String) -> TestMessage {
+                TestMessage(partition: 0, key: nil, value: #"{"id":\#(id)}"#, headers: [Header("type", type)])
+            }
+            try scenario.broker.produce(
+                [message(1, "a"), message(-2, "a"), message(3, "b"), message(4, "c"), message(5, "d")],
+                to: scenario.topic)
+            let report = try report(
+                scenario, route: "topic: \(scenario.topic), table: 'ev_${headers.type}', tables: ['ev_*']")
+            let route = try #require(report.routes.first)
+            #expect(
+                Set(route.deadLetters.map { "\($0.reason) \($0.places.joined())" })
+                    == Set([
+                        "refused_by_server \(scenario.topic)[0]@1", "null_in_not_null \(scenario.topic)[0]@2",
+                        "no_table \(scenario.topic)[0]@4",
+                    ]), "\(report.problems)")
+            #expect(route.deadLetters.contains { $0.explanation.contains("ev_a") && $0.sqlState == "23514" })
+            #expect(route.deadLetters.contains { $0.explanation.contains("ev_b.n") })
+            #expect(route.sample?.rows == 2 && route.sample?.wasTriedInTable == true)
+            #expect(try scenario.connection.query("SELECT count(*) FROM ev_a").int(0, 0) == 0)
+        }
+    }
+
     @Test("what becomes NULL by on_error is counted and is no dead letter", arguments: ["insert", "upsert"])
     func nulledValues(mode: String) async throws {
         try await LedgerScenario.with(try Broker.sharedReal(), partitions: 1) { scenario in

@@ -97,7 +97,7 @@ extension RowBuilder {
             explanation =
                 "the message has no \(Self.words(chooser.template.parts[place])), which a table's name is made of"
         case .unknown:
-            explanation = "the message names no table among \(list)"
+            explanation = "the message names no table that can be loaded among \(list)"
             // Where rights can be set, a name within bounds may stand.
             let name = String(decoding: chooser.name.bytes, as: UTF8.self)
             if !name.isEmpty { told = "\(explanation): \(name)" }

@@ -113,7 +113,7 @@ public final class DeadLetterReplay {
 
     /// Reads the routes' tables as they are now.
     package func readRoutes() throws {
-        var targets = try CompiledRoutes.targets(options, on: connection)
+        var targets = try FittingTables(options, on: connection).targets
         waits = targets.map(\.wait)
         // What fails now has failed again. A letter that waits goes on waiting, by the table; no other begins to.
         for index in targets.indices { targets[index].wait = ParentWait() }

@@ -41,16 +41,8 @@ package enum CompiledRoutes {
                         mend: .routing(.makeTable(topic: route.firstTopic, entry.table))))
                 continue
             }
-            switch table.kind {
-            case .table, .partitioned: break
-            case .foreign where route.mode == .insert: break
-            default:
-                guard !isOfAll else { continue }
-                problems.append(
-                    SetupProblem(
-                        .wrongRelation, at: route.label,
-                        "\(entry.table) is no table that mode \(route.mode.rawValue) can load",
-                        mend: .routing(.otherRelation)))
+            if let problem = wrongRelation(route, table) {
+                if !isOfAll { problems.append(problem) }
                 continue
             }
             switch Target.compile(route, index: index, table: table, role: role) {
@@ -62,6 +54,24 @@ package enum CompiledRoutes {
             }
         }
         return (targets, problems)
+    }
+
+    private static func wrongRelation(_ route: Route, _ table: Table) -> SetupProblem? {
+        switch table.kind {
+        case .table, .partitioned: return nil
+        case .foreign where route.mode == .insert: return nil
+        default:
+            return SetupProblem(
+                .wrongRelation, at: route.label,
+                "\(table.name) is no table that mode \(route.mode.rawValue) can load", mend: .routing(.otherRelation))
+        }
+    }
+
+    /// Everything that keeps a route from loading a table that is there.
+    static func problems(_ route: Route, _ table: Table) -> [SetupProblem] {
+        if let problem = wrongRelation(route, table) { return [problem] }
+        guard case .failure(let found) = Target.compile(route, index: 0, table: table) else { return [] }
+        return found.problems
     }
 }
 

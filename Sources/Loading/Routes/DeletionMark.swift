@@ -88,12 +88,13 @@ struct DeletionMark {
 }
 
 extension Target {
-    /// Deletions are change events that say how new they are, so what comes without a value behind one, and says nothing, is to do
-    /// nothing either.
+    /// Deletions are change events that say how new they are, or of which table, so what comes without a value behind one, and says
+    /// nothing, is to do nothing either.
     var passesTombstones: Bool {
         let sources = columns[versions].map(\.source)
-        return route.envelope != nil && !sources.allSatisfy(\.isOfTombstones)
-            && sources.allSatisfy { $0.isOfDeletions(inEnvelope: true) }
+        let saysHowNew =
+            !sources.allSatisfy(\.isOfTombstones) && sources.allSatisfy { $0.isOfDeletions(inEnvelope: true) }
+        return route.envelope != nil && (saysHowNew || route.template?.sources.contains(where: \.isOfEvents) == true)
     }
 }
 
@@ -102,6 +103,14 @@ extension ColumnSource {
     func isOfDeletions(inEnvelope: Bool) -> Bool {
         if case .origin = self { return inEnvelope }
         return isOfTombstones
+    }
+
+    /// Whether only a change event has it.
+    fileprivate var isOfEvents: Bool {
+        switch self {
+        case .origin, .operation: true
+        default: false
+        }
     }
 
     /// Whether a message without a value has it.

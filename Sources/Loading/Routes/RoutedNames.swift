@@ -2,7 +2,7 @@ import Postgres
 
 /// The tables of all routes: first one for each route, in their order, and behind them those of routes that choose.
 package struct RoutedNames {
-    package struct Entry: Sendable, Equatable {
+    package struct Entry: Sendable, Hashable {
         /// The route's position in the configuration.
         package var route: Int
         package var table: TableName

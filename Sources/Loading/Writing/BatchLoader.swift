@@ -328,12 +328,13 @@ final class BatchLoader {
         guard nextTableLook <= .now, let connection = try? connected() else { return }
         nextTableLook = .now + Self.tableLookInterval
         let known = tables.current
-        guard let names = try? RoutedNames.find(options.routes, on: connection),
-            Set(names.tables) != Set(known.targets.map(\.table.name)),
-            // One that does not fit its route is none that can be loaded; a start says what is wrong with it.
-            let targets = try? CompiledRoutes.targets(options, on: connection)
+        let loaded = Set(known.targets.map(\.table.name))
+        guard let names = try? RoutedNames.find(options.routes, on: connection), Set(names.tables) != loaded,
+            let found = try? FittingTables(options, loaded: loaded, on: connection)
         else { return }
-        tables.replace(known.number, by: targets)
+        words.unfit(found.unfit, of: options.routes)
+        guard Set(found.targets.map(\.table.name)) != loaded else { return }
+        tables.replace(known.number, by: found.targets)
         catchUp(batch)
     }
 
@@ -354,7 +355,10 @@ final class BatchLoader {
             if !trying.rereadings.isTold { words.rereading(error) }
             trying.rereadings.isTold = true
             do {
-                tables.replace(known.number, by: try CompiledRoutes.targets(options, on: try connected()))
+                let loaded = Set(known.targets.map(\.table.name))
+                let found = try FittingTables(options, loaded: loaded, on: try connected())
+                words.unfit(found.unfit, of: options.routes)
+                tables.replace(known.number, by: found.targets)
             } catch let problems as LoadingError {
                 return .ended(.failed(batch, problems))
             } catch {

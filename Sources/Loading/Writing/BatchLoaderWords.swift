@@ -10,6 +10,7 @@ struct BatchLoaderWords {
     /// Values that became NULL since that was said last, and when it may be said again.
     private var nulledToSay: [LoadingStatistics.NulledColumn: Int] = [:]
     private var nextNulledLine: ContinuousClock.Instant = .now
+    private var toldUnfit: Set<FittingTables.Unfit> = []
     /// Outlives a batch that was given up, so that one outage is said once.
     private var awaySince: ContinuousClock.Instant?
     /// What has been said of it: one that becomes another is said again.
@@ -112,6 +113,27 @@ struct BatchLoaderWords {
                     : "the database refuses statements even without rows; the catalog is read again",
                 code: error?.sqlState?.rawValue, error: error.map { "\($0)" },
                 mend: .database(.rereads)))
+    }
+
+    /// Tables that patterns take, and that cannot be loaded as they are; each once.
+    mutating func unfit(_ tables: [FittingTables.Unfit], of routes: [Route]) {
+        for (place, route) in routes.enumerated() where route.tables?.hasPatterns == true {
+            guard let unfit = tables.first(where: { $0.route == place }) else {
+                statistics.endNote("unfit_table", ofRoute: place)
+                continue
+            }
+            statistics.note(unfit.note, ofRoute: place)
+        }
+        let new = tables.filter { !toldUnfit.contains($0) }
+        toldUnfit = Set(tables)
+        for table in new {
+            report(
+                Incident(
+                    .warning, "a table that a route's pattern takes does not fit it; messages for it are dead letters",
+                    code: DeadLetter.Reason.noTable.rawValue, error: table.problem, at: "\(table.table)",
+                    mend: table.mend),
+                ["route": "\(routes[table.route].label)"])
+        }
     }
 
     // MARK: What is in

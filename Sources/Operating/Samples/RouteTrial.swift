@@ -89,10 +89,11 @@ public struct RouteTrial {
             samples[index].messages += batch.messages.count
             samples[index].deletions += sections.filter { $0.kind == .tombstones }.reduce(0) { $0 + $1.rows.count }
             measure(index, in: batch)
-            // Where messages choose the table, what they would do there is not tried.
-            if let connection, !target.choosesTable, !locked.contains(target.name.description) {
-                let copy = rows > 0 ? TrialCopy(target, on: connection).run(batch) : nil
-                let refused = tryOnServer(index, batch, copy, connection)
+            for table in tables(of: target, in: batch) {
+                guard let connection, !locked.contains(table.name.description) else { continue }
+                let hasRows = sections.contains { $0.target == table.index && $0.kind == .rows && !$0.rows.isEmpty }
+                let copy = hasRows ? TrialCopy(table, on: connection).run(batch) : nil
+                let refused = tryOnServer(index, table, batch, copy, connection)
                 letters += refused
                 rows -= refused.count
                 for (column, text) in copy?.examples ?? [:] {
@@ -117,17 +118,27 @@ public struct RouteTrial {
         }
     }
 
-    /// - Parameter copy: what came of a copy of the table, which serves where the table itself cannot be tried.
+    /// Those whose rows are tried: the route's, or those that the sample's messages choose.
+    private func tables(of target: Target, in batch: Batch) -> [Target] {
+        guard target.choosesTable else { return [target] }
+        let chosen = Set(batch.sections.lazy.filter { !$0.rows.isEmpty }.map(\.target))
+        return targets.filter { $0.routePlace == target.index && chosen.contains($0.index) }
+    }
+
+    /// - Parameters:
+    ///   - table: whose rows are tried.
+    ///   - copy: what came of a copy of it, which serves where the table itself cannot be tried.
     /// - Returns: the rows that the server refuses.
     private mutating func tryOnServer(
-        _ index: Int, _ batch: Batch, _ copy: TrialCopy.Result?, _ connection: Connection
+        _ index: Int, _ table: Target, _ batch: Batch, _ copy: TrialCopy.Result?, _ connection: Connection
     ) -> [DeadLetter] {
-        let label = targets[index].route.label
+        let label = table.route.label
+        let place = table.routePlace == nil ? "the table" : "\(table.name)"
         do throws(TrialLoad.Obstacle) {
-            let trial = try TrialLoad(targets[index], on: connection).run(batch)
+            let trial = try TrialLoad(table, on: connection).run(batch)
             samples[index].wasReadByServer = true
             samples[index].wasTriedInTable = true
-            samples[index].triggers = trial.triggers
+            samples[index].triggers = Set(samples[index].triggers).union(trial.triggers).sorted()
             samples[index].dependent.merge(trial.dependent, uniquingKeysWith: +)
             return trial.refused
         } catch {
@@ -136,7 +147,7 @@ public struct RouteTrial {
                 warnings.append(
                     SetupProblem(
                         .sample, at: label,
-                        "the sample's rows were not put into the table: \(why), and a rollback may not "
+                        "the sample's rows were not put into \(place): \(why), and a rollback may not "
                             + "take back what it does",
                         mend: "try some messages against a copy of this database", isWarning: true))
             case .refused(let refusal):
@@ -144,7 +155,7 @@ public struct RouteTrial {
                 warnings.append(
                     SetupProblem(
                         .sample, at: label,
-                        "the sample's rows could not be put into the table, to be rolled back: \(refusal)",
+                        "the sample's rows could not be put into \(place), to be rolled back: \(refusal)",
                         mend: isRight
                             ? "GRANT the role that right, or each row will be refused"
                             : "look again when nothing locks the table",
