@@ -126,6 +126,53 @@ struct InferTests {
             ], ["--nested", "jsonb"], rows: "SELECT nr, shop, c FROM inferred", [#"1|c|{"x": 2}"#])
     }
 
+    @Test(
+        "arrays of objects become tables of their own, whose rows are the elements of each message's last version",
+        arguments: [true, false])
+    func childTables(hasIDs: Bool) throws {
+        var random = SeededGenerator.random(for: "tables of elements")
+        var last: [Int: String] = [:]
+        var messages: [TestMessage] = []
+        for number in 0..<300 {
+            // Each is there at first, and what is deleted has the last word often enough.
+            let id = number < 40 ? number : Int.random(in: 0..<40, using: &random)
+            if number >= 40, Int.random(in: 0..<10, using: &random) == 0 {
+                last[id] = nil
+                messages.append(TestMessage(partition: Int32(id % 2), key: "\(id)", value: nil))
+                continue
+            }
+            let skus = (0..<8).shuffled(using: &random).prefix(Int.random(in: 0...4, using: &random))
+            let items = skus.map { sku in
+                let options = (0..<Int.random(in: 0...2, using: &random)).map { "{\"code\":\($0)}" }.joined(
+                    separator: ",")
+                let more = Bool.random(using: &random) ? ",\"note\":\"n\(number)\"" : ""
+                return
+                    "{\"\(hasIDs ? "sku" : "what")\":\"s\(hasIDs ? sku : sku % 2)\",\"qty\":\(number),\"price\":\(sku).25,"
+                    + "\"maker\":{\"name\":\"m\(sku)\"},\"options\":[\(options)]\(more)}"
+            }
+            let value = "{\"id\":\(id),\"at\":\"2026-01-01T00:00:00Z\",\"items\":[\(items.joined(separator: ","))]}"
+            last[id] = value
+            messages.append(TestMessage(partition: Int32(id % 2), key: "\(id)", value: value))
+        }
+        let bodies = last.sorted { $0.key < $1.key }.map { "(\($0.key), '\($0.value)'::jsonb)" }.joined(separator: ", ")
+        let (element, column) = hasIDs ? ("sku", "sku") : ("what", "position, what")
+        let expected = """
+            SELECT id, \(hasIDs ? "" : "n - 1, ")e->>'\(element)', (e->>'qty')::numeric, (e->>'price')::numeric, e->'maker',
+              e->'options', e->>'note' FROM raw, jsonb_array_elements(body->'items') WITH ORDINALITY AS t (e, n)
+            """
+        let found = "SELECT id, \(column), qty::numeric, price::numeric, maker, options, note FROM inferred_items"
+        try infer(
+            messages, ["--nested", "tables"],
+            rows: """
+                WITH raw (id, body) AS (VALUES \(bodies)), lacking AS ((\(expected)) EXCEPT (\(found))),
+                  superfluous AS ((\(found)) EXCEPT (\(expected)))
+                SELECT (SELECT count(*) FROM lacking), (SELECT count(*) FROM superfluous), (SELECT count(*) > 0 FROM inferred_items),
+                  (SELECT count(*) FROM inferred) = (SELECT count(*) FROM raw),
+                  (SELECT count(*) FROM pg_constraint WHERE conrelid = 'inferred_items'::regclass AND contype = 'f'
+                   AND confrelid = 'inferred'::regclass)
+                """, ["0|0|t|t|1"])
+    }
+
     @Test("a second --write for the same table writes no second migration: the same is said, another one is refused")
     func writtenTwice() throws {
         let broker = try Broker.sharedMock()
