@@ -129,14 +129,16 @@ let package = Package(
         .executableTarget(
             name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program", swiftSettings: strict),
         .target(name: "CSimulation", path: "Simulation/Kernel"),
+        .target(name: "SimulatedPostgres", path: "Simulation/Postgres", swiftSettings: strict),
         .executableTarget(
             name: "Simulate",
             dependencies: [
-                "CSimulation", "CRdKafka", "CLibPQ", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records",
+                "CSimulation", "CRdKafka", "CLibPQ", "SimulatedPostgres", "Loading", "LoadingFixtures", "Kafka",
+                "Postgres", "Records",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            path: "Simulation", exclude: ["Kernel"], swiftSettings: strict),
+            path: "Simulation", exclude: ["Kernel", "Postgres"], swiftSettings: strict),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "RegistryMock", "TestSupport"], swiftSettings: strict),
@@ -166,6 +168,12 @@ let package = Package(
             name: "OperatingTests",
             dependencies: [
                 "Operating", "Loading", "LoadingFixtures", "Kafka", "Postgres", "Records", "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SimulatedPostgresTests",
+            dependencies: [
+                "CLibPQ", "SimulatedPostgres", "Loading", "LoadingFixtures", "Postgres", "TestSupport",
             ],
             swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"], swiftSettings: strict),

@@ -6,5 +6,5 @@ import CSimulation
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs the loader in a simulated world, and holds what came of it against what should have.",
-        subcommands: [KernelCheck.self])
+        subcommands: [KernelCheck.self, ServerCheck.self])
 }
