@@ -22,7 +22,6 @@ struct TokenExchange {
     private static let bearableSkew: TimeInterval = 30
     /// All tries of one request, in all.
     private static let patience = Duration.seconds(10)
-    private static let tries = 3
 
     init(_ place: String, _ http: HTTPOptions, _ mends: Mends) {
         self.place = place
@@ -55,17 +54,10 @@ struct TokenExchange {
     /// Any answer that is a success.
     func answer(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(CredentialFailure) -> HTTPAnswer {
         let deadline = ContinuousClock.now + Self.patience
-        var pause = Duration.milliseconds(200)
-        for _ in 1..<Self.tries {
-            do throws(CredentialFailure) {
-                return try once(request, isGivenUp, until: deadline)
-            } catch {
-                guard error.code == .away, ContinuousClock.now + pause < deadline, !isGivenUp() else { throw error }
-                Thread.sleep(forTimeInterval: Double(pause.components.attoseconds) / 1e18)
-                pause *= 2
-            }
+        return try withoutActuallyEscaping(isGivenUp) { (isGivenUp) throws(CredentialFailure) in
+            try Tries(pause: .milliseconds(200), factor: 2, deadline: deadline, isGivenUp: isGivenUp)
+                .run { () throws(CredentialFailure) in try once(request, isGivenUp, until: deadline) }
         }
-        return try once(request, isGivenUp, until: deadline)
     }
 
     private func once(

@@ -8,9 +8,6 @@ struct AWSExchange {
     let deadline: ContinuousClock.Instant
     let isGivenUp: () -> Bool
 
-    /// How often somebody is asked who does not answer, or says that he cannot now.
-    private static let tries = 3
-
     /// How a metadata service is asked: past every proxy, and it is near.
     static func near(_ timeout: Duration) -> HTTPOptions {
         HTTPOptions(connectTimeout: timeout, timeout: timeout, largestAnswer: 1 << 20, isDirect: true)
@@ -29,17 +26,7 @@ struct AWSExchange {
 
     /// Does it again while it fails as what may come by itself.
     func again<Value>(_ attempt: () throws(CredentialFailure) -> Value) throws(CredentialFailure) -> Value {
-        var pause = Duration.milliseconds(100)
-        for _ in 1..<Self.tries {
-            do throws(CredentialFailure) {
-                return try attempt()
-            } catch {
-                guard error.code == .away, ContinuousClock.now + pause < deadline, !isGivenUp() else { throw error }
-                Thread.sleep(forTimeInterval: Double(pause.components.attoseconds) / 1e18)
-                pause *= 3
-            }
-        }
-        return try attempt()
+        try Tries(pause: .milliseconds(100), factor: 3, deadline: deadline, isGivenUp: isGivenUp).run(attempt)
     }
 }
 

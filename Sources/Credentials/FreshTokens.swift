@@ -1,18 +1,17 @@
-import Credentials
 import Foundation
 
 /// A source that is asked anew by whoever comes, but once for all who wait at the same time.
-final class FreshTokens: @unchecked Sendable {
+public final class FreshTokens: @unchecked Sendable {
     // Unchecked: `isFetching` and `last` are touched only under `condition`, and the source by one thread at a time.
     private let source: any TokenSource
     private let condition = NSCondition()
     private var isFetching = false
     private var last: (began: ContinuousClock.Instant, result: Result<Token, CredentialFailure>)?
 
-    init(_ source: any TokenSource) { self.source = source }
+    public init(_ source: any TokenSource) { self.source = source }
 
     /// A token that was asked for no earlier than now.
-    func next(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
+    public func next(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         let asked = ContinuousClock.now
         condition.lock()
         while isFetching || last.map({ $0.began >= asked }) == true {
