@@ -38,7 +38,8 @@ extension BrokerRefusal {
         case .speaksNoSASL: "set security.protocol in kafka.properties to SSL, or use the brokers' listener with SASL"
         case .noCommonTLS: "let the brokers speak TLS 1.2 or newer, with ssl.enabled.protocols and ssl.cipher.suites"
         case .topicRight:
-            "give this user READ and DESCRIBE on the routes' topics, and WRITE on dead_letters.topic (deploy/kafka/acls.sh)"
+            topic.map { "give this user WRITE on \($0) (deploy/kafka/acls.sh)" }
+                ?? "give this user READ and DESCRIBE on the routes' topics, and WRITE on dead_letters.topic (deploy/kafka/acls.sh)"
         case .groupRight: "give this user READ on the group (kafka.group; deploy/kafka/acls.sh)"
         case .clusterRight:
             "give this user WRITE on \(topic ?? "the topic"), and IDEMPOTENT_WRITE on the cluster where brokers are older than 2.8"

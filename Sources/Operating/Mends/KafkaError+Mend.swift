@@ -11,10 +11,9 @@ extension KafkaErrorCode {
         switch self {
         case .allBrokersDown, .transport, .resolve, .timedOut:
             "check that the addresses of kafka.brokers can be reached from here"
-        case .topicAuthorizationFailed:
-            "give this user the right to the topic (READ and DESCRIBE to consume, WRITE to produce)"
-        case .groupAuthorizationFailed:
-            "give this user the right READ on the consumer group"
+        case .topicAuthorizationFailed: BrokerRefusal.topicRight.mend()
+        case .groupAuthorizationFailed: BrokerRefusal.groupRight.mend()
+        case .clusterAuthorizationFailed: BrokerRefusal.clusterRight.mend()
         case .saslAuthenticationFailed, .authentication:
             Self.authenticationMend()
         case .ssl:
