@@ -25,6 +25,9 @@ public final class Consumer {
     public let wakeup: Wakeup
     public weak var delegate: (any Delegate)?
 
+    /// The certificate that a broker has shown last; nil without TLS, and where none was taken.
+    public var certificate: BrokerCertificate? { client.callbacks.certificates.certificate }
+
     let client: KafkaClient
     let groupQueue: KafkaQueue
     private var queues: [KafkaQueue]

@@ -35,8 +35,9 @@ public final class TestCertificates: Sendable {
     /// - Parameters:
     ///   - names: as openssl writes them.
     ///   - isExpired: since a while.
+    ///   - end: nil: in many years.
     public func make(
-        _ name: String, names: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false
+        _ name: String, names: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false, until end: Date? = nil
     ) throws -> Certificate {
         let made = Certificate(
             file: directory.appending(path: "\(name).pem").path(), key: directory.appending(path: "\(name).key").path())
@@ -64,12 +65,19 @@ public final class TestCertificates: Sendable {
             "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=\(name)", "-keyout", made.key, "-out", request,
         ])
         // `openssl x509` takes no days but those to come.
-        let (from, to) = isExpired ? ("20200101000000Z", "20200102000000Z") : ("20200101000000Z", "20491231000000Z")
+        let (from, to) =
+            isExpired
+            ? ("20200101000000Z", "20200102000000Z") : ("20200101000000Z", end.map(Self.time) ?? "20491231000000Z")
         try Self.openssl([
             "ca", "-batch", "-notext", "-config", settings, "-cert", authority.file, "-keyfile", authority.key,
             "-startdate", from, "-enddate", to, "-extfile", extensions, "-in", request, "-out", made.file,
         ])
         return made
+    }
+
+    /// As openssl takes it.
+    private static func time(_ date: Date) -> String {
+        date.ISO8601Format().filter { $0.isNumber || $0 == "Z" }
     }
 
     private static func openssl(_ arguments: [String]) throws {

@@ -153,6 +153,20 @@ extension Metric {
             "loader_token_end_timestamp_seconds",
             "When the token for the brokers ends, in seconds since 1970; less time() it is how long it serves. None without one."
         ) { $0.snapshot.tokenEnd.map { .number($0.timeIntervalSince1970) } },
+        .labelled(
+            "loader_certificate_end_timestamp_seconds", .gauge,
+            "When a certificate ends that was shown last, in seconds since 1970: of the brokers or the database, by the server or "
+                + "by the loader. None where none was shown.",
+            by: ["place", "of"]
+        ) { status in
+            ShownCertificate.Role.all.compactMap { role in
+                status.snapshot.certificates[role].map { certificate in
+                    Sample(
+                        labels: [role.place.rawValue, role.owner.rawValue],
+                        value: .number(certificate.end.timeIntervalSince1970))
+                }
+            }
+        },
         .counter("loader_trace_spans_total", "Spans that were delivered, where traces are sent.", \.spansDelivered),
         .counter(
             "loader_trace_spans_dropped_total", "Spans that no receiver took in time, or that did not fit its queue.",

@@ -20,6 +20,8 @@ public enum Mend: Sendable, Hashable {
     case letters(Letters)
     case routing(Routing)
     case drift(Drift)
+    /// A certificate has to be renewed before it ends.
+    case certificate(ShownCertificate.Role)
 }
 
 extension Mend {

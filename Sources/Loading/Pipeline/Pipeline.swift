@@ -1,3 +1,4 @@
+import Foundation
 import Kafka
 import Logging
 import Postgres
@@ -27,6 +28,7 @@ public final class Pipeline {
     private var progress: ProgressLog
     private let drift: DriftWatch
     private let secrets: SecretWatch?
+    private var certificates = CertificateTerms()
     private let producer: LetterProducer?
     private var stallProof: StallProof?
     private var topicProof: TopicProof?
@@ -81,6 +83,7 @@ public final class Pipeline {
         } catch {
             throw LoadingError(.kafka, "the Kafka client cannot start: \(error)", mend: .group(.properties))
         }
+        noteOwnCertificate()
     }
 
     /// Loads until `stop` is requested, or until the end of a bounded run.
@@ -318,6 +321,7 @@ public final class Pipeline {
             return .replaced(.clientDoesNotLeave(why), hasBegun: true)
         }
         consumer = next
+        noteOwnCertificate()
         do throws(KafkaError) {
             try join()
         } catch {
@@ -466,6 +470,26 @@ public final class Pipeline {
         // Once a second, however many batches come back; also while none does: the ends of the partitions move on.
         if now >= nextPublication { publish() } else { statistics.update { $0.lastTurn = now } }
         progress.report(now)
+        if certificates.isDue(now) { lookAtCertificates() }
+    }
+
+    /// What this client shows to brokers, which read it when it was made.
+    private func noteOwnCertificate() {
+        let own = ShownCertificate.ownCertificate(options.currentProperties).map { ShownCertificate($0) }
+        statistics.update { $0.certificates[.init(.brokers, .loader)] = own }
+    }
+
+    private func lookAtCertificates() {
+        let (isNew, shown) = certificates.read(consumer.certificate)
+        if isNew { statistics.update { $0.certificates[.init(.brokers, .server)] = shown } }
+        let now = Date()
+        for telling in certificates.take(statistics.snapshot.certificates, at: now) {
+            switch telling {
+            case .ends(let role, let certificate):
+                statistics.report(role.incident(certificate, at: now), to: logger)
+            case .over(let role): statistics.end(role.cause)
+            }
+        }
     }
 }
 

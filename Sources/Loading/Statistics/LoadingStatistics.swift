@@ -147,6 +147,8 @@ public final class LoadingStatistics: Sendable {
         public var lockWaits: [String: LockedPlace] = [:]
         /// Until when the token for the brokers is good; nil: there is none, or nobody says.
         public internal(set) var tokenEnd: Date?
+        /// The certificates that were shown last.
+        public internal(set) var certificates: [ShownCertificate.Role: ShownCertificate] = [:]
         /// How often somebody began to wait for a lock.
         public var lockWaitCount = 0
         /// Where messages and routes drift apart, in the order of the routes.
@@ -308,6 +310,7 @@ public final class LoadingStatistics: Sendable {
         let version = (connection.parameter("server_version") ?? "").prefix { $0 != " " }
         let database = Database(place: connection.place, version: String(version))
         update { $0.database = database }
+        saw(connection.security)
     }
 
     /// Keeps an incident without logging it.

@@ -13,22 +13,12 @@ struct BrokerAccess {
     let token: Token?
     let tokenPlace: String?
 
-    /// How long before its end a certificate is worth a warning.
-    private static let notice: TimeInterval = 14 * 86_400
-
     init(_ options: LoadingOptions, _ certificate: BrokerCertificate?) {
         properties = options.currentProperties
         broker = certificate.flatMap { Certificate(der: $0.der) }
-        own = Self.ownCertificate(properties)
+        own = ShownCertificate.ownCertificate(properties)
         token = options.tokens?.current
         tokenPlace = options.tokens?.place
-    }
-
-    static func ownCertificate(_ properties: [String: String]) -> Certificate? {
-        let text =
-            properties["ssl.certificate.pem"].map { Data($0.utf8) }
-            ?? properties["ssl.certificate.location"].flatMap { FileManager.default.contents(atPath: $0) }
-        return text.flatMap { Certificate(pem: Array($0)) }
     }
 
     private var transport: String { properties["security.protocol"]?.uppercased() ?? "PLAINTEXT" }
@@ -65,7 +55,7 @@ struct BrokerAccess {
     /// What is about to end, or has.
     func problems(at now: Date = Date()) -> [SetupProblem] {
         func problem(_ certificate: Certificate?, _ whose: String, _ place: String, _ mend: String) -> SetupProblem? {
-            guard let certificate, certificate.notAfter < now + Self.notice else { return nil }
+            guard let certificate, certificate.notAfter < now + ShownCertificate.notice else { return nil }
             let isOver = certificate.notAfter < now
             return SetupProblem(
                 .certificate, at: place,
@@ -75,8 +65,8 @@ struct BrokerAccess {
         return [
             problem(
                 own, "the loader's certificate", "kafka.properties.ssl.certificate.location",
-                "renew the file; a running loader takes it up"),
-            problem(broker, "the certificate", "kafka.brokers", "renew the brokers' certificates"),
+                ShownCertificate.Role(.brokers, .loader).renewal),
+            problem(broker, "the certificate", "kafka.brokers", ShownCertificate.Role(.brokers, .server).renewal),
         ].compactMap(\.self)
     }
 

@@ -3,9 +3,6 @@ import Loading
 import Postgres
 
 extension ConnectionSecurity {
-    /// How long before a certificate ends that is worth a warning: once it has, no connection comes about any more.
-    static let notice: TimeInterval = 14 * 86_400
-
     /// Who is on the other side, and how that is known: `TLSv1.3, the server is CN=db1 of CN=An Authority, until 2027-03-01`.
     ///
     /// - Parameters:
@@ -50,11 +47,10 @@ extension ConnectionSecurity {
                     + "RDS its global-bundle.pem), or sslrootcert=system for those that this machine trusts")
         }
         for (certificate, whose) in [(certificate, "the database's"), (ownCertificate, "the loader's")] {
-            guard let certificate, certificate.ends.timeIntervalSince(now) < Self.notice else { continue }
+            guard let certificate, certificate.ends.timeIntervalSince(now) < ShownCertificate.notice else { continue }
             warn(
                 "\(whose) certificate \(certificate.words): then no connection comes about any more",
-                whose == "the loader's"
-                    ? "renew the file of sslcert: it is read at each connection" : "have the server's renewed")
+                ShownCertificate.Role(.database, whose == "the loader's" ? .loader : .server).renewal)
         }
         return found
     }

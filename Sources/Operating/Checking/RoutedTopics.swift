@@ -137,7 +137,7 @@ public struct RoutedTopics: Sendable {
     /// What is in doubt by its words alone is asked for; and that a certificate has expired, not every broker says.
     private static func proven(_ refusal: BrokerRefusal, _ options: LoadingOptions) -> BrokerRefusal? {
         if [.ownCertificate, .ownCertificateMissing].contains(refusal),
-            let own = BrokerAccess.ownCertificate(options.currentProperties), own.notAfter < Date()
+            let own = ShownCertificate.ownCertificate(options.currentProperties), own.notAfter < Date()
         {
             return .ownCertificateExpired
         }

@@ -14,6 +14,7 @@ extension Mend {
         case .letters(let mend): mend.words
         case .routing(let mend): mend.words
         case .drift(let mend): mend.words
+        case .certificate(let role): role.renewal
         }
     }
 }
