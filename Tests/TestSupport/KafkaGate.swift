@@ -13,11 +13,13 @@ public final class KafkaGate: Sendable {
         /// Those that are taken; nil: any.
         public var tokens: [String]?
         public var session: Double?
+        /// What Metadata says that this user may do to a topic, by the numbers of Kafka's `AclOperation`.
+        public var rights: [String: [Int]]?
 
         public init(
             _ certificate: TestCertificates.Certificate? = nil, clients: TestCertificates.Certificate? = nil,
             mechanisms: [String]? = nil, users: [String: String]? = nil, tokens: [String]? = nil,
-            session: Double? = nil
+            session: Double? = nil, rights: [String: [Int]]? = nil
         ) {
             self.certificate = certificate?.file
             key = certificate?.key
@@ -26,6 +28,7 @@ public final class KafkaGate: Sendable {
             self.users = users
             self.tokens = tokens
             self.session = session
+            self.rights = rights
         }
     }
 

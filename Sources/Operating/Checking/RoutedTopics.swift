@@ -54,6 +54,7 @@ public struct RoutedTopics: Sendable {
                     .topic, at: topic, "the brokers show this user the topic \(topic) and do not let it read it",
                     mend: "give this user READ on \(topic) (deploy/kafka/acls.sh)")
             }
+            problems += WriteRight.problems(options, admin, timeout: min(timeout, .seconds(5)))
         } catch {
             self.error = error
             problems = Self.problems(options, error, admin.connectionTrouble)
