@@ -155,13 +155,15 @@ final class ConnectionAttempt: Sendable {
             }
             sqlState = SQLState(inVerboseMessage: connectionMessage(handle))
         }
+        let finding = sqlState == nil ? PortProbe.finding(handle, message) : nil
         PQfinish(handle)
         if sqlState == nil, options.wantsWritable, takesReaders(options, with: forced) {
             throw PostgresError(
                 .connectionFailed, sqlState: .readOnlyTransaction,
                 message: "no host of the URL that answers takes writes: each is a standby or read-only")
         }
-        throw PostgresError(.connectionFailed, sqlState: sqlState, message: message)
+        throw PostgresError(
+            .connectionFailed, sqlState: sqlState, message: finding.map { "\(message); \($0)" } ?? message)
     }
 
     /// Whether one of several hosts would let somebody in who only reads.

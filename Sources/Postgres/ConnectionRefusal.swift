@@ -90,6 +90,9 @@ extension ConnectionRefusal {
         self = found.refusal
     }
 
+    /// What `PortProbe` finds where libpq only knows that somebody has closed.
+    static let tlsFirst = "the port speaks TLS from its first byte"
+
     /// libpq's own messages, and of OpenSSL's those that it passes on (`ssl_alert_desc_string_long` and the reasons of
     /// `ERR_LIB_SSL`). The first that fits counts.
     private static let said: [(words: String, refusal: ConnectionRefusal)] = [
@@ -110,7 +113,7 @@ extension ConnectionRefusal {
         ("no password supplied", .noPassword),
         ("received invalid response to SSL negotiation", .notPostgres), ("wrong version number", .notPostgres),
         ("expected authentication request from server, but received", .notPostgres),
-        ("GSSAPI encryption required but was impossible", .requiredMethod),
+        (tlsFirst, .notPostgres), ("GSSAPI encryption required but was impossible", .requiredMethod),
         ("invalid sslmode value", .options), ("invalid target_session_attrs value", .options),
         ("invalid channel_binding value", .options), ("weak sslmode", .options),
         ("definition of service", .options), ("service file", .options),

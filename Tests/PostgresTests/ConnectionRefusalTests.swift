@@ -131,6 +131,26 @@ struct ConnectionRefusalTests {
         }
     }
 
+    @Test("a port that speaks TLS from its first byte is told, and one that just closes is an outage")
+    func tlsFirst() throws {
+        let secured = try Self.secured.get()
+        let gate = try TLSGate(to: UInt16(secured.port), secured.certificates.make("gate"))
+        let closing = try TCPProxy(to: secured.server)
+        closing.isDown = true
+        for mode in ["disable", "prefer", "verify-full"] {
+            func error(_ port: UInt16) -> PostgresError? {
+                let url =
+                    "postgresql://app:right@127.0.0.1:\(port)/postgres?sslmode=\(mode)"
+                    + "&sslrootcert=\(secured.certificates.authority.file)"
+                return #expect(throws: PostgresError.self) { try Connection(ConnectionOptions(url: url)) }
+            }
+            let (other, away) = (error(gate.port), error(closing.port))
+            #expect(other?.refusal == .notPostgres, "\(mode): \(String(describing: other))")
+            #expect(away != nil && away?.refusal == nil, "\(mode): \(String(describing: away))")
+        }
+        withExtendedLifetime(gate) {}
+    }
+
     @Test("a server's words choose a name only beside its code, and unknown ones leave the general name")
     func words() {
         func refusal(_ message: String, _ state: String?) -> ConnectionRefusal? {
