@@ -66,6 +66,7 @@ final class RegistryConnection {
     }
 
     private func sendOnce(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
+        if let credentials = options.readCredentials?() { client.use(credentials) }
         do throws(HTTPFailure) {
             return try client.send(request, isGivenUp: isGivenUp)
         } catch {

@@ -11,6 +11,8 @@ public struct RegistryOptions: Sendable {
     public var http: HTTPOptions
     /// Where the tokens to ask with come from, in place of the credentials of `http`.
     public var tokens: TokenKeeper?
+    /// The credentials of `http` as they are now, where files hold them; nil while those cannot be read.
+    public var readCredentials: (@Sendable () -> HTTPOptions.Credentials?)?
     /// Beside those that every request has.
     public var headers: [(name: String, value: String)]
     /// Who asks AWS; only of `glue`.
@@ -34,7 +36,8 @@ public struct RegistryOptions: Sendable {
 
     public init(
         urls: [String], naming: SchemaNaming = SchemaNaming(), http: HTTPOptions = HTTPOptions(), aws: AWS? = nil,
-        tokens: TokenKeeper? = nil, headers: [(name: String, value: String)] = []
+        tokens: TokenKeeper? = nil, headers: [(name: String, value: String)] = [],
+        readCredentials: (@Sendable () -> HTTPOptions.Credentials?)? = nil
     ) {
         self.urls = urls.map { url in
             var url = Substring(url)
@@ -46,6 +49,7 @@ public struct RegistryOptions: Sendable {
         self.aws = aws
         self.tokens = tokens
         self.headers = headers
+        self.readCredentials = readCredentials
     }
 
     /// The same for people: without users and passwords.

@@ -5,7 +5,7 @@ import CCurl
 /// Belongs to one thread, which waits in it: no longer than its options say. A proxy is taken from the environment, as curl's own
 /// program does (`https_proxy`, `no_proxy`).
 public final class HTTPClient {
-    private let options: HTTPOptions
+    private var options: HTTPOptions
     private let handle: UnsafeMutableRawPointer?
     /// Where libcurl puts its words.
     private let words: UnsafeMutablePointer<CChar>
@@ -24,6 +24,9 @@ public final class HTTPClient {
         if let handle { curl_easy_cleanup(handle) }
         words.deallocate()
     }
+
+    /// Has other credentials for requests to come.
+    public func use(_ credentials: HTTPOptions.Credentials) { options.credentials = credentials }
 
     /// Asks and waits for the answer.
     ///

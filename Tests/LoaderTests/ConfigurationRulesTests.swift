@@ -43,6 +43,18 @@ import Testing
                 ],
                 "schema_registry.oauth.url"
             ),
+            (["schema_registry.url=http://r", "schema_registry.oauth.source=azure"], "schema_registry.oauth.source"),
+            (
+                [
+                    "schema_registry.url=http://r", "schema_registry.oauth.source=gcp",
+                    "schema_registry.oauth.client_id=i",
+                ], "schema_registry.oauth.client_id"
+            ),
+            (
+                [
+                    "schema_registry.url=http://r", "schema_registry.oauth.source=gcp", "schema_registry.token=t",
+                ], "schema_registry.oauth.source"
+            ),
             (["schema_registry.url=http://r", "schema_registry.region=eu-west-1"], "schema_registry.region"),
             (
                 [

@@ -37,6 +37,7 @@ struct Configuration: Sendable {
         var accessKeyID: String?
         var secretAccessKey: String?
         var sessionToken: String?
+        var tokenSource: Token.Source?
         var tokenURL: [String] = []
         var clientID: String?
         var clientSecret: String?

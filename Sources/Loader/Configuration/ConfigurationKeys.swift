@@ -106,18 +106,27 @@ extension ConfigurationKey {
             "schema_registry.token", ConfigurationKind<String>.text.wrapped, otherwise: "none", into: \.registry.token,
             "A token in place of a user: `Authorization: Bearer`."),
         .key(
+            "schema_registry.oauth.source",
+            ConfigurationKind<Configuration.Token.Source>.source(among: Configuration.Token.Source.ofRegistry).wrapped,
+            otherwise: "`oidc` with `schema_registry.oauth.url`, else no tokens", into: \.registry.tokenSource,
+            "Where the tokens for the registry come from. "
+                + Configuration.Token.Source.ofRegistry.map { "`\($0.rawValue)`: \($0.meaning)." }
+                .joined(separator: " ")),
+        .key(
             "schema_registry.oauth.url", ConfigurationKind<[String]>.tokenServer, otherwise: "none",
             into: \.registry.tokenURL,
             "The token server of OAuth 2.0 that gives tokens for the registry, to a client with credentials of its own."
         ),
         .key(
-            "schema_registry.oauth.client_id", ConfigurationKind<String>.text.wrapped, otherwise: "none",
-            into: \.registry.clientID, "That client."),
+            "schema_registry.oauth.client_id", ConfigurationKind<String>.text.wrapped,
+            otherwise: "of `azure`, `AZURE_CLIENT_ID` or the only identity", into: \.registry.clientID,
+            "That client; of `azure` the identity that asks."),
         .key(
             "schema_registry.oauth.client_secret", ConfigurationKind<String>.text.wrapped, otherwise: "none",
             into: \.registry.clientSecret, "Its secret."),
         .key(
-            "schema_registry.oauth.scope", ConfigurationKind<String>.text.wrapped, otherwise: "the server's own",
+            "schema_registry.oauth.scope", ConfigurationKind<String>.text.wrapped,
+            otherwise: "the server's own; of Azure that of Event Hubs; of Google `cloud-platform`",
             into: \.registry.scope, "What the token shall be good for."),
         .key(
             "schema_registry.headers", ConfigurationKind<[String]>.webHeaders, otherwise: "none",

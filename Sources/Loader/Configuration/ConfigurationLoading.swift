@@ -98,7 +98,9 @@ extension Configuration {
         markLooseNames()
         let region = AWSRegion(named: kafkaToken.region ?? registry.region, brokers: loading.brokers).known
         let aws = AWSChains(sources.environment, region: region)
-        loading.schemas = registry.source(aws)
+        loading.schemas = registry.source(aws, sources.environment) { [self] key in
+            secret(of: "schema_registry.\(key)", substitution)
+        }
         takeTokens(sources.environment, aws, substitution)
         takeClientSecrets(substitution)
         takeDatabaseSecrets(substitution, aws)

@@ -19,8 +19,13 @@ extension Configuration.Registry {
 
     /// What all threads of the process know of it; nil where there is none.
     ///
-    /// - Parameter chains: who the loader is to AWS, unless that is said here.
-    func source(_ chains: AWSChains) -> SchemaSource? {
+    /// - Parameters:
+    ///   - chains: who the loader is to AWS, unless that is said here.
+    ///   - environment: for what clouds say to those who run there.
+    ///   - secret: what a key is by now whose text stands in a file of its own, wholly or in part; nil for any other.
+    func source(
+        _ chains: AWSChains, _ environment: [String: String], secret: (_ key: String) -> (@Sendable () -> String?)?
+    ) -> SchemaSource? {
         guard isThere else { return nil }
         let credentials: HTTPOptions.Credentials =
             if let token {
@@ -33,12 +38,7 @@ extension Configuration.Registry {
         let tls = HTTPOptions.TLS(authorities: authorities, certificate: certificate, key: key)
         let http = HTTPOptions(credentials: credentials, tls: tls, userAgent: "loader/\(Version.loader)")
         let naming = SchemaNaming(kind, numbers: numbers)
-        let tokens = tokenURL.first.flatMap { url in
-            clientID.map { id in
-                let client = OAuthTokens.Client(url: url, id: id, proof: .secret(clientSecret ?? ""), scope: scope)
-                return TokenKeeper(OAuthTokens(client, http))
-            }
-        }
+        let tokens = tokens(environment, chains, http, readSecret: secret("oauth.client_secret"))
         let headers = headers.compactMap { Self.header($0) }
         var access: RegistryOptions.AWS?
         if kind == .glue {
@@ -48,7 +48,45 @@ extension Configuration.Registry {
             access = RegistryOptions.AWS(region: region, chain: own.map(chains.chain) ?? chains.chain())
         }
         return SchemaSource(
-            RegistryOptions(urls: urls, naming: naming, http: http, aws: access, tokens: tokens, headers: headers))
+            RegistryOptions(
+                urls: urls, naming: naming, http: http, aws: access, tokens: tokens.map { TokenKeeper($0) },
+                headers: headers,
+                readCredentials: credentialsInFiles(secret("token"), secret("user"), secret("password"))))
+    }
+
+    /// What files hold by now of who asks; nil where no file does.
+    private func credentialsInFiles(
+        _ readToken: (@Sendable () -> String?)?, _ readUser: (@Sendable () -> String?)?,
+        _ readPassword: (@Sendable () -> String?)?
+    ) -> (@Sendable () -> HTTPOptions.Credentials?)? {
+        if token != nil {
+            guard let readToken else { return nil }
+            return { readToken().map { HTTPOptions.Credentials.bearer(token: $0) } }
+        }
+        guard let user, readUser != nil || readPassword != nil else { return nil }
+        let password = password ?? ""
+        return {
+            // Nil: a file is not there, as for a moment where it is replaced.
+            let (newUser, newPassword) = (readUser?(), readPassword?())
+            guard (readUser == nil) == (newUser == nil), (readPassword == nil) == (newPassword == nil) else {
+                return nil
+            }
+            return .basic(user: newUser ?? user, password: newPassword ?? password)
+        }
+    }
+
+    /// Where the tokens for it come from; nil where none are configured, or not in full.
+    private func tokens(
+        _ environment: [String: String], _ chains: AWSChains, _ http: HTTPOptions,
+        readSecret: (@Sendable () -> String?)?
+    ) -> (any TokenSource)? {
+        if let tokenSource, tokenSource != .oidc {
+            let token = Configuration.Token(source: tokenSource, clientID: clientID, scope: scope)
+            return token.tokens(for: .registry(kind), environment, chains)
+        }
+        guard let url = tokenURL.first, let clientID else { return nil }
+        let client = OAuthTokens.Client(url: url, id: clientID, proof: .secret(clientSecret ?? ""), scope: scope)
+        return OAuthTokens(client, http, readSecret: readSecret)
     }
 }
 

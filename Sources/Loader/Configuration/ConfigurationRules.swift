@@ -319,7 +319,8 @@ private struct Check {
         ]
         let ofOthers: [(String, Bool)] = [
             ("user", registry.user != nil), ("password", registry.password != nil), ("token", registry.token != nil),
-            ("oauth.url", !registry.tokenURL.isEmpty), ("oauth.client_id", registry.clientID != nil),
+            ("oauth.source", registry.tokenSource != nil), ("oauth.url", !registry.tokenURL.isEmpty),
+            ("oauth.client_id", registry.clientID != nil),
             ("oauth.client_secret", registry.clientSecret != nil), ("oauth.scope", registry.scope != nil),
         ]
         let settings =
@@ -356,24 +357,38 @@ private struct Check {
         }
     }
 
-    /// A client with a secret, and nobody else beside it.
+    /// What its source takes, all that it needs, and nobody else beside it.
     private mutating func oauth(_ registry: Configuration.Registry) {
-        let rest = [
-            ("oauth.client_id", registry.clientID != nil), ("oauth.client_secret", registry.clientSecret != nil),
-            ("oauth.scope", registry.scope != nil),
+        let written = [
+            ("oauth.url", !registry.tokenURL.isEmpty), ("oauth.client_id", registry.clientID != nil),
+            ("oauth.client_secret", registry.clientSecret != nil), ("oauth.scope", registry.scope != nil),
         ]
-        guard !registry.tokenURL.isEmpty else {
-            for (name, isSet) in rest where isSet { report(idle: name, without: "oauth.url") }
+        guard let source = registry.tokenSource ?? (registry.tokenURL.isEmpty ? nil : .oidc) else {
+            for (name, isSet) in written.dropFirst() where isSet { report(idle: name, without: "oauth.url") }
             return
         }
-        for (name, isSet) in rest.prefix(2) where !isSet {
+        let place = registry.tokenSource == nil ? "oauth.url" : "oauth.source"
+        let (needed, taken) =
+            switch source {
+            case .azure:
+                (registry.kind == .azure ? [] : ["oauth.scope"], ["oauth.client_id", "oauth.scope"])
+            case .gcp: ([], ["oauth.scope"])
+            default: (written.dropLast().map(\.0), written.map(\.0))
+            }
+        for (name, isSet) in written where !isSet && needed.contains(name) {
             report(
-                path("schema_registry.oauth.url"), "needs \(name), which is not set", "Set \(name).",
+                path("schema_registry.\(place)"), "needs \(name), which is not set", "Set \(name).",
                 reading: [path("schema_registry.\(name)")])
+        }
+        for (name, isSet) in written where isSet && !taken.contains(name) {
+            report(
+                path("schema_registry.\(name)"), "has no effect, because the source is \(source.rawValue)",
+                "Take it out. \(source.rawValue) takes \(list(taken, "and")).",
+                reading: [path("schema_registry.oauth.source")])
         }
         for (name, isSet) in [("token", registry.token != nil), ("user", registry.user != nil)] where isSet {
             report(
-                path("schema_registry.oauth.url"), "\(name) is set as well, and only one of them can ask",
+                path("schema_registry.\(place)"), "\(name) is set as well, and only one of them can ask",
                 "Keep one of them.", reading: [path("schema_registry.\(name)")])
         }
     }

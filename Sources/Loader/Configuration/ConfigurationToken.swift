@@ -1,6 +1,7 @@
 import Credentials
 import Foundation
 import Loading
+import Schemas
 import Web
 
 extension Configuration {
@@ -15,6 +16,9 @@ extension Configuration {
             /// What brokers take.
             static let ofKafka: [Source] = [.mskIAM, .oidc, .azure, .gcp, .file, .command]
 
+            /// What a schema registry takes.
+            static let ofRegistry: [Source] = [.oidc, .azure, .gcp]
+
             /// What a database takes as a password.
             static let ofDatabase: [Source] = [.rdsIAM, .azure, .gcp, .file, .command]
         }
@@ -25,12 +29,15 @@ extension Configuration {
             case brokers(String)
             /// As passwords of PostgreSQL.
             case database
+            /// As a schema registry takes them, in a header.
+            case registry(RegistryKind)
 
             /// The scope of Entra that lets somebody in there, where it is known.
             var azureScope: String? {
                 switch self {
                 case .brokers(let brokers): AzureTokens.scope(ofBrokers: brokers)
                 case .database: "https://ossrdbms-aad.database.windows.net/.default"
+                case .registry(let kind): kind == .azure ? "https://eventhubs.azure.net/.default" : nil
                 }
             }
 
@@ -40,7 +47,7 @@ extension Configuration {
             var googleForm: GoogleTokens.Form {
                 switch self {
                 case .brokers: .kafka
-                case .database: .bare
+                case .database, .registry: .bare
                 }
             }
         }
@@ -193,7 +200,7 @@ extension Configuration {
 
 extension Configuration {
     /// What a secret is by now that stands in a file of its own, wholly or in part; nil for one that does not.
-    private func secret(of key: String, _ substitution: Substitution) -> (@Sendable () -> String?)? {
+    func secret(of key: String, _ substitution: Substitution) -> (@Sendable () -> String?)? {
         settings[ConfigurationPattern(key).path()]?.template.map { template in
             {
                 let result = substitution.apply(template)
