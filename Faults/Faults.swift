@@ -25,7 +25,7 @@ struct Faults: AsyncParsableCommand {
     static let cases: [any FaultCase] =
         [
             DatabaseFaults(), BrokerFaults(), RebalanceStorm(), KillBounce(), NamedPoints(), UnknownCommit(), Signals(),
-            Zombie(), Poison(), Positions(), ElementSets(), Soak(),
+            Zombie(), Poison(), Positions(), ElementSets(), Rotation(), Soak(),
         ] + ReplicaFaults.Kind.allCases.map { ReplicaFaults(kind: $0) }
 
     @Option(help: "Makes the same choices again. Default: a new one.")
