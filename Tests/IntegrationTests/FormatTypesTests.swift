@@ -41,6 +41,12 @@ struct FormatTypesTests {
         Sample("time", .clock(86_400_000_000), "24:00:00"), Sample("time", .clock(1), "00:00:00.000001"),
         Sample("timestamp", .local(-1), "1969-12-31 23:59:59.999999"),
         Sample("timestamptz", .instant(1_700_000_000_123_456), "2023-11-14 22:13:20.123456+00"),
+        // Of nanoseconds what PostgreSQL has no place for is cut, towards the past.
+        Sample("time", .clockNanos(45_296_000_001_999), "12:34:56.000001"),
+        Sample("timestamp", .localNanos(1_700_000_000_123_456_789), "2023-11-14 22:13:20.123456"),
+        Sample("timestamp", .localNanos(-1), "1969-12-31 23:59:59.999999"),
+        Sample("timestamptz", .instantNanos(1_700_000_000_123_456_789), "2023-11-14 22:13:20.123456+00"),
+        Sample("timestamptz", .instantNanos(-1), "1969-12-31 23:59:59.999999+00"),
         Sample("mood", .text("very glad"), "very glad"), Sample("even", .int(8), "8"),
         Sample("jsonb", .map([("a", .int(1)), ("é\"", .text("x"))]), #"{"a": 1, "é\"": "x"}"#),
         Sample("jsonb", .list([.list([.int(1)]), .list([])]), "[[1], []]"),
@@ -58,6 +64,7 @@ struct FormatTypesTests {
         Sample("bit(4)", .text("1010"), "1010"), Sample("int4range", .text("[1,5)"), "[1,5)"),
         Sample("point", .text("(1,2)"), "(1,2)"), Sample("xml", .text("<a b=\"c\">d</a>"), "<a b=\"c\">d</a>"),
         Sample("pair", .map([("a", .int(7)), ("b", .text("x\"y"))]), #"(7,"x""y")"#),
+        Sample("hstore", .map([("a", .text("x")), ("b c", .text("\""))]), #""a"=>"x", "b c"=>"\"""#),
         Sample("inet[]", .list([.text("10.0.0.1"), .null]), "{10.0.0.1,NULL}"),
         Sample("pair[]", .list([.map([("a", .int(1)), ("b", .null)])]), #"{"(1,)"}"#),
     ]
@@ -68,6 +75,10 @@ struct FormatTypesTests {
         let types = """
             CREATE TYPE mood AS ENUM ('calm', 'very glad'); CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
             CREATE TYPE pair AS (a int, b text);
+            DO $$ BEGIN
+                PERFORM pg_advisory_xact_lock(15); -- IF NOT EXISTS alone fails where two are at it
+                CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public;
+            END $$;
             """
         let tables = MessageWriter.allCases.flatMap { [("\($0)_binary", Self.binary), ("\($0)_text", samples)] }
         let definitions = tables.map { name, samples in

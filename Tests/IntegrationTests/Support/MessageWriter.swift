@@ -19,6 +19,10 @@ indirect enum FormatValue {
     case clock(Int64)
     case instant(Int64)
     case local(Int64)
+    /// The same in nanoseconds.
+    case clockNanos(Int64)
+    case instantNanos(Int64)
+    case localNanos(Int64)
     case interval(months: UInt32, days: UInt32, milliseconds: UInt32)
     case list([FormatValue])
     case map([(String, FormatValue)])
@@ -33,13 +37,14 @@ struct FormatField {
 
 /// Writes a message plainly in each format, so that none of the loader's own code is in it.
 enum MessageWriter: String, CaseIterable {
-    case json, connect, avro, csv, msgpack, cbor
+    case json, connect, avro, protobuf, csv, msgpack, cbor
 
     func message(_ fields: [FormatField]) throws -> [UInt8] {
         switch self {
         case .json: Array(JSONWriter.object(fields).utf8)
         case .connect: Array(ConnectWriter.envelope(fields).utf8)
         case .avro: fields.flatMap { AvroWriter.bytes($0.value, $0.literal) }
+        case .protobuf: ProtobufWriter.message(fields)
         case .csv:
             Array(fields.map { "\"" + $0.literal.replacing("\"", with: "\"\"") + "\"" }.joined(separator: ",").utf8)
         case .msgpack: ItemWriter(isCBOR: false).map(fields.map { ($0.name, $0.value, $0.literal) })
@@ -57,6 +62,11 @@ enum MessageWriter: String, CaseIterable {
             let members = fields.map { #"{"name":"\#($0.name)","type":\#(AvroWriter.type($0.value, &names))}"# }
             let schema = #"{"type":"record","name":"R","fields":[\#(members.joined(separator: ","))]}"#
             route.schemaFile = .init(path: "r.avsc", content: .avro(try AvroSchema(schema)))
+        case .protobuf:
+            route.format = .protobuf
+            route.schemaMessage = "R"
+            let schema = try ProtobufSchema(.text(Array(ProtobufWriter.schema(fields).utf8)), named: "r.proto")
+            route.schemaFile = .init(path: "r.proto", content: .protobuf(schema))
         case .csv:
             route.format = .csv
             route.csv.fields = fields.map(\.name)
@@ -66,7 +76,7 @@ enum MessageWriter: String, CaseIterable {
     }
 
     /// An integer's digits in two's complement, the highest byte first.
-    fileprivate static func unscaled(_ digits: String) -> [UInt8] {
+    static func unscaled(_ digits: String) -> [UInt8] {
         var bytes: [UInt8] = [0]
         for digit in digits.utf8 where digit != UInt8(ascii: "-") {
             var carry = Int(digit) - 0x30
@@ -124,7 +134,8 @@ private enum JSONWriter {
         case .double(let number): "\(number)"
         case .decimal(let digits, let scale): MessageWriter.plain(digits, scale)
         case .text(let string): text(string)
-        case .bytes, .uuid, .day, .clock, .instant, .local, .interval: text(literal.isEmpty ? inner(value) : literal)
+        case .bytes, .uuid, .day, .clock, .instant, .local, .interval, .clockNanos, .instantNanos, .localNanos:
+            text(literal.isEmpty ? inner(value) : literal)
         case .list(let values): "[" + values.map { self.value($0, "") }.joined(separator: ",") + "]"
         case .map(let pairs): "{" + pairs.map { "\(text($0)):\(self.value($1, ""))" }.joined(separator: ",") + "}"
         }
@@ -164,7 +175,9 @@ private enum ConnectWriter {
         case .day: return made("int32", "io.debezium.time.Date")
         case .clock: return made("int64", "io.debezium.time.MicroTime")
         case .local: return made("int64", "io.debezium.time.MicroTimestamp")
-        case .instant: return made("string", "io.debezium.time.ZonedTimestamp")
+        case .clockNanos: return made("int64", "io.debezium.time.NanoTime")
+        case .localNanos: return made("int64", "io.debezium.time.NanoTimestamp")
+        case .instant, .instantNanos: return made("string", "io.debezium.time.ZonedTimestamp")
         case .text, .uuid, .interval, .null: return made("string")
         case .list(let values):
             let items = values.first { if case .null = $0 { false } else { true } } ?? .text("")
@@ -180,7 +193,9 @@ private enum ConnectWriter {
         case .unsigned(let number): base64(MessageWriter.unscaled("\(number)"))
         case .decimal(let digits, _): base64(MessageWriter.unscaled(digits))
         case .bytes(let bytes): base64(bytes)
-        case .day(let number), .clock(let number), .local(let number): "\(number)"
+        case .day(let number), .clock(let number), .local(let number), .clockNanos(let number),
+            .localNanos(let number):
+            "\(number)"
         case .list(let values): "[" + values.map { self.value($0, "") }.joined(separator: ",") + "]"
         case .map(let pairs):
             "{" + pairs.map { "\(JSONWriter.text($0)):\(self.value($1, ""))" }.joined(separator: ",") + "}"
@@ -231,6 +246,9 @@ private enum AvroWriter {
         case .clock: return meant("long", "time-micros")
         case .instant: return meant("long", "timestamp-micros")
         case .local: return meant("long", "local-timestamp-micros")
+        case .clockNanos: return #"{"type":"long","connect.name":"io.debezium.time.NanoTime"}"#
+        case .instantNanos: return meant("long", "timestamp-nanos")
+        case .localNanos: return meant("long", "local-timestamp-nanos")
         case .list(let values):
             let items = values.first { if case .null = $0 { false } else { true } } ?? .text("")
             return #"{"type":"array","items":["null",\#(type(items, &names))]}"#
@@ -246,7 +264,8 @@ private enum AvroWriter {
         switch value {
         case .null: []
         case .bool(let flag): [flag ? 1 : 0]
-        case .int(let number), .day(let number), .clock(let number), .instant(let number), .local(let number):
+        case .int(let number), .day(let number), .clock(let number), .instant(let number), .local(let number),
+            .clockNanos(let number), .instantNanos(let number), .localNanos(let number):
             varint(number)
         case .unsigned(let number): sized(MessageWriter.unscaled("\(number)"))
         case .double(let number): withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) }
@@ -311,6 +330,9 @@ private struct ItemWriter {
             let seconds = Int64((Double(time) / 1e6).rounded(.down))
             if isCBOR { return [0xC1, 0xFB] + number((Double(time) / 1e6).bitPattern) }
             return [0xC7, 12, 0xFF] + number(UInt32((time - seconds * 1_000_000) * 1000)) + number(seconds)
+        case .instantNanos(let time) where !isCBOR:
+            let seconds = Int64((Double(time) / 1e9).rounded(.down))
+            return [0xC7, 12, 0xFF] + number(UInt32(time - seconds * 1_000_000_000)) + number(seconds)
         case .decimal(let digits, let scale) where isCBOR:
             let unscaled = MessageWriter.unscaled(digits)
             let isNegative = unscaled[0] >= 0x80
@@ -321,7 +343,7 @@ private struct ItemWriter {
         case .uuid(let bytes) where isCBOR: return [0xD8, 37] + self.bytes(bytes)
         case .day(let day) where isCBOR: return [0xD8, 100] + integer(day)
         case .day: return text(literal.isEmpty ? JSONWriter.inner(value) : literal)
-        case .decimal, .uuid, .clock, .local, .interval: return text(literal)
+        case .decimal, .uuid, .clock, .local, .interval, .clockNanos, .instantNanos, .localNanos: return text(literal)
         }
     }
 
