@@ -83,7 +83,7 @@ final class ApicurioRegistry: RegistryAPI {
         func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
             RegisteredSchema(content, subject: found?.subject, version: found?.version.flatMap { Int($0) })
         }
-        if type == "JSON" { return schema(.json) }
+        if type == "JSON" { return schema(text.content(.json)) }
         do throws(ReferenceFailure) {
             var known: Set<Reference> = []
             try collect(path.references, base, &text.references, &known, isGivenUp)

@@ -58,6 +58,8 @@ public final class FramedDecoder: RecordDecoder {
     private var lastReader: Reader
     /// What `visit` looks into.
     private var opened: any RecordDecoder
+    /// What registered JSON Schemas say of their messages.
+    private var jsonOutlines: [SchemaID: SchemaOutline] = [:]
 
     /// More than any topic has; what is beyond them is learned again.
     private static let mostReaders = 1024
@@ -144,6 +146,7 @@ public final class FramedDecoder: RecordDecoder {
             unknown.append(id)
             entries[id] = .refused(DecodingFailure(.unknownSchema, "names schema \(self.words(for: id)), \(words)"))
         case .schema(let schema):
+            if case .json(let outline?) = schema.content { jsonOutlines[id] = outline }
             entries[id] =
                 switch schema.content {
                 case .avro(let schema): .reader(Self.reader(of: schema, paths))
@@ -167,6 +170,7 @@ public final class FramedDecoder: RecordDecoder {
     public func forgetUnknown() {
         if entries.count > Self.mostReaders + unknown.count {
             entries.removeAll()
+            jsonOutlines.removeAll()
             last = .none
         }
         for id in unknown { entries[id] = nil }
@@ -323,7 +327,7 @@ public final class FramedDecoder: RecordDecoder {
     /// Whether what a message says of its schema leads to JSON.
     public func isJSON(_ framing: Framing) -> Bool { (try? reader(framing))?.isJSON ?? false }
 
-    public var outline: SchemaOutline? { wasJSON ? nil : opened.outline }
+    public var outline: SchemaOutline? { wasJSON ? jsonOutlines[framing.schema] : opened.outline }
 
     public func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool

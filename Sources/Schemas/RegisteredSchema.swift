@@ -6,8 +6,8 @@ public struct RegisteredSchema: Sendable {
         case avro(AvroSchema)
         /// Which of its file's messages it is, each message says.
         case protobuf(ProtobufSchema)
-        /// A JSON Schema: the messages are JSON, and say all by themselves.
-        case json
+        /// A JSON Schema: the messages are JSON, and say all by themselves. What it says of their fields is for people.
+        case json(SchemaOutline?)
         /// Nobody here reads messages of it; why, to follow what it is called.
         case unreadable(String)
     }

@@ -107,7 +107,8 @@ final class RegistryClient: RegistryAPI {
                         + "their values"))
         }
         switch answer.schemaType ?? "AVRO" {
-        case "JSON": return schema(.json)
+        // What it refers to is not asked for: its messages are read without it.
+        case "JSON": return schema(SchemaText(text: answer.schema).content(.json))
         case "AVRO":
             var text = SchemaText(text: answer.schema)
             do throws(ReferenceFailure) {

@@ -257,4 +257,76 @@ struct InferTests {
                 """,
             ["79|2026-01-01 00:00:00+00|493.60|bigint not null, timestamp with time zone not null, numeric(6,2)"])
     }
+
+    /// The columns of the proposed table, with what is said of them.
+    private static let columns = """
+        SELECT attname, format_type(atttypid, atttypmod), attnotnull,
+          split_part(col_description(attrelid, attnum), E'\\n', 1)
+        FROM pg_attribute WHERE attrelid = 'inferred'::regclass AND attnum > 0 ORDER BY attnum
+        """
+
+    @Test(
+        "a topic of JSON Schema gets its types, what must be there, and its words, and fields that no message has yet")
+    func jsonSchema() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let schema = #"""
+            {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "required": ["id", "at", "status"],
+             "properties": {
+                "id": {"type": "integer", "description": "Whose order it is", "connect.index": 0},
+                "at": {"type": "string", "format": "date-time", "connect.index": 1},
+                "price": {"oneOf": [{"type": "null"}, {"type": "number"}], "connect.index": 2},
+                "status": {"$ref": "#/definitions/Status", "connect.index": 3},
+                "tags": {"type": "array", "items": {"type": "string"}, "connect.index": 4},
+                "shop": {"type": "object", "properties": {"city": {"type": ["string", "null"]}}, "connect.index": 5},
+                "attrs": {"type": "object", "additionalProperties": {"type": "string"}, "connect.index": 6},
+                "later": {"type": "boolean", "connect.index": 7}},
+             "definitions": {"Status": {"type": "string", "enum": ["new", "paid"], "description": "Where it stands"}}}
+            """#
+        let id = registry.register(RegistryMock.Schema(schema, type: "JSON"), as: "orders-value")
+        let messages = (1...80).map { number in
+            TestMessage(
+                partition: 0, key: Array("\(number)".utf8),
+                bytes: [0] + withUnsafeBytes(of: Int32(id).bigEndian) { Array($0) }
+                    + Array(
+                        #"{"id": \#(number), "at": "2026-01-01T00:00:00Z", "price": 2.5, "status": "new", "tags": ["a"], "shop": {"city": "B"}, "attrs": {"x": "y"}}"#
+                            .utf8))
+        }
+        try infer(
+            messages, ["--no-values"], environment: ["LOADER_SCHEMA_REGISTRY_URL": registry.url], rows: Self.columns,
+            [
+                "id|bigint|t|Whose order it is", "at|timestamp with time zone|t|∅", "price|numeric|f|∅",
+                "status|text|t|Where it stands", "tags|text[]|f|∅", "shop_city|text|f|∅", "attrs|jsonb|f|∅",
+                "later|boolean|f|∅",
+            ])
+    }
+
+    @Test("--message says which of a file's messages of Protobuf a topic has, and one that the file has not is refused")
+    func protobufMessage() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "shop-\(UUID().uuidString).proto")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try """
+        syntax = "proto3"; package shop;
+        message Other { string name = 1; }
+        message Order { int64 id = 1; /* Who buys */ optional string customer = 2; uint32 count = 3; }
+        """.write(to: file, atomically: true, encoding: .utf8)
+        let messages = (1...80).map { number in
+            TestMessage(
+                partition: 0, key: nil, bytes: [0x08, UInt8(number), 0x12, 1, UInt8(ascii: "A"), 0x18, UInt8(number)])
+        }
+        let options = ["--format", "protobuf", "--schema", file.path(), "--key", "id"]
+        try infer(
+            messages, options + ["--message", "shop.Order"],
+            rows: "SELECT count(*), sum(id), min(customer), sum(count), pg_typeof(min(count)) FROM inferred",
+            ["80|3240|A|3240|bigint"])
+        for (more, words) in [
+            (["--message", "shop.Absent"], "--message must be one of the file's messages: shop.Other, shop.Order."),
+            ([], "--message must be one of the file's messages"),
+        ] {
+            let refused = try run(
+                ["infer", "--topic", "any"] + options + more, in: FileManager.default.temporaryDirectory,
+                ["KAFKA_BROKERS": "127.0.0.1:1"])
+            #expect(refused.status == 64 && refused.output.contains(words), "\(refused.output)")
+        }
+    }
 }

@@ -17,7 +17,7 @@ struct FramedDecoderTests {
         let decoder = FramedDecoder(paths: Self.paths, plain: plain, registry: registry)
         decoder.learn(.number(1), .schema(RegisteredSchema(.avro(try AvroSchema(Self.one)))))
         decoder.learn(.number(2), .schema(RegisteredSchema(.avro(try AvroSchema(Self.two)))))
-        decoder.learn(.number(3), .schema(RegisteredSchema(.json)))
+        decoder.learn(.number(3), .schema(RegisteredSchema(.json(nil))))
         decoder.learn(
             .number(4), .schema(RegisteredSchema(.unreadable("has rules"), subject: "s", version: 5, number: 4)))
         decoder.learn(.number(5), .none("which nobody has"))

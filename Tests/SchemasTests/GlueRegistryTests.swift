@@ -147,7 +147,7 @@ struct GlueRegistryTests {
         let decoder = FramedDecoder(
             paths: [FieldPath(["id"])], plain: .json, registry: "here", naming: SchemaNaming(.glue))
         decoder.learn(.guid(high: 0, low: 1), .schema(RegisteredSchema(.avro(try AvroSchema(Self.order)))))
-        decoder.learn(.guid(high: 0, low: 2), .schema(RegisteredSchema(.json)))
+        decoder.learn(.guid(high: 0, low: 2), .schema(RegisteredSchema(.json(nil))))
         func read(_ id: String, _ payload: [UInt8]) -> String {
             let bytes = frame("00000000-0000-0000-0000-00000000000\(id)", payload, compression: 5)
             let padded = bytes + [UInt8](repeating: 0xFF, count: decoder.padding)

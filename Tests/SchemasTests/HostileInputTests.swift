@@ -34,7 +34,7 @@ struct HostileInputTests {
                 switch id {
                 case 1: .avro(try AvroSchema(schema))
                 case 2: .protobuf(try Descriptors.threeMessages())
-                default: .json
+                default: .json(nil)
                 }
             let number = UInt64(id)
             for name: SchemaID in [

@@ -43,7 +43,7 @@ struct SchemaMemoryTests {
     func known() {
         let world = World()
         #expect(world.isAsked(7))
-        world.memory.note(RegisteredSchema(.json), for: .number(7))
+        world.memory.note(RegisteredSchema(.json(nil)), for: .number(7))
         world.now += .seconds(1_000_000)
         #expect(world.isKnown(7))
         world.memory.noteUnknown(.number(7), at: world.now)
@@ -61,7 +61,7 @@ struct SchemaMemoryTests {
         other.memory.noteUnknown(.number(8), at: other.now)
         other.now += .seconds(3)
         #expect(other.isAsked(8))
-        other.memory.note(RegisteredSchema(.json), for: .number(8))
+        other.memory.note(RegisteredSchema(.json(nil)), for: .number(8))
         #expect(other.isKnown(8))
     }
 
@@ -120,7 +120,7 @@ struct SchemaMemoryTests {
         let world = World()
         for number in Int32(1)...5000 {
             #expect(world.isAsked(number))
-            world.memory.note(RegisteredSchema(.json), for: .number(number))
+            world.memory.note(RegisteredSchema(.json(nil)), for: .number(number))
         }
         #expect(world.isAsked(6000))
     }

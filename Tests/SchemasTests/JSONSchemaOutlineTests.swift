@@ -1,0 +1,65 @@
+import Records
+import Testing
+
+@testable import Schemas
+
+@Suite("Outlines of JSON Schemas")
+struct JSONSchemaOutlineTests {
+    private func outline(_ text: String, _ references: [SchemaText.Reference] = []) -> SchemaOutline? {
+        JSONSchemaOutline(SchemaText(text: text, references: references))?.outline
+    }
+
+    private func words(_ outline: SchemaOutline?) -> [String] {
+        (outline?.fields ?? []).map { "\($0.name) \($0.content) \($0.isOptional ? "optional" : "required") \($0.type)" }
+    }
+
+    @Test("each type is the one that its values have, and what may be null or is not required is optional")
+    func types() {
+        let found = outline(
+            #"""
+            {"type": "object", "required": ["a", "b", "c"], "properties": {
+              "a": {"type": "integer", "connect.type": "int16"}, "b": {"type": ["null", "boolean"]}, "c": {},
+              "d": {"type": "string", "format": "date"}, "e": {"type": "string", "format": "uuid"},
+              "f": {"type": "number", "connect.type": "float64"}, "g": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+              "h": {"type": "array", "items": {"type": "integer"}}, "i": {"enum": ["x"]}}}
+            """#)
+        #expect(
+            words(found) == [
+                "a integer(bits: 16, isSigned: true) required integer", "b boolean optional boolean",
+                "c any required any", "d day optional string (date)", "e uuid optional string (uuid)",
+                "f double optional number", "g any optional string or integer",
+                "h list(of: Records.SchemaOutline.Content.integer(bits: 64, isSigned: true)) optional array",
+                "i string optional enum",
+            ])
+    }
+
+    @Test("references lead within the schema and to its references, and those that lead round or nowhere say nothing")
+    func references() {
+        let other = SchemaText.Reference(
+            name: "shop.json", text: #"{"$defs": {"City": {"type": "string", "description": "Where"}}}"#)
+        let found = outline(
+            #"""
+            {"$ref": "#/$defs/Order", "$defs": {"Order": {"type": "object", "properties": {
+              "city": {"$ref": "shop.json#/$defs/City"}, "none": {"$ref": "#/$defs/Absent"},
+              "parent": {"$ref": "#/$defs/Order"}, "round": {"$ref": "#/$defs/Round"}}},
+              "Round": {"$ref": "#/$defs/Round"}}}
+            """#, [other])
+        #expect(found?.fields.map(\.name) == ["city", "none", "parent", "round"])
+        #expect(found?.fields[0].content == .string && found?.fields[0].documentation == "Where")
+        #expect(found?.fields[1].content == .any && found?.fields[3].content == .any)
+        // As deep as an outline goes, and no deeper.
+        var depth = 0
+        var members = found?.fields ?? []
+        while let parent = members.first(where: { $0.name == "parent" }) {
+            (members, depth) = (parent.members, depth + 1)
+        }
+        #expect(depth == 4)
+    }
+
+    @Test("what is no schema of an object says nothing")
+    func others() {
+        for text in ["", "1", "[]", "{}", #"{"type":"string"}"#, #"{"properties":7}"#, #"{"$ref":7}"#] {
+            #expect(outline(text) == nil, "\(text)")
+        }
+    }
+}
