@@ -431,13 +431,15 @@ struct ColumnForm: Sendable {
     }
 
     func appendJSON(string value: InputValue, to buffer: inout CopyBuffer) throws(EncodingFailure) {
-        let start = buffer.count
+        // `json` keeps the text, so it can hold the escape `\u0000`.
         if kind == .json {
-            buffer.append(value.bytes)
-        } else {
-            try appendCharacters(value, to: &buffer)
+            _ = buffer.append(jsonString: value.bytes, onNul: nil)
+            return
         }
-        buffer.quoteJSON(from: start)
+        if options.isRaw, !isValidUTF8(value.bytes) { throw EncodingFailure(.invalidUTF8, found: value.kind) }
+        guard buffer.append(jsonString: value.bytes, onNul: options.onNul) else {
+            throw EncodingFailure(.nul, found: value.kind)
+        }
     }
 
     /// Whether a string for `bytea` is hexadecimal, `\x…`; otherwise its bytes are meant as they are.

@@ -44,6 +44,10 @@ extension CopyBuffer {
 
     /// A decimal with its point where it belongs; with an exponent where that would take more zeros.
     private mutating func append(plain value: InputValue) throws(EncodingFailure) {
+        if value.unscaled.count <= 8, 0...18 ~= value.scale {
+            append(unscaled: value.unscaled, scale: value.scale)
+            return
+        }
         let text = count
         try value.withText { (number) throws(EncodingFailure) in append(number.bytes) }
         guard let exponent = bytes.firstIndex(of: UInt8(ascii: "e"), from: text), value.scale >= 0 else { return }
@@ -62,6 +66,26 @@ extension CopyBuffer {
         let fraction = missing + digits - point
         (target + point + 1).copyMemory(from: target + point, byteCount: fraction)
         target.storeBytes(of: UInt8(ascii: "."), toByteOffset: point, as: UInt8.self)
+    }
+
+    /// The same for one of at most 64 bits and 18 digits behind the point, as most are.
+    private mutating func append(unscaled bytes: UnsafeRawBufferPointer, scale: Int) {
+        var number: Int64 = bytes.first.map { $0 & 0x80 != 0 } ?? false ? -1 : 0
+        for byte in bytes { number = number << 8 | Int64(byte) }
+        if scale == 0 { return append(decimal: number) }
+        var unit: UInt64 = 1
+        for _ in 0..<scale { unit &*= 10 }
+        let (whole, fraction) = number.magnitude.quotientAndRemainder(dividingBy: unit)
+        if number < 0 { append(byte: UInt8(ascii: "-")) }
+        append(decimal: whole)
+        append(byte: UInt8(ascii: "."))
+        let target = reserve(scale)
+        var rest = fraction
+        for place in stride(from: scale &- 1, through: 0, by: -1) {
+            target.storeBytes(of: UInt8(truncatingIfNeeded: 0x30 + rest % 10), toByteOffset: place, as: UInt8.self)
+            rest /= 10
+        }
+        advance(by: scale)
     }
 
     mutating func append(uuid halves: (high: UInt64, low: UInt64)) {
