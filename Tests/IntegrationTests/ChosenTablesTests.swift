@@ -211,6 +211,67 @@ struct ChosenTablesTests {
     }
 
     @Test(
+        "change events of several tables whose rows hold lists: each table and that of its elements are as the source",
+        arguments: [100_000, 7])
+    func elementsOfEvents(batchRows: Int) async throws {
+        var random = SeededGenerator.random(for: "change events with lists")
+        let tables = ["x", "y"].map {
+            """
+            CREATE TABLE \($0)_orders (id int PRIMARY KEY, status text);
+            CREATE TABLE \($0)_items (order_id int REFERENCES \($0)_orders, sku text, PRIMARY KEY (order_id, sku));
+            """
+        }
+        try await Scenario.with(tables.joined()) { scenario in
+            var source: [String: [Int: (status: String, skus: Set<Int>)]] = ["x": [:], "y": [:]]
+            var messages: [TestMessage] = []
+            for number in 0..<500 {
+                let table = Bool.random(using: &random) ? "x" : "y"
+                let id = Int.random(in: 1...12, using: &random)
+                let (place, key) = ("\"source\":{\"table\":\"\(table)\"}", "{\"id\":\(id)}")
+                switch Int.random(in: 0..<24, using: &random) {
+                case 0:
+                    source[table] = [:]
+                    messages.append(json(nil, "{\"before\":null,\"after\":null,\(place),\"op\":\"t\"}"))
+                case 1...4:
+                    source[table]?[id] = nil
+                    messages.append(json(key, "{\"before\":\(key),\"after\":null,\(place),\"op\":\"d\"}"))
+                    messages.append(json(key, nil))
+                default:
+                    let status = Int.random(in: 0..<4, using: &random) == 0 ? "void" : "\(number)"
+                    let skus = Set(
+                        (0..<Int.random(in: 0...3, using: &random)).map { _ in Int.random(in: 0..<5, using: &random) })
+                    source[table]?[id] = status == "void" ? nil : (status, skus)
+                    let items = skus.map { "{\"sku\":\"\($0)\"}" }.joined(separator: ",")
+                    let row = "{\"id\":\(id),\"status\":\"\(status)\",\"items\":[\(items)]}"
+                    messages.append(json(key, "{\"before\":null,\"after\":\(row),\(place),\"op\":\"u\"}"))
+                }
+            }
+            let topic = try scenario.topic(messages)
+            var routes = [
+                try choosing(topic, "${$source.table}_items", "*_items") { route in
+                    route.columns = [Route.Column("order_id", "$parent.id")]
+                    route.each = ElementPath(parsing: "items")
+                }, try choosing(topic, "${$source.table}_orders", "*_orders", place: 1),
+            ]
+            for place in routes.indices {
+                (routes[place].envelopeOptions.form, routes[place].onTruncate) = (.debezium, .truncate)
+                routes[place].condition = try RouteCondition("status != 'void'")
+            }
+            try await scenario.load(routes) { $0.batch.maxRows = batchRows }
+            #expect(try scenario.deadLetters().map(\.message) == [], "seed \(random.seed)")
+            for (table, orders) in source.mapValues({ $0.sorted { $0.key < $1.key } }) {
+                #expect(
+                    try scenario.rows("SELECT id, status FROM \(table)_orders ORDER BY id")
+                        == orders.map { "\($0.key)|\($0.value.status)" }, "seed \(random.seed)")
+                #expect(
+                    try scenario.rows("SELECT order_id, sku FROM \(table)_items ORDER BY 1, 2")
+                        == orders.flatMap { order in order.value.skus.sorted().map { "\(order.key)|\($0)" } },
+                    "seed \(random.seed)")
+            }
+        }
+    }
+
+    @Test(
         "a later table that does not fit keeps no other from being found and stops nothing: it is named, and found once it is mended"
     )
     func unfit() async throws {

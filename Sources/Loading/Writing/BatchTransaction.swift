@@ -131,11 +131,12 @@ struct BatchTransaction {
         do throws(Refusal) { return try loading.loadAll(selections) } catch { throw TransactionFailure(error) }
     }
 
-    /// Empties tables, what refers to others first where the routes go from parents to children. Their rows that came before are
-    /// none of the selections'.
+    /// Empties tables, what refers to others first. Their rows that came before are none of the selections'.
     private func truncate(_ selections: [RowSelection]) throws(TransactionFailure) {
-        for selection in selections.reversed() where selection.truncates {
-            let table = selection.target.table
+        let emptied = selections.filter(\.truncates).map(\.target)
+        guard !emptied.isEmpty else { return }
+        for place in ReferenceOrder(emptied).upwards.reversed() {
+            let table = emptied[place].table
             let statement = table.mayTruncate ? "TRUNCATE" : "DELETE FROM"
             try TransactionFailure.ofNoRow { () throws(PostgresError) in
                 try connection.execute("\(statement) \(table.name.quoted)")
