@@ -44,6 +44,8 @@ struct ServerCheck: ParsableCommand {
         var confirmed: [Int32: Int] = [:]
         var met: [String: Int] = [:]
         var done = 0
+        /// Of answers that are none of a server's.
+        var complaint = ""
     }
 
     private static func story(_ seed: UInt64) -> Story {
@@ -85,6 +87,7 @@ struct ServerCheck: ParsableCommand {
 
     /// Each row of `sums` is a process's; what it has confirmed can be at most one ahead of what is known.
     private static func complaint(_ server: SimulatedServer, _ shared: Shared) -> String {
+        guard shared.complaint.isEmpty else { return shared.complaint }
         guard shared.done == 3 else { return "\(3 - shared.done) processes never came to their end" }
         var sums: [Int32: Int] = [:]
         for row in server.database.rows(of: "s.sums") {
@@ -110,8 +113,12 @@ struct ServerCheck: ParsableCommand {
                 connection = open
                 sum = try known(open, process)
                 guard sum < turns else { break }
-                try add(open, process, sum + 1)
+                try add(open, process, sum + 1, requirement: try requirement(open))
             } catch {
+                if !(error is PostgresError) {
+                    shared.complaint = "\(error)"
+                    break
+                }
                 connection?.close()
                 connection = nil
                 usleep(200_000)
@@ -132,7 +139,20 @@ struct ServerCheck: ParsableCommand {
         return found.rowCount == 0 ? 0 : Int(found.int(0, 0) ?? 0)
     }
 
-    private static func add(_ connection: Connection, _ process: Int32, _ sum: Int) throws {
+    /// What the catalog says of the table, and that it still says so.
+    private static func requirement(_ connection: Connection) throws -> Connection.Statement {
+        let name = TableName(schema: "s", name: "sums")
+        let versions = try Catalog.versions(of: [name], on: connection)
+        let table = try Catalog.table(name, on: connection)
+        guard table?.columns.map(\.name) == ["id", "sum"], table?.uniqueIndexes.map(\.columns) == [["id"]] else {
+            throw ValidationError("the catalog says \(String(describing: table))")
+        }
+        return Catalog.requirement(versions.map { (name, $0) })
+    }
+
+    private static func add(
+        _ connection: Connection, _ process: Int32, _ sum: Int, requirement: Connection.Statement
+    ) throws {
         _ = try connection.pipeline([
             .init(Connection.begin), .init("SELECT set_config('lock_timeout', '9000ms', true)"),
             .init("SELECT set_config('statement_timeout', '20000ms', true)"),
@@ -152,7 +172,7 @@ struct ServerCheck: ParsableCommand {
             "INSERT INTO \"s\".\"sums\" AS t (\"id\", \"sum\") SELECT s.\"id\", s.\"sum\" FROM pg_temp.\"loader_stage_0\" AS s "
                 + "ON CONFLICT (\"id\") DO UPDATE SET \"sum\" = EXCLUDED.\"sum\"")
         guard changed == 2 else { throw ValidationError("\(changed) rows changed") }
-        let answer = try connection.pipeline([.init("COMMIT")])
+        let answer = try connection.pipeline([requirement, .init("COMMIT")])
         if let failure = answer.failure { throw failure }
     }
 }

@@ -33,6 +33,7 @@ final class ServerConnection {
     /// So that nothing overtakes what was sent before.
     private var (lastThere, lastBack): (Int64, Int64) = (0, 0)
     private var silentUntil: Int64 = 0
+    private var losesMessages = false
     private var losesAnswers = false
 
     init(_ server: SimulatedServer, name: String) {
@@ -73,6 +74,7 @@ final class ServerConnection {
         session.answer = { [weak self] response in self?.answer(response) }
         self.session = session
         (isOpen, isCut, status) = (true, false, .idle)
+        (losesMessages, losesAnswers, hasToldLoss, slots, inbox) = (false, false, false, [], [])
         server.add(self)
     }
 
@@ -112,7 +114,8 @@ final class ServerConnection {
     }
 
     private func leave(_ session: Session) {
-        server.at(sim_now() + server.latency) { [server] in
+        // In a silence the end of a connection is not heard of either.
+        server.at(max(sim_now() + server.latency, silentUntil)) { [server] in
             guard !session.isEnded else { return }
             session.clientGoneAt = server.database.time
             if !session.isInStatement || session.isInCopy { session.end() }
@@ -142,7 +145,10 @@ final class ServerConnection {
             isCommit
             ? server.draw(faults.cutBeforeCommit, "cutBeforeCommit")
             : server.draw(faults.cutBeforeArrival, "cutBeforeArrival")
+        // Nothing that is sent behind it arrives either.
+        if losesMessages { return true }
         if isCutThere {
+            losesMessages = true
             server.at(sim_now() + server.latency) { [weak self] in self?.cut() }
             return true
         }

@@ -45,8 +45,14 @@ final class SimulatedServer {
     /// - Parameter length: how long nobody is let in, in nanoseconds.
     func restart(_ length: Int64) {
         downUntil = max(downUntil, sim_now() + length)
+        // One that crashes says nothing.
+        let isCrash = sim_random() % 2 == 0
         for session in database.sessions {
-            session.fail(SQLFailure("57P01", "terminating connection due to administrator command").fatal)
+            if isCrash {
+                session.end()
+            } else {
+                session.fail(SQLFailure("57P01", "terminating connection due to administrator command").fatal)
+            }
         }
         database.settle()
         look()

@@ -62,10 +62,8 @@ extension Execution {
     private func live(_ key: [SQLValue], _ index: UniqueIndex, but own: RowVersion? = nil) throws -> RowVersion? {
         for version in index.entries[key] ?? [] where version !== own {
             if version.made.isAborted { continue }
+            // Also where it has been deleted again by who made it: that may still be taken back.
             if version.made.transaction !== transaction, version.made.isUnderWay {
-                if let ended = version.ended, ended.transaction === version.made.transaction, !ended.isAborted {
-                    continue
-                }
                 throw Blocked(on: [version.made.transaction])
             }
             guard let ended = version.ended, !ended.isAborted else { return version }

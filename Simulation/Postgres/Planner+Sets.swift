@@ -234,7 +234,7 @@ extension Planner {
         _ values: inout [SQLValue], _ name: String, _ ordered: [Int], _ frames: [Frame], _ arguments: [Evaluator],
         _ sort: [SortKey]
     ) throws {
-        var (rank, sum): (Int64, Int64) = (0, 0)
+        var (rank, sum, least): (Int64, Int64, SQLValue) = (0, 0, .null)
         for (position, index) in ordered.enumerated() {
             switch name {
             case "lead":
@@ -249,6 +249,10 @@ extension Planner {
                 // Rows of the same order count together; here no two are.
                 sum += try arguments[0](frames[index]).asInt ?? 0
                 values[index] = .int(sum)
+            case "min":
+                let value = try arguments[0](frames[index])
+                if try least.isNull || SQLValue.compare(value, least) ?? 0 < 0 { least = value }
+                values[index] = least
             default: throw SQLFailure.unknown("the window function \(name)")
             }
         }

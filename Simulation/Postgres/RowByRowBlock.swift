@@ -36,9 +36,10 @@ struct RowByRowBlock {
         (ways, ends) = (try numbers("ways"), try numbers("ends"))
         let body = try between("is_late := false;", "EXCEPTION WHEN OTHERS", in: text)
         statements = try Self.ways(between("CASE ways[from_row]", "END CASE;", in: body))
-        let trial = try between(
-            "BEGIN\n      BEGIN\n", "RAISE EXCEPTION USING ERRCODE = 'LOADR';", in: "BEGIN\n      " + Self.outer(text))
-        without = Self.split(trial)
+        guard let end = text.firstRange(of: "RAISE EXCEPTION USING ERRCODE = 'LOADR'"),
+            let begin = text[..<end.lowerBound].ranges(of: "BEGIN\n").last
+        else { throw unknown("no trial") }
+        without = Self.split(text[begin.upperBound..<end.lowerBound])
         forces = body.contains("SET CONSTRAINTS ALL IMMEDIATE")
         let list = try between("LEFT JOIN (", ") AS a ON a.number = g.number;", in: text)
         places = try list.ranges(of: "FROM ").map { range in
@@ -56,17 +57,22 @@ struct RowByRowBlock {
         mayBeRows = try planner.bind(SQLParser.expression(String(condition)), scope)
     }
 
-    /// From the outer BEGIN on, behind what looks for rules.
-    private static func outer(_ text: String) -> String {
-        guard let end = text.firstRange(of: "      BEGIN\n") ?? text.firstRange(of: "  BEGIN\n") else { return text }
-        return String(text[end.lowerBound...])
-    }
+    private static func ways(_ text: Substring) -> [[String]] { branches(text).map { split($0.body[...]) } }
 
-    private static func ways(_ text: Substring) -> [[String]] {
-        text.split(separator: "WHEN ").dropFirst(0).compactMap { part in
-            guard let then = part.firstRange(of: " THEN "), Int(part[..<then.lowerBound]) != nil else { return nil }
-            return split(part[then.upperBound...])
+    /// The branches of a CASE, each of which begins a line.
+    private static func branches(_ text: Substring) -> [(way: Int, body: String)] {
+        var branches: [(way: Int, body: String)] = []
+        for line in text.split(separator: "\n") {
+            let words = line.drop { $0 == " " }
+            if words.hasPrefix("WHEN "), let then = words.firstRange(of: " THEN "),
+                let way = Int(words[..<then.lowerBound].dropFirst("WHEN ".count))
+            {
+                branches.append((way, String(words[then.upperBound...])))
+            } else if !branches.isEmpty {
+                branches[branches.count - 1].body += "\n" + line
+            }
         }
+        return branches
     }
 
     /// Statements, each up to its semicolon outside of quotes.
@@ -98,9 +104,8 @@ struct RowByRowBlock {
         var tries: [Int: [(column: Int64, query: String)]] = [:]
         let rest = text[begin.upperBound...]
         let end = rest.firstRange(of: "ELSE NULL;")?.lowerBound ?? rest.endIndex
-        for part in rest[..<end].split(separator: "WHEN ") {
-            guard let then = part.firstRange(of: " THEN "), let way = Int(part[..<then.lowerBound]) else { continue }
-            let words = split(part[then.upperBound...])
+        for (way, body) in branches(rest[..<end]) {
+            let words = split(body[...])
             for (first, second) in zip(words, words.dropFirst()) where first.hasPrefix("unfit := ") {
                 guard let column = Int64(first.dropFirst("unfit := ".count)), second.hasPrefix("PERFORM ") else {
                     continue
@@ -200,7 +205,7 @@ struct RowByRowBlock {
     private func carryOut(_ sql: String) throws {
         if sql == "NULL" { return }
         if sql.hasPrefix("IF EXISTS (") { return try find(sql) }
-        if sql == "THEN RAISE EXCEPTION USING ERRCODE" || sql == "END IF" { return }
+        if sql == "END IF" { return }
         let statements = try execution.database.statements(sql)
         guard statements.count == 1 else { throw SQLFailure.unknown("not one statement: \(sql)") }
         try execution.nextStatement()

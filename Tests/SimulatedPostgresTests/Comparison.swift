@@ -42,7 +42,7 @@ struct Comparison {
 
     static func empty(_ connection: Connection) throws {
         try connection.execute(
-            "TRUNCATE s.owners, s.t, s.late, s.log, loader.positions, loader.dead_letters RESTART IDENTITY")
+            "TRUNCATE s.owners, s.t, s.late, s.log, s.history, loader.positions, loader.dead_letters RESTART IDENTITY")
     }
 
     /// - Returns: how many requests were compared.
@@ -59,6 +59,9 @@ struct Comparison {
                 return done
             }
             let request = statements.next(pair.status)
+            if tracing {
+                print(done, pair === pairs[0] ? "A" : "B", "\(request)".replacing("\\\n", with: " ").prefix(420))
+            }
             try pair.real.ask(request)
             pair.waitsWith = request
             if let answer = pair.simulated.ask(request) {
@@ -77,7 +80,9 @@ struct Comparison {
 
     private func compare(_ pair: Pair, _ answer: Answer, _ pairs: [Pair], _ done: Int) throws {
         guard let request = pair.waitsWith else { return }
-        let real = try eventuallyValue("an answer to \(request); simulated: \(answer)") { pair.real.answer() }
+        let real = try eventuallyValue("seed \(seed), request \(done): an answer; simulated: \(answer) to \(request)") {
+            pair.real.answer()
+        }
         guard real == answer else {
             throw Difference(
                 description: "seed \(seed), request \(done): \(request)\n real      \(real)\n simulated \(answer)")

@@ -37,7 +37,7 @@ extension Statements {
         let newer = "(t.\"n\" IS NULL OR s.\"n\" > t.\"n\")"
         let conflict = " ON CONFLICT (\"id\") DO UPDATE SET \(updates)"
         let rowOfKey = "SELECT FROM ONLY \"s\".\"t\" AS t WHERE t.\"id\" = s.\"id\""
-        switch draw(8) {
+        switch draw(10) {
         case 0: return .simple(insert + " ON CONFLICT (\"id\") DO NOTHING")
         case 1, 2: return .simple(insert + conflict)
         case 3: return .simple(update)
@@ -49,6 +49,16 @@ extension Statements {
             return .simple(
                 "WITH known AS (\(update) RETURNING s.ctid::text AS place) \(insert) WHERE s.ctid::text NOT IN "
                     + "(SELECT place FROM known)\(conflict)")
+        case 8:
+            return .simple(
+                "WITH c0 AS (\(update) AND \(newer) RETURNING 1), c1 AS (\(insert) WHERE NOT EXISTS (\(rowOfKey))\(conflict) "
+                    + "WHERE (t.\"n\" IS NULL OR EXCLUDED.\"n\" > t.\"n\") RETURNING 1) "
+                    + "SELECT (SELECT count(*) FROM c0) + (SELECT count(*) FROM c1)")
+        case 9:
+            return .simple(
+                "WITH c0 AS (\(update) AND \(newer) RETURNING t.\"id\"), c1 AS (\(insert) WHERE NOT EXISTS (\(rowOfKey))\(conflict) "
+                    + "RETURNING t.\"id\") SELECT s.\"id\" FROM \(stage) AS s WHERE NOT EXISTS (SELECT FROM c0 AS c WHERE "
+                    + "c.\"id\" = s.\"id\") AND NOT EXISTS (SELECT FROM c1 AS c WHERE c.\"id\" = s.\"id\") ORDER BY 1")
         case 6: return .simple("SELECT count(*) FROM \(stage) AS s WHERE NOT EXISTS (\(rowOfKey))")
         default:
             return .simple(

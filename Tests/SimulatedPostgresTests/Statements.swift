@@ -29,6 +29,10 @@ struct Statements {
                     isDeferred: true)
             ]),
         TableDefinition("s", "log", [.init("id", .int8), .init("v", .text)]),
+        TableDefinition(
+            "s", "history",
+            [.init("p", .int4), .init("o", .int8), .init("id", .int4), .init("since", .int8), .init("until", .int8)],
+            key: ["p", "o"]),
     ]
 
     mutating func draw(_ count: Int) -> Int { Int(generator.next() % UInt64(count)) }
@@ -89,7 +93,7 @@ struct Statements {
                 )
             }
         }
-        switch draw(24) {
+        switch draw(26) {
         case 0: return .simple("COMMIT")
         case 1: return .simple(draw(2) == 0 ? "COMMIT" : "ROLLBACK")
         case 2: return .simple(status == .idle ? "COMMIT" : "SAVEPOINT one")
@@ -107,6 +111,7 @@ struct Statements {
         case 12: return waiting()
         case 13: return .simple("SET CONSTRAINTS ALL \(draw(2) == 0 ? "IMMEDIATE" : "DEFERRED")")
         case 14, 15: return look()
+        case 16, 17: return history()
         default: return status == .idle ? look() : staged()
         }
     }
@@ -227,7 +232,8 @@ struct Statements {
     }
 
     private mutating func look() -> Request {
-        switch draw(5) {
+        switch draw(6) {
+        case 5: .simple("SELECT * FROM s.history ORDER BY p, o")
         case 0: .simple("SELECT \(Self.columns) FROM \"s\".\"t\" ORDER BY id")
         case 1: .simple("SELECT partition, next_offset, last_message FROM loader.positions ORDER BY 1")
         case 2: .simple("SELECT v, count(*) FROM \"s\".\"log\" GROUP BY 1")
