@@ -7,7 +7,7 @@ struct Loader: ParsableCommand {
         commandName: "loader",
         abstract: "Load Apache Kafka topics into PostgreSQL tables, exactly once, in batches.",
         discussion: """
-            Exit status: 0 done, 64 usage, 65 letters failed again, 69 unavailable, 70 internal fault, 78 configuration.
+            Exit status: 0 done, 1 verify found differences, 64 usage, 65 letters failed again, 69 unavailable, 70 internal fault, 78 configuration.
 
             EXAMPLES:
               loader run --config loader.yaml
@@ -16,7 +16,8 @@ struct Loader: ParsableCommand {
         version: Version.all,
         subcommands: [
             RunCommand.self, MigrateCommand.self, InferCommand.self, CheckCommand.self, StatusCommand.self,
-            DeadLettersCommand.self, BackfillCommand.self, ConfigCommand.self, DemoCommand.self, VersionCommand.self,
+            DeadLettersCommand.self, VerifyCommand.self, BackfillCommand.self, ConfigCommand.self, DemoCommand.self,
+            VersionCommand.self,
         ])
 
     static func main() {

@@ -3,6 +3,8 @@ import ArgumentParser
 /// What the loader's process ends with. The numbers are those of BSD's `sysexits.h`.
 enum ExitStatus: Int32, Sendable {
     case done = 0
+    /// `verify` has found what is not as it should be.
+    case differences = 1
     /// The command line was wrong; ArgumentParser ends with it by itself.
     case usage = 64
     /// What was to be loaded is bad: `dead-letters replay` leaves letters behind.

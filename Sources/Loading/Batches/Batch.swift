@@ -194,7 +194,7 @@ package final class Batch: @unchecked Sendable {
     private(set) var building: (began: ContinuousClock.Instant, duration: Duration)?
 
     /// Why it has not all of its rows: the registry was away for as long as an outage may last.
-    var unbuilt: OutageNotice?
+    package internal(set) var unbuilt: OutageNotice?
 
     /// The first tries that failed, for the batch's trace.
     private(set) var failures: [Failure] = []

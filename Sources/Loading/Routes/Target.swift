@@ -24,12 +24,12 @@ package struct Target: Sendable {
         /// A message without the column's field leaves it out.
         package var isLeftOutIfAbsent = false
         /// The default as SQL; nil for an identity, whose next value only the server can take.
-        var defaultExpression: String?
+        package var defaultExpression: String?
         /// The default as a field of COPY in the target's format, where it is the same for each row.
         var defaultField: [UInt8]?
-        var isIdentity = false
+        package var isIdentity = false
         /// GENERATED ALWAYS AS IDENTITY: what is given is inserted, but nobody may update it.
-        var isAlwaysIdentity = false
+        package var isAlwaysIdentity = false
         /// A row that is there keeps what a message leaves out, though there is no default for a new one.
         var isKept = false
 
@@ -51,7 +51,7 @@ package struct Target: Sendable {
     package var keyCount: Int
     package var onTombstone: Route.OnTombstone
     /// What the elements' rows of one message have in common; nil where that is nothing, or does not matter.
-    var parent: ElementParent?
+    package var parent: ElementParent?
     /// How it is told that two rows have the same key, for each of its columns.
     var keyForms: [KeyForm] = []
     /// How the key's index compares, for each of its columns.
@@ -89,7 +89,7 @@ package struct Target: Sendable {
         columns.map(\.source) + (route.condition?.sources ?? []) + (route.template?.sources ?? [])
     }
     /// Elements that are rows together are loaded together, or not at all.
-    var isOfElements: Bool { route.each != nil }
+    package var isOfElements: Bool { route.each != nil }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
     /// The column that says of a row that it is deleted; nil where deleted rows go.

@@ -22,10 +22,10 @@ extension Route {
 extension Target {
     /// A history's versions, by the places of their columns.
     package struct Validity: Sendable {
-        var key: [Int]
-        var from: Int
+        package var key: [Int]
+        package var from: Int
         /// Loaded by no message.
-        var to: String
+        package var to: String
         /// What says of a row that it is a truncation, which ends all versions; nil where none does.
         var truncation: Int?
     }

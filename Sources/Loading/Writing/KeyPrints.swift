@@ -67,9 +67,14 @@ struct KeyPrints {
         }
     }
 
+    private static func print(_ key: UnsafeRawBufferPointer) -> UInt32 {
+        let hash = hash(key)
+        return max(1, UInt32(truncatingIfNeeded: hash ^ hash >> 32))
+    }
+
     /// Eight bytes at a time by a multiplication whose halves are folded: fast, and no guard against keys that are made to
     /// collide, as nothing depends on it.
-    private static func print(_ key: UnsafeRawBufferPointer) -> UInt32 {
+    static func hash(_ key: UnsafeRawBufferPointer) -> UInt64 {
         var hash = 0x9E37_79B9_7F4A_7C15 ^ UInt64(key.count)
         func mix(_ word: UInt64) {
             let product = (hash ^ word).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
@@ -86,7 +91,7 @@ struct KeyPrints {
             start += 1
         }
         mix(last)
-        return max(1, UInt32(truncatingIfNeeded: hash ^ hash >> 32))
+        return hash
     }
 }
 

@@ -44,6 +44,34 @@ struct KeyTable {
         return Self.classes((0..<answer.rowCount).map { answer.string($0, 0) ?? "" }, count: rows.count)
     }
 
+    /// Puts the rows' keys into another table, beside those that are there.
+    func keep(
+        _ rows: [RowReference], _ sections: [Batch.Section], in other: String, over connection: RowConnection
+    ) throws(Refusal) {
+        try fill(rows, sections, over: connection)
+        try connection.run("INSERT INTO \(other) (\(target.keyNames)) SELECT \(target.keyNames) FROM \(table.name)")
+    }
+
+    /// Asks for what the target's table has in a column beside each row's key.
+    ///
+    /// - Parameter column: of integers, as SQL names it.
+    /// - Returns: for each row the integer; nil where its key is not there.
+    func numbers(
+        _ column: String, of rows: [RowReference], _ sections: [Batch.Section], over connection: RowConnection
+    ) throws(Refusal) -> [Int64?] {
+        try fill(rows, sections, over: connection)
+        var numbers = [Int64?](repeating: nil, count: rows.count)
+        let known = try connection.query(
+            "SELECT s.\(Self.ordinal), t.\(column) FROM \(table.name) AS s JOIN \(target.name.quoted) AS t "
+                + "ON \(target.hasSameKey("t", "s"))")
+        for row in 0..<known.rowCount {
+            if let position = known.int(row, 0), numbers.indices.contains(Int(position)) {
+                numbers[Int(position)] = known.int(row, 1)
+            }
+        }
+        return numbers
+    }
+
     /// Deletes what the target's table has of these keys.
     ///
     /// - Returns: the places of those whose row is there and not older.

@@ -8,8 +8,8 @@ import Postgres
 
 /// One row of a batch, in the section that holds its bytes.
 package struct RowReference {
-    var section: Int32
-    var row: Int32
+    package var section: Int32
+    package var row: Int32
     /// The message's place in the batch: the order of arrival.
     package var message: Int32
 
@@ -23,13 +23,13 @@ package struct RowReference {
 /// The rows of one target in the order of arrival, and what is left of them once only each key's last state counts.
 package struct RowSelection {
     let batch: Batch
-    let target: Target
+    package let target: Target
     /// In the order of arrival.
     package let rows: [RowReference]
     /// Which of them are of one message and go in together or not at all; nil: each goes in by itself.
     let units: [Range<Int>]?
     /// The table is to be emptied before them.
-    let truncates: Bool
+    package let truncates: Bool
     /// The place of the section that holds the rows; nil where there are only tombstones.
     let rowSection: Int?
 
@@ -158,7 +158,7 @@ package struct RowSelection {
         batch.sections[Int(reference.section)].rows[Int(reference.row)].isMark
     }
 
-    func isTombstone(_ reference: RowReference) -> Bool {
+    package func isTombstone(_ reference: RowReference) -> Bool {
         batch.sections[Int(reference.section)].kind == .tombstones
     }
 
@@ -229,6 +229,19 @@ package struct RowSelection {
         var later = Dictionary(indices.map { (bytes($0), [Int]()) }) { first, _ in first }
         for index in (indices.min() ?? rows.count)..<rows.count { later[bytes(index)]?.append(index) }
         return indices.map { index in (later[bytes(index)] ?? []).filter { $0 > index } }
+    }
+
+    /// A number for the key of each of these rows, the same whenever it comes; of elements that belong together, for the key of what
+    /// holds them. Nil where the server alone can tell which keys are the same.
+    package func keyPrints(of rows: [RowReference]) -> [UInt64]? {
+        let count = target.parent?.keyCount ?? target.keyCount
+        guard count > 0, target.keyForms.prefix(count).allSatisfy({ $0 != .server }) else { return nil }
+        let keys = CanonicalKeys(target, count: count)
+        return rows.map { row in
+            keys.removeAll()
+            keys.append(row, of: batch.sections)
+            return KeyPrints.hash(keys[0])
+        }
     }
 
     func key(of reference: RowReference) -> UnsafeRawBufferPointer {

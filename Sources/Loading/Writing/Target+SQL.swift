@@ -48,7 +48,7 @@ extension Target {
 }
 
 extension PostgresType {
-    var withoutDomain: PostgresType {
+    package var withoutDomain: PostgresType {
         var type = self
         while case .domain(let base) = type.shape { type = base }
         return type

@@ -371,6 +371,23 @@ package struct TargetLoading {
         try tables.sets?.make(on: connection.plain)
     }
 
+    /// Puts the keys of rows into another table, which has the key's columns, beside those that are there.
+    package mutating func keepKeys(
+        of rows: [RowReference], in selection: RowSelection, table: String
+    ) throws(Refusal) {
+        try tables(of: selection.target).keys.keep(rows, batch.sections, in: table, over: connection)
+    }
+
+    /// Asks for what the target's table has in a column beside the keys of these rows.
+    ///
+    /// - Parameter column: of integers, as SQL names it.
+    /// - Returns: for each row the integer; nil where its key is not there.
+    package mutating func numbers(
+        _ column: String, of rows: [RowReference], in selection: RowSelection
+    ) throws(Refusal) -> [Int64?] {
+        try tables(of: selection.target).keys.numbers(column, of: rows, batch.sections, over: connection)
+    }
+
     /// Loads rows one after the other, in their order, by one statement: the others go in, whichever the server refuses.
     ///
     /// - Returns: those that it refuses, in their order; nil where it does not pay, with nothing in.
