@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_THREADS = 1 << 16, MOST_PROCESSES = 256 };
+enum { MOST_THREADS = 1 << 16, MOST_PROCESSES = 1 << 14 };
 
 /// Clocks go on by so much each time that they are read, so that who looks at nothing else comes to an end.
 static const int64_t LOOK = 200;
@@ -34,6 +34,7 @@ static struct {
     size_t event_count, event_room;
     uint64_t event_order;
     bool is_stopped;
+    uint64_t steps;
 } world;
 
 // Randomness: xoroshiro128+ (Blackman and Vigna, 2018), seeded by splitmix64.
@@ -59,11 +60,13 @@ static uint64_t drawn(uint64_t count) { return (sim_random() >> 11) % count; }
 
 void sim_note(uint64_t what) { world.trace = (world.trace ^ what) * 0x100000001b3u + 1; }
 
+uint64_t sim_steps(void) { return world.steps; }
+
 uint64_t sim_trace(void) { return world.trace; }
 
 int64_t sim_now(void) {
     // Also read by threads that no simulation runs, as at the end of a process.
-    if (sim_self) world.now += LOOK;
+    if (sim_self && sim_self->hushes == 0) world.now += LOOK;
     return world.now;
 }
 
@@ -102,6 +105,7 @@ static struct sim_thread *next_thread(void) {
 /// Gives the baton to whoever is next, and comes back when it is the caller's again.
 static void pass_on(void) {
     struct sim_thread *self = sim_self, *next = next_thread();
+    world.steps++;
     sim_note((uint64_t)next->number);
     sim_note((uint64_t)world.now);
     if (next == self) return;
@@ -124,7 +128,7 @@ void sim_pause(void) {
 }
 
 void sim_maybe_pause(void) {
-    if (sim_self && sim_self->locks == 0 && drawn(16) == 0) sim_pause();
+    if (sim_self && sim_self->locks == 0 && sim_self->hushes == 0 && drawn(16) == 0) sim_pause();
 }
 
 bool sim_wait(const void *place, int64_t deadline) {
@@ -151,7 +155,10 @@ void sim_wake(const void *place) {
 
 struct sim_thread *sim_thread_make(int process) {
     struct sim_thread *thread = calloc(1, sizeof *thread);
-    if (!thread || world.thread_count == MOST_THREADS || process >= MOST_PROCESSES) abort();
+    if (!thread || world.thread_count == MOST_THREADS || process >= MOST_PROCESSES) {
+        fprintf(stderr, "simulation: no room for thread %d of process %d\n", world.next_number, process);
+        abort();
+    }
     thread->number = world.next_number++;
     thread->process = process;
     thread->deadline = INT64_MAX;
@@ -234,6 +241,10 @@ int sim_threads(int process) {
     int count = 0;
     for (int i = 0; i < world.thread_count; i++) count += world.threads[i]->process == process;
     return count;
+}
+
+void sim_hush(bool is_hushed) {
+    if (sim_self) sim_self->hushes += is_hushed ? 1 : -1;
 }
 
 int sim_fork(void) { return fork(); }

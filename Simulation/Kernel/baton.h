@@ -20,6 +20,7 @@ struct sim_thread {
     int64_t deadline;
     /// How many pthread mutexes it holds: with one it is not interrupted.
     int locks;
+    int hushes;
     sem_t baton;
     void *(*body)(void *);
     void *argument;

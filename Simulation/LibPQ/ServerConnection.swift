@@ -166,12 +166,14 @@ final class ServerConnection {
 
     func query(_ sql: String) -> Bool {
         slots.append(.query)
+        let sql = Mutant.altered(sql)
         return send([.simple(sql)], isCommit: sql.contains("COMMIT"))
     }
 
     func query(_ sql: String, _ parameters: [SQLValue]) -> Bool {
         slots.append(isPipeline ? .statement : .query)
-        let messages: [Session.Message] = [.statement(sql, parameters)] + (isPipeline ? [] : [.sync])
+        let parameters = Mutant.altered(sql, parameters)
+        let messages: [Session.Message] = [.statement(Mutant.altered(sql), parameters)] + (isPipeline ? [] : [.sync])
         return send(messages, isCommit: sql == "COMMIT")
     }
 

@@ -63,11 +63,11 @@ final class SimulatedServer {
     /// - Parameter length: in nanoseconds.
     func takeNoWrites(_ length: Int64) {
         readOnlyUntil = max(readOnlyUntil, sim_now() + length)
-        // A standby refuses the transaction itself, another server what it writes.
-        if sim_random() % 2 == 0 { database.isStandby = true } else { database.isReadOnly = true }
+        // A server that becomes a standby ends its sessions, and refuses transactions that want to write.
+        restart(0)
+        database.isStandby = true
         at(readOnlyUntil) { [unowned self] in
-            guard sim_now() >= readOnlyUntil else { return }
-            (database.isStandby, database.isReadOnly) = (false, false)
+            if sim_now() >= readOnlyUntil { database.isStandby = false }
         }
     }
 

@@ -139,9 +139,13 @@ public final class Connection {
     /// What a refused `begin` means. A server in recovery refuses it as something that it cannot do (0A000); asked, it says
     /// what it is, and the error becomes that of a server that takes no writes (25006), as during a failover.
     public func asStandby(_ error: PostgresError) -> PostgresError {
-        guard error.sqlState == .featureNotSupported, isOpen else { return error }
+        guard error.sqlState == .featureNotSupported else { return error }
+        // What cannot be asked now is no mistake of anybody's setup: the next try asks again.
+        guard isOpen else { return lost() }
         _ = try? execute("ROLLBACK")
-        guard (try? query("SELECT pg_is_in_recovery()"))?.string(0, 0) == "t" else { return error }
+        let answer: QueryResult
+        do throws(PostgresError) { answer = try query("SELECT pg_is_in_recovery()") } catch { return error }
+        guard answer.string(0, 0) == "t" else { return error }
         var standby = error
         (standby.code, standby.sqlState) = (.connectionFailed, .readOnlyTransaction)
         return standby

@@ -219,6 +219,35 @@ struct LedgerStartTests {
         }
     }
 
+    @Test("a member that begins while another one looks is no lost position", arguments: 1...8)
+    func overtakenWhileLooking(call: Int) async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(3)
+            let (options, given) = (scenario.options, scenario.place(0))
+            // The test waits for the thread, and touches it before and afterwards alone.
+            nonisolated(unsafe) let other = scenario
+            let code = try await onThread { () -> LoadingError.Code? in
+                let consumer = try Consumer(properties: options.consumerProperties, queues: 1, wakeup: Wakeup())
+                defer { consumer.close() }
+                var calls = 0
+                let starts = StartSettling(
+                    ledger: Ledger(group: options.group), options: options, consumer: consumer, targets: [],
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                    isStopping: {
+                        calls += 1
+                        if calls == call {
+                            try? other.setPosition(2)
+                            try? other.setGroup(2, metadata: other.mark)
+                        }
+                        return false
+                    })
+                do { _ = try starts.settle([given]) } catch let error as LoadingError { return error.code } catch {}
+                return nil
+            }
+            #expect(code == nil)
+        }
+    }
+
     // MARK: New topics of a running group
 
     /// Topics of a name that only this test's expression matches.

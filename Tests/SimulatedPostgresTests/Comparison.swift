@@ -59,9 +59,6 @@ struct Comparison {
                 return done
             }
             let request = statements.next(pair.status)
-            if tracing {
-                print(done, pair === pairs[0] ? "A" : "B", "\(request)".replacing("\\\n", with: " ").prefix(420))
-            }
             try pair.real.ask(request)
             pair.waitsWith = request
             if let answer = pair.simulated.ask(request) {

@@ -23,6 +23,9 @@ uint64_t sim_random(void);
 /// What came before, as one number: two runs of a seed have the same.
 uint64_t sim_trace(void);
 
+/// How often somebody has given the baton away.
+uint64_t sim_steps(void);
+
 /// Mixes something into `sim_trace`.
 void sim_note(uint64_t what);
 
@@ -59,6 +62,9 @@ bool sim_wait(const void *place, int64_t deadline);
 
 /// Wakes all who wait at the place.
 void sim_wake(const void *place);
+
+/// While the caller only looks on: it is not interrupted, and clocks stand still. Calls may nest.
+void sim_hush(bool is_hushed);
 
 // The world
 

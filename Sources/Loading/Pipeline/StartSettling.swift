@@ -220,11 +220,21 @@ package struct StartSettling {
             }
         }
         if let failure {
+            try stillHolds(known, mine, on: connection)
             // By the next start the topic may hold the position again, and others' messages would be skipped.
             try ledger.remember(lost: lost, mixed: mixed, on: connection)
             throw failure
         }
         return starts
+    }
+
+    /// A stop must not rest on what has been overtaken: between the look at the ledger and that at the group another member may have
+    /// begun with the partition, whose mark would look like one without a position.
+    private func stillHolds(
+        _ known: Known, _ mine: Set<TopicPartition>, on connection: Connection
+    ) throws {
+        let now = try ledger.positions(of: Set(mine.map(\.topic)).sorted(), on: connection)
+        guard mine.allSatisfy({ now[$0] == known.ledger[$0]?.next }) else { throw Overtaken() }
     }
 
     private func loss(of partition: TopicPartition, _ position: Ledger.Position) -> StartPosition.Loss? {

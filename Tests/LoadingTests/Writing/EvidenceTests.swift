@@ -93,20 +93,26 @@ struct EvidenceTests {
 
     @Test("a connection that ends with rows under way is tried with less, down to one message, which is set aside")
     func losses() {
-        func remedy(_ messages: Int, losses: Int, isReduced: Bool = false, rows: Bool = true, state: String? = nil)
-            -> Remedy
-        {
+        func remedy(
+            _ messages: Int, losses: Int, isReduced: Bool = false, rows: Bool = true, state: String? = nil,
+            others: Bool = false
+        ) -> Remedy {
             let error = PostgresError(
                 .connectionLost, sqlState: state.map { SQLState(rawValue: $0) }, message: "", cameWithRows: rows)
             return Evidence(
-                messages: messages, withRows: false, isCareful: false, losses: losses, isReduced: isReduced
+                messages: messages, withRows: false, isCareful: false, othersWentIn: others, losses: losses,
+                isReduced: isReduced
             ).remedy(error)
         }
         #expect(remedy(100, losses: 1) == .wait)
         #expect(remedy(100, losses: 2) == .less)
         #expect(remedy(50, losses: 1, isReduced: true) == .less)
         #expect(remedy(1, losses: 2, isReduced: true) == .wait)
-        #expect(remedy(1, losses: 3) == .setAside)
+        // A network that drops now and then meets one message several times in a row, too.
+        #expect(remedy(1, losses: 5, others: true) == .wait)
+        #expect(remedy(1, losses: 6, others: true) == .setAside)
+        #expect(remedy(1, losses: 7) == .wait)
+        #expect(remedy(1, losses: 8) == .setAside)
         // Without rows, or where the server says why it ends the session, it is none of the rows' doing.
         #expect(remedy(1, losses: 9, rows: false) == .wait)
         for state in ["57P01", "57P02", "57P03", "25P03"] {

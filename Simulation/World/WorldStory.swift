@@ -1,0 +1,328 @@
+import CSimulation
+import Foundation
+import Kafka
+import Loading
+import SimulatedPostgres
+
+/// One seed's story: loaders at work while things go wrong, and what came of it.
+final class WorldStory {
+    struct Outcome: Codable, Equatable {
+        var trace: UInt64 = 0
+        /// What must not be; empty if all is well.
+        var complaints: [String] = []
+        /// How often each thing happened.
+        var met: [String: Int] = [:]
+        var messages = 0
+        /// Seconds of the simulated clock.
+        var seconds = 0.0
+        var log: [String] = []
+    }
+
+    /// How long after the last fault all must be loaded: many times what all waits together take.
+    private static let patience = 1200 * Moments.second
+    /// Who needs more turns than that goes round in circles.
+    private static let mostSteps: UInt64 = 400_000
+
+    private let seed: UInt64
+    private let log: WorldLog
+    private var plan: WorldPlan
+    private var model: TopicModel
+    private let cluster = SimulatedCluster()
+    private var server: SimulatedServer
+    private var outcome = Outcome()
+    /// By their slots.
+    private var loaders: [Int: SimulatedLoader] = [:]
+    private var nextProcess = 1
+    /// Nobody starts again while an operator is at work.
+    private var isHeld = false
+    private var areFaultsOver = false
+    /// Positions up to which partitions are loaded again, so that the table is ahead of the ledger.
+    private var replays: [Int: Int64] = [:]
+
+    static func tell(_ seed: UInt64, keepsLog: Bool) -> Outcome {
+        sim_begin(seed)
+        Processes.forget()
+        defer { sim_end() }
+        do {
+            let story = try WorldStory(seed, keepsLog: keepsLog)
+            story.run()
+            story.outcome.trace = sim_trace()
+            story.outcome.seconds = Double(sim_now()) / 1e9 - 1000
+            story.outcome.log = story.log.lines
+            return story.outcome
+        } catch {
+            return Outcome(complaints: ["the world cannot be made: \(error)"])
+        }
+    }
+
+    private init(_ seed: UInt64, keepsLog: Bool) throws {
+        self.seed = seed
+        log = WorldLog(isKept: keepsLog)
+        plan = WorldPlan()
+        model = TopicModel(mode: plan.mode)
+        server = try SimulatedServer(ledger: "00000000-0000-0000-0000-000000000001")
+        let columns: [TableDefinition.Column] = [
+            .init("id", .int8, notNull: true), .init("qty", .int8), .init("partition", .int4), .init("offset", .int8),
+        ]
+        try server.database.add(
+            TableDefinition(
+                "public", "orders", columns, key: plan.mode == .upsert ? ["id"] : [],
+                checks: [.init(name: "orders_qty_check", condition: "qty <> 13")]))
+        server.faults = plan.server
+        server.met = { [unowned self] name in count(name) }
+        server.install()
+        SimulatedCluster.current = cluster
+        cluster.faults = plan.brokers
+        cluster.create(WorldPlan.topic, partitions: plan.partitions)
+    }
+
+    private func count(_ name: String) {
+        outcome.met[name, default: 0] += 1
+        log.say("-- \(name)")
+    }
+
+    private func complain(_ text: String) {
+        log.say("!! \(text)")
+        if outcome.complaints.count < 5 { outcome.complaints.append(text) }
+    }
+
+    // MARK: The course of things
+
+    private func run() {
+        log.say("\(plan)")
+        schedule()
+        for slot in 0..<plan.loaders { start(slot) }
+        look()
+        sim_run(sim_now() + plan.length)
+        endFaults()
+        let deadline = sim_now() + Self.patience
+        watchForTheEnd()
+        sim_run(deadline)
+        conclude()
+    }
+
+    private func some(_ count: Int, _ body: @escaping () -> Void) {
+        for _ in 0..<count { Moments.after(Draw.from(0..<plan.length), body) }
+    }
+
+    private func schedule() {
+        some(plan.messages) { [self] in model.produce(plan) }
+        some(plan.kills) { [self] in kill(Draw.from(0...plan.loaders - 1)) }
+        some(plan.freezes) { [self] in freeze(Draw.from(0...plan.loaders - 1)) }
+        some(plan.brokerOutages) { [self] in
+            count("brokers away")
+            cluster.away = sim_now() + Draw.from(Moments.second..<60 * Moments.second)
+        }
+        some(plan.leaderlessness) { [self] in
+            count("leader away")
+            let partition = cluster.partition(WorldPlan.place(Draw.from(0...plan.partitions - 1)))
+            partition?.leaderless = sim_now() + Draw.from(Moments.second..<20 * Moments.second)
+        }
+        some(plan.restarts) { [self] in
+            count("server restarted")
+            server.restart(Draw.from(0..<20 * Moments.second))
+        }
+        some(plan.additions) { [self] in
+            count("partition added")
+            cluster.add(partitions: 1, to: WorldPlan.topic)
+            cluster.group(WorldPlan.group).reconsider()
+        }
+        some(plan.turn == .none ? 0 : 1) { [self] in takeTurn() }
+    }
+
+    // MARK: Loaders
+
+    private func start(_ slot: Int) {
+        guard !isHeld, loaders[slot] == nil else { return }
+        let process = nextProcess
+        nextProcess += 1
+        log.say("-- loader \(slot) starts as process \(process)")
+        loaders[slot] = SimulatedLoader(process: process, slot: slot, plan.options(slot: slot), log: log) {
+            [weak self] loader, failure in self?.ended(loader, failure)
+        }
+    }
+
+    private func ended(_ loader: SimulatedLoader, _ failure: any Error) {
+        guard loaders[loader.slot] === loader else { return }
+        log.say("-- process \(loader.process) ends: \(failure)")
+        outcome.met["ended: \(name(of: failure))", default: 0] += 1
+        end(loader)
+        startAgain(loader.slot)
+    }
+
+    private func name(of failure: any Error) -> String {
+        (failure as? LoadingError)?.code.rawValue ?? "\(type(of: failure))"
+    }
+
+    private func end(_ loader: SimulatedLoader) {
+        Processes.kill(loader.process)
+        cluster.lose(process: loader.process)
+        server.cut(process: Int32(loader.process))
+        loaders[loader.slot] = nil
+    }
+
+    private func startAgain(_ slot: Int) {
+        Moments.after(Draw.from(0..<10 * Moments.second)) { [self] in start(slot) }
+    }
+
+    private func kill(_ slot: Int) {
+        guard let loader = loaders[slot] else { return }
+        count("loader killed")
+        end(loader)
+        startAgain(slot)
+    }
+
+    private func freeze(_ slot: Int) {
+        guard let loader = loaders[slot] else { return }
+        count("loader frozen")
+        Processes.freeze(loader.process)
+        Moments.after(Draw.from(Moments.second..<40 * Moments.second)) { Processes.wake(loader.process) }
+    }
+
+    // MARK: Operators
+
+    private func takeTurn() {
+        switch plan.turn {
+        case .none: break
+        case .groupExpires:
+            count("group's offsets expired")
+            cluster.group(WorldPlan.group).expire()
+        case .restore:
+            // From before the group began there is nothing that a backup could say of it, and the start says so.
+            guard positions().count >= plan.partitions else { return }
+            count("backup restored")
+            let dump = server.dump()
+            Moments.after(Draw.from(0..<plan.length / 2)) { [self] in
+                server.restore(dump, downFor: Draw.from(0..<5 * Moments.second))
+                // A loader that has nothing to load looks at no ledger: the next message of each partition tells it.
+                Moments.after(30 * Moments.second) { [self] in
+                    for partition in 0..<plan.partitions { model.produce(plan, into: partition) }
+                }
+            }
+        case .resetBack, .resetForward:
+            isHeld = true
+            for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { end(loader) }
+            // Nobody may be in the group, nor be at the database.
+            waitForEmptiness()
+        }
+    }
+
+    private func waitForEmptiness() {
+        Moments.after(Moments.second) { [self] in
+            let isAlone = server.database.sessions.isEmpty && cluster.group(WorldPlan.group).members.isEmpty
+            guard isAlone else { return waitForEmptiness() }
+            reset()
+            isHeld = false
+            for slot in 0..<plan.loaders { startAgain(slot) }
+        }
+    }
+
+    private func reset() {
+        let positions = positions()
+        for partition in 0..<plan.partitions where Draw.chance(0.7) {
+            guard let position = positions[partition] else { continue }
+            let high = model.high(partition)
+            let offset =
+                plan.turn == .resetBack ? Draw.from(0..<position + 1) : Draw.from(position..<max(high, position) + 1)
+            count("group reset")
+            log.say("-- \(partition) from \(position) to \(offset)")
+            cluster.group(WorldPlan.group)
+                .reset(WorldPlan.place(partition), to: .init(offset: offset, metadata: ""))
+            // The same offset without a mark is a reset to where it is.
+            model.reset(partition, from: position, to: offset)
+            if offset < position { replays[partition] = position }
+        }
+    }
+
+    // MARK: What must be at any moment
+
+    private func positions() -> [Int: Int64] {
+        var found: [Int: Int64] = [:]
+        for row in server.database.rows(of: "loader.positions") {
+            guard case .text(WorldPlan.topic) = row[1], let partition = row[2].asInt, let next = row[3].asInt else {
+                continue
+            }
+            found[Int(partition)] = next
+        }
+        return found
+    }
+
+    private func look() {
+        audit()
+        Moments.after(Draw.from(0..<4 * Moments.second)) { [self] in look() }
+    }
+
+    /// Compares table and letters with what the ledger says is in them.
+    private func audit() {
+        let positions = positions()
+        for (partition, until) in replays where positions[partition] ?? 0 >= until {
+            // Until a loader has taken note of the reset, the ledger is still where it was.
+            let committed = cluster.group(WorldPlan.group).committed[WorldPlan.place(partition)]
+            if committed?.metadata.isEmpty == false { replays[partition] = nil }
+        }
+        guard replays.isEmpty else { return }
+        let expected = model.rows(at: positions)
+        let found = server.database.rows(of: "public.orders").map { row in
+            TopicModel.Row(
+                id: row[0].asInt ?? -1, qty: row[1].asInt ?? -1, partition: row[2].asInt ?? -1,
+                offset: row[3].asInt ?? -1)
+        }.sorted()
+        if found != expected { complain(Self.difference(found, expected, "rows") + " at \(positions)") }
+        let letters = Set(
+            server.database.rows(of: "loader.dead_letters").map {
+                TopicModel.Place(partition: $0[3].asInt ?? -1, offset: $0[4].asInt ?? -1)
+            })
+        let (must, may) = model.letters(at: positions)
+        let wanted = must.union(letters.intersection(may))
+        if letters != wanted {
+            complain(Self.difference(letters.sorted(), wanted.sorted(), "letters") + " at \(positions)")
+        }
+        for (place, committed) in cluster.group(WorldPlan.group).committed.sorted(by: { $0.key < $1.key }) {
+            guard plan.turn != .restore, !committed.metadata.isEmpty else { continue }
+            if committed.offset > positions[Int(place.partition)] ?? 0 {
+                complain("the group is told \(committed.offset) of \(place), and the ledger has \(positions)")
+            }
+        }
+    }
+
+    private static func difference<Element: Comparable & Hashable>(
+        _ found: [Element], _ expected: [Element], _ what: String
+    ) -> String {
+        var counts: [Element: Int] = [:]
+        for element in expected { counts[element, default: 0] += 1 }
+        for element in found { counts[element, default: 0] -= 1 }
+        let missing = counts.filter { $0.value > 0 }.map(\.key).sorted()
+        let extra = counts.filter { $0.value < 0 }.map(\.key).sorted()
+        return "\(missing.count) \(what) missing \(missing.prefix(2)), \(extra.count) too many \(extra.prefix(2))"
+    }
+
+    // MARK: The end
+
+    private func endFaults() {
+        log.say("-- all is well from here")
+        areFaultsOver = true
+        cluster.faults = .init()
+        server.faults = ServerFaults()
+        for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { Processes.wake(loader.process) }
+    }
+
+    private var isAllLoaded: Bool {
+        let positions = positions()
+        return !isHeld && replays.isEmpty && model.entries.indices.allSatisfy { positions[$0] ?? 0 >= model.end($0) }
+    }
+
+    private func watchForTheEnd() {
+        Moments.after(Moments.second) { [self] in
+            if isAllLoaded || sim_steps() > Self.mostSteps { sim_stop() } else { watchForTheEnd() }
+        }
+    }
+
+    private func conclude() {
+        outcome.messages = model.entries.reduce(0) { $0 + $1.count }
+        if !isAllLoaded {
+            complain("long after the last fault not all is loaded: \(positions()) of \(model.entries.map(\.count))")
+            sim_describe(nil)
+        }
+        audit()
+    }
+}
