@@ -25,8 +25,7 @@ final class GroupCommitter {
     }
 
     private var pending: Pending?
-    /// Offsets that are not sent yet.
-    private var next: [TopicPartition: CommittedOffset] = [:]
+    private var waiting = WaitingOffsets()
 
     /// - Parameter wakeup: rung when an answer is there.
     init(_ client: KafkaClient, wakeup: Wakeup) {
@@ -44,7 +43,7 @@ final class GroupCommitter {
 
     /// Commits without waiting. Offsets that are not sent yet give way to later ones of their partition.
     func commit(_ offsets: [CommittedOffset]) {
-        for offset in offsets { next[offset.partition] = offset }
+        waiting.add(offsets)
         sendNext()
     }
 
@@ -64,7 +63,7 @@ final class GroupCommitter {
 
     /// Forgets what is not sent yet of these partitions.
     func drop(_ partitions: [TopicPartition]) {
-        for partition in partitions { next[partition] = nil }
+        waiting.drop(partitions)
     }
 
     func stopRinging() { queue.stopRinging() }
@@ -73,9 +72,7 @@ final class GroupCommitter {
     func destroy() { queue.destroy() }
 
     private func sendNext() {
-        guard pending == nil, !next.isEmpty else { return }
-        let offsets = next.values.sorted { $0.partition < $1.partition }
-        next.removeAll()
+        guard let offsets = waiting.takeAll(isUnderWay: pending != nil) else { return }
         do throws(KafkaError) {
             try send(offsets, as: Pending(isAwaited: false))
         } catch {

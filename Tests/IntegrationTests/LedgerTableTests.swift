@@ -71,6 +71,19 @@ struct LedgerTableTests {
         }
     }
 
+    @Test("a reset is not written where the position has been away and is back: what was seen is another version of it")
+    func resetOfAnotherVersion() throws {
+        try with { (connection: Connection) throws in
+            let seen = try ledger.states(of: ["orders"], on: connection)
+            #expect(try ledger.write([a: start(1, .reset(from: 5))], seen: seen, on: connection))
+            #expect(try ledger.write([a: start(5, .skip(from: 1))], on: connection))
+            #expect(try !ledger.write([a: start(1, .reset(from: 5))], seen: seen, on: connection))
+            #expect(try positions(connection) == [a: 5, b: 7])
+            #expect(connection.transactionStatus == .idle)
+            #expect(try ledger.write([b: start(1, .reset(from: 7))], seen: seen, on: connection), "nobody has moved it")
+        }
+    }
+
     @Test("the fence passes only if every position is where it is believed to be")
     func fence() throws {
         try with { (connection: Connection) throws in

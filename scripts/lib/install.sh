@@ -155,6 +155,23 @@ install_pgbouncer() {
     fi
 }
 
+# What checks docs/model, and the compiler that it writes its programs for.
+install_spin() {
+    local missing=()
+    command -v spin >/dev/null || missing+=(spin)
+    command -v cc >/dev/null || missing+=(gcc)
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "Installing ${missing[*]}"
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    elif command -v brew >/dev/null; then
+        brew install --quiet "${missing[@]}"
+    else
+        die "neither apt-get nor brew is here; install spin and a C compiler"
+    fi
+}
+
 # A broker with admin calls, another migration tool, another Kafka client with its serializers and its client of schema
 # registries, a judge of JSON Schemas, two readers of Avro, readers of Protobuf, MessagePack and CBOR, AWS's own signers, and a
 # server that answers as AWS does, for the tests. The reader of CBOR as it was before it read ahead: its tables of tags are a part

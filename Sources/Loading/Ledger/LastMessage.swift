@@ -5,7 +5,7 @@ import Kafka
 /// A message never changes while its topic lives, so one at the same offset that is another shows that the topic was
 /// deleted and created anew, or its log truncated, however far it has grown since. No clock is involved, and a message
 /// that compaction or retention has taken away proves nothing.
-package struct LastMessage: Equatable, Sendable {
+package struct LastMessage: Hashable, Sendable {
     var offset: Int64
     /// Milliseconds since 1970, or `Int64.min` where the message has none.
     var timestamp: Int64

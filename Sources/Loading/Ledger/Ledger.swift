@@ -13,6 +13,9 @@ package struct Ledger: Sendable {
 
     static let table = TableName(schema: "loader", name: "positions")
 
+    /// When a row was last moved, exactly: the beginning of that transaction.
+    private static let version = "(extract(epoch FROM updated_at) * 1000000)::bigint"
+
     /// Columns of `loader.positions` that a later migration has added.
     package static let laterColumns = ["last_message", "lost_offset"]
 
@@ -29,6 +32,8 @@ package struct Ledger: Sendable {
         package var next: Int64
         /// When it was last moved, in milliseconds since 1970.
         package var updatedAt: Int64 = 0
+        /// Of its row, in microseconds since 1970: another as soon as anybody has moved it, be it to the same position.
+        var version: Int64 = 0
         /// The message before it; nil where none was loaded since the position was set.
         var last: LastMessage?
         /// An earlier one, to be read again; nil where only the last is known.
@@ -62,9 +67,9 @@ package struct Ledger: Sendable {
             """
             SELECT topic, partition, next_offset, (extract(epoch FROM updated_at) * 1000)::bigint,
               lost_offset = next_offset, last_message[2], last_message[3], last_message[4], last_message[5],
-              last_message[6], last_message[7], last_message[8], last_message[9]
+              last_message[6], last_message[7], last_message[8], last_message[9], version
             FROM (
-              SELECT topic, partition, next_offset, updated_at, lost_offset,
+              SELECT topic, partition, next_offset, updated_at, lost_offset, \(Self.version) AS version,
                 CASE WHEN last_message[1] = next_offset THEN last_message END AS last_message
               FROM loader.positions WHERE consumer_group = $1 AND ($3 OR topic = ANY ($2::text[]))
             ) AS p
@@ -83,9 +88,11 @@ package struct Ledger: Sendable {
             if let until = result.int(row, 8), let resume = result.int(row, 9) {
                 detour = Detour(until: until, resume: resume)
             }
-            states[TopicPartition(topic: topic, partition: Int32(partition))] = Position(
+            var position = Position(
                 next: next, updatedAt: result.int(row, 3) ?? 0, last: message(5), proven: message(10),
                 isLost: result.bool(row, 4) ?? false, detour: detour)
+            position.version = result.int(row, 13) ?? 0
+            states[TopicPartition(topic: topic, partition: Int32(partition))] = position
         }
         return states
     }
@@ -164,11 +171,14 @@ package struct Ledger: Sendable {
 
     /// Writes what `StartPosition` decided, all in one transaction.
     ///
-    /// - Parameter memories: what is to be remembered along with it.
-    /// - Parameter lockTimeout: how long to wait for a member that is moving one of the positions.
+    /// - Parameters:
+    ///   - seen: what it was decided by. A position that has gone away and come back since is none of it: what was set is loaded
+    ///     by then, and would be once more.
+    ///   - memories: what is to be remembered along with it.
+    ///   - lockTimeout: how long to wait for a member that is moving one of the positions.
     /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
     func write(
-        _ starts: [TopicPartition: StartPosition], memories: [String] = [],
+        _ starts: [TopicPartition: StartPosition], seen: [TopicPartition: Position] = [:], memories: [String] = [],
         lockTimeout: Duration = .seconds(10), on connection: Connection
     ) throws(PostgresError) -> Bool {
         var inserts: [(partition: TopicPartition, offset: Int64)] = memories.map {
@@ -200,7 +210,10 @@ package struct Ledger: Sendable {
                         .array(inserts.map(\.partition.partition)), .array(inserts.map(\.offset)),
                     ])
             }
-            if !updates.isEmpty, try !advance(updates, on: connection) {
+            let known = updates.compactMap { update in seen[update.partition].map { (update.partition, $0.version) } }
+            var isUnmoved = try hold(known, on: connection)
+            if isUnmoved, !updates.isEmpty { isUnmoved = try advance(updates, on: connection) }
+            guard isUnmoved else {
                 try connection.execute("ROLLBACK")
                 return false
             }
@@ -210,6 +223,28 @@ package struct Ledger: Sendable {
             if connection.isOpen { _ = try? connection.execute("ROLLBACK") }
             throw error
         }
+    }
+
+    /// Holds rows as they were seen until the transaction ends.
+    ///
+    /// - Returns: false if any is not what it was.
+    private func hold(
+        _ rows: [(partition: TopicPartition, version: Int64)], on connection: Connection
+    ) throws(PostgresError) -> Bool {
+        guard !rows.isEmpty else { return true }
+        let held = try connection.query(
+            """
+            SELECT 1 FROM loader.positions AS p
+            JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS v (topic, partition, version)
+              ON p.topic = v.topic AND p.partition = v.partition
+            WHERE p.consumer_group = $1 AND \(Self.version) = v.version
+            ORDER BY p.topic, p.partition FOR UPDATE OF p
+            """,
+            [
+                .text(group), .array(rows.map(\.partition.topic)), .array(rows.map(\.partition.partition)),
+                .array(rows.map(\.version)),
+            ])
+        return held.rowCount == rows.count
     }
 
     /// Sets positions whatever they were, for an operator who says so while no member of the group runs. One that runs
@@ -284,12 +319,22 @@ package struct Ledger: Sendable {
     }
 
     /// What became of a batch whose COMMIT got no answer.
-    enum Outcome: Equatable { case committed, notCommitted, takenOver }
+    enum Outcome: Equatable {
+        case committed, notCommitted, takenOver
+
+        /// - Parameter known: where the ledger stands now.
+        init(of ranges: [Batch.PartitionRange], known: [TopicPartition: Int64]) {
+            if ranges.allSatisfy({ known[$0.partition] == $0.next }) {
+                self = .committed
+            } else if ranges.allSatisfy({ known[$0.partition] == $0.expected }) {
+                self = .notCommitted
+            } else {
+                self = .takenOver
+            }
+        }
+    }
 
     func outcome(of ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Outcome {
-        let known = try positions(of: Array(Set(ranges.map(\.partition.topic))), on: connection)
-        if ranges.allSatisfy({ known[$0.partition] == $0.next }) { return .committed }
-        if ranges.allSatisfy({ known[$0.partition] == $0.expected }) { return .notCommitted }
-        return .takenOver
+        Outcome(of: ranges, known: try positions(of: Array(Set(ranges.map(\.partition.topic))), on: connection))
     }
 }

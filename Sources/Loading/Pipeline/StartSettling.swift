@@ -73,21 +73,6 @@ package struct StartSettling {
         if isStopping() { throw Stopped() }
     }
 
-    /// What is known before anything is decided.
-    private struct Known {
-        var ledger: [TopicPartition: Ledger.Position]
-        var groups: [TopicPartition: CommittedOffset] = [:]
-        var watermarks: [TopicPartition: Watermarks] = [:]
-        /// All partitions to decide on: those that are wanted, and those whose beginning is written along with theirs.
-        var asked: [TopicPartition]
-        /// Topics that have appeared since the group has begun.
-        var newTopics: Set<String> = []
-        /// Subscriptions with which the group begins now.
-        var begun: [Route.TopicPattern] = []
-        /// What the group loads where, as far as the ledger does not say so yet.
-        var unnoted: [String] = []
-    }
-
     /// Finds out where partitions begin, writes that into the ledger as far as it has to be, and puts the mark where it is missing.
     ///
     /// - Parameter wanted: none where a group that has been given nothing only has to begin with its subscriptions.
@@ -115,16 +100,32 @@ package struct StartSettling {
                 mend: .position(.identify(topics: try ledger.loadedTopics(on: connection))))
         }
         let known = try gather(wanted, on: connection)
-        let starts = try decide(known, Set(wanted), mark, on: connection)
-        // A topic whose beginning could not be written now must not be taken for a new one later.
-        let undecided = Set(known.asked.filter { starts[$0] == nil }.map(\.topic))
-        let begun = known.begun.filter { pattern in !undecided.contains { pattern.matches($0) } }
-        let memories = begun.map { LedgerMemory.topic(of: $0) } + known.unnoted
+        let rules = StartDecision.Rules(
+            mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
+            replayDoubles: { [options, targets] in options.target(doubledBy: $0, among: targets) != nil })
+        let verdict = try known.decide(rules)
+        if let failure = verdict.failure {
+            // What another member has told the group since would look like what the ledger has lost.
+            guard try !known.isOvertaken(by: ledger.states(of: Set(wanted.map(\.topic)).sorted(), on: connection))
+            else {
+                throw Overtaken()
+            }
+            // By the next start the topic may hold the position again, and others' messages would be skipped.
+            try ledger.remember(lost: verdict.lost, mixed: verdict.mixed, on: connection)
+            throw failure
+        }
+        let starts = verdict.starts
+        let memories = known.memories(starts)
+        try goOn()
+        try consumer.commit(known.claims(starts), timeout: Self.timeout)
         try goOn()
         do {
             // The group is not served while this waits.
             let patience = min(options.database.lockTimeout, Self.timeout)
-            guard try ledger.write(starts, memories: memories, lockTimeout: patience, on: connection) else {
+            guard
+                try ledger.write(
+                    starts, seen: known.ledger, memories: memories, lockTimeout: patience, on: connection)
+            else {
                 throw Overtaken()
             }
         } catch let error as PostgresError {
@@ -134,162 +135,57 @@ package struct StartSettling {
         let written =
             starts.values.contains { $0.step == .insert }
             ? try ledger.positions(of: Set(wanted.map(\.topic)).sorted(), on: connection) : [:]
-        return try conclude(wanted, starts, known, written, mark)
+        return try conclude(known, known.conclude(starts, written: written, mark), mark)
     }
 
-    private func gather(_ wanted: [TopicPartition], on connection: Connection) throws -> Known {
+    private func gather(_ wanted: [TopicPartition], on connection: Connection) throws -> StartDecision {
         let topics = Set(wanted.map(\.topic)).sorted()
         let notes = topics.flatMap { topic in
             targets.filter { $0.route.topics.contains { $0.matches(topic) } }
                 .map { LedgerMemory.loaded(topic, into: $0.name) }
         }
-        let rows = try ledger.states(of: topics + notes, on: connection)
-        var known = Known(ledger: rows.filter { !LedgerMemory.isMemory($0.key.topic) }, asked: wanted)
-        let noted = Set(rows.keys.map(\.topic))
-        known.unnoted = Array(Set(notes).subtracting(noted)).sorted()
-        let seen = Set(known.ledger.keys.map(\.topic))
-        var unseen = Set(topics).subtracting(seen)
+        var known = StartDecision(
+            wanted, rows: try ledger.states(of: topics + notes, on: connection), notes: notes, strangers: strangers,
+            reached: reached)
         // Only where a group without a position would not begin at the first message does it matter what is new.
-        if options.autoOffsetReset != .earliest, isBeginning || !unseen.isEmpty {
-            let rows = try ledger.topics(on: connection)
-            known.begun = subscriptions.filter { !LedgerMemory.hasBegun($0, rows) }
-            known.newTopics = unseen.filter { LedgerMemory.isNew($0, subscriptions, rows) }
-            unseen.subtract(known.newTopics)
+        if options.autoOffsetReset != .earliest, isBeginning || !known.unseen.isEmpty {
+            known.note(try ledger.topics(on: connection), subscriptions)
         }
-        // The first member to see a topic writes where all of its partitions begin, also those it was not given. So a
-        // partition without a position is new, whichever member gets it, and whatever `latest` means a minute later. Nor
-        // may a topic that was there when the group began be taken for a new one.
-        if !unseen.isEmpty || !known.newTopics.isEmpty || !known.begun.isEmpty {
+        if known.concernsWholeTopics {
             try goOn()
-            let counts = try consumer.topics(timeout: Self.timeout)
-            let begin = counts.keys.filter { topic in known.begun.contains { $0.matches(topic) } }
-            let all = unseen.union(known.newTopics).union(begin).flatMap { topic in
-                (0..<Int32(counts[topic] ?? 0)).map { TopicPartition(topic: topic, partition: $0) }
-            }
-            known.asked = Set(wanted).union(all).sorted()
+            known.include(try consumer.topics(timeout: Self.timeout))
         }
         try goOn()
         known.groups = known.asked.isEmpty ? [:] : try consumer.committed(known.asked, timeout: Self.timeout)
         try goOn()
         known.watermarks = try consumer.watermarks(known.asked, timeout: Self.timeout)
         try goOn()
-        let beyond = known.asked.filter {
-            known.watermarks.isBeyondEnd(known.ledger[$0]?.next, of: $0)
-                || known.watermarks.isBeyondEnd(known.ledger[$0]?.detour?.resume, of: $0)
-                || known.watermarks.isBeyondEnd(known.groups[$0]?.offset, of: $0)
-        }
-        try known.watermarks.findLogEnds(of: beyond, properties: options.consumerProperties, timeout: Self.timeout)
+        try known.watermarks.findLogEnds(
+            of: known.beyondEnds, properties: options.consumerProperties, timeout: Self.timeout)
         return known
     }
 
-    private func decide(
-        _ known: Known, _ mine: Set<TopicPartition>, _ mark: LedgerMark, on connection: Connection
-    ) throws -> [TopicPartition: StartPosition] {
-        var starts: [TopicPartition: StartPosition] = [:]
-        var lost: [TopicPartition: Int64] = [:]
-        var mixed: [TopicPartition: Int64] = [:]
-        var failure: LoadingError?
-        let seen = Set(known.ledger.keys.map(\.topic))
-        for partition in known.asked {
-            guard let watermarks = known.watermarks[partition] else {
-                // What is wrong with another member's partition is that member's to say.
-                guard mine.contains(partition) else { continue }
-                throw KafkaError(
-                    code: .timedOut, operation: "reading the watermarks", reason: "no leader answers",
-                    topic: partition.topic, partition: partition.partition)
-            }
-            let position = known.ledger[partition]
-            let facts = StartPosition.Facts(
-                partition: partition, ledger: position?.next, group: known.groups[partition], watermarks: watermarks,
-                isNew: seen.contains(partition.topic) || known.newTopics.contains(partition.topic),
-                loss: position.flatMap { loss(of: partition, $0) },
-                detour: position.flatMap { detour(of: partition, $0) },
-                hasReachedEnd: position != nil && reached[partition] == position?.next)
-            let rules = StartPosition.Rules(
-                mark: mark, offsetReset: options.autoOffsetReset, onLostOffsets: options.onLostOffsets,
-                replayDoubles: options.target(doubledBy: partition.topic, among: targets) != nil)
-            do {
-                starts[partition] = try StartPosition.decide(facts, rules)
-            } catch {
-                guard mine.contains(partition) else { continue }
-                failure = failure ?? error
-                if error.code == .lostOffsets, let position, facts.isLedgers {
-                    lost[partition] = position.next
-                    mixed[partition] = facts.mixed?.lowerBound
-                }
-            }
-        }
-        if let failure {
-            try stillHolds(known, mine, on: connection)
-            // By the next start the topic may hold the position again, and others' messages would be skipped.
-            try ledger.remember(lost: lost, mixed: mixed, on: connection)
-            throw failure
-        }
-        return starts
-    }
-
-    /// A stop must not rest on what has been overtaken: between the look at the ledger and that at the group another member may have
-    /// begun with the partition, whose mark would look like one without a position.
-    private func stillHolds(
-        _ known: Known, _ mine: Set<TopicPartition>, on connection: Connection
-    ) throws {
-        let now = try ledger.positions(of: Set(mine.map(\.topic)).sorted(), on: connection)
-        guard mine.allSatisfy({ now[$0] == known.ledger[$0]?.next }) else { throw Overtaken() }
-    }
-
-    private func loss(of partition: TopicPartition, _ position: Ledger.Position) -> StartPosition.Loss? {
-        if strangers[partition]?.position == position.next { return .anotherLog }
-        return position.isLost ? .remembered : nil
-    }
-
-    private func detour(of partition: TopicPartition, _ position: Ledger.Position) -> Detour? {
-        guard let stranger = strangers[partition], stranger.position == position.next else { return position.detour }
-        return Detour(until: stranger.from, resume: stranger.position)
-    }
-
     private func conclude(
-        _ wanted: [TopicPartition], _ starts: [TopicPartition: StartPosition], _ known: Known,
-        _ written: [TopicPartition: Int64], _ mark: LedgerMark
+        _ known: StartDecision, _ conclusion: StartDecision.Conclusion, _ mark: LedgerMark
     ) throws -> Result {
-        var result = Result(mark: mark, watermarks: known.watermarks)
-        var marks: [CommittedOffset] = []
-        for partition in wanted {
-            guard let start = starts[partition] else { continue }
-            let offset = start.step == .insert ? written[partition] ?? start.offset : start.offset
-            result.offsets[partition] = offset
-            result.detours[partition] = start.detour
-            if start.needsMark {
-                marks.append(CommittedOffset(partition: partition, offset: offset, metadata: mark.metadata))
-            }
-            switch start.step {
-            case .reset(let from), .skip(let from):
-                // The same step again after a crash changes nothing, and is none.
-                guard from != start.offset else { continue }
-                result.resets += 1
+        for move in conclusion.moves {
+            let places: Logger.Metadata = [
+                "at": "\(move.partition)", "from": .stringConvertible(move.from), "to": .stringConvertible(move.to),
+            ]
+            switch move.reason {
+            case .groupWasReset, .positionWasLost:
+                let why = move.reason == .groupWasReset ? "the group was reset" : "the position was lost"
+                logger.notice("the position was moved", metadata: places.merging(["because": "\(why)"]) { $1 })
+            case .loadedAgain:
                 logger.notice(
-                    "the position was moved",
-                    metadata: [
-                        "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
-                        "because": start.needsMark && known.groups[partition]?.offset == start.offset
-                            ? "the group was reset" : "the position was lost",
-                    ])
-            case .resume(let from):
-                logger.notice(
-                    "what was to be loaded again is in; on from where the partition stood before",
-                    metadata: [
-                        "at": "\(partition)", "from": .stringConvertible(from), "to": .stringConvertible(start.offset),
-                    ])
-            case .none:
-                let last = known.ledger[partition]?.last
-                if let last, last.offset >= known.watermarks[partition]?.low ?? 0 { result.last[partition] = last }
-                result.proven[partition] = known.ledger[partition]?.proven ?? last
-            case .insert: break
+                    "what was to be loaded again is in; on from where the partition stood before", metadata: places)
             }
         }
-        // Before the first message: a crash after the first batch would else look like another reset, and load twice.
-        if result.resets > 0 { try Failpoint.adoptedReset.passToBrokers() }
-        try consumer.commit(marks, timeout: Self.timeout)
-        return result
+        if conclusion.resets > 0 { try Failpoint.adoptedReset.passToBrokers() }
+        try consumer.commit(conclusion.marks, timeout: Self.timeout)
+        return Result(
+            mark: mark, offsets: conclusion.offsets, watermarks: known.watermarks, last: conclusion.last,
+            proven: conclusion.proven, detours: conclusion.detours, resets: conclusion.resets)
     }
 
     /// Without a ledger only the group's offsets count.

@@ -10,7 +10,7 @@ import Kafka
 ///
 /// A topic is replaced as a whole. So a look takes one partition at least of each topic, one by one all of them, and once one
 /// is found, all others of its topic.
-struct TopicWatch {
+struct TopicWatch: Hashable {
     /// What reading a message again has shown.
     enum Finding: Sendable, Equatable {
         case same
@@ -19,7 +19,7 @@ struct TopicWatch {
         case gone
     }
 
-    private struct Watched {
+    private struct Watched: Hashable {
         /// Of the log that is loaded, as far as that was ever shown.
         var proven: LastMessage
         /// The last messages of batches that have been loaded since, the newest last.
@@ -31,7 +31,7 @@ struct TopicWatch {
     }
 
     /// A partition whose log is another one, while it is narrowed down which of its messages are loaded.
-    private struct Narrowing {
+    private struct Narrowing: Hashable {
         /// The last message that is known to be none of the log's.
         var other: LastMessage
         /// Later ones, of the one log or of the other.
@@ -40,7 +40,7 @@ struct TopicWatch {
         var newest: LastMessage
     }
 
-    private struct Question {
+    private struct Question: Hashable {
         var message: LastMessage
         /// The last that was loaded when it was asked about: behind a proof it is proven, too.
         var last: LastMessage

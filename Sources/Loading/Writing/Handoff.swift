@@ -9,23 +9,24 @@ struct Handoff<Job, Outcome> {
     /// How many may be under way: one that is loaded, and one that is built meanwhile.
     static var capacity: Int { 2 }
 
-    private enum Stage { case waiting, building, built, copying, loading }
+    enum Stage { case waiting, building, built, copying, loading }
 
-    private struct Entry {
+    struct Entry {
         let job: Job
-        var stage = Stage.waiting
+        fileprivate(set) var stage = Stage.waiting
         /// It comes back without being loaded, as soon as nobody is at it.
-        var isGivenUp = false
+        fileprivate(set) var isGivenUp = false
         /// Once is enough: what did not go then is the loader's.
-        var hadHeadStart = false
+        fileprivate(set) var hadHeadStart = false
 
-        var isHeld: Bool { stage != .waiting && stage != .built }
+        fileprivate var isHeld: Bool { stage != .waiting && stage != .built }
     }
 
-    private var entries: [Entry] = []
-    private var outcomes: [Outcome] = []
+    /// What is under way, in order.
+    private(set) var entries: [Entry] = []
+    private(set) var outcomes: [Outcome] = []
     /// The job behind the one that is loaded may take a head start.
-    private var mayBegin = false
+    private(set) var mayBegin = false
     /// The head start under way is not wanted any more.
     private var isHeldBack = false
     private let givenUp: (Job) -> Outcome

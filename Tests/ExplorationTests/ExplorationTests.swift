@@ -1,0 +1,20 @@
+import Foundation
+import Testing
+
+@testable import Loading
+
+@Suite("Every interleaving")
+struct ExplorationTests {
+    /// How long all scenarios may take, in seconds.
+    static let seconds = Double(ProcessInfo.processInfo.environment["EXPLORATION_SECONDS"] ?? "") ?? 60
+
+    @Test("nothing is lost or doubled or stuck, whatever meets whatever", arguments: Scenario.all)
+    func holds(scenario: Scenario) {
+        let began = ContinuousClock.now
+        let share = Duration.seconds(Self.seconds / Double(Scenario.all.count))
+        let result = Explorer.explore(scenario, bound: .init(deadline: began + share))
+        print("explored \(scenario.name): \(result.summary), \((ContinuousClock.now - began).inSeconds) s")
+        #expect(result.counterexample == nil, "\(result.counterexample.map(String.init(describing:)) ?? "")")
+        #expect(result.states > 100)
+    }
+}

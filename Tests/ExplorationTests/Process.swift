@@ -1,0 +1,67 @@
+import Kafka
+
+@testable import Loading
+
+/// A loader as a process: what `Pipeline`, `Writer`, `BatchLoader` and the Kafka client keep.
+struct Process {
+    struct Lane {
+        enum Phase: UInt8 {
+            case idle
+            /// Its transaction begins with the fence.
+            case fencing
+            /// The fence has let it through, its rows are in, and nothing is left but COMMIT.
+            case open
+            /// The connection has ended with COMMIT on its way.
+            case unknown
+        }
+
+        var handoff = Handoff<World.Load, World.Ended> { .abandoned($0) }
+        /// What the filling batch has taken.
+        var filling: [World.Record] = []
+        var phase = Phase.idle
+
+        /// Where batches change places.
+        var instead: World.Load?
+        var postponed: World.Load?
+
+        /// What is being loaded.
+        var loading: World.Load? { instead ?? handoff.entries.first { $0.stage == .loading }?.job }
+    }
+
+    /// Where partitions begin is being found out.
+    struct Settling {
+        enum Step: UInt8 { case ledger, group, claim, write, mark }
+
+        var step = Step.ledger
+        var wanted: Member.Wanted
+        var decision: StartDecision?
+        /// What was decided, and is claimed.
+        var starts: [TopicPartition: StartPosition] = [:]
+        var conclusion: StartDecision.Conclusion?
+        /// Partitions whose row in the ledger was written since it was read: its version is another.
+        var moved: Set<Int> = []
+    }
+
+    /// Nil: it does not run.
+    var member: Member?
+    var lanes: [Lane] = []
+    /// What comes next of each partition that is fetched.
+    var cursors: [Int64?] = []
+    /// That there is nothing more was told.
+    var isEndTold: [Bool] = []
+    var settling: Settling?
+    /// Partitions that the group waits for.
+    var giving: [TopicPartition]?
+    /// They are gone already, and so is its membership.
+    var isLeft = false
+    /// A commit whose answer has not come.
+    var sent: [CommittedOffset]?
+    /// It was sent before the group took this member for dead: nobody it knows.
+    var isSentStale = false
+    var waiting = WaitingOffsets()
+    /// It has stopped by itself, and why.
+    var failure: LoadingError.Code?
+
+    /// The consumer's thread waits for something.
+    var isBusy: Bool { settling != nil || member?.awaited != nil }
+}

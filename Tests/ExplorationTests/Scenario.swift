@@ -1,0 +1,100 @@
+@testable import Loading
+
+/// What there is, and what may happen to it.
+struct Scenario: Sendable {
+    /// What goes wrong, or what an operator does; a run has so many of them as its budget allows.
+    enum Fault: String, Sendable, CaseIterable {
+        /// A member's process is killed, between any two steps.
+        case crash
+        /// The group takes a member for dead that is not, and gives its partitions away. It finds out later, or much later.
+        case expiry
+        /// A loader is asked to stop, as in a rolling restart.
+        case stop
+        /// The connection ends with COMMIT on its way: it is carried out then, later, or never.
+        case lostCommit
+        case databaseAway
+        /// The group's coordinator does not answer; commits are lost, or their answers.
+        case brokersAway
+        /// librdkafka hands messages out once more.
+        case repetition
+        /// The group's offsets expire.
+        case groupGone
+        /// An operator resets the group by Kafka's tools, while no member is in it.
+        case reset
+        /// A loader of another database commits to the group.
+        case otherLedger
+        /// The database is restored from a dump that was taken some time before.
+        case restore
+        /// Retention deletes the first message of a partition.
+        case retention
+        case newPartition
+        /// A writer does not come back in time with what it is at.
+        case slowWriter
+    }
+
+    var name: String
+    var members = 2
+    var partitions = 1
+    /// Messages in each partition.
+    var messages: Int64 = 3
+    /// Those of them that are in when it begins, and the group knows.
+    var loaded: Int64 = 0
+    /// Messages that fill a batch.
+    var batch = 2
+    var faults: Set<Fault>
+    /// How many of them happen at most.
+    var budget = 2
+    /// All partitions of a member go at each rebalance, and come together.
+    var isEager = false
+    /// False: `delivery: at_least_once`.
+    var hasLedger = true
+    var offsetReset = LoadingOptions.OffsetReset.earliest
+    var onLostOffsets = LoadingOptions.OnLostOffsets.stop
+    /// The route only appends, and nobody has allowed duplicates.
+    var replayDoubles = false
+
+    // MARK: Those that are tried
+
+    static let members = Scenario(
+        name: "members come, go and die", partitions: 2, messages: 2, faults: [.crash, .expiry, .stop])
+    static let oneByOne = Scenario(
+        name: "one by one through an outage", messages: 3, batch: 1,
+        faults: [.crash, .expiry, .lostCommit, .databaseAway, .slowWriter])
+    static let commits = Scenario(
+        name: "commits to the group get lost", messages: 2, batch: 1,
+        faults: [.crash, .brokersAway, .expiry, .groupGone])
+    static let resets = Scenario(
+        name: "an operator resets, and restores", messages: 2, batch: 1,
+        faults: [.crash, .expiry, .reset, .restore, .groupGone], budget: 3)
+    static let operators = Scenario(
+        name: "another database has the group", members: 1, messages: 2,
+        faults: [.crash, .otherLedger, .reset, .retention, .groupGone], budget: 3)
+    static let restored = Scenario(
+        name: "a dump is restored", members: 1, messages: 3, batch: 1, faults: [.crash, .restore, .lostCommit],
+        budget: 3)
+    static let appending = Scenario(
+        name: "an append-only route", members: 1, partitions: 2, messages: 2,
+        faults: [.crash, .reset, .repetition, .retention, .lostCommit], replayDoubles: true)
+    static let repeated = Scenario(
+        name: "messages come again", members: 1, messages: 3, faults: [.crash, .repetition, .databaseAway])
+    static let retention = Scenario(
+        name: "lost offsets, and on from the earliest", messages: 2, batch: 1, faults: [.crash, .retention, .expiry],
+        budget: 3, onLostOffsets: .earliest)
+    static let newPartition = Scenario(
+        name: "a partition is added", messages: 2, faults: [.crash, .newPartition, .expiry], offsetReset: .latest)
+    static let eager = Scenario(
+        name: "everything moves at each rebalance", members: 3, partitions: 2, messages: 2,
+        faults: [.crash, .expiry, .lostCommit], isEager: true)
+    static let withoutLedger = Scenario(
+        name: "without a ledger", messages: 3, batch: 1, faults: [.crash, .expiry, .lostCommit, .brokersAway],
+        hasLedger: false)
+
+    static let zombies = Scenario(
+        name: "a reset between a zombie's two looks", messages: 2, loaded: 1, batch: 1, faults: [.expiry, .reset])
+
+    static let all = [
+        members, oneByOne, commits, resets, zombies, operators, restored, appending, repeated, retention, newPartition,
+        eager,
+        withoutLedger,
+    ]
+}

@@ -1,0 +1,116 @@
+import Kafka
+
+@testable import Loading
+
+/// What PostgreSQL does with what it is sent.
+extension World {
+    /// Somebody's transaction holds the row of one of these positions.
+    func isLocked(_ partitions: some Sequence<TopicPartition>) -> Bool {
+        let wanted = Set(partitions)
+        func holds(_ load: Load) -> Bool { load.ranges.contains { wanted.contains($0.partition) } }
+        return database.limbo.contains(where: holds)
+            || processes.contains { process in
+                process.lanes.contains { lane in lane.phase == .open && (lane.loading.map(holds) ?? false) }
+            }
+    }
+
+    /// The rule of `Ledger.advancing`: each position moves from where it is expected, or none does.
+    func fenceLetsThrough(_ ranges: [Batch.PartitionRange]) -> Bool {
+        guard scenario.hasLedger, mutant != .fenceOff else { return true }
+        return ranges.allSatisfy { database.positions[Int($0.partition.partition)]?.next == $0.expected }
+    }
+
+    /// Rows and positions of a transaction are there for all to see.
+    mutating func commit(_ load: Load) {
+        for record in load.records { database.rows[record.partition][Int(record.offset)] += 1 }
+        for range in load.ranges {
+            let number = Int(range.partition.partition)
+            let offsets = load.records.filter { $0.partition == number }.map(\.offset)
+            if zip(offsets, offsets.dropFirst()).contains(where: { $0 >= $1 }) {
+                breaks(.order, "\(range.partition) goes in as \(offsets)")
+            }
+            guard scenario.hasLedger else { continue }
+            database.positions[number] = Ledger.Position(
+                next: range.next, last: range.last, proven: range.proven, detour: range.detour)
+            noteWritten(number)
+            checkRows(number)
+        }
+    }
+
+    /// What `Ledger.write` does with what was decided.
+    ///
+    /// - Returns: false if another member has moved one of the positions in the meantime.
+    mutating func write(_ starts: [TopicPartition: StartPosition], by member: Int) -> Bool {
+        let updates = starts.compactMap { partition, start -> (Int, Int64)? in
+            switch start.step {
+            case .none, .insert: nil
+            case .reset(let from), .skip(let from), .resume(let from): (Int(partition.partition), from)
+            }
+        }
+        guard updates.allSatisfy({ database.positions[$0.0]?.next == $0.1 }) else { return false }
+        let moved = processes[member].settling?.moved ?? []
+        if mutant != .versionIgnored, updates.contains(where: { moved.contains($0.0) }) { return false }
+        for (partition, start) in starts.sorted(by: { $0.key < $1.key }) {
+            write(start, of: Int(partition.partition))
+        }
+        return true
+    }
+
+    private mutating func write(_ start: StartPosition, of number: Int) {
+        switch start.step {
+        case .none: return
+        case .insert:
+            if start.needsMark, group.offsets[number]?.offset == start.offset,
+                database.positions[number]?.next ?? start.offset == start.offset
+            {
+                group.offsets[number]?.isFollowed = true
+            }
+            guard database.positions[number] == nil else { return }
+            // What lies before where a group begins is not to be loaded. A partition that is new has nothing before it.
+            let begin = logs[number].isNew && group.offsets[number] == nil ? logs[number].low : start.offset
+            excuse(number, 0..<begin)
+        case .reset(let from):
+            if from != start.offset, group.offsets[number]?.isOrdered != true, group.orders[number] != start.offset {
+                breaks(
+                    .resets,
+                    "the position \(Self.partition(number))@\(from) goes to @\(start.offset), and nobody has reset the group"
+                )
+            }
+            move(number, from: from, to: start.offset)
+            group.offsets[number]?.isFollowed = true
+        case .skip(let from):
+            if logs[number].low <= from, from <= logs[number].end {
+                breaks(.resets, "the position \(Self.partition(number))@\(from) is left, and it was not lost")
+            }
+            move(number, from: from, to: start.offset)
+            database.isBehind[number] = true
+        case .resume(let from): breaks(.resets, "nobody has asked for a way back, which ends at @\(from)")
+        }
+        database.positions[number] = Ledger.Position(next: start.offset, detour: start.detour)
+        noteWritten(number)
+        checkRows(number)
+    }
+
+    mutating func noteWritten(_ number: Int) {
+        for process in processes.indices { processes[process].settling?.moved.insert(number) }
+    }
+
+    /// An operator's decision moves a position: what lies between is loaded once more, or not at all.
+    private mutating func move(_ number: Int, from: Int64, to: Int64) {
+        if to < from { for offset in to..<from { database.extra[number][Int(offset)] += 1 } }
+        if from < to { excuse(number, from..<to) }
+    }
+
+    private mutating func excuse(_ number: Int, _ offsets: Range<Int64>) {
+        for offset in offsets { database.extra[number][Int(offset)] -= 1 }
+    }
+
+    /// The ledger's answer to who asks where the topic's partitions stand.
+    var ledgerRows: [TopicPartition: Ledger.Position] {
+        var rows: [TopicPartition: Ledger.Position] = [:]
+        for (number, position) in database.positions.enumerated() { rows[Self.partition(number)] = position }
+        return rows
+    }
+
+    var knownPositions: [TopicPartition: Int64] { ledgerRows.mapValues(\.next) }
+}
