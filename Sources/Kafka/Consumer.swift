@@ -119,7 +119,7 @@ public final class Consumer {
 
     /// Messages, and ends of partitions, that were fetched and not taken yet.
     public var queueLength: Int {
-        queues.reduce(0) { $0 + $1.length } + bundles.reduce(0) { $0 + $1.count }
+        isClosed ? 0 : queues.reduce(0) { $0 + $1.length } + bundles.reduce(0) { $0 + $1.count }
     }
 
     /// What has left the queues of partitions that come no more as they were, as librdkafka does with what is still in them.
@@ -153,12 +153,13 @@ public final class Consumer {
 
     /// Commits to the group without waiting; the answer comes to the delegate through `serve()`. Offsets that are not sent
     /// yet give way to later ones of their partition.
-    public func commit(_ offsets: [CommittedOffset]) { committer.commit(offsets) }
+    public func commit(_ offsets: [CommittedOffset]) { if !isClosed { committer.commit(offsets) } }
 
     /// Commits to the group and waits for the answer, and for that of a commit that is on its way already.
     ///
     /// - Throws: the group's refusal, or a timeout when no coordinator answers in time.
     public func commit(_ offsets: [CommittedOffset], timeout: Duration) throws(KafkaError) {
+        guard !isClosed else { throw KafkaError(code: .timedOut, operation: "commit", reason: "the client is closed") }
         try committer.commit(offsets, timeout: timeout)
     }
 
@@ -188,7 +189,7 @@ public final class Consumer {
     public func lastKnownHighWatermark(_ partition: TopicPartition) -> Int64? {
         var low: Int64 = 0
         var high: Int64 = 0
-        guard
+        guard !isClosed,
             rd_kafka_get_watermark_offsets(client.handle, partition.topic, partition.partition, &low, &high)
                 == RD_KAFKA_RESP_ERR_NO_ERROR, high >= 0
         else { return nil }
@@ -268,9 +269,13 @@ public final class Consumer {
     /// Brokers that do not answer can make both take longer than the deadline; then the client is left to the end of the
     /// process.
     ///
-    /// - Returns: whether the group was left; if not, it notices by itself.
+    /// - Parameter patience: ends the client without a farewell where the group cannot be left, within so long; nil: never.
+    /// - Returns: whether the group was left, or the client is gone, which the group notices by itself. If not, the client may still
+    ///   be a member.
     @discardableResult
-    public func close(until deadline: ContinuousClock.Instant = .now + .seconds(30)) -> Bool {
+    public func close(
+        until deadline: ContinuousClock.Instant = .now + .seconds(30), orDestroyWithin patience: Duration? = nil
+    ) -> Bool {
         guard !isClosed else { return true }
         isClosed = true
         client.stopThreads()
@@ -285,6 +290,9 @@ public final class Consumer {
         committer.destroy()
         for queue in queues { queue.destroy() }
         guard hasLeft else {
+            if let patience, client.destroy(flags: RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE, until: .now + patience) {
+                return true
+            }
             client.abandon()
             return false
         }

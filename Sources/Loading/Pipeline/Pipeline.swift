@@ -317,7 +317,10 @@ public final class Pipeline {
         }
         // It gives its partitions back on the way. One that cannot leave stays a member as long as this process lives, and
         // keeps partitions that nobody loads.
-        guard consumer.close(until: .now + .seconds(10)) else {
+        // One whose secret brokers take no longer cannot leave: its last commit waits for a coordinator that it never finds. It
+        // is ended without.
+        let patience = why == .secrets && member.brokersAwaySince != nil ? Duration.seconds(2) : .seconds(10)
+        guard consumer.close(until: .now + patience, orDestroyWithin: why == .secrets ? .seconds(5) : nil) else {
             return .replaced(.clientDoesNotLeave(why), hasBegun: true)
         }
         consumer = next
