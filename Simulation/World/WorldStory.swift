@@ -93,7 +93,9 @@ final class WorldStory {
         schedule()
         for slot in 0..<plan.loaders { start(slot) }
         look()
+        watchForCircles()
         sim_run(sim_now() + plan.length)
+        if isOver { return conclude() }
         endFaults()
         let deadline = sim_now() + Self.patience
         watchForTheEnd()
@@ -311,9 +313,18 @@ final class WorldStory {
         return !isHeld && replays.isEmpty && model.entries.indices.allSatisfy { positions[$0] ?? 0 >= model.end($0) }
     }
 
+    /// Whoever waits for nothing comes to no end, and a story that is told wrong need not be told to its end.
+    private var isOver: Bool { sim_steps() > Self.mostSteps || (!outcome.complaints.isEmpty && Mutant.current != nil) }
+
+    private func watchForCircles() {
+        Moments.after(Moments.second / 10) { [self] in
+            if isOver { sim_stop() } else { watchForCircles() }
+        }
+    }
+
     private func watchForTheEnd() {
         Moments.after(Moments.second) { [self] in
-            if isAllLoaded || sim_steps() > Self.mostSteps { sim_stop() } else { watchForTheEnd() }
+            if isAllLoaded { sim_stop() } else { watchForTheEnd() }
         }
     }
 
