@@ -55,8 +55,6 @@ final class SimulatedCluster {
         topics[topic, default: []] += (0..<partitions).map { _ in Partition() }
     }
 
-    func delete(_ topic: String) { topics[topic] = nil }
-
     func partition(_ place: TopicPartition) -> Partition? {
         guard let partitions = topics[place.topic], partitions.indices.contains(Int(place.partition)) else {
             return nil
@@ -97,8 +95,6 @@ final class SimulatedCluster {
         groups[name] = group
         return group
     }
-
-    func deleteGroup(_ name: String) { groups[name] = nil }
 
     // MARK: Clients
 

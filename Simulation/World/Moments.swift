@@ -75,8 +75,6 @@ enum Processes {
         for body in late { body() }
     }
 
-    static func isAsleep(_ process: Int) -> Bool { sleeping[process] != nil }
-
     /// Has a process do something after a while: not while it sleeps, and never once it is dead.
     static func after(_ delay: Int64, in process: Int, _ body: @escaping () -> Void) {
         Moments.after(delay) {

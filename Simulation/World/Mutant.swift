@@ -7,6 +7,7 @@ enum Mutant: String, CaseIterable {
     case fenceOff = "a position is moved from wherever it is"
     case positionBeyond = "a position is moved one message too far"
     case positionBehind = "a position is moved one message less"
+    case commitIsRollback = "COMMIT takes everything back"
     case lettersForgotten = "dead letters are not written"
     case deletionsForgotten = "a tombstone deletes nothing"
     case savepointsKept = "what a savepoint should take back stays"
@@ -41,6 +42,7 @@ enum Mutant: String, CaseIterable {
 
     static func altered(_ sql: String) -> String {
         switch current {
+        case .commitIsRollback where sql == "COMMIT": "ROLLBACK"
         case .fenceOff: sql.replacing("AND p.next_offset = v.expected", with: "")
         case .deletionsForgotten where sql.hasPrefix("DELETE FROM \"public\".\"orders\""):
             sql.replacing(" WHERE ", with: " WHERE false AND ")

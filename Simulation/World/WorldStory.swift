@@ -23,7 +23,6 @@ final class WorldStory {
     /// Who needs more turns than that goes round in circles.
     private static let mostSteps: UInt64 = 400_000
 
-    private let seed: UInt64
     private let log: WorldLog
     private var plan: WorldPlan
     private var model: TopicModel
@@ -35,7 +34,6 @@ final class WorldStory {
     private var nextProcess = 1
     /// Nobody starts again while an operator is at work.
     private var isHeld = false
-    private var areFaultsOver = false
     /// Positions up to which partitions are loaded again, so that the table is ahead of the ledger.
     private var replays: [Int: Int64] = [:]
 
@@ -44,7 +42,7 @@ final class WorldStory {
         Processes.forget()
         defer { sim_end() }
         do {
-            let story = try WorldStory(seed, keepsLog: keepsLog)
+            let story = try WorldStory(keepsLog: keepsLog)
             story.run()
             story.outcome.trace = sim_trace()
             story.outcome.seconds = Double(sim_now()) / 1e9 - 1000
@@ -55,8 +53,7 @@ final class WorldStory {
         }
     }
 
-    private init(_ seed: UInt64, keepsLog: Bool) throws {
-        self.seed = seed
+    private init(keepsLog: Bool) throws {
         log = WorldLog(isKept: keepsLog)
         plan = WorldPlan()
         model = TopicModel(mode: plan.mode)
@@ -302,7 +299,6 @@ final class WorldStory {
 
     private func endFaults() {
         log.say("-- all is well from here")
-        areFaultsOver = true
         cluster.faults = .init()
         server.faults = ServerFaults()
         for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { Processes.wake(loader.process) }
