@@ -25,6 +25,8 @@ public enum Decoding: String, Sendable, CaseIterable {
     case base64url
     /// Two digits a byte, `\x` or `0x` before them or not.
     case hex
+    /// A character each byte, U+0000 to U+00FF: ISO 8859-1.
+    case latin1
     /// A JSON document within the string.
     case json
     case none

@@ -96,6 +96,11 @@ import Testing
                 "routes[0].csv.fields"
             ),
             (["routes.0.format=csv", "routes.0.csv.quote=,"], "routes[0].csv.quote"),
+            (["routes.0.envelope.form=canal", "routes.0.each=items"], "routes[0].each"),
+            (
+                ["routes.0.envelope.form=canal", "routes.0.table=${database}", "routes.0.tables=a,b"],
+                "routes[0].table"
+            ),
             (["routes.0.format=avro"], "routes[0].format"), (["routes.0.key_format=avro"], "routes[0].key_format"),
             (["routes.0.format=avro", "routes.0.schema.id=7"], "routes[0].schema.id"),
             (["schema_registry.url=http://r", "routes.0.schema.id=7"], "routes[0].schema.id"),

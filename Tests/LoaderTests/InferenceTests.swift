@@ -406,6 +406,10 @@ struct InferenceTests {
             (#"{"id": 1, "__deleted": "false", "__op": "u"}"#, "debezium", ["id"]),
             (#"{"database": "shop", "table": "t", "type": "insert", "ts": 1, "data": {"a": 1}}"#, "maxwell", ["a"]),
             (#"{"table": "S.T", "op_type": "I", "pos": "1", "after": {"A": 1}}"#, "goldengate", ["a"]),
+            (
+                #"{"database": "shop", "table": "t", "type": "INSERT", "isDdl": false, "data": [{"a": "1", "b": "x"}], "old": null}"#,
+                "canal", ["a", "b"]
+            ),
             (#"{"data": {"a": 1}, "metadata": {"record-type": "data", "operation": "insert"}}"#, "dms", ["a"]),
         ])
     func envelopes(value: String, name: String, columns: [String]) throws {

@@ -295,7 +295,7 @@ extension ConfigurationKey {
                 + "number in text; Debezium's `decimal.handling.mode`."),
         .route(
             "routes[].binary", ConfigurationKind<Route.BinaryText>.choice.wrapped,
-            otherwise: "`base64` with `debezium`", into: \.binary,
+            otherwise: "`base64` with `debezium`, `latin1` with `canal`", into: \.binary,
             "With `envelope`, what strings are in `bytea` columns; Debezium's `binary.handling.mode`."),
         .route(
             "routes[].mode", .choice, default: "insert", aliases: [Alias(name: "LOADER_MODE")], into: \.mode,
@@ -399,7 +399,8 @@ extension ConfigurationKey {
                 + "from midnight, or as long."),
         .column(
             "routes[].columns.<column>.decode", .choice, otherwise: "`none`", into: \.decoding,
-            "What a string stands for: bytes in base64 or hexadecimal, or a JSON document."),
+            "What a string stands for: bytes in base64, hexadecimal or a character each (`latin1`), or a JSON document."
+        ),
         .column(
             "routes[].columns.<column>.zone", ConfigurationKind<String>.zone.wrapped, otherwise: "the route's",
             into: \.timeZone,

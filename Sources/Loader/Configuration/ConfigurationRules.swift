@@ -234,6 +234,7 @@ private struct Check {
                 path("routes[].each", index), "makes many records of a message, and a change event is about one row",
                 "Name a list within the row, or take envelope out.", reading: [form])
         }
+        if envelope.isOfRows { rows(of: route, index, form) }
         for (place, group) in options.words.enumerated() {
             let others = options.words[..<place].flatMap(\.words)
             for word in group.words where others.contains(word) {
@@ -246,6 +247,22 @@ private struct Check {
         report(
             form, "finds nothing, because the format is \(route.format.rawValue)",
             "Take envelope out, or set format to what has records.", reading: [path("routes[].format", index)])
+    }
+
+    /// What a route says where a change event is about several rows.
+    private mutating func rows(of route: Route, _ index: Int, _ form: ConfigurationPath) {
+        if route.each != nil {
+            report(
+                path("routes[].each", index), "has no effect, because each row of a change event is one already",
+                "Take it out.", reading: [form])
+        }
+        let isOfRow = route.template?.sources.contains { if case .field = $0 { true } else { false } }
+        if isOfRow == true {
+            report(
+                path("routes[].table", index),
+                "takes a field of one row, and all rows of a change event go to one table",
+                "Take what stands beside the rows, as ${$source.table}.", reading: [form])
+        }
     }
 
     /// What a route says of CSV.

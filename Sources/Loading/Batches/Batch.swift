@@ -141,6 +141,8 @@ package final class Batch: @unchecked Sendable {
         package var omission: Int32
         /// It is a deletion, written as a change that marks the row.
         package var isMark = false
+        /// Its place among the rows and deletions of its message, where those are in several sections.
+        var place: Int32
         package var start: Int
         package var end: Int
     }
@@ -382,6 +384,11 @@ package final class Batch: @unchecked Sendable {
     /// Notes what a route does with a message, where that is no row, no deletion and no letter: those are counted once they are in.
     @inline(__always)
     func note(_ operation: RowOperation, target: Int) { operations.add(operation, target: target) }
+
+    /// Forgets what was noted since there were so many.
+    func takeBack(_ operation: RowOperation, target: Int, to count: Int) {
+        operations.add(operation, target: target, count - operations[operation, target: target])
+    }
 
     func noteMissingTable() { missesTable = true }
 

@@ -19,6 +19,12 @@ final class ChangeRows {
     let after: Plans
     let before: Plans
     let flat: Plans
+    /// Each event is about several rows, which are elements of the message.
+    let isOfRows: Bool
+    /// Where the list stands among the message's fields that has of each row what it was before.
+    let besideHolder: Int?
+    /// What becomes of the row under the key that it had before a change; nil: that is told by an event of its own.
+    let former: FormerRow?
 
     /// - Parameter row: the plan of the first shape.
     init(_ changes: MessagePlan.Changes, _ shapes: [MessagePlan.Shape], _ row: RowPlan, _ target: Target) {
@@ -37,6 +43,9 @@ final class ChangeRows {
         after = plans(.after)
         before = plans(.before)
         flat = plans(.flat)
+        isOfRows = target.route.envelope?.isOfRows ?? false
+        besideHolder = shapes[0].besideHolder
+        former = changes.former.map { FormerRow(target, $0) }
     }
 
     @inline(__always)

@@ -13,7 +13,9 @@ final class RouteFilter {
     let headers: [[UInt8]]
     /// Deletes the row that the message would have, of elements all rows of the message; nil: what is there stays.
     let deletion: RowPlan?
-    let isOfDeletions: Bool
+    /// What nobody knows of a tombstone, of an event without the fields of its row: for each of the condition's sources.
+    private let ofTombstones: Unknown
+    private let ofEvents: Unknown
     /// It asks for fields of the key, or all of it.
     let readsKey: Bool
     let topicName = TopicName()
@@ -29,7 +31,30 @@ final class RouteFilter {
         deletion =
             target.route.deletesFiltered
             ? RowPlan(deleting, inputs: Array(shape.inputs.prefix(deleting.deletionCount)), isOfTombstones: true) : nil
-        isOfDeletions = condition.isOfDeletions
+        ofTombstones = Unknown(condition.unknown(ofEvents: false))
+        ofEvents = Unknown(condition.unknown(ofEvents: true))
         readsKey = condition.sources.contains { if case .key = $0 { true } else { false } }
+    }
+
+    private final class Unknown {
+        let sources: UnsafeMutableBufferPointer<Bool>
+        /// Nothing is known.
+        let isAll: Bool
+
+        init(_ unknown: [Bool]) {
+            isAll = unknown.allSatisfy { $0 }
+            sources = .allocate(capacity: unknown.count)
+            _ = sources.initialize(from: unknown)
+        }
+
+        deinit { sources.deallocate() }
+    }
+
+    /// Whether nothing of what the condition asks for is known of a message of which the row is not.
+    func knowsNothing(isEvent: Bool) -> Bool { (isEvent ? ofEvents : ofTombstones).isAll }
+
+    /// Whether the route may take a message of which the row is not known, by what is.
+    func mayTake(isEvent: Bool) throws(ConditionFault) -> Bool {
+        try program.mayHold(UnsafeBufferPointer((isEvent ? ofEvents : ofTombstones).sources))
     }
 }

@@ -15,6 +15,9 @@ extension RowBuilder {
         }
         self.operation = operation
         let isHistory = route.target.route.mode == .history
+        if changes.isOfRows, operation != .truncate {
+            return buildChangedRows(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
+        }
         switch operation {
         case .delete where !isHistory:
             if let filter = changes.plans(place).filter, !takesDeletion(message, filter, fields: fields, in: batch) {
@@ -29,6 +32,10 @@ extension RowBuilder {
             delete(message, found.target, by: deletion, fields: fields, in: batch)
         case .create, .read, .update, .delete:
             let plan = changes.plans(place).row
+            if operation == .update, let former = changes.former, place == .after, former.mayBeOther(fields) {
+                return buildMove(
+                    message, route, changes.after, former, fields: fields, keyFields: keyFields, in: batch)
+            }
             if place == .flat, changes.reader.isHeartbeat(fields), !plan.hasAny(fields, keyFields) {
                 return batch.note(.skipped, target: route.target.index)
             }

@@ -35,12 +35,13 @@ extension RowBuilder {
         return false
     }
 
-    /// Whether a route takes a deletion; of one that is nothing to it nothing is done.
+    /// Whether a route takes a deletion, or what else has no row that could be asked for all, by what is known of it; of one that is
+    /// nothing to it nothing is done.
     @inline(never)
     func takesDeletion(
         _ message: Int, _ filter: RouteFilter, fields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) -> Bool {
-        guard filter.isOfDeletions else { return true }
+        guard !filter.knowsNothing(isEvent: fields != nil) else { return true }
         containers.reset()
         do throws(DecodingFailure) {
             let keyFields = filter.readsKey ? try keyFields(of: message, in: batch) : nil
@@ -50,7 +51,7 @@ extension RowBuilder {
             return false
         }
         do throws(ConditionFault) {
-            if try filter.program.holds() { return true }
+            if try filter.mayTake(isEvent: fields != nil) { return true }
             batch.note(.filtered, target: filter.target.index)
         } catch {
             refuse(message, filter, error, in: batch)
@@ -77,7 +78,8 @@ extension RowBuilder {
         _ fields: UnsafeBufferPointer<Field>?, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) -> Field {
         switch input {
-        case .field(let field): fields.map { $0[field] } ?? Field(.absent)
+        // Of an event without rows there are no fields of those.
+        case .field(let field): fields.map { field < $0.count ? $0[field] : Field(.absent) } ?? Field(.absent)
         case .keyField(let field), .keyFieldOrKey(let field): keyFields.map { $0[field] } ?? Field(.absent)
         case .source(.key): wholeKey(of: message, in: batch)
         case .source(.header): self.header(header, of: message, in: batch)
@@ -87,7 +89,7 @@ extension RowBuilder {
         case .source(.timestamp): timestamp(of: message, in: batch)
         case .source(.operation): Field(.string, UnsafeRawBufferPointer(start: operation.letter.utf8Start, count: 1))
         // Compiled to inputs of their own, or refused at the start.
-        case .source, .element, .keyOr: Field(.absent)
+        case .source, .element, .keyOr, .former: Field(.absent)
         }
     }
 
@@ -155,8 +157,8 @@ extension RowBuilder {
         section.buffer.endRow(format)
         section.rows.append(
             Batch.Row(
-                message: Int32(message), keyCount: Int32(keyEnd - keyStart), omission: 0, start: start,
-                end: section.buffer.count))
+                message: Int32(message), keyCount: Int32(keyEnd - keyStart), omission: 0, place: rowPlace,
+                start: start, end: section.buffer.count))
     }
 
     private func refuse(

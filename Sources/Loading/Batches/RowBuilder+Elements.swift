@@ -4,20 +4,6 @@ import Records
 
 /// A message of which each element is a row, or none where one of them cannot be.
 extension RowBuilder {
-    /// What a batch has for a target, to go back to.
-    private struct Mark {
-        let rows: Batch.Section.End
-        let sets: Batch.Section.End?
-        let letters: Int
-        let nulled: Int
-
-        init(_ target: Target, _ batch: Batch) {
-            rows = Batch.Section.End(batch.section(target.index, .rows, omissible: target.omissionCount))
-            sets = target.parent.map { _ in Batch.Section.End(batch.section(target.index, .sets)) }
-            (letters, nulled) = (batch.deadLetters.count, batch.nulledValues.count)
-        }
-    }
-
     /// - Parameter holder: of the elements, in the message.
     func build(
         _ elements: RouteElements, of holder: Field, _ message: Int, _ row: RowPlan,
@@ -37,7 +23,7 @@ extension RowBuilder {
         _ read: ((ElementReader.Event) -> Bool) throws(ElementFault) -> Void
     ) {
         let target = row.target
-        let mark = Mark(target, batch)
+        let mark = BatchMark(target, batch)
         elements.skipped = 0
         if target.parent?.step == ElementParent.message,
             !buildSet(message, row, fields, keyFields, mark, in: batch)
@@ -54,7 +40,7 @@ extension RowBuilder {
             }
             for _ in 0..<elements.skipped { batch.note(.skippedElement, target: target.index) }
         } catch {
-            takeBack(to: mark, in: batch)
+            mark.takeBack(in: batch)
             batch.deadLetters.append(letter(error, elements, message, target))
         }
     }
@@ -63,7 +49,7 @@ extension RowBuilder {
     @inline(__always)
     private func buildElement(
         _ elements: RouteElements, _ message: Int, _ row: RowPlan, _ keyFields: UnsafeBufferPointer<Field>?,
-        _ mark: Mark, in batch: Batch
+        _ mark: BatchMark, in batch: Batch
     ) -> Bool {
         let letters = batch.deadLetters.count
         if elements.hasNoField {
@@ -81,7 +67,7 @@ extension RowBuilder {
             elements.skipped += 1
             return true
         }
-        takeBack(to: mark, in: batch)
+        mark.takeBack(in: batch)
         letter.explanation = "\(elements.place): \(letter.explanation)"
         batch.deadLetters.append(letter)
         return false
@@ -92,26 +78,19 @@ extension RowBuilder {
     /// - Returns: whether to go on.
     private func buildSet(
         _ message: Int, _ row: RowPlan, _ fields: UnsafeBufferPointer<Field>?,
-        _ keyFields: UnsafeBufferPointer<Field>?, _ mark: Mark, in batch: Batch
+        _ keyFields: UnsafeBufferPointer<Field>?, _ mark: BatchMark, in batch: Batch
     ) -> Bool {
         guard let set = row.set, let section = mark.sets?.section else { return true }
         let letters = batch.deadLetters.count
         append(message, set, to: section, omitting: 0, fields: fields, keyFields: keyFields, in: batch)
         guard batch.deadLetters.count > letters else { return true }
         let letter = batch.deadLetters.removeLast()
-        takeBack(to: mark, in: batch)
+        mark.takeBack(in: batch)
         batch.deadLetters.append(letter)
         return false
     }
 
-    private func takeBack(to mark: Mark, in batch: Batch) {
-        mark.rows.takeBack()
-        mark.sets?.takeBack()
-        batch.deadLetters.removeSubrange(mark.letters...)
-        batch.nulledValues.removeSubrange(mark.nulled...)
-    }
-
-    private func letter(
+    func letter(
         _ fault: ElementFault, _ elements: RouteElements, _ message: Int, _ target: Target
     ) -> DeadLetter {
         switch fault {

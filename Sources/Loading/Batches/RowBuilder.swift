@@ -31,6 +31,8 @@ package final class RowBuilder {
     /// All of it behind what it says of its schema, where that was compressed.
     private var inflatedValue: UnsafeRawBufferPointer?
     private let compression = ValueCompression()
+    /// The place of the next row or deletion among those of its message.
+    var rowPlace: Int32 = 0
     /// What the message at hand says was done to a row.
     var operation = ChangeOperation.update
     /// The value of the message at hand without its producer's compression; nil: as the batch has it.
@@ -268,7 +270,7 @@ package final class RowBuilder {
         batch.settle()
         if route.passesTombstones { return batch.note(.skipped, target: route.target.index) }
         if let filter = route.filter, !takesDeletion(message, filter, fields: nil, in: batch) { return }
-        guard route.chooser != nil, route.target.onTombstone == .delete || route.target.onTombstone == .mark else {
+        guard route.chooser != nil, route.target.takesDeletions else {
             return delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
         }
         do throws(DecodingFailure) {
@@ -288,23 +290,26 @@ package final class RowBuilder {
     func delete(
         _ message: Int, _ target: Target, by plan: DeletionPlan, fields: UnsafeBufferPointer<Field>?, in batch: Batch
     ) {
-        switch target.onTombstone {
-        case .skip: batch.note(.skipped, target: target.index)
-        case .deadLetter:
-            batch.deadLetters.append(
-                DeadLetter(
-                    message: message, target: target.index, reason: .tombstone,
-                    explanation: fields == nil
-                        ? "a message without a value, which is a row's deletion, and the route takes none"
-                        : "the deletion of a row, and the route takes none"))
-        case .delete, .mark:
-            do {
-                let keyFields = try keyFields(of: message, in: batch)
-                appendDeletion(message, plan, fields: fields, keyFields: keyFields, in: batch)
-            } catch {
-                letter(message, target.index, decodingKey: error, in: batch)
-            }
+        guard target.takesDeletions else {
+            return passOverDeletion(message, target, isOfEvent: fields != nil, in: batch)
         }
+        do {
+            let keyFields = try keyFields(of: message, in: batch)
+            appendDeletion(message, plan, fields: fields, keyFields: keyFields, in: batch)
+        } catch {
+            letter(message, target.index, decodingKey: error, in: batch)
+        }
+    }
+
+    /// What becomes of a deletion that the route does not carry out.
+    func passOverDeletion(_ message: Int, _ target: Target, isOfEvent: Bool, in batch: Batch) {
+        guard target.onTombstone == .deadLetter else { return batch.note(.skipped, target: target.index) }
+        batch.deadLetters.append(
+            DeadLetter(
+                message: message, target: target.index, reason: .tombstone,
+                explanation: isOfEvent
+                    ? "the deletion of a row, and the route takes none"
+                    : "a message without a value, which is a row's deletion, and the route takes none"))
     }
 
     /// The fields of a key; nil where the key is a plain value, which only matters to columns that want one.
@@ -475,7 +480,7 @@ package final class RowBuilder {
             Batch.Row(
                 message: Int32(message), keyCount: Int32(max(0, keyEnd - fieldsStart)),
                 omission: omittedCount == 0 ? 0 : section.omissions.number(of: UnsafeBufferPointer(plan.omitted)),
-                start: start, end: section.buffer.count))
+                place: rowPlace, start: start, end: section.buffer.count))
     }
 
     /// Notes that a column which may be left out was given as null.
@@ -531,6 +536,9 @@ package final class RowBuilder {
             } else {
                 try append(InputValue(.null), column, into: &buffer)
             }
+        case .former(let before, let after):
+            let found = fields.map { $0[before].kind == .absent ? $0[after] : $0[before] } ?? Field(.absent)
+            try append(InputValue(found), column, into: &buffer)
         case .keyFieldOrKey(let field):
             if let keyFields {
                 try append(InputValue(ofKey: keyFields[field]), column, into: &buffer)
@@ -712,7 +720,7 @@ package final class RowBuilder {
         case .source(.timestamp): return "the message has no timestamp"
         case .source(.key): return "the message has no key"
         case .source(.schemaID): return "the message names no schema by a number or a GUID"
-        case .source, .element: return "the message has no value"
+        case .source, .element, .former: return "the message has no value"
         }
     }
 

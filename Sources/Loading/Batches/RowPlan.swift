@@ -56,7 +56,7 @@ final class RowPlan {
             isOfTombstones
             ? nil
             : target.asParent.map { RowPlan($0, inputs: Array(inputs[..<$0.keyCount]), isOfTombstones: true) }
-        isOfElements = !isOfTombstones && target.route.each != nil
+        isOfElements = !isOfTombstones && target.route.elements != nil
         wantsField = !isOfTombstones && target.wantsField
         self.inputs = inputs
         let placeholder = isOfTombstones ? nil : target.route.envelope?.unavailable
@@ -80,7 +80,7 @@ final class RowPlan {
                 switch input {
                 case .field(let field): (isMended ? .mended : .field, field, false)
                 case .keyField(let field): (isMended ? .mended : .keyField, field, true)
-                case .keyFieldOrKey, .keyOr, .source, .element: (.other, 0, false)
+                case .keyFieldOrKey, .keyOr, .former, .source, .element: (.other, 0, false)
                 }
             columns.initializeElement(
                 at: index,

@@ -96,7 +96,7 @@ private struct RowsAt {
 
     /// What tells where it stands, then the paths from each of the places that it may stand in.
     func paths(_ paths: [FieldPath]) -> [FieldPath] {
-        [envelope.operation, envelope.after] + paths.map { envelope.after + $0 }
+        [envelope.operation, envelope.row] + paths.map { envelope.row + $0 }
             + (envelope.flat == nil ? [] : paths)
     }
 

@@ -7,7 +7,7 @@ struct ElementOptionCheck {
 
     /// - Parameter columns: those that can be had, with where each comes from.
     init(_ route: Route, _ columns: [(name: String, source: ColumnSource)], of table: TableName) {
-        guard let path = route.each else {
+        guard let path = route.each ?? route.elements else {
             if route.onBadElement != .deadLetter { report("skipping bad elements", .onBadElement) }
             if route.maxElements != Route.mostElements { report("a limit of elements", .maxElements) }
             return

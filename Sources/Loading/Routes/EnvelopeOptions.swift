@@ -9,7 +9,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         /// Kafka Connect's schema and payload, which JSON is opened by without being asked.
         case connect
         case debezium
-        case maxwell, goldengate, dms
+        case maxwell, canal, goldengate, dms
     }
 
     /// Nil: none, or the route's own if it says where the operation stands.
@@ -46,6 +46,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         case .none?, .connect: return nil
         case .debezium: return refined(.debezium)
         case .maxwell: return refined(.maxwell)
+        case .canal: return refined(.canal)
         case .goldengate: return refined(.goldenGate)
         case .dms: return refined(.dms)
         case nil:

@@ -7,7 +7,7 @@ struct HistoryKey {
     init(_ route: Route) {
         let sources = (route.columns ?? []).map { (name: $0.name, source: route.source(of: $0)) }
         var wanted: [ColumnSource] = [.topic, .partition, .offset]
-        if let each = route.each {
+        if let each = route.elements {
             // Of each step: which element it was, by its place or its name.
             for level in (0..<each.steps.count).reversed() {
                 let ways: [ColumnSource] =

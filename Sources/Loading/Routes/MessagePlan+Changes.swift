@@ -10,10 +10,20 @@ extension MessagePlan {
             var deletion: [Input]
         }
 
+        /// The row under the key that it had before a change.
+        struct Former: Sendable {
+            /// For the columns of the key, before the change, where it is said, and after it.
+            var key: [(before: Input?, after: Input)]
+            /// For those that say how new it is.
+            var versions: [Input]
+        }
+
         let reader: ChangeReader
-        let after: Row
+        private(set) var after: Row
         let before: Row?
         let flat: Row?
+        /// Nil where no event changes a key, or where that does not matter.
+        private(set) var former: Former?
 
         func row(_ place: ChangeReader.Place) -> Row {
             switch place {
@@ -21,6 +31,17 @@ extension MessagePlan {
             case .before: before ?? after
             case .flat: flat ?? after
             }
+        }
+
+        /// Says where the fields of elements stand.
+        mutating func resolve(_ elements: ElementPlan, behind count: Int) {
+            after.deletion = after.deletion.map { $0.resolved(elements, behind: count) }
+            guard var former else { return }
+            former.key = former.key.map { before, after in
+                (before?.resolved(elements, behind: count), after.resolved(elements, behind: count))
+            }
+            former.versions = former.versions.map { $0.resolved(elements, behind: count) }
+            self.former = former
         }
     }
 }
@@ -40,6 +61,12 @@ extension MessagePlan.Shape {
             case .origin(let path): envelope.origin.map { $0 + path }
             default: nil
             }
+        }
+        if envelope.isOfRows {
+            let base = FieldPath(envelope.after.components.dropLast())
+            var shape = MessagePlan.Shape(of: target, base: base, &elements, &values, &keys, aside: aside)
+            shape.besideHolder = envelope.before.map { values.position($0) }
+            return [shape]
         }
         var shapes = [MessagePlan.Shape(of: target, base: envelope.after, &elements, &values, &keys, aside: aside)]
         if let before = envelope.before {
@@ -61,11 +88,20 @@ extension MessagePlan.Changes {
     ///   - tombstone: where a tombstone finds the key's columns.
     ///   - shapes: the route's.
     init?(
-        of target: Target, _ tombstone: [MessagePlan.Input], _ shapes: [MessagePlan.Shape], _ values: inout PathList
+        of target: Target, _ tombstone: [MessagePlan.Input], _ shapes: [MessagePlan.Shape],
+        _ elements: inout ElementPlan?, _ values: inout PathList
     ) {
         guard let envelope = target.route.envelope else { return nil }
         reader = ChangeReader(envelope) { values.position($0) }
         let versions = Self.versions(of: target)
+        former = Former(of: target, envelope, shapes[0], &elements, &values)
+        guard !envelope.isOfRows else {
+            // The key is each row's, and the message's is of all of them.
+            let row = shapes[0].inputs
+            after = Row(shape: 0, deletion: Array(row[..<target.keyCount] + row[versions]))
+            (before, flat) = (nil, nil)
+            return
+        }
         func row(_ shape: Int) -> Row {
             Row(
                 shape: shape,
@@ -97,12 +133,68 @@ extension MessagePlan.Changes {
     }
 }
 
+extension MessagePlan.Changes.Former {
+    /// - Parameter shape: of the row after a change.
+    fileprivate init?(
+        of target: Target, _ envelope: Envelope, _ shape: MessagePlan.Shape, _ elements: inout ElementPlan?,
+        _ values: inout PathList
+    ) {
+        guard envelope.changesKeys, let before = envelope.before, target.mode == .upsert else { return nil }
+        if target.route.each != nil, target.parent?.step != ElementParent.message { return nil }
+        let count = target.parent?.keyCount ?? target.keyCount
+        var hasBefore = false
+        key = []
+        for (place, column) in target.columns[..<count].enumerated() {
+            var input: MessagePlan.Input?
+            switch column.source {
+            case .field(let path), .parent(_, let path):
+                input =
+                    envelope.isOfRows
+                    ? elements?.place(of: .before(path)).map { .element($0) } : .field(values.position(before + path))
+            default: break
+            }
+            if input != nil { hasBefore = true }
+            key.append((input, shape.inputs[place]))
+        }
+        versions = Array(shape.inputs[target.versions])
+        guard hasBefore else { return nil }
+    }
+
+    /// For the columns of a deletion.
+    var inputs: [MessagePlan.Input] {
+        key.map { before, after in
+            guard case .field(let before)? = before, case .field(let after) = after else { return after }
+            return .former(before: before, after: after)
+        } + versions
+    }
+
+    /// Where the columns of the key are told, before and after.
+    var places: [(before: Int, after: Int)] {
+        key.compactMap { before, after in
+            guard case .field(let before)? = before, case .field(let after) = after else { return nil }
+            return (before, after)
+        }
+    }
+}
+
 extension Route {
+    /// What its rows take of elements: of those that it names, or of the rows that a change event is about; nil where a message is
+    /// one row.
+    var elementPlan: ElementPlan? {
+        elements.map { ElementPlan($0, hasBeside: envelope?.isOfRows ?? false) }
+    }
+
+    /// Which elements of a message each make a row; nil: the message makes one.
+    package var elements: ElementPath? {
+        guard let envelope, envelope.isOfRows, let name = envelope.after.components.last else { return each }
+        return ElementPath([ElementPath.Step(name)])
+    }
+
     /// Where a message has what a column takes: in an envelope the row after the change, for those who look at messages one
     /// by one. Nil for what is no field of a value.
     package func place(of source: ColumnSource) -> FieldPath? {
         switch source {
-        case .field(let path): (envelope?.after ?? FieldPath([])) + path
+        case .field(let path): (envelope?.row ?? FieldPath([])) + path
         case .before(let path): envelope?.before.map { $0 + path }
         case .origin(let path): envelope?.origin.map { $0 + path }
         default: nil

@@ -13,6 +13,8 @@ package struct MessagePlan: Sendable {
         case keyFieldOrKey(Int)
         /// A deletion's: what the message's key has, else the field of the row that was deleted.
         case keyOr(field: Int, keyField: Int, takesWholeKey: Bool)
+        /// Of the row before a change, where the message has it, else of the one after it.
+        case former(before: Int, after: Int)
         case source(ColumnSource)
     }
 
@@ -24,6 +26,8 @@ package struct MessagePlan: Sendable {
         var inputs: [Input]
         /// Where what holds the record's elements stands among the decoder's paths; nil: the record is one row.
         var holder: Int?
+        /// Where the list stands that has of each element what it was before.
+        var besideHolder: Int?
         /// For each source of the route's condition.
         var conditionInputs: [Input]
         /// For each source of a table's name.
@@ -75,10 +79,9 @@ package struct MessagePlan: Sendable {
         var elements: [ElementPlan?] = []
         for index in indices {
             let target = targets[index]
-            var plan = target.route.each.map { ElementPlan($0) }
+            var plan = target.route.elementPlan
             let shapes = Shape.all(of: target, &plan, &values, &keys)
             self.shapes.append(shapes)
-            elements.append(plan)
             // Of elements it is what holds them that a tombstone deletes.
             let deleted = target.parent.map { target.columns[..<$0.keyCount] } ?? target.keyColumns
             // What the route itself says of the key is no part of the message's.
@@ -95,7 +98,8 @@ package struct MessagePlan: Sendable {
                     default: .source(column.source)
                     }
                 } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
-            changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &values))
+            changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &plan, &values))
+            elements.append(plan)
         }
         tombstoneTableInputs = indices.map { index in
             (targets[index].route.template?.sources ?? []).map { source in
@@ -113,6 +117,7 @@ package struct MessagePlan: Sendable {
         for (place, plan) in elements.enumerated() {
             guard let plan else { continue }
             for shape in shapes[place].indices { shapes[place][shape].resolve(plan, behind: values.paths.count) }
+            changes[place]?.resolve(plan, behind: values.paths.count)
         }
         let inputs = shapes.joined().map { $0.inputs + $0.conditionInputs + $0.tableInputs }
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
@@ -159,8 +164,11 @@ extension MessagePlan.Shape {
             if let place = elements?.place(of: column.source) { return .element(place) }
             return input(column.source)
         }
-        // A condition is about the message, and not about its elements.
-        conditionInputs = (target.route.condition?.sources ?? []).map(input)
+        // A condition is about the message, and not about its elements, but where those are all that it is about.
+        conditionInputs = (target.route.condition?.sources ?? []).map { source in
+            if elements?.beside != nil, let place = elements?.place(of: source) { return .element(place) }
+            return input(source)
+        }
         tableInputs = (target.route.template?.sources ?? []).map(input)
         holder = elements.map { values.position(base + $0.outermost) }
     }
@@ -169,16 +177,24 @@ extension MessagePlan.Shape {
     ///
     /// - Parameter count: of the message's fields.
     mutating func resolve(_ elements: ElementPlan, behind count: Int) {
-        for (index, input) in inputs.enumerated() {
-            if case .element(let place) = input { inputs[index] = .field(count + elements.position(of: place)) }
-        }
+        inputs = inputs.map { $0.resolved(elements, behind: count) }
+        conditionInputs = conditionInputs.map { $0.resolved(elements, behind: count) }
+    }
+}
+
+extension MessagePlan.Input {
+    /// The same with the place of an element's field said.
+    func resolved(_ elements: ElementPlan, behind count: Int) -> MessagePlan.Input {
+        guard case .element(let place) = self else { return self }
+        return .field(count + elements.position(of: place))
     }
 }
 
 extension ElementPlan {
     /// Has what a column takes of elements read; nil for what is the message's.
-    fileprivate mutating func place(of source: ColumnSource) -> Place? {
+    mutating func place(of source: ColumnSource) -> Place? {
         switch source {
+        case .before(let path): beside.map { place(of: path, step: $0) }
         case .field(let path): place(of: path, step: innermost)
         case .element: place(of: FieldPath([]), step: innermost)
         case .index: Self.index(step: innermost)

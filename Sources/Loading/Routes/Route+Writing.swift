@@ -15,7 +15,7 @@ extension Route {
         case .field, .before, .key(.some): break
         default: return .none
         }
-        if type.holdsBytes { return binary?.decoding ?? (envelopeOptions.form == .debezium ? .base64 : .none) }
+        if type.holdsBytes { return binary?.decoding ?? envelopeOptions.form?.bytes ?? .none }
         return envelopeOptions.form == .debezium && type.holdsDocuments ? .json : .none
     }
 }
@@ -26,6 +26,18 @@ extension Route.BinaryText {
         case .base64: .base64
         case .base64url: .base64url
         case .hex: .hex
+        case .latin1: .latin1
+        }
+    }
+}
+
+extension EnvelopeOptions.Form {
+    /// What strings for bytes are, unless the route says it.
+    fileprivate var bytes: Decoding {
+        switch self {
+        case .debezium: .base64
+        case .canal: .latin1
+        case .none, .connect, .maxwell, .goldengate, .dms: .none
         }
     }
 }

@@ -110,6 +110,8 @@ public struct Route: Sendable, Equatable {
         case base64
         case base64url = "base64-url-safe"
         case hex
+        /// A character each byte.
+        case latin1
     }
 
     /// What becomes of the table when the source's is emptied.

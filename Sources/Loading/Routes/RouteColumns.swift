@@ -215,6 +215,7 @@ struct ColumnOptionCheck {
         case .operation, .before, .origin:
             guard route.envelope == nil else { return }
             problems.append(("\(place) takes \(source), and the messages are in no envelope", .nameEnvelope))
+        case .index where route.elements != nil: break
         case .parent, .index, .name, .element, .parentIndex, .parentName:
             guard route.each == nil else { return }
             problems.append(("\(place) takes \(source), and the rows are not elements of messages", .nameElements))

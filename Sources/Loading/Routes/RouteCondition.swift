@@ -25,9 +25,17 @@ public struct RouteCondition: Sendable, Equatable {
 
     public var text: String { condition.text }
 
-    /// It asks only for what a deletion has as well, so that it says which of them the route takes. A deletion has no fields but its
-    /// key's; without this all of them are the route's.
-    var isOfDeletions: Bool { sources.allSatisfy { !$0.isOfRow } }
+    /// For each source, whether nobody knows it of a deletion: that has no fields but its key's, and, if it is an event, those
+    /// beside its row.
+    func unknown(ofEvents: Bool) -> [Bool] {
+        sources.map { source in
+            switch source {
+            case .field, .before: true
+            case .origin: !ofEvents
+            default: false
+            }
+        }
+    }
 
     /// Where a source stands in the text, for messages.
     func place(of source: Int) -> Int { condition.sources[source].place }
@@ -45,14 +53,6 @@ extension ColumnSource {
     fileprivate var isAskable: Bool {
         switch self {
         case .field, .key, .header, .topic, .partition, .offset, .timestamp, .operation, .before, .origin: true
-        default: false
-        }
-    }
-
-    /// Only a message that has a row in it has it.
-    fileprivate var isOfRow: Bool {
-        switch self {
-        case .field, .before, .origin: true
         default: false
         }
     }

@@ -89,7 +89,11 @@ package struct Target: Sendable {
         columns.map(\.source) + (route.condition?.sources ?? []) + (route.template?.sources ?? [])
     }
     /// Elements that are rows together are loaded together, or not at all.
-    package var isOfElements: Bool { route.each != nil }
+    package var isOfElements: Bool { route.elements != nil }
+    /// Deletions are carried out, or mark rows.
+    var takesDeletions: Bool { onTombstone == .delete || onTombstone == .mark }
+    /// One message may delete a row under one key and bring it under another.
+    var changesKeys: Bool { mode == .upsert && route.envelope?.changesKeys == true && route.envelope?.before != nil }
     /// Columns that a message leaves out if it has no field for them.
     var omissible: [Int] { columns.indices.filter { columns[$0].isLeftOutIfAbsent } }
     /// The column that says of a row that it is deleted; nil where deleted rows go.

@@ -96,8 +96,9 @@ struct RowFolding {
             missing.allSatisfy { $0 == 0 } ? 0 : missing.withUnsafeBufferPointer { source.omissions.number(of: $0) }
         section.rows.append(
             Batch.Row(
-                message: last.message, keyCount: Int32(keyEnd - fieldsStart), omission: set, start: start,
-                end: section.buffer.count))
-        return RowReference(section: Int32(place), row: Int32(section.rows.count - 1), message: last.message)
+                message: last.message, keyCount: Int32(keyEnd - fieldsStart), omission: set, place: last.place,
+                start: start, end: section.buffer.count))
+        return RowReference(
+            section: Int32(place), row: Int32(section.rows.count - 1), message: last.message, place: last.place)
     }
 }

@@ -1,5 +1,10 @@
 /// The rows of messages' elements, which belong together.
 extension RowSelection {
+    /// Whether a message has more than one of these rows, which are in the order of arrival.
+    static func hasSeveralOfOne(_ rows: [RowReference]) -> Bool {
+        zip(rows, rows.dropFirst()).contains { $0.message == $1.message }
+    }
+
     /// Which of these rows, which are in the order of arrival, are of one message.
     static func units(of rows: [RowReference]) -> [Range<Int>] {
         var units: [Range<Int>] = []

@@ -12,11 +12,19 @@ package struct RowReference {
     package var row: Int32
     /// The message's place in the batch: the order of arrival.
     package var message: Int32
+    /// Its place among the rows and deletions of its message.
+    var place: Int32
 
-    package init(section: Int32, row: Int32, message: Int32) {
+    package init(section: Int32, row: Int32, message: Int32, place: Int32 = 0) {
         self.section = section
         self.row = row
         self.message = message
+        self.place = place
+    }
+
+    /// In the order of arrival. The rows of a message that gives them no places stand in one section.
+    func came(before other: RowReference) -> Bool {
+        (message, place, row) < (other.message, other.place, other.row)
     }
 }
 
@@ -51,13 +59,17 @@ package struct RowSelection {
             for (row, entry) in batch.sections[section].rows.enumerated() {
                 if let messages, !messages.contains(Int(entry.message)) { continue }
                 if let truncation, Int(entry.message) < truncation { continue }
-                rows.append(RowReference(section: Int32(section), row: Int32(row), message: entry.message))
+                rows.append(
+                    RowReference(section: Int32(section), row: Int32(row), message: entry.message, place: entry.place))
             }
         }
         // One section is in the order of arrival as it stands.
-        if sections.count > 1 { rows.sort { ($0.message, $0.section, $0.row) < ($1.message, $1.section, $1.row) } }
+        if sections.count > 1 {
+            rows.sort { ($0.message, $0.place, $0.section, $0.row) < ($1.message, $1.place, $1.section, $1.row) }
+        }
         self.rows = rows
-        units = target.isOfElements ? Self.units(of: rows) : nil
+        units =
+            target.isOfElements || target.changesKeys && Self.hasSeveralOfOne(rows) ? Self.units(of: rows) : nil
     }
 
     var hasTombstones: Bool {
@@ -207,9 +219,7 @@ package struct RowSelection {
         var joined = runs
         for positions in classes {
             guard let first = positions.min() else { continue }
-            let entries = positions.flatMap { joined[$0] }.sorted {
-                ($0.reference.message, $0.reference.row) < ($1.reference.message, $1.reference.row)
-            }
+            let entries = positions.flatMap { joined[$0] }.sorted { $0.reference.came(before: $1.reference) }
             for position in positions { joined[position] = [] }
             joined[first] = entries[...]
         }
@@ -345,7 +355,6 @@ struct KeyEntry {
     func precedes(_ other: KeyEntry) -> Bool {
         let order = compare(other)
         // A message may have a key twice, among its elements.
-        return order != 0
-            ? order < 0 : (reference.message, reference.row) < (other.reference.message, other.reference.row)
+        return order != 0 ? order < 0 : reference.came(before: other.reference)
     }
 }

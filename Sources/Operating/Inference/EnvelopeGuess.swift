@@ -14,7 +14,7 @@ package struct EnvelopeGuess: Equatable, Sendable {
     package var name: String { form.rawValue }
 
     /// Where the row stands as it is after a change; empty: the message is the row.
-    var base: [String] { isFlat ? [] : EnvelopeOptions(form: form).envelope?.after.components ?? [] }
+    var base: [String] { isFlat ? [] : EnvelopeOptions(form: form).envelope?.row.components ?? [] }
 
     /// So many messages at most are looked at.
     private static let most = 200
@@ -50,8 +50,9 @@ package struct EnvelopeGuess: Equatable, Sendable {
             return EnvelopeGuess(.debezium)
         }
         if has("op_type", [.string, .symbol]), isChanged { return EnvelopeGuess(.goldengate) }
-        if has("database"), has("table"), has("type", [.string]), has("data", records) {
-            return EnvelopeGuess(.maxwell)
+        if has("database"), has("table"), has("type", [.string]) {
+            if has("data", records) { return EnvelopeGuess(.maxwell) }
+            if has("isDdl") { return EnvelopeGuess(.canal) }
         }
         if has("metadata", records), has("data", records), members.count <= 4 { return EnvelopeGuess(.dms) }
         if has("__deleted") || has("__op") { return EnvelopeGuess(.debezium, isFlat: true) }

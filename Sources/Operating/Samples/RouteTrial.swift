@@ -176,7 +176,7 @@ public struct RouteTrial {
             }
         }
         let target = targets[index]
-        guard target.route.each == nil else { return measureElements(index, in: batch) }
+        guard target.route.elements == nil else { return measureElements(index, in: batch) }
         let ofValue = FieldReader(target, paths { target.recordPath(of: $0) }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
         let ofKey = FieldReader(

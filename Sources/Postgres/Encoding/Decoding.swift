@@ -5,6 +5,7 @@ extension CopyBuffer {
         case .base64: append(base64: text, plus: UInt8(ascii: "+"), slash: UInt8(ascii: "/"))
         case .base64url: append(base64: text, plus: UInt8(ascii: "-"), slash: UInt8(ascii: "_"))
         case .hex: append(hexadecimal: text)
+        case .latin1: append(characters: text)
         case .json, .none: false
         }
     }
@@ -56,6 +57,25 @@ extension CopyBuffer {
         return true
     }
 
+    /// - Parameter text: in UTF-8, as a decoder has checked it.
+    private mutating func append(characters text: UnsafeRawBufferPointer) -> Bool {
+        let target = reserve(text.count)
+        var (index, length) = (0, 0)
+        while index < text.count {
+            var byte = text[index]
+            index += 1
+            if byte >= 0x80 {
+                guard byte == 0xC2 || byte == 0xC3, index < text.count else { return false }
+                byte = byte << 6 | text[index] & 0x3F
+                index += 1
+            }
+            target.storeBytes(of: byte, toByteOffset: length, as: UInt8.self)
+            length += 1
+        }
+        advance(by: length)
+        return true
+    }
+
     private mutating func append(hexadecimal text: UnsafeRawBufferPointer) -> Bool {
         var index = 0
         if text.count >= 2, text[1] | 0x20 == UInt8(ascii: "x"), text[0] == 0x30 || text[0] == UInt8(ascii: "\\") {
@@ -85,7 +105,7 @@ extension ColumnForm {
         switch options.decoding {
         case .none: value
         case .json: try containers.document(value.bytes)
-        case .base64, .base64url, .hex:
+        case .base64, .base64url, .hex, .latin1:
             InputValue(.string, try containers.bytes(of: value.bytes, decodedBy: options.decoding))
         }
     }

@@ -36,6 +36,9 @@ public struct ChangeReader: Sendable {
     private let origin: Int?
     private let flat: (deleted: Int, operation: Int)?
     private let notices: Notices?
+    /// Where it is said that a message is of the table's definition.
+    private let notice: Int?
+    private let isOfRows: Bool
     /// Words of one byte, which most are: a place in `words`, or -1.
     private let letters: [Int8]
     private let words: [Word]
@@ -49,6 +52,8 @@ public struct ChangeReader: Sendable {
         origin = envelope.flat == nil ? nil : envelope.origin.map(position)
         flat = envelope.flat.map { (position($0.deleted), position($0.operation)) }
         notices = envelope.hasNotices ? Notices(position) : nil
+        notice = envelope.notice.map(position)
+        isOfRows = envelope.isOfRows
         var letters = [Int8](repeating: -1, count: 256)
         var words: [Word] = []
         var texts: [UInt8] = []
@@ -66,10 +71,16 @@ public struct ChangeReader: Sendable {
     public func read(_ fields: UnsafeBufferPointer<Field>) -> Event {
         if flat != nil, !isWhole(fields) { return readFlat(fields) }
         let said = fields[operation]
+        let isNotice = notice.map { fields[$0].kind == .true } ?? false
         guard let meaning = meaning(of: said) else {
+            if isNotice { return .skip }
             return .wordless(isThere: said.kind != .absent && said.kind != .null)
         }
-        guard case .change(let operation) = meaning else { return .skip }
+        guard case .change(let operation) = meaning, !isNotice || operation == .truncate else { return .skip }
+        if isOfRows, operation != .truncate {
+            // A statement may be told without the rows that it changed.
+            return after.map { fields[$0].isMissing } ?? true ? .skip : .change(operation, .after)
+        }
         switch operation {
         case .truncate: return .change(.truncate, .after)
         case .delete:
@@ -175,6 +186,9 @@ extension Field {
         guard let text, text.count == word.utf8CodeUnitCount, let start = text.baseAddress else { return false }
         return memcmp(start, word.utf8Start, text.count) == 0
     }
+
+    @inline(__always)
+    fileprivate var isMissing: Bool { kind == .absent || kind == .null }
 
     /// Values with names.
     @inline(__always)

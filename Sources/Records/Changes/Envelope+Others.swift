@@ -27,4 +27,21 @@ extension Envelope {
             "rename-column": .skip, "change-columns": .skip, "column-type-change": .skip, "create-index": .skip,
             "drop-index": .skip,
         ], origin: FieldPath(["metadata"]))
+
+    /// Canal's messages in JSON, each of which is about the rows that one statement changed, and TiCDC's in that form, which put
+    /// `_tidb` and marks of time beside them. `old` has what has changed, or the whole rows. Source: Canal's `FlatMessage` and
+    /// `EventType`; TiDB's documentation, "TiCDC Canal-JSON Protocol".
+    public static let canal: Envelope = {
+        var envelope = Envelope(
+            after: FieldPath(["data"]), before: FieldPath(["old"]), operation: FieldPath(["type"]),
+            words: [
+                "INSERT": .change(.create), "UPDATE": .change(.update), "DELETE": .change(.delete),
+                "TRUNCATE": .change(.truncate), "CREATE": .skip, "ALTER": .skip, "ERASE": .skip, "QUERY": .skip,
+                "RENAME": .skip, "CINDEX": .skip, "DINDEX": .skip, "GTID": .skip, "XACOMMIT": .skip,
+                "XAROLLBACK": .skip, "MHEARTBEAT": .skip, "TIDB_WATERMARK": .skip,
+            ], origin: FieldPath([]))
+        envelope.isOfRows = true
+        envelope.notice = FieldPath(["isDdl"])
+        return envelope
+    }()
 }

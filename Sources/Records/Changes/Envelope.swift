@@ -42,6 +42,12 @@ public struct Envelope: Sendable, Hashable {
     public var unavailable: String?
     /// Debezium's own events, which say nothing of rows, are told by their fields and passed over.
     public var hasNotices: Bool
+    /// A message is about several rows: `after` is a list of them, and `before`, if it is there, has of each in the same place.
+    public var isOfRows = false
+    /// Where it is said, as a truth value, that a message is none of rows' but one of the table's definition.
+    public var notice: FieldPath?
+    /// A row whose key changes is one event, and not a deletion and a creation: `before` has the key that it had.
+    public var changesKeys = true
 
     public init(
         after: FieldPath, before: FieldPath? = nil, operation: FieldPath, words: [String: Meaning],
@@ -56,19 +62,26 @@ public struct Envelope: Sendable, Hashable {
         self.unavailable = unavailable
         self.hasNotices = hasNotices
     }
+
+    /// Where a row stands, for who looks at one of each message.
+    public var row: FieldPath { isOfRows ? FieldPath(after.components + ["0"]) : after }
 }
 
 extension Envelope {
     /// Debezium's, whole or as ExtractNewRecordState leaves it, which each message tells itself. Source: the connectors'
     /// documentation, "Data change events", and that of the transformation.
-    public static let debezium = Envelope(
-        after: FieldPath(["after"]), before: FieldPath(["before"]), operation: FieldPath(["op"]),
-        words: [
-            "c": .change(.create), "r": .change(.read), "u": .change(.update), "d": .change(.delete),
-            "t": .change(.truncate), "m": .skip,
-        ],
-        origin: FieldPath(["source"]),
-        flat: Flat(
-            deleted: FieldPath(["__deleted"]), operation: FieldPath(["__op"]), originPrefix: "__source_"),
-        unavailable: UnavailableValue.debezium, hasNotices: true)
+    public static let debezium: Envelope = {
+        var envelope = Envelope(
+            after: FieldPath(["after"]), before: FieldPath(["before"]), operation: FieldPath(["op"]),
+            words: [
+                "c": .change(.create), "r": .change(.read), "u": .change(.update), "d": .change(.delete),
+                "t": .change(.truncate), "m": .skip,
+            ],
+            origin: FieldPath(["source"]),
+            flat: Flat(
+                deleted: FieldPath(["__deleted"]), operation: FieldPath(["__op"]), originPrefix: "__source_"),
+            unavailable: UnavailableValue.debezium, hasNotices: true)
+        envelope.changesKeys = false
+        return envelope
+    }()
 }

@@ -129,6 +129,31 @@ public final class ConditionProgram {
     /// Whether the condition is true of `values`.
     public func holds() throws(ConditionFault) -> Bool { try holds(nodes.count - 1) }
 
+    /// Whether the condition may be true where of some of `values` nobody knows what they are.
+    ///
+    /// - Parameter isUnknown: of each source.
+    public func mayHold(_ isUnknown: UnsafeBufferPointer<Bool>) throws(ConditionFault) -> Bool {
+        try may(nodes.count - 1, be: true, isUnknown)
+    }
+
+    private func may(
+        _ place: Int, be truth: Bool, _ isUnknown: UnsafeBufferPointer<Bool>
+    ) throws(ConditionFault) -> Bool {
+        let node = nodes[place]
+        switch node.kind {
+        case .not: return try may(below[node.range.lowerBound], be: !truth, isUnknown)
+        case .all, .any:
+            // What is true of all, or false of any, each of them must be able to be.
+            let wantsEach = (node.kind == .all) == truth
+            for index in node.range where try may(below[index], be: truth, isUnknown) != wantsEach {
+                return !wantsEach
+            }
+            return wantsEach
+        case .compare, .among, .matches, .isNull, .exists:
+            return isUnknown[node.source] ? true : try holds(place) == truth
+        }
+    }
+
     private func holds(_ place: Int) throws(ConditionFault) -> Bool {
         let node = nodes[place]
         switch node.kind {

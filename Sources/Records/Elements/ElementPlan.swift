@@ -18,9 +18,10 @@ public struct ElementPlan: Sendable {
     /// What stands before an element's fields.
     static let ownCount = 2
 
-    public init(_ path: ElementPath) {
+    /// - Parameter hasBeside: another list has of each element, in the same place, what belongs to it.
+    public init(_ path: ElementPath, hasBeside: Bool = false) {
         self.path = path
-        paths = path.steps.map { _ in [] }
+        paths = path.steps.map { _ in [] } + (hasBeside ? [[]] : [])
         for (step, inner) in path.steps.dropFirst().enumerated() {
             holders.append(place(of: FieldPath(inner.name.map { [$0] } ?? []), step: step).slot - Self.ownCount)
         }
@@ -30,6 +31,9 @@ public struct ElementPlan: Sendable {
     public var outermost: FieldPath { FieldPath(path.steps[0].name.map { [$0] } ?? []) }
 
     public var innermost: Int { path.steps.count - 1 }
+
+    /// The step of what another list has of each element; nil where there is none.
+    public var beside: Int? { paths.count > path.steps.count ? path.steps.count : nil }
 
     /// Has a field of a step's elements read. The empty path is the element itself.
     public mutating func place(of path: FieldPath, step: Int) -> Place {

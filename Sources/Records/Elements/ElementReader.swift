@@ -31,9 +31,45 @@ public final class ElementReader {
         }
     }
 
+    /// What another list has of each element, in the same place.
+    private final class Beside {
+        let picker: ElementPicker
+        let start: Int
+        private let container = JSONContainer()
+        /// Of JSON, and of what a decoder opens.
+        private var items = UnsafeBufferPointer<Field>(start: nil, count: 0)
+        private var values: [Field] = []
+
+        init(_ plan: ElementPlan, _ step: Int, behind count: Int) {
+            picker = ElementPicker(plan.paths[step])
+            start = count + plan.start(of: step) + ElementPlan.ownCount
+        }
+
+        /// Begins with another list; what is none has nothing.
+        func begin(_ list: Field, _ decoder: any RecordDecoder) throws(DecodingFailure) {
+            items = UnsafeBufferPointer(start: nil, count: 0)
+            values.removeAll(keepingCapacity: true)
+            if list.kind == .array {
+                container.reset()
+                items = try container.items(of: list)
+            } else if list.kind == .list {
+                try decoder.visit(list) { _, value in
+                    values.append(value)
+                    return true
+                }
+            }
+        }
+
+        subscript(index: Int) -> Field {
+            if index < items.count { return items[index] }
+            return index < values.count ? values[index] : Field(.absent)
+        }
+    }
+
     private let memory: UnsafeMutableBufferPointer<Field>
     private let base: UnsafeMutablePointer<Field>
     private let levels: [Level]
+    private let beside: Beside?
     private let most: Int
     private let isMessage: Bool
     private var seen = 0
@@ -49,20 +85,23 @@ public final class ElementReader {
         base = memory.baseAddress.unsafelyUnwrapped
         fields = UnsafeBufferPointer(memory)
         levels = plan.path.steps.indices.map { Level(plan, $0, behind: count) }
+        beside = plan.beside.map { Beside(plan, $0, behind: count) }
     }
 
     deinit { memory.deallocate() }
 
     /// - Parameters:
     ///   - holder: the outermost one, a field of the message.
+    ///   - list: what has of each element, in the same place, what belongs to it.
     ///   - message: its fields, as many as was said.
     ///   - decoder: of the message.
     ///   - body: false ends it.
     public func read(
-        _ holder: Field, of message: UnsafeBufferPointer<Field>?, by decoder: any RecordDecoder,
-        _ body: (Event) -> Bool
+        _ holder: Field, beside list: Field = Field(.absent), of message: UnsafeBufferPointer<Field>?,
+        by decoder: any RecordDecoder, _ body: (Event) -> Bool
     ) throws(ElementFault) {
         begin(message)
+        do throws(DecodingFailure) { try beside?.begin(list, decoder) } catch { throw .unreadable(error) }
         _ = try open(holder, 0, decoder, body)
     }
 
@@ -192,6 +231,9 @@ public final class ElementReader {
         base[level.start + 1] = name
         do throws(DecodingFailure) {
             try level.picker.pick(value, by: decoder, into: base + level.start + ElementPlan.ownCount)
+            if let beside, level.next < 0 {
+                try beside.picker.pick(beside[index], by: decoder, into: base + beside.start)
+            }
         } catch { throw .unreadable(error) }
         guard level.next >= 0 else {
             seen += 1

@@ -127,11 +127,15 @@ struct RouteFilterTests {
         #expect(try rows("$partition = 0 and $offset < 1 and $timestamp >= '2026-01-01T00:00:00Z'") == 1)
     }
 
-    @Test("deletions pass a condition on fields, and one on headers or the key decides on them as well")
+    @Test("deletions pass a condition on fields, and what it says of headers or the key decides on them as well")
     func deletions() throws {
         let messages: [(key: String?, value: String?)] = [("1", nil), ("2", nil)]
-        let byField = Batch.filled(messages, for: try target("status = 'paid' and $key = '1'"))
+        let byField = Batch.filled(messages, for: try target("status = 'paid' and not vip = true"))
         #expect(places(.tombstones, byField) == [0, 1])
+        let byBoth = Batch.filled(messages, for: try target("status = 'paid' and $key = '1'"))
+        #expect(places(.tombstones, byBoth) == [0])
+        let byOne = Batch.filled(messages, for: try target("status = 'paid' or $key = '1'"))
+        #expect(places(.tombstones, byOne) == [0, 1])
         let byKey = Batch.filled(messages, for: try target("$key = '1'"))
         #expect(places(.tombstones, byKey) == [0])
         #expect(filtered(byKey) == 1)

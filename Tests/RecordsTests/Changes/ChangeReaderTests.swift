@@ -116,6 +116,21 @@ struct ChangeReaderTests {
                 .change(.delete, .after)
             ),
             (.dms, #"{"control":{},"metadata":{"record-type":"control","operation":"create-table"}}"#, .skip),
+            (
+                .canal, #"{"isDdl":false,"type":"INSERT","data":[{"id":"1"},{"id":"2"}],"old":null}"#,
+                .change(.create, .after)
+            ),
+            (.canal, #"{"type":"UPDATE","data":[{"id":"1"}],"old":[{"a":"x"}]}"#, .change(.update, .after)),
+            (.canal, #"{"type":"DELETE","data":[{"id":"1"}],"old":null}"#, .change(.delete, .after)),
+            (.canal, #"{"isDdl":true,"type":"TRUNCATE","data":null,"sql":"truncate t"}"#, .change(.truncate, .after)),
+            (.canal, #"{"isDdl":true,"type":"ALTER","data":null,"sql":"ALTER TABLE t"}"#, .skip),
+            // A word of another program's, or of a later one.
+            (.canal, #"{"isDdl":true,"type":"SOMETHING","data":null}"#, .skip),
+            (.canal, #"{"isDdl":false,"type":"SOMETHING","data":[{"id":"1"}]}"#, .wordless(isThere: true)),
+            (.canal, #"{"isDdl":false,"type":"INSERT","data":null,"sql":"INSERT INTO t"}"#, .skip),
+            (
+                .canal, #"{"isDdl":false,"type":"TIDB_WATERMARK","data":null,"_tidb":{"watermarkTs":1}}"#, .skip
+            ),
         ] as [(Envelope, String, ChangeReader.Event)])
     func others(envelope: Envelope, message: String, event: ChangeReader.Event) {
         #expect(read(message, envelope) == event)

@@ -55,6 +55,24 @@ struct ConditionTests {
     ]
 
     @Test(
+        "of what is not known a condition may hold, unless what is known says that it does not",
+        arguments: [
+            ("status = 'x'", true), ("not status = 'x'", true), ("status = 'x' and amount = 10.5", true),
+            ("status = 'x' and amount = 1", false), ("amount = 1 or status is null", true),
+            ("amount = 1 or vip = false", false), ("not (amount = 10.5 or status = 'x')", false),
+            ("not (amount = 10.5 and status = 'x')", true), ("amount != 10.5 and not exists status", false),
+        ])
+    func mayHold(text: String, expected: Bool) throws {
+        let condition = try Condition(text)
+        let program = ConditionProgram(condition)
+        for (place, source) in condition.sources.enumerated() {
+            program.values[place] = Self.order[source.expression]?.field ?? Field(.absent)
+        }
+        let isUnknown = condition.sources.map { $0.expression == "status" }
+        #expect(try isUnknown.withUnsafeBufferPointer { try program.mayHold($0) } == expected)
+    }
+
+    @Test(
         "a condition is true of these",
         arguments: [
             "status = 'paid'", "STATUS is null", "status <> 'new' and not status != 'paid'", "'paid' = status",
