@@ -313,4 +313,43 @@ struct ChangeEventTests {
             #expect(letters.allSatisfy { !$0.message.contains("1234") && !$0.message.contains("AJY") })
         }
     }
+
+    @Test(
+        "a collection of MongoDB's, whose changes are whole documents or what has changed of them, ends as its source")
+    func mongoDB() async throws {
+        try await Scenario.with(
+            "CREATE TABLE people (_id text PRIMARY KEY, name text, born timestamptz, tags text[], home jsonb)"
+        ) { scenario in
+            func quoted(_ text: String) -> String { "\"" + text.replacing("\"", with: "\\\"") + "\"" }
+            func event(_ id: String, _ op: String, _ after: String?, _ more: String = "") -> TestMessage {
+                json(
+                    #"{"id":\#(quoted(#"{"$oid":"\#(id)"}"#))}"#,
+                    #"{"before":null,"after":\#(after.map(quoted) ?? "null"),"source":{},"op":"\#(op)"\#(more)}"#)
+            }
+            func patch(_ id: String, _ updated: String, _ removed: String = "null") -> TestMessage {
+                event(
+                    id, "u", nil,
+                    #","updateDescription":{"updatedFields":\#(quoted(updated)),"removedFields":\#(removed)}"#)
+            }
+            let topic = try scenario.topic([
+                event(
+                    "a", "r",
+                    #"{"_id":{"$oid":"a"},"name":"Ann","born":{"$date":{"$numberLong":"0"}},"tags":["x",{"$symbol":"y"}],"home":{"zip":{"$numberInt":"1"}}}"#
+                ),
+                event("b", "c", #"{"_id":{"$oid":"b"},"name":"Bob","home":{"zip":2}}"#),
+                patch("a", #"{"name":"Anna","tags":["z"]}"#), patch("b", #"{"home":{"zip":3}}"#, #"["name"]"#),
+                event("c", "c", #"{"_id":{"$oid":"c"}}"#), event("c", "d", nil),
+                json(#"{"id":\#(quoted(#"{"$oid":"c"}"#))}"#, nil), patch("gone", #"{"name":"?"}"#),
+                patch("a", #"{"home.zip":4}"#),
+            ])
+            var route = Route(topic, "people", mode: .upsert)
+            route.envelopeOptions.form = .mongodb
+            try await scenario.load([route]) { $0.deadLetters.maxShare = 1 }
+            #expect(
+                try scenario.rows("TABLE people ORDER BY _id") == [
+                    #"a|Anna|1970-01-01 00:00:00+00|{z}|{"zip": 1}"#, #"b|∅|∅|∅|{"zip": 3}"#,
+                ])
+            #expect(try scenario.deadLetters().map(\.reason) == ["unavailable_value", "no_row"])
+        }
+    }
 }

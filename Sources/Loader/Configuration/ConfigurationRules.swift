@@ -234,7 +234,7 @@ private struct Check {
                 path("routes[].each", index), "makes many records of a message, and a change event is about one row",
                 "Name a list within the row, or take envelope out.", reading: [form])
         }
-        if envelope.isOfRows { rows(of: route, index, form) }
+        if envelope.isOfRows || envelope.documents != nil { rows(of: route, index, form) }
         for (place, group) in options.words.enumerated() {
             let others = options.words[..<place].flatMap(\.words)
             for word in group.words where others.contains(word) {
@@ -249,11 +249,11 @@ private struct Check {
             "Take envelope out, or set format to what has records.", reading: [path("routes[].format", index)])
     }
 
-    /// What a route says where a change event is about several rows.
+    /// What a route says where a change event is about several rows, or about a document in a text.
     private mutating func rows(of route: Route, _ index: Int, _ form: ConfigurationPath) {
         if route.each != nil {
             report(
-                path("routes[].each", index), "has no effect, because each row of a change event is one already",
+                path("routes[].each", index), "has no effect, because a change event says itself what its rows are",
                 "Take it out.", reading: [form])
         }
         let isOfRow = route.template?.sources.contains { if case .field = $0 { true } else { false } }

@@ -139,12 +139,25 @@ package final class Batch: @unchecked Sendable {
         var keyCount: Int32
         /// The number of the set of columns that it leaves out, in `Section.omissions`.
         package var omission: Int32
-        /// It is a deletion, written as a change that marks the row.
-        package var isMark = false
-        /// Its place among the rows and deletions of its message, where those are in several sections.
-        var place: Int32
+        /// Twice the place, and whether it is a mark: there are many rows.
+        private var placeAndMark: UInt32
         package var start: Int
         package var end: Int
+
+        init(message: Int32, keyCount: Int32, omission: Int32, place: Int32, start: Int, end: Int) {
+            (self.message, self.keyCount, self.omission) = (message, keyCount, omission)
+            placeAndMark = UInt32(bitPattern: place) << 1
+            (self.start, self.end) = (start, end)
+        }
+
+        /// Its place among the rows and deletions of its message, where those are in several sections.
+        var place: Int32 { Int32(bitPattern: placeAndMark >> 1) }
+
+        /// It is a deletion, written as a change that marks the row.
+        package var isMark: Bool {
+            get { placeAndMark & 1 != 0 }
+            set { placeAndMark = placeAndMark & ~1 | (newValue ? 1 : 0) }
+        }
     }
 
     /// What a message does to a table as a whole.

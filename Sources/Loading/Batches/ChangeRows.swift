@@ -23,11 +23,25 @@ final class ChangeRows {
     let isOfRows: Bool
     /// Where the list stands among the message's fields that has of each row what it was before.
     let besideHolder: Int?
+    /// What reads the documents that its rows are; nil where they are records.
+    let documents: Documents?
     /// What becomes of the row under the key that it had before a change; nil: that is told by an event of its own.
     let former: FormerRow?
 
-    /// - Parameter row: the plan of the first shape.
-    init(_ changes: MessagePlan.Changes, _ shapes: [MessagePlan.Shape], _ row: RowPlan, _ target: Target) {
+    struct Documents {
+        let document: ChangedDocument
+        let places: MessagePlan.Changes.Documents
+        let identifier: String
+    }
+
+    /// - Parameters:
+    ///   - elements: what is wanted of each row, where a message does not have it as a field.
+    ///   - count: of the message's fields.
+    ///   - row: the plan of the first shape.
+    init(
+        _ changes: MessagePlan.Changes, _ shapes: [MessagePlan.Shape], _ elements: ElementPlan?, behind count: Int,
+        _ row: RowPlan, _ target: Target
+    ) {
         reader = changes.reader
         func plans(_ place: ChangeReader.Place) -> Plans {
             let part = changes.row(place)
@@ -45,6 +59,12 @@ final class ChangeRows {
         flat = plans(.flat)
         isOfRows = target.route.envelope?.isOfRows ?? false
         besideHolder = shapes[0].besideHolder
+        if let places = changes.documents, let elements, let identifier = target.route.envelope?.documents?.identifier {
+            documents = Documents(
+                document: ChangedDocument(elements, behind: count), places: places, identifier: identifier)
+        } else {
+            documents = nil
+        }
         former = changes.former.map { FormerRow(target, $0) }
     }
 

@@ -27,8 +27,13 @@ final class RouteRows {
         tombstone = DeletionPlan(target, inputs: plan.tombstoneInputs[place])
         filter = RouteFilter(target, plan.shapes[place][0])
         holder = plan.shapes[place][0].holder ?? 0
-        elements = plan.elements[place].map { RouteElements($0, target, behind: plan.valuePaths.count) }
-        changes = plan.changes[place].map { ChangeRows($0, plan.shapes[place], row, target) }
+        let count = plan.valuePaths.count
+        elements =
+            target.route.envelope?.documents != nil
+            ? nil : plan.elements[place].map { RouteElements($0, target, behind: count) }
+        changes = plan.changes[place].map {
+            ChangeRows($0, plan.shapes[place], plan.elements[place], behind: count, row, target)
+        }
         guard target.choosesTable, let template = target.route.template, let list = target.route.tables else { return }
         let tables = plan.targets.indices.filter { targets[plan.targets[$0]].routePlace == target.index }
         chooser = TableChooser(

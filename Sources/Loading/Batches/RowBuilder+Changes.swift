@@ -15,8 +15,13 @@ extension RowBuilder {
         }
         self.operation = operation
         let isHistory = route.target.route.mode == .history
-        if changes.isOfRows, operation != .truncate {
-            return buildChangedRows(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
+        if operation != .truncate {
+            if changes.isOfRows {
+                return buildChangedRows(message, route, changes, fields: fields, keyFields: keyFields, in: batch)
+            }
+            if changes.documents != nil {
+                return buildDocument(message, route, fields: fields, keyFields: keyFields, in: batch)
+            }
         }
         switch operation {
         case .delete where !isHistory:
@@ -57,19 +62,33 @@ extension RowBuilder {
                     keyFields: keyFields, in: batch)
             }
             appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
-        case .truncate:
-            if let filter = changes.plans(place).filter, !takesDeletion(message, filter, fields: fields, in: batch) {
-                return
-            }
-            guard
-                let route = forTable(
-                    message, route, shape: changes.plans(place).shape, fields: fields, keyFields: keyFields, in: batch)
-            else { return }
-            if let row = (route.changes ?? changes).plans(place).truncation {
-                return appendRow(message, row, fields: fields, keyFields: keyFields, to: batch)
-            }
-            truncate(message, route.target, in: batch)
+        case .truncate: buildTruncation(message, route, changes, place, fields, keyFields, in: batch)
         }
+    }
+
+    private func buildTruncation(
+        _ message: Int, _ route: RouteRows, _ changes: ChangeRows, _ place: ChangeReader.Place,
+        _ fields: UnsafeBufferPointer<Field>, _ keyFields: UnsafeBufferPointer<Field>?, in batch: Batch
+    ) {
+        let plans = changes.plans(place)
+        if let filter = plans.filter, !takesDeletion(message, filter, fields: fields, in: batch) { return }
+        guard
+            let route = forTable(
+                message, route, shape: plans.shape, fields: fields, keyFields: keyFields, in: batch)
+        else { return }
+        if let row = (route.changes ?? changes).plans(place).truncation {
+            return appendRow(message, row, fields: rowFields(of: fields, route), keyFields: keyFields, to: batch)
+        }
+        truncate(message, route.target, in: batch)
+    }
+
+    /// The fields that a row takes, of an event that has none of a row.
+    private func rowFields(of fields: UnsafeBufferPointer<Field>, _ route: RouteRows) -> UnsafeBufferPointer<Field> {
+        if let documents = route.changes?.documents {
+            documents.document.begin(fields)
+            return documents.document.fields
+        }
+        return route.elements?.reader.readNone(of: fields) ?? fields
     }
 
     private func truncate(_ message: Int, _ target: Target, in batch: Batch) {

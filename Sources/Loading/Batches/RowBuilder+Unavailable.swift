@@ -22,11 +22,13 @@ extension RowBuilder {
             let column = plan.columns[index]
             let field = fields[column.field]
             guard field.mayBePlaceholder, unavailable.isIn(field, of: decoder) else { continue }
-            if let bit = target.needsRowBit, column.omission != 0 {
+            // What the row was before is not what it has.
+            let isOfRow = if case .before = target.columns[index].source { false } else { true }
+            if let bit = target.needsRowBit, column.omission != 0, isOfRow {
                 plan.omitted[column.omissionWord] |= column.omission
                 plan.omitted[bit >> 6] |= 1 << UInt64(bit & 63)
                 omittedCount += 1
-            } else if index < target.keyCount || column.refusesNull || target.mode == .upsert {
+            } else if index < target.keyCount || column.refusesNull || target.mode == .upsert && isOfRow {
                 batch.nulledValues.removeSubrange(nulled...)
                 return refuse(message, target, index, in: batch)
             } else {

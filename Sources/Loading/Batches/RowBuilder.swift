@@ -270,6 +270,9 @@ package final class RowBuilder {
         batch.settle()
         if route.passesTombstones { return batch.note(.skipped, target: route.target.index) }
         if let filter = route.filter, !takesDeletion(message, filter, fields: nil, in: batch) { return }
+        if let documents = route.changes?.documents {
+            return buildDocumentTombstone(message, route, documents, in: batch)
+        }
         guard route.chooser != nil, route.target.takesDeletions else {
             return delete(message, route.target, by: route.tombstone, fields: nil, in: batch)
         }

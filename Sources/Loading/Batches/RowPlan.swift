@@ -65,8 +65,11 @@ final class RowPlan {
             placeholder == nil
             ? []
             : inputs.indices.filter { index in
-                guard case .field = inputs[index], case .field = target.columns[index].source else { return false }
-                return target.columns[index].type.hasAnyLength
+                guard case .field = inputs[index] else { return false }
+                switch target.columns[index].source {
+                case .field, .before: return target.columns[index].type.hasAnyLength
+                default: return false
+                }
             }
         omissible = target.omissible
         omissionCount = target.omissionCount

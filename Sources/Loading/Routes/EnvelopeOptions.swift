@@ -9,7 +9,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         /// Kafka Connect's schema and payload, which JSON is opened by without being asked.
         case connect
         case debezium
-        case maxwell, canal, goldengate, dms
+        case maxwell, canal, goldengate, dms, mongodb
     }
 
     /// Nil: none, or the route's own if it says where the operation stands.
@@ -49,6 +49,7 @@ public struct EnvelopeOptions: Sendable, Equatable {
         case .canal: return refined(.canal)
         case .goldengate: return refined(.goldenGate)
         case .dms: return refined(.dms)
+        case .mongodb: return refined(.mongoDB)
         case nil:
             guard let operation else { return nil }
             return refined(Envelope(after: FieldPath([]), operation: operation, words: [:]))

@@ -36,5 +36,5 @@ struct Leaving {
 
 extension Route {
     /// Whether its messages may say of a field that its source did not send it.
-    var maySendUnavailable: Bool { envelope?.unavailable != nil }
+    var maySendUnavailable: Bool { envelope?.unavailable != nil || envelope?.documents != nil }
 }

@@ -24,6 +24,16 @@ extension MessagePlan {
         let flat: Row?
         /// Nil where no event changes a key, or where that does not matter.
         private(set) var former: Former?
+        /// Where events say what is not in their documents; nil where rows are records.
+        private(set) var documents: Documents?
+
+        struct Documents: Sendable {
+            var updated: Int
+            var removed: Int
+            var truncated: Int
+            /// Among the key's fields.
+            var key: Int
+        }
 
         func row(_ place: ChangeReader.Place) -> Row {
             switch place {
@@ -62,7 +72,7 @@ extension MessagePlan.Shape {
             default: nil
             }
         }
-        if envelope.isOfRows {
+        if envelope.isOfRows || envelope.documents != nil {
             let base = FieldPath(envelope.after.components.dropLast())
             var shape = MessagePlan.Shape(of: target, base: base, &elements, &values, &keys, aside: aside)
             shape.besideHolder = envelope.before.map { values.position($0) }
@@ -89,14 +99,19 @@ extension MessagePlan.Changes {
     ///   - shapes: the route's.
     init?(
         of target: Target, _ tombstone: [MessagePlan.Input], _ shapes: [MessagePlan.Shape],
-        _ elements: inout ElementPlan?, _ values: inout PathList
+        _ elements: inout ElementPlan?, _ values: inout PathList, _ keys: inout PathList
     ) {
         guard let envelope = target.route.envelope else { return nil }
+        documents = envelope.documents.map { documents in
+            MessagePlan.Changes.Documents(
+                updated: values.position(documents.updated), removed: values.position(documents.removed),
+                truncated: values.position(documents.truncated), key: keys.position(documents.key))
+        }
         reader = ChangeReader(envelope) { values.position($0) }
         let versions = Self.versions(of: target)
         former = Former(of: target, envelope, shapes[0], &elements, &values)
-        guard !envelope.isOfRows else {
-            // The key is each row's, and the message's is of all of them.
+        guard !envelope.isOfRows, envelope.documents == nil else {
+            // The key is each row's, and the message's is of all of them, or is what the row is read from.
             let row = shapes[0].inputs
             after = Row(shape: 0, deletion: Array(row[..<target.keyCount] + row[versions]))
             (before, flat) = (nil, nil)
@@ -178,10 +193,13 @@ extension MessagePlan.Changes.Former {
 }
 
 extension Route {
-    /// What its rows take of elements: of those that it names, or of the rows that a change event is about; nil where a message is
-    /// one row.
+    /// What its rows take of elements: of those that it names, of the rows that a change event is about, or of a document; nil
+    /// where a message is one row.
     var elementPlan: ElementPlan? {
-        elements.map { ElementPlan($0, hasBeside: envelope?.isOfRows ?? false) }
+        if let envelope, envelope.documents != nil, let name = envelope.after.components.last {
+            return ElementPlan(ElementPath([ElementPath.Step(name)]), hasBeside: true)
+        }
+        return elements.map { ElementPlan($0, hasBeside: envelope?.isOfRows ?? false) }
     }
 
     /// Which elements of a message each make a row; nil: the message makes one.

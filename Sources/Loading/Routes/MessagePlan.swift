@@ -82,23 +82,8 @@ package struct MessagePlan: Sendable {
             var plan = target.route.elementPlan
             let shapes = Shape.all(of: target, &plan, &values, &keys)
             self.shapes.append(shapes)
-            // Of elements it is what holds them that a tombstone deletes.
-            let deleted = target.parent.map { target.columns[..<$0.keyCount] } ?? target.keyColumns
-            // What the route itself says of the key is no part of the message's.
-            let said = deleted.count { $0.source != .constant }
-            let versions = target.columns[target.versions].map { $0.source.ofTombstone(&keys) }
-            tombstoneInputs.append(
-                deleted.map { column in
-                    switch column.source {
-                    // A tombstone has no value: what would be a field of it is looked for in the key.
-                    case .field(let path), .parent(_, let path):
-                        said == 1
-                            ? .keyFieldOrKey(keys.position(path)) : .keyField(keys.position(path))
-                    case .key(let path?): .keyField(keys.position(path))
-                    default: .source(column.source)
-                    }
-                } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self)))
-            changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &plan, &values))
+            tombstoneInputs.append(Self.tombstoneInputs(of: target, &plan, &keys))
+            changes.append(Changes(of: target, tombstoneInputs.last ?? [], shapes, &plan, &values, &keys))
             elements.append(plan)
         }
         tombstoneTableInputs = indices.map { index in
@@ -118,6 +103,7 @@ package struct MessagePlan: Sendable {
             guard let plan else { continue }
             for shape in shapes[place].indices { shapes[place][shape].resolve(plan, behind: values.paths.count) }
             changes[place]?.resolve(plan, behind: values.paths.count)
+            tombstoneInputs[place] = tombstoneInputs[place].map { $0.resolved(plan, behind: values.paths.count) }
         }
         let inputs = shapes.joined().map { $0.inputs + $0.conditionInputs + $0.tableInputs }
         let wantsWhole = (inputs + tombstoneInputs).joined().contains {
@@ -133,6 +119,31 @@ package struct MessagePlan: Sendable {
             inputs.joined().contains { if case .keyField = $0 { true } else { false } }
             || (wholeKey != nil && sources.contains(.key(nil)))
         opensEnvelopes = self.format.isJSON && ConnectJSONDecoder.opens(valuePaths)
+    }
+}
+
+extension MessagePlan {
+    /// Where a tombstone finds what it deletes by.
+    private static func tombstoneInputs(
+        of target: Target, _ elements: inout ElementPlan?, _ keys: inout PathList
+    ) -> [Input] {
+        // Of elements it is what holds them that a tombstone deletes.
+        let deleted = target.parent.map { target.columns[..<$0.keyCount] } ?? target.keyColumns
+        // What the route itself says of the key is no part of the message's.
+        let said = deleted.count { $0.source != .constant }
+        let versions = target.columns[target.versions].map { $0.source.ofTombstone(&keys) }
+        let isOfDocuments = target.route.envelope?.documents != nil
+        return deleted.map { column in
+            // The key is a document, too.
+            if isOfDocuments, let place = elements?.place(of: column.source) { return .element(place) }
+            switch column.source {
+            // A tombstone has no value: what would be a field of it is looked for in the key.
+            case .field(let path), .parent(_, let path):
+                return said == 1 ? .keyFieldOrKey(keys.position(path)) : .keyField(keys.position(path))
+            case .key(let path?): return .keyField(keys.position(path))
+            default: return .source(column.source)
+            }
+        } + (versions.contains { $0 == nil } ? [] : versions.compactMap(\.self))
     }
 }
 

@@ -37,7 +37,7 @@ extension EnvelopeOptions.Form {
         switch self {
         case .debezium: .base64
         case .canal: .latin1
-        case .none, .connect, .maxwell, .goldengate, .dms: .none
+        case .none, .connect, .maxwell, .goldengate, .dms, .mongodb: .none
         }
     }
 }

@@ -176,7 +176,9 @@ public struct RouteTrial {
             }
         }
         let target = targets[index]
-        guard target.route.elements == nil else { return measureElements(index, in: batch) }
+        guard target.route.elements == nil, target.route.envelope?.documents == nil else {
+            return measureElements(index, in: batch)
+        }
         let ofValue = FieldReader(target, paths { target.recordPath(of: $0) }, isOfKey: false)
         // Of a message without routed fields nothing shows whether it is an object.
         let ofKey = FieldReader(

@@ -39,6 +39,7 @@ public struct ChangeReader: Sendable {
     /// Where it is said that a message is of the table's definition.
     private let notice: Int?
     private let isOfRows: Bool
+    private let isOfDocuments: Bool
     /// Words of one byte, which most are: a place in `words`, or -1.
     private let letters: [Int8]
     private let words: [Word]
@@ -54,6 +55,7 @@ public struct ChangeReader: Sendable {
         notices = envelope.hasNotices ? Notices(position) : nil
         notice = envelope.notice.map(position)
         isOfRows = envelope.isOfRows
+        isOfDocuments = envelope.documents != nil
         var letters = [Int8](repeating: -1, count: 256)
         var words: [Word] = []
         var texts: [UInt8] = []
@@ -74,6 +76,7 @@ public struct ChangeReader: Sendable {
         let isNotice = notice.map { fields[$0].kind == .true } ?? false
         guard let meaning = meaning(of: said) else {
             if isNotice { return .skip }
+            if isOfDocuments, let notices, notices.areIn(fields) || notices.isHeartbeat(fields) { return .skip }
             return .wordless(isThere: said.kind != .absent && said.kind != .null)
         }
         guard case .change(let operation) = meaning, !isNotice || operation == .truncate else { return .skip }
@@ -81,6 +84,8 @@ public struct ChangeReader: Sendable {
             // A statement may be told without the rows that it changed.
             return after.map { fields[$0].isMissing } ?? true ? .skip : .change(operation, .after)
         }
+        // What a text has for a row shows when it is read.
+        if isOfDocuments { return .change(operation, .after) }
         switch operation {
         case .truncate: return .change(.truncate, .after)
         case .delete:

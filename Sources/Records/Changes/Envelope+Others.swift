@@ -44,4 +44,17 @@ extension Envelope {
         envelope.notice = FieldPath(["isDdl"])
         return envelope
     }()
+
+    /// That of Debezium's connector for MongoDB, whose rows are texts of Extended JSON, and whose changes may say only what they
+    /// have changed. What its transformation ExtractNewDocumentState makes of it is a row of `debezium`. Source: the connector's
+    /// documentation, "Data change events".
+    public static let mongoDB: Envelope = {
+        var envelope = Envelope.debezium
+        (envelope.flat, envelope.unavailable) = (nil, nil)
+        envelope.documents = Documents(
+            key: FieldPath(["id"]), identifier: "_id", updated: FieldPath(["updateDescription", "updatedFields"]),
+            removed: FieldPath(["updateDescription", "removedFields"]),
+            truncated: FieldPath(["updateDescription", "truncatedArrays"]))
+        return envelope
+    }()
 }

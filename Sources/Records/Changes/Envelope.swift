@@ -27,6 +27,25 @@ public struct Envelope: Sendable, Hashable {
         }
     }
 
+    /// Where an event says what it does not say by the document.
+    public struct Documents: Sendable, Hashable {
+        /// The document's identifier, in a message's key.
+        public var key: FieldPath
+        /// What the document calls it.
+        public var identifier: String
+        /// What has changed of a document, and in which fields.
+        public var updated: FieldPath
+        public var removed: FieldPath
+        public var truncated: FieldPath
+
+        public init(
+            key: FieldPath, identifier: String, updated: FieldPath, removed: FieldPath, truncated: FieldPath
+        ) {
+            (self.key, self.identifier) = (key, identifier)
+            (self.updated, self.removed, self.truncated) = (updated, removed, truncated)
+        }
+    }
+
     /// Where a row stands as it is after the change; empty: it is the message itself.
     public var after: FieldPath
     /// Where it stands as it was before. What is deleted stands here, or else where others stand.
@@ -46,6 +65,8 @@ public struct Envelope: Sendable, Hashable {
     public var isOfRows = false
     /// Where it is said, as a truth value, that a message is none of rows' but one of the table's definition.
     public var notice: FieldPath?
+    /// Rows are documents in texts, of which a change may say only a part; nil: they are records.
+    public var documents: Documents?
     /// A row whose key changes is one event, and not a deletion and a creation: `before` has the key that it had.
     public var changesKeys = true
 

@@ -27,7 +27,7 @@ public struct UnavailableValue: Sendable, Equatable {
         let bytes = text.hasPrefix("hex:") ? Self.bytes(ofHexadecimal: text.utf8.dropFirst(4)) : nil
         self.bytes = bytes ?? Array(text.utf8)
         let value = self.bytes
-        let base64 = Self.base64(value)
+        let base64 = Base64.letters(of: value)
         let other = base64.map {
             $0 == UInt8(ascii: "+") ? UInt8(ascii: "-") : $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0
         }
@@ -35,7 +35,7 @@ public struct UnavailableValue: Sendable, Equatable {
         map = Array("{\"".utf8) + value + Array("\":\"".utf8) + value + Array("\"}".utf8)
         strings = [value, base64, other, Self.hexadecimal(value), map]
         uuid = MD5.uuid(of: value)
-        uuidText = Self.text(of: uuid)
+        uuidText = UUIDText.bytes(of: uuid)
         let numbers = value.map { "\(Int8(bitPattern: $0))" }.joined(separator: ",")
         lists =
             ([value, base64, other, Self.hexadecimal(value), uuidText].map { quote + $0 + quote } + [
@@ -130,34 +130,6 @@ public struct UnavailableValue: Sendable, Equatable {
         let values = text.map { digits.firstIndex(of: $0 | 0x20) ?? -1 }
         guard values.count & 1 == 0, !values.contains(-1) else { return nil }
         return stride(from: 0, to: values.count, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
-    }
-
-    private static func base64(_ bytes: [UInt8]) -> [UInt8] {
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
-            var four: [UInt8] = []
-            for _ in 0..<4 {
-                four.insert(letters[bits & 63], at: 0)
-                bits >>= 6
-            }
-            for place in group.count + 1..<4 { four[place] = UInt8(ascii: "=") }
-            text += four
-        }
-        return text
-    }
-
-    private static func text(of uuid: (high: UInt64, low: UInt64)) -> [UInt8] {
-        var text: [UInt8] = []
-        for place in 0..<16 {
-            if [4, 6, 8, 10].contains(place) { text.append(UInt8(ascii: "-")) }
-            let word = place < 8 ? uuid.high : uuid.low
-            let byte = UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * (place & 7)))
-            text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-        return text
     }
 
     public static func == (one: UnavailableValue, other: UnavailableValue) -> Bool { one.bytes == other.bytes }

@@ -21,6 +21,25 @@ enum Base64 {
         return count
     }
 
+    /// With padding.
+    static func letters(of bytes: some Collection<UInt8>) -> [UInt8] {
+        let bytes = Array(bytes)
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var text: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            var bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+            var four: [UInt8] = []
+            for _ in 0..<4 {
+                four.insert(letters[bits & 63], at: 0)
+                bits >>= 6
+            }
+            for place in group.count + 1..<4 { four[place] = UInt8(ascii: "=") }
+            text += four
+        }
+        return text
+    }
+
     private static func value(of letter: UInt8) -> UInt8? {
         switch letter {
         case 0x41...0x5A: letter - 0x41

@@ -105,6 +105,14 @@ public final class ElementReader {
         _ = try open(holder, 0, decoder, body)
     }
 
+    /// Has the fields of a message that has no elements: one that stands for all of them has the first place.
+    public func readNone(of message: UnsafeBufferPointer<Field>) -> UnsafeBufferPointer<Field> {
+        for place in message.count..<fields.count { base[place] = Field(.absent) }
+        begin(message)
+        for level in levels { base[level.start] = .integer(0) }
+        return fields
+    }
+
     /// The same of a message in JSON that is many records.
     public func read(
         documents text: UnsafeRawBufferPointer, by decoder: any RecordDecoder, _ body: (Event) -> Bool

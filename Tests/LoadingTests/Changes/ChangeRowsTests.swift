@@ -287,6 +287,15 @@ struct ChangeRowsTests {
         #expect(columnsLeftOut(another, target) == [["customer_name", "needs its row"]])
     }
 
+    @Test("of what a row was before it is NULL, and counted")
+    func unavailableBefore() throws {
+        let before = [Route.Column(name: "customer_name", source: .before(FieldPath(["name"])))]
+        let event = #"{"before":{"id":1,"name":"__debezium_unavailable_value"},"after":{"id":1},"op":"u"}"#
+        let batch = try batch([(nil, event)], route(columns: before))
+        #expect(effects(batch) == [#"1|\N|\N"#])
+        #expect(batch.nulledValues.count == 1 && batch.deadLetters.isEmpty)
+    }
+
     @Test("where rows are only added such a value is NULL and counted, and a dead letter where it may not be")
     func unavailableInsert() throws {
         let message = #"{"after":{"id":1,"customerName":"__debezium_unavailable_value"},"op":"u"}"#
