@@ -7,6 +7,9 @@ import Testing
 /// The traces of a running loader, as a receiver gets them.
 @Suite("Traces", .serialized)
 struct TracesTests {
+    /// No number of the spans, nor a piece of one.
+    private static let refused = 8_203_477_119_206_553
+
     private static func traceParent(_ number: UInt64) -> Header {
         Header("traceparent", TraceParent(traceHigh: 7, traceLow: 7, span: number, isSampled: true).description)
     }
@@ -20,7 +23,7 @@ struct TracesTests {
     func batch() async throws {
         let receiver = try await TraceReceiver()
         try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 2) { landing in
-            try landing.schema.connect().execute("ALTER TABLE landed ADD CHECK (n <> 4711)")
+            try landing.schema.connect().execute("ALTER TABLE landed ADD CHECK (n <> \(Self.refused))")
             var messages = (0..<40).map { number in
                 TestMessage(
                     partition: Int32(number % 2), key: nil, value: Landing.value(number),
@@ -31,7 +34,7 @@ struct TracesTests {
                     partition: 0, key: nil, value: Landing.value(number),
                     headers: [Self.traceParent(UInt64(number))])
             }
-            messages.append(TestMessage(partition: 1, key: nil, value: Landing.value(4711)))
+            messages.append(TestMessage(partition: 1, key: nil, value: Landing.value(Self.refused)))
             try landing.broker.produce(messages, to: landing.topic)
             let loader = try LoaderProcess(
                 Self.patient(
@@ -72,7 +75,7 @@ struct TracesTests {
             #expect(order == order.sorted())
             let resource = receiver.requests.first?.document.resourceSpans.first?.resource.attributes
             #expect(resource?["service.name"] == "orders-loader")
-            #expect(!"\(receiver.requests)".contains("4711"))
+            #expect(!"\(receiver.requests)".contains("\(Self.refused)"))
         }
         await receiver.stop()
     }
