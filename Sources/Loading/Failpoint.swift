@@ -26,6 +26,8 @@ public enum Failpoint: String, Sendable, CaseIterable {
     case backfill
     /// A dead letter is on its way to its topic.
     case deadLetter = "dead-letter"
+    /// A batch is said to hold a message more than it does: what a fault of the loader's own comes to.
+    case miscount
 
     public enum Action: String, Sendable {
         /// Ends the process by SIGKILL.

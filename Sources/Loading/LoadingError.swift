@@ -26,6 +26,8 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
         case kafka
         /// An outage lasted longer than it may.
         case unavailable
+        /// A promise of the loader's own does not hold: its fault, seen before it could do harm.
+        case invariantViolated = "invariant_violated"
     }
 
     public var code: Code

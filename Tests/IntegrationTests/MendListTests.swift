@@ -141,6 +141,7 @@ struct MendListTests {
         Said("RowByRow.swift", "loader row", 1): .not("names of columns"),
         Said("TrialCopy.swift", #"ALTER TABLE \(Self.stage) "#, 1): .not("a statement of its own"),
         Said("Mend+Letters.swift", "loader check", 2): .not("shows what there is"),
+        Said("Mend+Words.swift", "loader version", 1): .not("shows what there is"),
     ]
 
     @Test("every command that the loader names is typed by a test, or has a reason beside it")

@@ -78,6 +78,9 @@ extension Batch {
         let builder = RowBuilder(
             plan: MessagePlan(targets: Array(targets.indices), of: targets), targets: targets)
         for message in batch.messages.indices { builder.build(message, in: batch) }
+        // As each batch that is to be loaded.
+        RowBuilders(forCommand: targets).account(for: batch, [[builder]], [messages.count])
+        precondition(batch.violation == nil, batch.violation?.description ?? "")
         return batch
     }
 

@@ -63,6 +63,21 @@ struct PagesTests {
         #expect(count > 30)
     }
 
+    @Test("say of each invariant where it is, what breaks without it, and where it is asserted or why it is not")
+    func invariants() throws {
+        let page = try #require(try SourceTree.pages.get().first { $0.path == "docs/invariants.md" })
+        let entries = page.text.split(separator: "\n\n").filter { $0.contains("\n- Where: ") }
+        #expect(entries.count > 30)
+        for entry in entries {
+            let lines = entry.split(separator: "\n").filter { $0.hasPrefix("- ") }
+            #expect(lines.map { $0.prefix { $0 != ":" } } == ["- Where", "- Without it", "- Asserted"], "\(entry)")
+        }
+        let file = try #require(try SourceTree.sources.get().first { $0.name == "InvariantViolation.swift" })
+        let codes = file.lines.filter { $0.words.first == "case" }.map { $0.texts.first ?? $0.words[1] }
+        #expect(codes.count > 10)
+        for code in codes { #expect(page.text.contains("`\(code)`"), "\(code) is of no invariant") }
+    }
+
     @Test("link to nothing that is not there")
     func links() throws {
         for page in try SourceTree.pages.get() {

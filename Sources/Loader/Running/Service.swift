@@ -167,6 +167,11 @@ final class ProgressDisplay {
 
 extension ExitStatus {
     init(_ code: LoadingError.Code) {
-        self = code == .unavailable ? .unavailable : .configuration
+        self =
+            switch code {
+            case .unavailable: .unavailable
+            case .invariantViolated: .internal
+            default: .configuration
+            }
     }
 }

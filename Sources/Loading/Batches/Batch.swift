@@ -55,6 +55,8 @@ package final class Batch: @unchecked Sendable {
         var proven: LastMessage?
         /// Where it went back to and returns from; the ledger keeps it along with the position.
         var detour: Detour?
+        /// So many messages of it were taken, by whoever takes them.
+        var taken = 0
 
         package init(
             partition: TopicPartition, expected: Int64, next: Int64, last: LastMessage? = nil,
@@ -176,6 +178,10 @@ package final class Batch: @unchecked Sendable {
     }
 
     private(set) var partitions: [PartitionRange] = []
+    /// The ranges are of whoever takes the messages and keeps account of them.
+    private var isSealed = false
+    /// What was found wrong first in it, by whoever had it: it is not to be committed.
+    package private(set) var violation: InvariantViolation?
     /// So many messages, from the first on, are in already, where the batch goes in parts.
     private(set) var loadedMessages = 0
     /// How far each partition has got with that; empty before the first part.
@@ -217,6 +223,8 @@ package final class Batch: @unchecked Sendable {
 
     var isEmpty: Bool { messages.isEmpty }
 
+    /// Rows and deletions, and what says that elements are a set.
+    var rowCount: Int { sections.reduce(0) { $0 + $1.rows.count } }
     /// Bytes held for this batch's rows.
     var rowByteCount: Int { sections.reduce(0) { $0 + $1.buffer.count + $1.omissions.byteCount } }
     /// Bytes held for this batch's messages and rows.
@@ -233,8 +241,13 @@ package final class Batch: @unchecked Sendable {
 
     /// Ends the filling: these are the partitions of its messages, in the order of their ranges.
     func seal(_ ranges: [PartitionRange]) {
-        precondition(partitions.isEmpty, "a batch is handed over once")
+        if isSealed || !partitions.isEmpty {
+            note(
+                InvariantViolation(
+                    .handover, at: whereabouts, expected: "a batch that is handed over once", found: "a second time"))
+        }
         partitions = ranges
+        isSealed = true
     }
 
     /// Adds a partition, where nobody else keeps account of them.
@@ -384,6 +397,8 @@ package final class Batch: @unchecked Sendable {
         operations.removeAll()
         loadedMessages = 0
         reached.removeAll()
+        isSealed = false
+        violation = nil
         building = nil
         headStart = nil
         unbuilt = nil
@@ -419,23 +434,70 @@ package final class Batch: @unchecked Sendable {
         return truncations.last { $0.target == target && messages.contains(Int($0.message)) }.map { Int($0.message) }
     }
 
+    /// Notes that a promise does not hold for it. The first counts; what follows may follow from it.
+    package func note(_ violation: InvariantViolation) { self.violation = self.violation ?? violation }
+
     /// Makes sure, where the batch goes from one thread to another, that it is what it says: the offsets of each partition
-    /// ascend between where it begins and where it goes.
+    /// ascend between where it begins and where it goes, and there are as many as were taken.
     ///
-    /// - Returns: how many messages each partition has.
+    /// - Returns: how many messages each partition has; of no use where that does not hold, which is noted.
     func checkedCounts() -> [Int] {
         var counts = [Int](repeating: 0, count: partitions.count)
         var next = partitions.map(\.expected)
-        for message in messages {
+        for (number, message) in messages.enumerated() {
             let place = Int(message.partition)
-            precondition(
-                message.offset >= next[place] && message.offset < partitions[place].next,
-                "\(partitions[place].partition)@\(message.offset) is not within \(next[place])..<\(partitions[place].next)"
-            )
+            guard partitions.indices.contains(place), message.offset >= next[place],
+                message.offset < partitions[place].next
+            else {
+                let range =
+                    partitions.indices.contains(place) ? "\(next[place])..<\(partitions[place].next)" : "a partition"
+                note(
+                    InvariantViolation(
+                        .offsetOrder, at: whereabouts(of: number), expected: "one of \(range)",
+                        found: message.offset))
+                return counts
+            }
             next[place] = message.offset + 1
             counts[place] += 1
         }
+        guard isSealed else { return counts }
+        for (range, count) in zip(partitions, counts) where range.taken != count {
+            note(
+                InvariantViolation(
+                    .messageCount, at: "\(range.partition)@\(range.expected)", expected: "\(range.taken) messages",
+                    found: count))
+        }
         return counts
+    }
+
+    /// Makes sure that a part moves the positions of its own messages and no further: nothing is left out between two, and the
+    /// last one ends where the batch does. A batch that goes in whole moves its own ranges.
+    func check(_ part: Part) {
+        guard part.messages != messages.indices else { return }
+        var places: [TopicPartition: Int] = [:]
+        for (place, range) in part.partitions.enumerated() { places[range.partition] = place }
+        var ends = part.partitions.map(\.expected)
+        for message in part.messages {
+            let offset = messages[message].offset
+            let place = places[partitions[Int(messages[message].partition)].partition]
+            guard let place, offset >= ends[place], offset < part.partitions[place].next else {
+                let range = place.map { "\(ends[$0])..<\(part.partitions[$0].next)" } ?? "a partition of the part"
+                return note(
+                    InvariantViolation(
+                        .partRange, at: whereabouts(of: message), expected: "one of \(range)", found: offset))
+            }
+            ends[place] = offset + 1
+        }
+        let whole = Dictionary(partitions.map { ($0.partition, $0.next) }, uniquingKeysWith: { $1 })
+        for (range, end) in zip(part.partitions, ends) {
+            let end = part.messages.upperBound < messages.count ? end : whole[range.partition]
+            guard range.next != end else { continue }
+            return note(
+                InvariantViolation(
+                    .partRange, at: "\(range.partition)@\(range.expected)",
+                    expected: end.map { "an end at \($0)" } ?? "none",
+                    found: range.next))
+        }
     }
 
     func noteBuilding(since began: ContinuousClock.Instant) {

@@ -81,8 +81,10 @@ package final class RowBuilder {
         usesValue = readsValue || hasTombstoneForms || sources.contains(.value) || sources.contains(.schemaID)
     }
 
-    /// How many routes settle what becomes of each message.
-    var routeCount: Int { routes.count }
+    /// Adds, for each route that settles what becomes of a message, so many messages.
+    func addDue(_ messages: Int, to due: inout [Int]) {
+        for route in routes { due[route.target.index] += messages }
+    }
 
     /// Takes a message into the batch: its bytes, and a row, a deletion or a dead letter for each route.
     package func add(_ message: borrowing Message, range: Int32, to batch: Batch) {

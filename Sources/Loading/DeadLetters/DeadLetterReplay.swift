@@ -171,6 +171,7 @@ public final class DeadLetterReplay {
                 case .postgres(let error, _), .refused(let error): throw error
                 case .deadLetterTopic(let error): throw error
                 case .deadLetterTable(let error, _): throw error
+                case .violated(let violation): throw LoadingError.violated(violation)
                 case .tableChanged, .tooManyDeadLetters:
                     throw Refusal(message: "a table is being changed", mend: .letters(.changing))
                 }

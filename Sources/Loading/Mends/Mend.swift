@@ -22,6 +22,8 @@ public enum Mend: Sendable, Hashable {
     case drift(Drift)
     /// A certificate has to be renewed before it ends.
     case certificate(ShownCertificate.Role)
+    /// It is a fault of the loader itself.
+    case fault
 }
 
 extension Mend {

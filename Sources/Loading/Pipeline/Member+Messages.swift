@@ -33,6 +33,7 @@ extension Member {
         if lanes[lane].messages == 0 { lanes[lane].begin(until: now() + rules.batch.maxDelay) }
         let range = partitions[index].range ?? beginRange(index)
         lanes[lane].ranges[Int(range)].next = offset + 1
+        lanes[lane].ranges[Int(range)].taken += 1
         lanes[lane].add()
         partitions[index].next = offset + 1
         return .take(range: range)

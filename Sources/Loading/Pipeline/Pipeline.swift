@@ -21,6 +21,8 @@ public final class Pipeline {
     private var knownTables: RoutedTables.Version
     private var consumer: Consumer
     private var member: Member
+    /// What the member decides is held against it.
+    private var witness = Witness()
     private let lanes: [LaneBatches]
     private let orphans: OrphanLoader
     private let positions: PositionFinder
@@ -212,7 +214,10 @@ public final class Pipeline {
         switch member.take(index, offset: message.offset, at: { .now }) {
         case .take(let range):
             guard let batch = lanes[lane].filling else {
-                preconditionFailure("a message was taken without room for it")
+                return stop(
+                    for: InvariantViolation(
+                        .handover, at: "\(member.partitions[index].partition)@\(message.offset)",
+                        expected: "room for what is taken", found: "none"))
             }
             if batch.isEmpty {
                 lanes[lane].begin()
@@ -257,9 +262,17 @@ public final class Pipeline {
     private func carryOut(_ actions: [Member.Action]) {
         for action in actions {
             switch action {
-            case .findPositions(let wanted): handle(positions.find(wanted, with: consumer))
+            case .findPositions(let wanted):
+                let answer = positions.find(wanted, with: consumer)
+                if case .found(let found) = answer { witness.found(found.places) }
+                handle(answer)
             case .fetch(let fetch): handle(self.fetch(fetch))
-            case .submit(let lane, let ranges): lanes[lane].handOver(ranges)
+            case .submit(let lane, let ranges):
+                guard !lanes[lane].handOver(ranges) else { continue }
+                stop(
+                    for: InvariantViolation(
+                        .handover, at: ranges.first.map { "\($0.partition)@\($0.expected)" } ?? "lane \(lane)",
+                        expected: "two batches of a lane", found: "a third"))
             case .clear(let lane): lanes[lane].clear(keepingAtMost: options.batch.maxBytes)
             case .abandon(let lane): lanes[lane].writer.abandon()
             case .commit(let offsets): commit(offsets)
@@ -277,6 +290,9 @@ public final class Pipeline {
         }
     }
 
+    /// Ends the run for a fault of its own. What is under way is given up.
+    private func stop(for violation: InvariantViolation) { member.fail(.violated(violation)) }
+
     /// Waits for outcomes that the member wants before anything else.
     private func settleAwaited() {
         while let awaited = member.awaited {
@@ -291,6 +307,9 @@ public final class Pipeline {
     }
 
     private func fetch(_ fetch: Member.Fetch) -> Member.Event {
+        if let violation = witness.refuses(fetch) {
+            return .notFetching(fetch.purpose, .failure(.violated(violation)))
+        }
         do throws(KafkaError) {
             try consumer.assign(
                 fetch.positions.map { ($0.partition, $0.offset, $0.lane) }, restarting: fetch.restarting)
@@ -339,6 +358,7 @@ public final class Pipeline {
     // MARK: The group's offsets
 
     private func commit(_ offsets: [CommittedOffset]) {
+        if let violation = witness.refuses(offsets) { return stop(for: violation) }
         if Failpoint.beforeGroupCommit.fails {
             return self.consumer(consumer, committed: offsets, error: Failpoint.brokersGone)
         }
@@ -346,6 +366,7 @@ public final class Pipeline {
     }
 
     private func commit(_ offsets: [CommittedOffset], _ patience: Duration) {
+        if let violation = witness.refuses(offsets) { return stop(for: violation) }
         var refusal: KafkaError?
         do throws(KafkaError) { try consumer.commit(offsets, timeout: patience) } catch { refusal = error }
         tracing?.groupCommitted(offsets, refusal)
@@ -364,6 +385,7 @@ public final class Pipeline {
             settle(outcome, lane)
             settleAwaited()
         }
+        if let violation = lanes[lane].writer.violation { stop(for: violation) }
     }
 
     private func settle(_ outcome: Writer.Outcome, _ lane: Int) {
@@ -373,8 +395,10 @@ public final class Pipeline {
         switch outcome {
         case .loaded(_, let loaded):
             note(batch, loaded, lane)
-            decided = .loaded(
-                batch.partitions, rowBytesPerByte: batch.rowBytesPerByte, rowsPerMessage: batch.rowsPerMessage)
+            decided =
+                witness.loaded(batch.partitions).map { .failed(.violated($0)) }
+                ?? .loaded(
+                    batch.partitions, rowBytesPerByte: batch.rowBytesPerByte, rowsPerMessage: batch.rowsPerMessage)
         case .fenced: decided = .fenced(batch.partitions, messages: batch.messages.count)
         case .abandoned: decided = .abandoned
         case .failed(_, let error): decided = .failed(error)
@@ -498,12 +522,14 @@ public final class Pipeline {
 
 extension Pipeline: Consumer.Delegate {
     public func consumer(_ consumer: Consumer, wasGiven partitions: [TopicPartition]) {
+        witness.given(partitions, isCooperative: consumer.isCooperative)
         handle(.given(partitions, isCooperative: consumer.isCooperative))
     }
 
     public func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {
         let isDropped = !lost && !member.isStopping && Failpoint.revoke.fails
         handle(.mustGive(partitions, lost: lost || isDropped))
+        if let violation = witness.gaveBack(partitions, by: member) { stop(for: violation) }
     }
 
     public func consumer(_ consumer: Consumer, reports error: KafkaError) {

@@ -65,6 +65,7 @@ final class BatchLoader {
         catchUp(batch)
         var rereadings = (count: 0, isTold: false)
         if batch.missesTable { lookForTables(batch) }
+        if let violation = batch.violation { return .failed(batch, .violated(violation)) }
         if let notice = batch.unbuilt { return .failed(batch, .away(notice)) }
         if let error = LoadingError.truncated(batch) { return .failed(batch, error) }
         var sum = BatchTransaction.Loaded()
@@ -212,6 +213,7 @@ final class BatchLoader {
         case .deadLetterTable(let error, let table):
             guard FailureClass(error).passes else { return .ended(.failed(batch, .deadLetterTable(error, table))) }
             return react(to: error, withRows: false, isReused: isReused, part, of: batch, &trying)
+        case .violated(let violation): return .ended(.failed(batch, .violated(violation)))
         case .refused(let error):
             return react(to: error, withRows: true, isReused: isReused, part, of: batch, &trying)
         case .postgres(let error, let commitSent):

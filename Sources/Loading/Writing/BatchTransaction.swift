@@ -51,6 +51,7 @@ struct BatchTransaction {
 
     /// BEGIN and the fence, in one round trip; the fence alone behind a head start.
     private func open() throws(TransactionFailure) {
+        try checkBeginning()
         var statements: [Connection.Statement] = []
         if headStart == nil {
             let settings = database.settings(connection.serverVersion)
@@ -92,7 +93,7 @@ struct BatchTransaction {
     /// All between BEGIN and COMMIT.
     private func fill(care: inout Care?) throws(TransactionFailure) -> Loaded {
         try Failpoint.beforeBegin.pass()
-        if !fencesLast { try open() }
+        if !fencesLast { try open() } else { try checkBeginning() }
         try Failpoint.afterFence.pass()
         if let replay {
             guard try replay.begin(on: connection) else { throw .fenced }
@@ -103,6 +104,7 @@ struct BatchTransaction {
         if let rows = headStart?.loaded { loaded.add(rows) } else { loaded.add(try loadRows(care: &care)) }
         try write(loaded)
         if care == nil { try forceConstraints() }
+        try checkEnd(loaded)
         try Failpoint.beforeCommit.pass()
         isIn()
         return loaded
@@ -135,6 +137,7 @@ struct BatchTransaction {
     private func truncate(_ selections: [RowSelection]) throws(TransactionFailure) {
         let emptied = selections.filter(\.truncates).map(\.target)
         guard !emptied.isEmpty else { return }
+        try checkTruncations(selections)
         for place in ReferenceOrder(emptied).upwards.reversed() {
             let table = emptied[place].table
             let statement = table.mayTruncate ? "TRUNCATE" : "DELETE FROM"

@@ -97,6 +97,19 @@ struct CarefulLoading {
             }
         }
         for progress in all { loaded.operations.remove(progress.selection, refused: loaded.deadLetters) }
+        check(all)
+    }
+
+    /// Makes sure that each row is in or refused, and each that is refused a letter. Of elements a message's rows may be both.
+    private func check(_ all: [Progress]) {
+        guard all.allSatisfy({ $0.selection.units == nil }) else { return }
+        let rows = all.reduce(0) { $0 + $1.selection.rows.count }
+        let refused = all.reduce(0) { $0 + $1.refused.count }
+        guard loaded.rows + refused != rows || loaded.deadLetters.count != refused else { return }
+        batch.note(
+            InvariantViolation(
+                .rowCount, at: batch.whereabouts, expected: "\(rows) rows in or refused",
+                found: "\(loaded.rows) in, \(refused) refused, \(loaded.deadLetters.count) letters"))
     }
 
     /// Loads a target's rows chunk by chunk, and finds those that the server refuses.

@@ -101,7 +101,7 @@ package struct DeadLetterSink {
             }
             let size = row.byteCount
             if !lot.isEmpty, bytes + size > Self.lotBytes || lot.count == Self.lotLength {
-                try insert(lot, into: table, on: connection)
+                try insert(lot, of: batch, into: table, on: connection)
                 lot.removeAll(keepingCapacity: true)
                 places.removeAll(keepingCapacity: true)
                 bytes = 0
@@ -110,7 +110,7 @@ package struct DeadLetterSink {
             lot.append(row)
             bytes += size
         }
-        try insert(lot, into: table, on: connection)
+        try insert(lot, of: batch, into: table, on: connection)
     }
 
     private func row(_ letter: DeadLetter, of batch: Batch, _ targets: [Target]) -> Row {
@@ -143,13 +143,15 @@ package struct DeadLetterSink {
     /// PostgreSQL's `timestamptz`, in milliseconds since 1970: from 4714-11-24 BC to the end of 294276.
     private static let timestamps: ClosedRange<Int64> = -210_866_803_200_000...9_224_318_015_999_999
 
-    private func insert(_ lot: [Row], into table: TableName, on connection: Connection) throws(PostgresError) {
-        guard !lot.isEmpty else { return }
+    private func insert(
+        _ lot: [Row], of batch: Batch, into table: TableName, on connection: Connection
+    ) throws(PostgresError) {
+        guard let first = lot.first else { return }
         // A second failure of the same message, after a replay, is the same letter with another attempt. One that waits for
         // the row it refers to goes on waiting, from the time when it began.
         let waits =
             "d.reason = '\(DeadLetter.Reason.waiting.rawValue)' AND EXCLUDED.sqlstate = '\(SQLState.foreignKeyViolation)'"
-        _ = try connection.query(
+        let taken = try connection.query(
             """
             INSERT INTO \(table.quoted) AS d (consumer_group, topic, partition, "offset", "timestamp", key, value,
               header_names, header_values, target, reason, sqlstate, column_name, message, attempts)
@@ -177,7 +179,23 @@ package struct DeadLetterSink {
                 .array(lot.map { Self.contents($0.headers) }), .array(lot.map(\.target)), .array(lot.map(\.reason)),
                 .array(lot.map(\.sqlState)), .array(lot.map(\.column)), .array(lot.map(\.explanation)),
                 .array(lot.map(\.attempts)),
-            ])
+            ]
+        ).affectedRows
+        guard taken != lot.count, try !Self.hasTriggers(table, on: connection) else { return }
+        batch.note(
+            InvariantViolation(
+                .letterCount, at: "\(first.partition)@\(first.offset) in \(table)", expected: "\(lot.count) letters",
+                found: taken))
+    }
+
+    /// Whether somebody may keep letters elsewhere, or twice.
+    private static func hasTriggers(_ table: TableName, on connection: Connection) throws(PostgresError) -> Bool {
+        try connection.query(
+            """
+            SELECT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal AND tgrelid IN (
+              SELECT $1::regclass UNION ALL SELECT relid FROM pg_partition_tree($1::regclass)))
+            """, [.text(table.quoted)]
+        ).bool(0, 0) ?? true
     }
 
     /// `text[]` as PostgreSQL reads it: arrays of arrays would have to be of one length.

@@ -29,6 +29,10 @@ struct Handoff<Job, Outcome> {
     private(set) var mayBegin = false
     /// The head start under way is not wanted any more.
     private var isHeldBack = false
+    /// A job has not got in, and whoever submits them has not heard of it yet.
+    private var isFailureUnheard = false
+    /// What was done out of its turn, if anything was.
+    private(set) var violation: InvariantViolation?
     private let givenUp: (Job) -> Outcome
 
     /// - Parameter givenUp: the outcome of a job that nobody has begun to load.
@@ -48,10 +52,12 @@ struct Handoff<Job, Outcome> {
 
     // MARK: The consumer's side
 
-    /// Puts a job behind the one under way.
+    /// Puts a job behind the one under way. What is submitted before it is heard that the one before has not got in is given up
+    /// with it: nothing may go in behind that.
     mutating func submit(_ job: Job) {
-        precondition(entries.count < Self.capacity, "a writer holds \(Self.capacity) batches at most")
-        entries.append(Entry(job: job))
+        hold(entries.count < Self.capacity, "\(Self.capacity) batches at most", "another")
+        entries.append(Entry(job: job, isGivenUp: isFailureUnheard))
+        giveBack()
     }
 
     /// Gives up all that is under way.
@@ -65,7 +71,11 @@ struct Handoff<Job, Outcome> {
     }
 
     /// The oldest outcome that nobody has taken.
-    mutating func takeOutcome() -> Outcome? { outcomes.isEmpty ? nil : outcomes.removeFirst() }
+    mutating func takeOutcome() -> Outcome? {
+        guard !outcomes.isEmpty else { return nil }
+        if outcomes.count == 1 { isFailureUnheard = false }
+        return outcomes.removeFirst()
+    }
 
     // MARK: The builder's side
 
@@ -74,7 +84,7 @@ struct Handoff<Job, Outcome> {
 
     /// The job that was being built has its rows.
     mutating func built() {
-        precondition(entries.contains { $0.stage == .building }, "a batch is built once")
+        hold(entries.contains { $0.stage == .building }, "a batch that is being built", "none")
         for index in entries.indices where entries[index].stage == .building { entries[index].stage = .built }
         giveBack()
     }
@@ -89,7 +99,7 @@ struct Handoff<Job, Outcome> {
 
     /// The job that was being copied has its head start, or none.
     mutating func copied() {
-        precondition(isCopying, "a head start ends once")
+        hold(isCopying, "a batch that is being copied", "none")
         isHeldBack = false
         for index in entries.indices where entries[index].stage == .copying { entries[index].stage = .built }
         giveBack()
@@ -119,12 +129,20 @@ struct Handoff<Job, Outcome> {
 
     /// The job under way has ended; behind anything but a success those that follow are given up.
     mutating func end(with outcome: Outcome, isSuccess: Bool) {
-        precondition(entries.first?.stage == .loading, "what ends was under way")
-        entries.removeFirst()
+        hold(entries.first?.stage == .loading, "the oldest batch being loaded", "another outcome")
+        if !entries.isEmpty { entries.removeFirst() }
         outcomes.append(outcome)
         mayBegin = false
-        if !isSuccess { for index in entries.indices { entries[index].isGivenUp = true } }
+        if !isSuccess {
+            isFailureUnheard = true
+            for index in entries.indices { entries[index].isGivenUp = true }
+        }
         giveBack()
+    }
+
+    private mutating func hold(_ isHeld: Bool, _ expected: String, _ found: String) {
+        guard !isHeld, violation == nil else { return }
+        violation = InvariantViolation(.handover, at: "a writer's batches", expected: expected, found: found)
     }
 
     private mutating func begin(_ stage: Stage, _ condition: (Entry) -> Bool) -> Job? {

@@ -14,13 +14,17 @@ final class HeadStart: @unchecked Sendable {
     /// Nil where the rows are still to go in, behind what is done of it.
     let loaded: BatchTransaction.Loaded?
     let ahead: [Int: TargetLoading.Ahead]
+    /// Of which tables the rows were, and how many the batch had.
+    let tables: Int
+    let rowCount: Int
     /// How long it took.
     let duration: Duration
 
     private init(
-        _ connection: Connection, _ loaded: BatchTransaction.Loaded?, _ ahead: [Int: TargetLoading.Ahead],
-        since began: ContinuousClock.Instant
+        _ connection: Connection, of batch: Batch, _ loaded: BatchTransaction.Loaded?,
+        _ ahead: [Int: TargetLoading.Ahead], since began: ContinuousClock.Instant
     ) {
+        (tables, rowCount) = (batch.tables.number, batch.rowCount)
         (self.connection, self.loaded, self.ahead, duration) = (connection, loaded, ahead, .now - began)
     }
 
@@ -40,9 +44,9 @@ final class HeadStart: @unchecked Sendable {
         do {
             _ = try connection.execute("\(Connection.begin); \(database.settings(connection.serverVersion))")
             guard let prints else {
-                return HeadStart(connection, try loading.loadAll(selections), [:], since: began)
+                return HeadStart(connection, of: batch, try loading.loadAll(selections), [:], since: began)
             }
-            return HeadStart(connection, nil, try loading.getReady(selections, prints), since: began)
+            return HeadStart(connection, of: batch, nil, try loading.getReady(selections, prints), since: began)
         } catch {
             connection.close()
             return nil

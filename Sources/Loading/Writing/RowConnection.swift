@@ -3,6 +3,8 @@ import Postgres
 /// The connection as rows go over it: what the server refuses comes back as a `Refusal`.
 struct RowConnection {
     let plain: Connection
+    /// Whose rows they are.
+    let batch: Batch
     /// Whether the statements carry rows, so that the server's words may quote them.
     var carriesRows = true
 
@@ -33,9 +35,10 @@ struct RowConnection {
     ) throws(Refusal) {
         do throws(PostgresError) {
             let taken = try plain.copyIn(statement, before: before, after: after, send)
-            precondition(
-                taken == rows.count || (taken < rows.count && !takesAll),
-                "COPY has taken \(taken) rows of \(rows.count)")
+            guard taken != rows.count, takesAll || taken > rows.count else { return }
+            let place = rows.first.map { batch.whereabouts(of: Int($0.message)) } ?? batch.whereabouts
+            batch.note(
+                InvariantViolation(.copyCount, at: place, expected: "\(rows.count) rows copied", found: taken))
         } catch {
             let named = error.copyLine.flatMap { rows.indices.contains($0 - 1) ? rows[$0 - 1] : nil }
             throw refusal(error, of: named)

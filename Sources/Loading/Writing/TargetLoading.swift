@@ -42,7 +42,7 @@ package struct TargetLoading {
     /// - Parameter ahead: what the same transaction has prepared.
     init(batch: Batch, connection: Connection, behind ahead: [Int: Ahead]) {
         self.batch = batch
-        self.connection = RowConnection(plain: connection)
+        self.connection = RowConnection(plain: connection, batch: batch)
         self.ahead = ahead
         tables = ahead.mapValues(\.tables)
     }
@@ -184,6 +184,8 @@ package struct TargetLoading {
         var sets: RowSelection.FinalSets?
         /// Which events they stand for.
         var counted = ChangesCounted()
+        /// The rows of all groups.
+        var rowCount: Int
 
         var deletes: Bool { sets.map { !$0.parents.isEmpty } ?? !deletions.isEmpty }
 
@@ -196,6 +198,14 @@ package struct TargetLoading {
     private mutating func order(
         _ selection: RowSelection, _ part: some Collection<Int>
     ) throws(Refusal) -> Order {
+        let order = try unchecked(selection, part)
+        order.check(part.count, selection)
+        return order
+    }
+
+    private mutating func unchecked(
+        _ selection: RowSelection, _ part: some Collection<Int>
+    ) throws(Refusal) -> Order {
         let target = selection.target
         if let parent = target.parent {
             let sets = selection.finalSets(part, parent)
@@ -203,7 +213,7 @@ package struct TargetLoading {
                 deletions: [],
                 groups: RowGroup.groups(
                     of: sets.rows, target, sets.sections, selection.omissions, nulls: selection.nulls),
-                source: RowSource(target, sets.sections, selection.omissions), sets: sets)
+                source: RowSource(target, sets.sections, selection.omissions), sets: sets, rowCount: sets.rows.count)
         }
         let tables = tables(of: target)
         let (sections, connection) = (batch.sections, connection)
@@ -215,7 +225,8 @@ package struct TargetLoading {
             groups: ([states.rows] + states.later).flatMap {
                 RowGroup.groups(of: $0, target, states.sections, selection.omissions, nulls: selection.nulls)
             },
-            source: RowSource(target, states.sections, selection.omissions), counted: states.counted)
+            source: RowSource(target, states.sections, selection.omissions), counted: states.counted,
+            rowCount: states.later.reduce(states.rows.count) { $0 + $1.count })
     }
 
     // MARK: Ahead of the turn
@@ -297,7 +308,7 @@ package struct TargetLoading {
         for var group in groups where leavingOutNothing || !group.columns.isEmpty {
             group.rows = []
             if leavingOutNothing { group = RowGroup(rows: [], columns: Array(target.columns.indices)) }
-            try load(group, Order(deletions: [], groups: [], source: source), tables, isLast: false)
+            try load(group, Order(deletions: [], groups: [], source: source, rowCount: 0), tables, isLast: false)
         }
         if target.validity != nil { try tables.ends.end([], batch.sections, over: connection) }
     }

@@ -18,6 +18,8 @@ enum TransactionFailure: Error {
     case deadLetterTable(PostgresError, TableName)
     /// The dead-letter topic did not acknowledge.
     case deadLetterTopic(KafkaError)
+    /// A promise of the loader's own does not hold.
+    case violated(InvariantViolation)
 }
 
 extension TransactionFailure {

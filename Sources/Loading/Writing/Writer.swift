@@ -96,6 +96,9 @@ final class Writer: @unchecked Sendable {
         }
     }
 
+    /// What was done out of its turn, if anything was.
+    var violation: InvariantViolation? { condition.withLock { state.handoff.violation } }
+
     func takeOutcome() -> Outcome? { condition.withLock { state.handoff.takeOutcome() } }
 
     /// Waits for the outcome of the batch under way.

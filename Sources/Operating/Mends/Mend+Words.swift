@@ -15,6 +15,9 @@ extension Mend {
         case .routing(let mend): mend.words
         case .drift(let mend): mend.words
         case .certificate(let role): role.renewal
+        case .fault:
+            "no data, server or setting is to blame: report this line, those before it and what `loader version` says; started again "
+                + "the loader goes on where PostgreSQL stands, and if it stops at the same place, the version before may go on"
         }
     }
 }

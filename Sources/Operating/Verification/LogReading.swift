@@ -25,6 +25,7 @@ struct LogReading {
             if let outage = batch.unbuilt { throw VerificationRefusal(outage) }
             count += batch.messages.count
             try body(batch)
+            if let violation = batch.violation { throw LoadingError.violated(violation) }
             batch.removeAll(keepingAtMost: Self.mostBytes)
             ranges.removeAll()
         }

@@ -86,11 +86,41 @@ struct HandoffTests {
         desk.built()
         _ = desk.load()
         desk.end("1 is fenced", isSuccess: false)
+        #expect(desk.outcomes == ["1 is fenced"])
         desk.handoff.submit(2)
         #expect(desk.build() == 2)
         desk.built()
         #expect(desk.load() == 2)
         #expect(!desk.handoff.isLoadingGivenUp)
+    }
+
+    @Test(
+        "what comes before its sender has heard of a failure is given up with it: it would go in without what is before it"
+    )
+    func beforeFailureIsHeard() {
+        let desk = Desk(1)
+        _ = desk.build()
+        desk.built()
+        _ = desk.load()
+        desk.end("1 is refused", isSuccess: false)
+        desk.handoff.submit(2)
+        #expect(desk.build() == nil)
+        #expect(desk.load() == nil)
+        #expect(desk.outcomes == ["1 is refused", "2 is given up"])
+        desk.handoff.submit(3)
+        #expect(desk.build() == 3)
+        #expect(desk.handoff.violation == nil)
+    }
+
+    @Test("what is done out of its turn is noted, and nothing is done for it")
+    func outOfTurn() {
+        for wrong in [
+            { (desk: Desk) in desk.built() }, { $0.copied() }, { $0.end("1 is in") }, { $0.handoff.submit(3) },
+        ] {
+            let desk = Desk(1, 2)
+            wrong(desk)
+            #expect(desk.handoff.violation?.invariant == .handover)
+        }
     }
 
     @Test("giving up takes everything along, in order, even if the first gets in all the same")

@@ -19,6 +19,7 @@ enum RowWay: CaseIterable, Sendable {
     ) throws -> BatchTransaction.Loaded {
         if begins { try connection.execute(Connection.begin) }
         let loaded = try load(RowSelection(batch: batch, target: target), connection)
+        if let violation = batch.violation { throw violation }
         if begins { try connection.execute("COMMIT") }
         return loaded
     }
