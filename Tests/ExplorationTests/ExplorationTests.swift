@@ -6,7 +6,7 @@ import Testing
 @Suite("Every interleaving")
 struct ExplorationTests {
     /// How long all scenarios may take, in seconds.
-    static let seconds = Double(ProcessInfo.processInfo.environment["EXPLORATION_SECONDS"] ?? "") ?? 60
+    static let seconds = Double(ProcessInfo.processInfo.environment["EXPLORATION_SECONDS"] ?? "") ?? 90
 
     @Test("nothing is lost or doubled or stuck, whatever meets whatever", arguments: Scenario.all)
     func holds(scenario: Scenario) {

@@ -47,6 +47,20 @@ enum Mutant: String, Sendable, CaseIterable {
     /// What another member has written first takes the place of what the group was set to.
     case adoptionOvertaken
 
+    /// What is handed over before it is heard that the batch in front was refused goes in all the same.
+    case failureUnheard
+    /// A part of a batch moves the positions as far as the whole.
+    case partMovesAll
+    /// Rows of a head start are committed without the fence.
+    case headStartUnfenced
+    /// A batch does not write along where its partition goes on behind what is loaded again.
+    case detourForgotten
+    /// A partition goes on before all is loaded again that was to be.
+    case resumedEarly
+    /// The message before the position is not compared with the one that was loaded.
+    case topicNotCompared
+    /// Another client takes over with batches under way.
+    case replacedAtOnce
     /// A position that was left and reached again counts as one that nobody has moved.
     case versionIgnored
     /// Who finds a reason to stop does not look whether another member has moved the position meanwhile.
@@ -65,6 +79,11 @@ enum Mutant: String, Sendable, CaseIterable {
             case .dumpNotLoadedAgain:
                 if let position, let told, start.step == .none, told > position {
                     starts[partition] = StartPosition(offset: told, step: .skip(from: position), needsMark: true)
+                }
+            case .resumedEarly:
+                if let detour = start.detour, let position {
+                    starts[partition] = StartPosition(
+                        offset: detour.resume, step: .resume(from: position), needsMark: false)
                 }
             case .newPartitionAtEnd:
                 if start.step == .insert, let end = decision.watermarks[partition]?.high {

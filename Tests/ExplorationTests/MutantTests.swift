@@ -29,6 +29,13 @@ struct MutantTests {
         (.adoptionOvertaken, .resets, .resets),
         (.versionIgnored, .zombies, .resets),
         (.stopNotVerified, .oneByOne, .stops),
+        (.failureUnheard, .refusals, .group),
+        (.partMovesAll, .parts, .once),
+        (.headStartUnfenced, .headStarts, .once),
+        (.detourForgotten, .backfills, .resets),
+        (.resumedEarly, .backfills, .resets),
+        (.topicNotCompared, .topicAnew, .once),
+        (.replacedAtOnce, .renewals, .given),
     ]
 
     @Test("is found, and told as a story", arguments: places.map(\.mutant))

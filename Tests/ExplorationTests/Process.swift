@@ -20,12 +20,30 @@ struct Process {
         var filling: [World.Record] = []
         var phase = Phase.idle
 
+        /// It goes in parts, of which so many are in; nil: whole.
+        var parts: Int?
+        /// The batch behind the one that is loaded has its rows in a transaction of its own.
+        var hasNextAhead = false
+        /// What is loaded has them, and its fence comes with COMMIT.
+        var isAhead = false
+
+        /// A batch was refused, and that is not heard of yet.
+        var hasRefusal: Bool { handoff.outcomes.contains { if case .refused = $0 { true } else { false } } }
+
+        /// What was copied ahead of its turn is taken back.
+        mutating func forgetHeadStarts() {
+            _ = handoff.holdNextBack()
+            (hasNextAhead, isAhead) = (false, false)
+        }
+
         /// Where batches change places.
         var instead: World.Load?
         var postponed: World.Load?
 
         /// What is being loaded.
         var loading: World.Load? { instead ?? handoff.entries.first { $0.stage == .loading }?.job }
+        /// What of it is in the transaction at hand.
+        var underWay: World.Load? { loading.map { load in parts.map { load.part($0) } ?? load } }
     }
 
     /// Where partitions begin is being found out.
@@ -52,6 +70,8 @@ struct Process {
     var settling: Settling?
     /// Partitions that the group waits for.
     var giving: [TopicPartition]?
+    /// Another client is to take over, and can.
+    var renewal = false
     /// They are gone already, and so is its membership.
     var isLeft = false
     /// A commit whose answer has not come.

@@ -30,6 +30,16 @@ struct Scenario: Sendable {
         case newPartition
         /// A writer does not come back in time with what it is at.
         case slowWriter
+        /// The database refuses a batch for good, and the loader stops for it.
+        case refusal
+        /// A batch is too much for one transaction, and goes in parts.
+        case tooMuch
+        /// While no member is in the group, an operator has messages loaded again, and then goes on where it stood.
+        case backfill
+        /// While no loader runs, the topic is deleted and created anew, with messages of its own.
+        case topicAnew
+        /// The client's secrets change, and another client takes over.
+        case renewal
     }
 
     var name: String
@@ -52,6 +62,9 @@ struct Scenario: Sendable {
     var onLostOffsets = LoadingOptions.OnLostOffsets.stop
     /// The route only appends, and nobody has allowed duplicates.
     var replayDoubles = false
+    var lanes = 1
+    /// Rows may be copied while the batch before is committed.
+    var hasHeadStarts = false
 
     // MARK: Those that are tried
 
@@ -92,9 +105,32 @@ struct Scenario: Sendable {
     static let zombies = Scenario(
         name: "a reset between a zombie's two looks", messages: 2, loaded: 1, batch: 1, faults: [.expiry, .reset])
 
+    static let twoLanes = Scenario(
+        name: "two lanes", members: 2, partitions: 2, messages: 2, batch: 1,
+        faults: [.crash, .expiry, .lostCommit, .slowWriter], lanes: 2)
+    static let parts = Scenario(
+        name: "batches in parts", messages: 3, batch: 3, faults: [.crash, .expiry, .lostCommit, .tooMuch])
+    static let headStarts = Scenario(
+        name: "head starts", messages: 3, batch: 1, faults: [.crash, .expiry, .lostCommit, .refusal],
+        hasHeadStarts: true)
+    static let refusals = Scenario(
+        name: "a batch that is refused for good, without a ledger", members: 1, messages: 3, batch: 1,
+        faults: [.crash, .refusal, .lostCommit], hasLedger: false)
+    static let backfills = Scenario(
+        name: "a backfill with an end", messages: 3, loaded: 3, batch: 1,
+        faults: [.crash, .expiry, .backfill, .reset], budget: 3)
+    static let topicAnew = Scenario(
+        name: "a topic is made anew", members: 1, messages: 3, loaded: 2, batch: 1,
+        faults: [.crash, .topicAnew, .reset, .groupGone], budget: 3)
+    static let topicAnewGoesOn = Scenario(
+        name: "a topic is made anew, and on from the earliest", messages: 2, loaded: 1, batch: 1,
+        faults: [.crash, .topicAnew, .expiry], budget: 3, onLostOffsets: .earliest)
+    static let renewals = Scenario(
+        name: "another client takes over", partitions: 2, messages: 2, batch: 1,
+        faults: [.crash, .expiry, .renewal, .slowWriter])
+
     static let all = [
         members, oneByOne, commits, resets, zombies, operators, restored, appending, repeated, retention, newPartition,
-        eager,
-        withoutLedger,
+        eager, withoutLedger, twoLanes, parts, headStarts, refusals, backfills, topicAnew, topicAnewGoesOn, renewals,
     ]
 }

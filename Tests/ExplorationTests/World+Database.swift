@@ -8,9 +8,11 @@ extension World {
     func isLocked(_ partitions: some Sequence<TopicPartition>) -> Bool {
         let wanted = Set(partitions)
         func holds(_ load: Load) -> Bool { load.ranges.contains { wanted.contains($0.partition) } }
-        return database.limbo.contains(where: holds)
+        return database.limbo.contains { $0.isFenced && holds($0.load) }
             || processes.contains { process in
-                process.lanes.contains { lane in lane.phase == .open && (lane.loading.map(holds) ?? false) }
+                process.lanes.contains { lane in
+                    lane.phase == .open && !lane.isAhead && (lane.underWay.map(holds) ?? false)
+                }
             }
     }
 
@@ -30,8 +32,15 @@ extension World {
                 breaks(.order, "\(range.partition) goes in as \(offsets)")
             }
             guard scenario.hasLedger else { continue }
+            if database.isOfFormerTopic[number], let offset = offsets.first {
+                breaks(.once, "\(range.partition)@\(offset) goes in behind the position of another topic")
+            }
+            if let way = database.ways[number], let offset = offsets.first(where: { $0 >= way.until }) {
+                breaks(.resets, "\(range.partition)@\(offset) is loaded again, and it was to be until @\(way.until)")
+            }
             database.positions[number] = Ledger.Position(
-                next: range.next, last: range.last, proven: range.proven, detour: range.detour)
+                next: range.next, last: range.last, proven: range.proven,
+                detour: mutant == .detourForgotten ? nil : range.detour)
             noteWritten(number)
             checkRows(number)
         }
@@ -78,17 +87,33 @@ extension World {
             }
             move(number, from: from, to: start.offset)
             group.offsets[number]?.isFollowed = true
+            database.ways[number] = nil
+            database.isOfFormerTopic[number] = false
         case .skip(let from):
-            if logs[number].low <= from, from <= logs[number].end {
+            if logs[number].low <= from, from <= logs[number].end, !database.isOfFormerTopic[number] {
                 breaks(.resets, "the position \(Self.partition(number))@\(from) is left, and it was not lost")
             }
             move(number, from: from, to: start.offset)
             database.isBehind[number] = true
-        case .resume(let from): breaks(.resets, "nobody has asked for a way back, which ends at @\(from)")
+            database.ways[number] = nil
+            database.isOfFormerTopic[number] = false
+        case .resume(let from): resume(number, from: from, to: start.offset)
         }
         database.positions[number] = Ledger.Position(next: start.offset, detour: start.detour)
         noteWritten(number)
         checkRows(number)
+    }
+
+    /// The way back is over: what lies behind its end is in already.
+    private mutating func resume(_ number: Int, from: Int64, to: Int64) {
+        guard let way = database.ways[number], to == way.resume else {
+            return breaks(.resets, "nobody has asked for a way back, which ends at @\(from)")
+        }
+        if from < way.until, from < logs[number].end {
+            breaks(.resets, "\(Self.partition(number))@\(from) was to be loaded again, and is not")
+        }
+        excuse(number, from..<to)
+        database.ways[number] = nil
     }
 
     mutating func noteWritten(_ number: Int) {
@@ -101,8 +126,8 @@ extension World {
         if from < to { excuse(number, from..<to) }
     }
 
-    private mutating func excuse(_ number: Int, _ offsets: Range<Int64>) {
-        for offset in offsets { database.extra[number][Int(offset)] -= 1 }
+    mutating func excuse(_ number: Int, _ offsets: Range<Int64>, by count: Int8 = 1) {
+        for offset in offsets { database.extra[number][Int(offset)] -= count }
     }
 
     /// The ledger's answer to who asks where the topic's partitions stand.

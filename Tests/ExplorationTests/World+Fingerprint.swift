@@ -14,6 +14,7 @@ extension World {
             print.add(log.low)
             print.add(log.end)
             print.add(log.isNew)
+            print.add(log.epoch)
         }
         for offset in group.offsets {
             print.add(offset?.offset)
@@ -44,12 +45,17 @@ extension World {
         member.add(to: &print)
         for lane in process.lanes {
             print.add(lane.phase.rawValue)
+            print.add(lane.parts)
+            print.add(lane.hasNextAhead)
+            print.add(lane.isAhead)
+            print.add(lane.handoff.mayBegin)
             print.add(lane.filling)
             print.add(lane.instead?.records ?? [])
             print.add(lane.handoff.entries.count)
             for entry in lane.handoff.entries {
                 print.add(entry.stage.number)
                 print.add(entry.isGivenUp)
+                print.add(entry.hadHeadStart)
                 print.add(entry.job)
             }
             print.add(lane.handoff.outcomes.count)
@@ -62,6 +68,8 @@ extension World {
                     print.add(1)
                 case .abandoned:
                     print.add(2)
+                case .refused:
+                    print.add(3)
                 }
             }
         }
@@ -69,6 +77,7 @@ extension World {
         for isTold in process.isEndTold { print.add(isTold) }
         print.add(process.giving)
         print.add(process.isLeft)
+        print.add(process.renewal)
         print.add(process.sent)
         print.add(process.isSentStale)
         var waiting = process.waiting
@@ -120,9 +129,15 @@ extension World.Database {
             for count in rows[number] { print.add(count) }
             for count in extra[number] { print.add(count) }
             print.add(isBehind[number])
+            print.add(ways[number]?.until)
+            print.add(ways[number]?.resume)
+            print.add(isOfFormerTopic[number])
         }
         print.add(limbo.count)
-        for load in limbo { print.add(load) }
+        for entry in limbo {
+            print.add(entry.isFenced)
+            print.add(entry.load)
+        }
     }
 }
 
@@ -147,7 +162,9 @@ extension Member {
             print.add(lane.ranges)
         }
         print.add(pending.sorted())
-        for flag in [hasBeenAssigned, isStopping, isReadingAgain, search.mustBegin, search.isUnderWay] {
+        for flag in [
+            hasBeenAssigned, isStopping, isReadingAgain, search.mustBegin, search.isUnderWay, isRenewalDue,
+        ] {
             print.add(flag)
         }
         for (partition, stranger) in strangers.sorted(by: { $0.key < $1.key }) {

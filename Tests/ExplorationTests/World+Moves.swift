@@ -17,6 +17,8 @@ extension World {
         case commit(Int, Int)
         case askLedger(Int, Int)
         case giveUp(Int, Int)
+        /// The batch behind the one that is loaded gets its rows.
+        case copyAhead(Int, Int)
         case answer(Int)
         /// What is left of a transaction whose connection has ended comes to an end.
         case resolve(Int, isCommitted: Bool)
@@ -43,11 +45,17 @@ extension World {
         case restore
         case retention(Int)
         case newPartition
+        case refuse(Int, Int)
+        case tooMuch(Int, Int)
+        case backfill(Int, Int64)
+        case topicAnew(Int)
+        case renew(Int, hasBegun: Bool)
 
         var isFault: Bool {
             switch self {
             case .crash, .expire, .stop, .loseCommit, .databaseAway, .brokersAway, .slowWriter, .repeatMessage,
-                .groupGone, .reset, .otherLedger, .restore, .retention, .newPartition:
+                .groupGone, .reset, .otherLedger, .restore, .retention, .newPartition, .refuse, .tooMuch, .backfill,
+                .topicAnew, .renew:
                 true
             default: false
             }
@@ -118,18 +126,27 @@ extension World {
                 moves.append(.collect(number, place))
             }
             if lane.handoff.isLoadingGivenUp { moves.append(.giveUp(number, place)) }
-            guard !isDatabaseAway, let load = lane.loading else { continue }
+            guard !isDatabaseAway, let load = lane.underWay else { continue }
+            if canCopyAhead(lane) { moves.append(.copyAhead(number, place)) }
             switch lane.phase {
             case .idle: break
             case .fencing: if !isLocked(load.ranges.map(\.partition)) { moves.append(.fence(number, place)) }
+            // The fence waits for whoever holds the row.
+            case .open where lane.isAhead:
+                if !isLocked(load.ranges.map(\.partition)) { moves.append(.commit(number, place)) }
             case .open: moves.append(.commit(number, place))
             case .unknown: moves.append(.askLedger(number, place))
             }
         }
     }
 
+    private func canCopyAhead(_ lane: Process.Lane) -> Bool {
+        var handoff = lane.handoff
+        return scenario.hasHeadStarts && lane.parts == nil && handoff.beginCopying() != nil
+    }
+
     private func addOperatorsMoves(to moves: inout [Move]) {
-        guard group.isEmpty, processes.contains(where: { $0.failure != nil }) else { return }
+        guard group.isEmpty, processes.contains(where: { $0.failure != nil && $0.failure != .database }) else { return }
         for place in logs.indices {
             let position = database.positions[place]?.next ?? logs[place].low
             moves.append(.decide(place, logs[place].low))
@@ -144,8 +161,15 @@ extension World {
             if may(.expiry), group.isMember[number] { moves.append(.expire(number)) }
             if may(.stop), !process.isBusy { moves.append(.stop(number)) }
             if may(.slowWriter), process.member?.awaited != nil, !isDatabaseAway { moves.append(.slowWriter(number)) }
-            for (place, lane) in process.lanes.enumerated() where may(.lostCommit) && lane.phase == .open {
-                moves.append(.loseCommit(number, place))
+            for (place, lane) in process.lanes.enumerated() {
+                if may(.lostCommit), lane.phase == .open { moves.append(.loseCommit(number, place)) }
+                if may(.refusal), lane.phase == .fencing { moves.append(.refuse(number, place)) }
+                if may(.tooMuch), lane.phase == .fencing, lane.parts == nil, lane.loading?.isInParts ?? false {
+                    moves.append(.tooMuch(number, place))
+                }
+            }
+            if may(.renewal), !process.isBusy, group.isMember[number], !(process.member?.partitions.isEmpty ?? true) {
+                moves += [.renew(number, hasBegun: true), .renew(number, hasBegun: false)]
             }
             for (place, cursor) in process.cursors.enumerated() where may(.repetition) {
                 if let cursor, cursor > logs[place].low { moves.append(.repeatMessage(number, place)) }
@@ -162,6 +186,13 @@ extension World {
             if may(.retention), log.low < log.end { moves.append(.retention(place)) }
             guard group.isEmpty else { continue }
             if may(.otherLedger) { moves.append(.otherLedger(place)) }
+            if may(.backfill), let position = database.positions[place], position.detour == nil, position.next > 1 {
+                moves += (1..<position.next).map { .backfill(place, $0) }
+            }
+            if may(.topicAnew), log.epoch == 0, !processes.contains(where: { $0.member != nil }), database.limbo.isEmpty
+            {
+                moves.append(.topicAnew(place))
+            }
             if may(.reset) { moves += resets(place).map { .reset(place, $0) } }
         }
         if group.isEmpty, may(.groupGone), group.offsets.contains(where: { $0 != nil }) { moves.append(.groupGone) }
@@ -208,12 +239,13 @@ extension World {
         case .commit(let number, let lane): finishCommit(number, lane)
         case .askLedger(let number, let lane): askLedger(number, lane)
         case .giveUp(let number, let lane): giveUp(number, lane)
+        case .copyAhead(let number, let lane): copyAhead(number, lane)
         case .answer(let number): answer(number)
         case .silence(let number), .slowWriter(let number):
             if let lane = processes[number].member?.awaited?.lane { handle(number, .silence(lane: lane)) }
         case .resolve(let place, let isCommitted):
-            let load = database.limbo.remove(at: place)
-            if isCommitted { commit(load) }
+            let limbo = database.limbo.remove(at: place)
+            if isCommitted, limbo.isFenced || fenceLetsThrough(limbo.load.ranges) { commit(limbo.load) }
         default: carryOutElsewhere(move)
         }
     }
@@ -259,6 +291,17 @@ extension World {
             isRestored = true
             rollBackAll()
         case .retention(let place): logs[place].low += 1
+        case .refuse(let number, let lane): refuse(number, lane)
+        case .tooMuch(let number, let lane): processes[number].lanes[lane].parts = 0
+        case .backfill(let place, let until): backfill(place, until)
+        case .topicAnew(let place): makeAnew(place)
+        case .renew(let number, let hasBegun):
+            processes[number].renewal = hasBegun
+            if mutant == .replacedAtOnce {
+                replaceClient(number)
+            } else {
+                handle(number, .secretsChanged)
+            }
         case .newPartition: addPartition()
         default: break
         }
@@ -269,11 +312,37 @@ extension World {
         group.orders[place] = offset
     }
 
+    /// `loader backfill --to-earliest --until-offset`: the ledger goes back, and the group is told so with the mark.
+    private mutating func backfill(_ place: Int, _ until: Int64) {
+        guard let position = database.positions[place] else { return }
+        let way = Detour(until: until, resume: position.next)
+        let begin = logs[place].low
+        // All of it is in, and is no longer below the position; what lies before the end comes once more.
+        excuse(place, begin..<position.next, by: -1)
+        database.positions[place] = Ledger.Position(next: begin, detour: way)
+        database.ways[place] = way
+        group.offsets[place] = Group.Offset(offset: begin, metadata: Self.mark.metadata)
+        group.orders[place] = nil
+        noteWritten(place)
+    }
+
+    private mutating func makeAnew(_ place: Int) {
+        logs[place] = Log(end: logs[place].end, isNew: logs[place].isNew, epoch: 1)
+        let position = database.positions[place]
+        // What was loaded of the former topic is not what counts from now on.
+        database.rows[place] = database.rows[place].map { _ in 0 }
+        database.extra[place] = database.extra[place].indices.map { Int64($0) < position?.next ?? 0 ? -1 : 0 }
+        database.ways[place] = nil
+        // A position without a last message tells nothing.
+        database.isOfFormerTopic[place] = position?.last != nil
+    }
+
     /// The server ends all sessions.
     private mutating func rollBackAll() {
         for number in processes.indices {
-            for lane in processes[number].lanes.indices where processes[number].lanes[lane].phase == .open {
-                processes[number].lanes[lane].phase = .fencing
+            for lane in processes[number].lanes.indices {
+                processes[number].lanes[lane].forgetHeadStarts()
+                if processes[number].lanes[lane].phase == .open { processes[number].lanes[lane].phase = .fencing }
             }
         }
     }
@@ -298,6 +367,8 @@ extension World.Database {
         positions.append(nil)
         rows.append(Array(repeating: 0, count: Int(messages)))
         extra.append(Array(repeating: 0, count: Int(messages)))
+        ways.append(nil)
+        isOfFormerTopic.append(false)
         isBehind.append(false)
     }
 }

@@ -5,13 +5,14 @@ import Kafka
 /// What a loader's process does: what `Pipeline` carries out.
 extension World {
     mutating func start(_ number: Int) {
-        var rules = Member.Rules(batch: BatchPolicy(maxRows: scenario.batch, maxDelay: .zero))
+        var rules = Member.Rules(
+            batch: BatchPolicy(maxRows: scenario.batch, maxDelay: .zero), lanes: scenario.lanes)
         rules.group = "g"
         rules.mark = scenario.hasLedger ? Self.mark.metadata : ""
         rules.beginsAtOnce = scenario.hasLedger && scenario.offsetReset != .earliest
         var process = Process()
         process.member = Member(rules, at: Self.now)
-        process.lanes = [Process.Lane()]
+        process.lanes = (0..<scenario.lanes).map { _ in Process.Lane() }
         process.cursors = Array(repeating: nil, count: logs.count)
         process.isEndTold = Array(repeating: false, count: logs.count)
         processes[number] = process
@@ -47,7 +48,8 @@ extension World {
             case .commitAndWait(let offsets, _): commitAndWait(number, offsets)
             case .tell(.fenced): tell("  the fence has kept its batch out")
             case .tell(.dropped(let count)): tell("  \(count) of its messages are dropped")
-            case .lookFor, .lookForOrphans, .prove, .readAgain, .replaceClient, .tell, .publish: break
+            case .replaceClient: replaceClient(number)
+            case .lookFor, .lookForOrphans, .prove, .readAgain, .tell, .publish: break
             }
         }
     }
@@ -80,6 +82,29 @@ extension World {
         }
     }
 
+    /// Another client takes over, once all that was taken is in: the one that was leaves the group, and gives all back.
+    mutating func replaceClient(_ number: Int) {
+        guard processes[number].renewal, let member = processes[number].member else {
+            return perform(
+                number, processes[number].member?.handle(.replaced(nil, hasBegun: false), at: Self.now) ?? [])
+        }
+        let all = Set(member.partitions.map(\.partition)).union(member.pending).sorted()
+        if mutant == .replacedAtOnce {
+            processes[number].member?.remove(all)
+            _ = processes[number].member?.takeActions()
+        } else {
+            perform(number, processes[number].member?.handle(.mustGive(all, lost: false), at: Self.now) ?? [])
+        }
+        processes[number].waiting.drop(all)
+        checkGiven(number, all)
+        processes[number].cursors = processes[number].cursors.map { _ in nil }
+        leave(number)
+        // It joins anew, as somebody else.
+        group.isMember[number] = true
+        perform(number, processes[number].member?.handle(.replaced(nil, hasBegun: true), at: Self.now) ?? [])
+        tell("  another client takes over")
+    }
+
     private mutating func checkGiven(_ number: Int, _ partitions: [TopicPartition]) {
         let gone = Set(partitions)
         for lane in processes[number].lanes {
@@ -99,7 +124,7 @@ extension World {
     mutating func end(_ number: Int, _ failure: LoadingError.Code?) {
         for lane in processes[number].lanes where lane.phase == .open {
             // COMMIT may have been on its way.
-            if let load = lane.loading { database.limbo.append(load) }
+            if let load = lane.underWay { database.limbo.append(Limbo(load: load, isFenced: !lane.isAhead)) }
         }
         processes[number] = Process()
         processes[number].failure = failure
@@ -162,13 +187,14 @@ extension World {
         case .take: processes[number].lanes[lane].filling.append(Record(partition: place, offset: offset))
         case .skip: break
         case .compare(let last):
-            handle(number, .compared(partition, isSame: Self.message(place, offset) == last))
+            let isSame = mutant == .topicNotCompared || Self.message(place, offset, logs[place].epoch) == last
+            handle(number, .compared(partition, isSame: isSame))
         }
         perform(number, processes[number].member?.takeActions() ?? [])
     }
 
-    static func message(_ place: Int, _ offset: Int64) -> LastMessage {
-        LastMessage(offset: offset, timestamp: 0, fingerprint: Int64(place))
+    static func message(_ place: Int, _ offset: Int64, _ epoch: Int64) -> LastMessage {
+        LastMessage(offset: offset, timestamp: 0, fingerprint: Int64(place) + 100 * epoch)
     }
 
     // MARK: Batches
@@ -179,10 +205,16 @@ extension World {
         let complete = ranges.map { range in
             var range = range
             let last = records.last { Self.partition($0.partition) == range.partition }
-            range.last = last.map { Self.message($0.partition, $0.offset) }
+            range.last = last.map { Self.message($0.partition, $0.offset, logs[$0.partition].epoch) }
             return range
         }
         if mutant == .groupBeforeCommit {
+            commit(
+                number,
+                ranges.map { CommittedOffset(partition: $0.partition, offset: $0.next, metadata: Self.mark.metadata) })
+        }
+        if mutant == .failureUnheard, processes[number].lanes[lane].hasRefusal {
+            commit(Load(ranges: complete, records: records))
             commit(
                 number,
                 ranges.map { CommittedOffset(partition: $0.partition, offset: $0.next, metadata: Self.mark.metadata) })
@@ -201,7 +233,11 @@ extension World {
         guard processes[number].lanes[lane].phase == .idle,
             processes[number].lanes[lane].handoff.beginLoading() != nil
         else { return }
-        processes[number].lanes[lane].phase = .fencing
+        processes[number].lanes[lane].parts = nil
+        processes[number].lanes[lane].isAhead = processes[number].lanes[lane].hasNextAhead
+        processes[number].lanes[lane].hasNextAhead = false
+        processes[number].lanes[lane].phase = processes[number].lanes[lane].isAhead ? .open : .fencing
+        if scenario.hasHeadStarts { processes[number].lanes[lane].handoff.letNextBegin() }
     }
 
     private mutating func ended(_ number: Int, _ lane: Int, _ outcome: Ended) {
@@ -211,6 +247,8 @@ extension World {
         processes[number].lanes[lane].instead = processes[number].lanes[lane].postponed
         processes[number].lanes[lane].postponed = nil
         processes[number].lanes[lane].phase = .idle
+        processes[number].lanes[lane].isAhead = false
+        if !isSuccess { processes[number].lanes[lane].hasNextAhead = false }
         beginLoading(number, lane)
     }
 
@@ -221,8 +259,9 @@ extension World {
             processes[number].lanes[lane].postponed = processes[number].lanes[lane].loading
             processes[number].lanes[lane].instead = younger
         }
-        guard let load = processes[number].lanes[lane].loading else { return }
-        if fenceLetsThrough(load.ranges) {
+        guard let load = processes[number].lanes[lane].loading, let part = processes[number].lanes[lane].underWay
+        else { return }
+        if fenceLetsThrough(part.ranges) {
             processes[number].lanes[lane].phase = .open
         } else {
             tell("  somebody else has moved the position")
@@ -231,33 +270,61 @@ extension World {
     }
 
     mutating func finishCommit(_ number: Int, _ lane: Int) {
-        guard let load = processes[number].lanes[lane].loading else { return }
-        commit(load)
-        ended(number, lane, .loaded(load))
+        guard let load = processes[number].lanes[lane].loading, let part = processes[number].lanes[lane].underWay
+        else { return }
+        if processes[number].lanes[lane].isAhead, mutant != .headStartUnfenced, !fenceLetsThrough(part.ranges) {
+            tell("  somebody else has moved the position")
+            return ended(number, lane, .fenced(load))
+        }
+        commit(mutant == .partMovesAll ? Load(ranges: load.ranges, records: part.records) : part)
+        partIsIn(number, lane, load)
+    }
+
+    private mutating func partIsIn(_ number: Int, _ lane: Int, _ load: Load) {
+        guard let parts = processes[number].lanes[lane].parts, parts + 1 < load.records.count else {
+            return ended(number, lane, .loaded(load))
+        }
+        processes[number].lanes[lane].parts = parts + 1
+        processes[number].lanes[lane].phase = .fencing
     }
 
     /// The connection ends with COMMIT on its way.
     mutating func loseCommit(_ number: Int, _ lane: Int) {
-        guard let load = processes[number].lanes[lane].loading else { return }
-        database.limbo.append(load)
+        guard let load = processes[number].lanes[lane].underWay else { return }
+        database.limbo.append(Limbo(load: load, isFenced: !processes[number].lanes[lane].isAhead))
+        processes[number].lanes[lane].forgetHeadStarts()
         processes[number].lanes[lane].phase = .unknown
+    }
+
+    /// The rows of the batch behind the one that is loaded are copied, and nothing of it is there yet.
+    mutating func copyAhead(_ number: Int, _ lane: Int) {
+        guard processes[number].lanes[lane].handoff.beginCopying() != nil else { return }
+        processes[number].lanes[lane].handoff.copied()
+        processes[number].lanes[lane].hasNextAhead = true
+    }
+
+    /// The database refuses it for good.
+    mutating func refuse(_ number: Int, _ lane: Int) {
+        guard let load = processes[number].lanes[lane].loading else { return }
+        ended(number, lane, .refused(load))
     }
 
     /// What `BatchLoader.attempt` does behind that.
     mutating func askLedger(_ number: Int, _ lane: Int) {
-        guard let load = processes[number].lanes[lane].loading else { return }
+        guard let load = processes[number].lanes[lane].loading, let part = processes[number].lanes[lane].underWay
+        else { return }
         guard scenario.hasLedger else {
             processes[number].lanes[lane].phase = .fencing
             return
         }
-        var outcome = Ledger.Outcome(of: load.ranges, known: knownPositions)
+        var outcome = Ledger.Outcome(of: part.ranges, known: knownPositions)
         if mutant == .unknownTakenForDone { outcome = .committed }
         if mutant == .unknownTakenForFailed {
             processes[number].lanes[lane].phase = .open
             return
         }
         switch outcome {
-        case .committed: ended(number, lane, .loaded(load))
+        case .committed: partIsIn(number, lane, load)
         case .takenOver: ended(number, lane, .fenced(load))
         case .notCommitted: processes[number].lanes[lane].phase = .fencing
         }
@@ -266,7 +333,9 @@ extension World {
 
     mutating func giveUp(_ number: Int, _ lane: Int) {
         guard let load = processes[number].lanes[lane].loading else { return }
-        if processes[number].lanes[lane].phase == .open { database.limbo.append(load) }
+        if processes[number].lanes[lane].phase == .open, let part = processes[number].lanes[lane].underWay {
+            database.limbo.append(Limbo(load: part, isFenced: !processes[number].lanes[lane].isAhead))
+        }
         ended(number, lane, .abandoned(load))
     }
 
@@ -277,6 +346,7 @@ extension World {
         case .loaded(let load): decided = .loaded(load.ranges, rowBytesPerByte: 1)
         case .fenced(let load): decided = .fenced(load.ranges, messages: load.records.count)
         case .abandoned: decided = .abandoned
+        case .refused: decided = .failed(LoadingError(.database, "it is refused", mend: .database(.refusedBatch)))
         }
         handle(number, .outcome(lane: lane, decided))
     }

@@ -124,6 +124,7 @@ extension World {
             case .unsafeReplay: told?.metadata.isEmpty ?? false
             case .lostOffsets:
                 position.map { $0.isLost || $0.next < logs[place].low || $0.next > logs[place].end } ?? false
+                    || database.isOfFormerTopic[place]
                     || told.map { $0.offset < logs[place].low || $0.offset > logs[place].end } ?? false
             default: false
             }

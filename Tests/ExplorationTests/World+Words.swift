@@ -28,6 +28,11 @@ extension World {
         case .askLedger(let number, let lane):
             return "\(name(number)) asks the ledger what became of \(batch(number, lane))"
         case .giveUp(let number, let lane): return "\(name(number)) gives up \(batch(number, lane))"
+        case .copyAhead(let number, _): return "\(name(number)) copies the rows of its next batch"
+        case .refuse(let number, let lane):
+            return "the database refuses \(batch(number, lane)) of \(name(number)) for good"
+        case .tooMuch(let number, let lane):
+            return "\(batch(number, lane)) of \(name(number)) is too much for one transaction"
         case .answer(let number): return "the group answers a commit of \(name(number))"
         case .resolve(_, let isCommitted):
             return "a transaction that nobody waits for is \(isCommitted ? "committed" : "rolled back")"
@@ -58,6 +63,10 @@ extension World {
         case .restore: "the database is restored from the dump"
         case .retention(let place): "retention deletes \(Self.partition(place))@\(logs[place].low)"
         case .newPartition: "the topic gets another partition"
+        case .backfill(let place, let until): "an operator has \(Self.partition(place)) loaded again until @\(until)"
+        case .topicAnew(let place): "the topic of \(Self.partition(place)) is made anew"
+        case .renew(let number, let hasBegun):
+            "the secrets of \(name(number)) change" + (hasBegun ? "" : ", to what no client begins with")
         default: "\(move)"
         }
     }

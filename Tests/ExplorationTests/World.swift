@@ -29,6 +29,8 @@ struct World {
         var end: Int64
         /// It was not there when the group began.
         var isNew = false
+        /// How often its topic was made anew.
+        var epoch: Int64 = 0
     }
 
     /// What the coordinator knows.
@@ -60,9 +62,20 @@ struct World {
         /// position it makes up `rows`.
         var extra: [[Int8]]
         /// Transactions of which nobody is left: they were committing when their connection ended.
-        var limbo: [Load] = []
+        var limbo: [Limbo] = []
+        /// Where operators have gone back to load again, and how far.
+        var ways: [Detour?]
+        /// The position is one of the topic that was there before.
+        var isOfFormerTopic: [Bool]
         /// Its position may be older than what the group was told, because it was restored, or found lost.
         var isBehind: [Bool]
+    }
+
+    /// A transaction that nobody waits for.
+    struct Limbo {
+        var load: Load
+        /// It has passed the fence, and holds its rows; else the fence comes with COMMIT.
+        var isFenced = true
     }
 
     /// What a batch holds.
@@ -80,6 +93,7 @@ struct World {
         case loaded(Load)
         case fenced(Load)
         case abandoned(Load)
+        case refused(Load)
     }
 
     enum Rule: String, Sendable {
@@ -118,11 +132,14 @@ struct World {
         let none = [Int8](repeating: 0, count: Int(scenario.messages))
         database = Database(
             positions: Array(repeating: nil, count: count), rows: Array(repeating: none, count: count),
-            extra: Array(repeating: none, count: count), isBehind: Array(repeating: false, count: count))
+            extra: Array(repeating: none, count: count), ways: Array(repeating: nil, count: count),
+            isOfFormerTopic: Array(repeating: false, count: count), isBehind: Array(repeating: false, count: count))
         processes = Array(repeating: Process(), count: scenario.members)
         guard scenario.loaded > 0 else { return }
         for number in logs.indices {
-            database.positions[number] = Ledger.Position(next: scenario.loaded)
+            let last =
+                scenario.faults.contains(.topicAnew) ? Self.message(number, scenario.loaded - 1, 0) : nil
+            database.positions[number] = Ledger.Position(next: scenario.loaded, last: last)
             group.offsets[number] = Group.Offset(offset: scenario.loaded, metadata: Self.mark.metadata)
             for offset in 0..<Int(scenario.loaded) { database.rows[number][offset] = 1 }
         }
