@@ -67,7 +67,11 @@ extension World {
         for number in processes.indices { addMoves(of: number, to: &moves) }
         if !isDatabaseAway {
             for place in database.limbo.indices {
-                moves += [.resolve(place, isCommitted: true), .resolve(place, isCommitted: false)]
+                moves.append(.resolve(place, isCommitted: false))
+                let limbo = database.limbo[place]
+                // A fence that comes with COMMIT waits for whoever holds the row.
+                guard limbo.isFenced || !isLocked(limbo.load.ranges.map(\.partition)) else { continue }
+                moves.append(.resolve(place, isCommitted: true))
             }
         }
         if isDatabaseAway { moves.append(.databaseBack) }
@@ -186,7 +190,10 @@ extension World {
             if may(.retention), log.low < log.end { moves.append(.retention(place)) }
             guard group.isEmpty else { continue }
             if may(.otherLedger) { moves.append(.otherLedger(place)) }
-            if may(.backfill), let position = database.positions[place], position.detour == nil, position.next > 1 {
+            // Who sets a position waits for whoever holds it.
+            if may(.backfill), let position = database.positions[place], position.detour == nil, position.next > 1,
+                !isLocked([Self.partition(place)])
+            {
                 moves += (1..<position.next).map { .backfill(place, $0) }
             }
             if may(.topicAnew), log.epoch == 0, !processes.contains(where: { $0.member != nil }), database.limbo.isEmpty
