@@ -46,6 +46,7 @@ public final class FramedDecoder: RecordDecoder {
     private let registry: String?
     private let naming: SchemaNaming
     private let names: SchemaNames?
+    private let messageIndexes: MessageIndexes.Numbers
     private let looksBefore: Bool
     private let json: ConnectJSONDecoder
     private let isJSON: Bool
@@ -66,25 +67,33 @@ public final class FramedDecoder: RecordDecoder {
 
     /// - Parameters:
     ///   - registry: where schemas are asked for, in words; nil: nowhere.
+    ///   - messageIndexes: how Confluent's clients have written which message of Protobuf each is. The same below.
     public convenience init(
-        paths: [FieldPath], plain: Plain, registry: String?, naming: SchemaNaming = SchemaNaming()
+        paths: [FieldPath], plain: Plain, registry: String?, naming: SchemaNaming = SchemaNaming(),
+        messageIndexes: MessageIndexes.Numbers = .zigzag
     ) {
-        self.init(paths: paths, plain: plain, registry: registry, naming: naming, names: nil)
+        self.init(paths, plain, registry: registry, naming, names: nil, messageIndexes)
     }
 
     /// For messages whose schemas somebody can be asked for.
-    public convenience init(paths: [FieldPath], plain: Plain, schemas: SchemaSource) {
+    public convenience init(
+        paths: [FieldPath], plain: Plain, schemas: SchemaSource, messageIndexes: MessageIndexes.Numbers = .zigzag
+    ) {
         self.init(
-            paths: paths, plain: plain, registry: schemas.registry.place, naming: schemas.registry.naming,
-            names: schemas.names)
+            paths, plain, registry: schemas.registry.place, schemas.registry.naming, names: schemas.names,
+            messageIndexes)
     }
 
-    private init(paths: [FieldPath], plain: Plain, registry: String?, naming: SchemaNaming, names: SchemaNames?) {
+    private init(
+        _ paths: [FieldPath], _ plain: Plain, registry: String?, _ naming: SchemaNaming, names: SchemaNames?,
+        _ messageIndexes: MessageIndexes.Numbers
+    ) {
         self.paths = paths
         self.plain = plain
         self.registry = registry
         self.naming = naming
         self.names = names
+        self.messageIndexes = messageIndexes
         json = ConnectJSONDecoder(paths: paths)
         switch plain {
         case .json: (isJSON, looksBefore, own, ownFingerprint) = (true, true, nil, .none)
@@ -154,7 +163,7 @@ public final class FramedDecoder: RecordDecoder {
                     .reader(
                         Reader(
                             decoder: json, isJSON: false, isRecord: true,
-                            messages: ProtobufMessages(schema, paths, unnamed)))
+                            messages: ProtobufMessages(schema, paths, unnamed, messageIndexes)))
                 case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
                 case .unreadable(let words):
                     .refused(

@@ -9,6 +9,8 @@ final class ProtobufMessages {
     private let paths: [FieldPath]
     /// What a message is that does not say it; nil: the first of its file.
     private let unnamed: String?
+    /// How Confluent's clients have written which it is.
+    private let numbers: MessageIndexes.Numbers
     /// Of the file's first message, which most are.
     private var first: ProtobufRecordDecoder?
     private var others: [Int: ProtobufRecordDecoder] = [:]
@@ -24,10 +26,11 @@ final class ProtobufMessages {
 
     typealias Named = (decoder: ProtobufRecordDecoder, payload: Int)
 
-    init(_ schema: ProtobufSchema, _ paths: [FieldPath], _ unnamed: String?) {
+    init(_ schema: ProtobufSchema, _ paths: [FieldPath], _ unnamed: String?, _ numbers: MessageIndexes.Numbers) {
         self.schema = schema
         self.paths = paths
         self.unnamed = unnamed
+        self.numbers = numbers
     }
 
     /// - Returns: and where the message itself begins.
@@ -38,7 +41,7 @@ final class ProtobufMessages {
         case .header:
             // Some leave out what says that it is the first.
             guard let indexes = header?.message, !indexes.isEmpty else { return (try decoder(of: [0]), 0) }
-            return (try decoder(in: indexes, at: 0).decoder, 0)
+            return (try decoder(in: indexes, at: 0, isAll: true).decoder, 0)
         case .number, .guid: return try decoder(in: message, at: framing.payload)
         case .apicurio, .apicurioHeader: return try decoder(ofApicurio: message, header, at: framing.payload)
         case .glue: return try decoder(ofGlue: message, at: framing.payload)
@@ -47,16 +50,26 @@ final class ProtobufMessages {
         }
     }
 
+    /// - Parameter isAll: nothing stands behind the indexes.
     private func decoder(
-        in bytes: UnsafeRawBufferPointer, at start: Int
+        in bytes: UnsafeRawBufferPointer, at start: Int, isAll: Bool = false
     ) throws(DecodingFailure) -> Named {
         // So that most messages cost no array.
         if start < bytes.count, bytes[start] == 0, let first { return (first, start + 1) }
-        guard let indexes = MessageIndexes(in: bytes, at: start) else {
-            throw DecodingFailure(
-                .invalidSyntax, "does not say which message of its schema it is", offset: start)
-        }
+        // Fields are counted from 1, so that no message begins with a byte below 8: what does are indexes still.
+        guard let indexes = MessageIndexes(in: bytes, at: start, numbers),
+            indexes.end == bytes.count || !isAll && bytes[indexes.end] >= 8
+        else { throw DecodingFailure(.invalidSyntax, Self.unsaid(bytes, start, numbers), offset: start) }
         return (try decoder(of: indexes.path), indexes.end)
+    }
+
+    /// What is said of a message that does not say which it is, for whoever has to find its producer.
+    private static func unsaid(
+        _ bytes: UnsafeRawBufferPointer, _ start: Int, _ numbers: MessageIndexes.Numbers
+    ) -> String {
+        let words = "does not say which message of its schema it is"
+        guard numbers == .zigzag, MessageIndexes(in: bytes, at: start, .plain) != nil else { return words }
+        return words + ", unless its message indexes are plain, as clients with use.deprecated.format write them"
     }
 
     // MARK: Apicurio

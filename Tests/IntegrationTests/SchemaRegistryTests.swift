@@ -100,6 +100,43 @@ struct SchemaRegistryTests {
         }
     }
 
+    @Test(
+        "message indexes as clients with use.deprecated.format write them are read where the route says so, and else dead letters",
+        .enabled(if: RegistryCases.isThere, "\(RegistryCases.missing)"))
+    func plainMessageIndexes() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        try await Scenario.with("CREATE TABLE plain (id bigint, note text); CREATE TABLE zigzag (id bigint, note text)")
+        {
+            scenario in
+            let cases = try RegistryCases.make(registry.url, by: "registry-protobuf-cases", "plain")
+            let topic = try scenario.topic(
+                cases.map { made in
+                    TestMessage(
+                        key: nil, bytes: RegistryCases.bytes(made.value),
+                        headers: made.headers.map { Header(name: $0[0], value: RegistryCases.bytes($0[1])) })
+                })
+            var routes = [route(topic, "plain", format: .protobuf), route(topic, "zigzag", format: .protobuf, 1)]
+            routes[0].messageIndexes = .plain
+            try await scenario.load(routes) { options in
+                options.schemas = source(registry)
+                options.deadLetters.maxShare = 1
+            }
+            #expect(try scenario.rows("SELECT count(DISTINCT id), count(*) FROM plain") == ["80|80"])
+            #expect(
+                try scenario.rows("SELECT count(*) FROM plain WHERE id % 200 >= 100 AND note LIKE 'cancelled %'") == [
+                    "40"
+                ])
+            // The first message of a file is the same in both ways, and the others are taken for none that there are.
+            #expect(try scenario.rows("SELECT count(DISTINCT id), count(*) FROM zigzag") == ["40|40"])
+            let letters = try scenario.deadLetters()
+            #expect(letters.count == 40)
+            #expect(
+                letters.allSatisfy { $0.message.contains("as clients with use.deprecated.format write them") },
+                "\(letters.first?.message ?? "")")
+        }
+    }
+
     @Test("a registry that is away while messages come is waited for and named, and all of them are loaded then")
     func outage() async throws {
         let registry = try RegistryMock()

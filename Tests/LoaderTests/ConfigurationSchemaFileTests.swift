@@ -84,4 +84,17 @@ struct ConfigurationSchemaFileTests {
         #expect(
             try LoaderTests.mistakes(set: registry + ["routes.0.schema.id=7", "routes.0.schema.message=a.B"]).isEmpty)
     }
+
+    @Test("how message indexes are written is said only where messages of Confluent's clients may have any")
+    func messageIndexes() throws {
+        let plain = ["routes.0.message_indexes=plain"]
+        let registry = ["schema_registry.url=http://r"]
+        #expect(try LoaderTests.mistakes(set: plain + registry).isEmpty)
+        #expect(try LoaderTests.mistakes(set: plain + registry + ["routes.0.format=json"]).isEmpty)
+        let both = ["routes.0.format=avro", "routes.0.key_format=long"]
+        for idle in [[], registry + ["schema_registry.kind=apicurio"], registry + both] {
+            let found = try LoaderTests.mistakes(set: plain + idle)
+            #expect(found.map(\.path) == ["routes[0].message_indexes"], "\(idle): \(found)")
+        }
+    }
 }

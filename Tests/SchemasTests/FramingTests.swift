@@ -143,4 +143,21 @@ struct FramingTests {
             #expect(indexes(bytes, at: 0) == nil, "\(bytes)")
         }
     }
+
+    @Test("message indexes of clients with use.deprecated.format are plain varints, and the first message the same 00")
+    func plainMessageIndexes() {
+        func plain(_ bytes: [UInt8]) -> MessageIndexes? {
+            bytes.withUnsafeBytes { MessageIndexes(in: $0, at: 0, .plain) }
+        }
+        // As confluent-kafka 2.3.0 writes them for `A`, `A.I`, `A.J`, `B` and `B.I` of a file.
+        #expect(plain([0, 8, 7]) == MessageIndexes(path: [0], end: 1))
+        #expect(plain([2, 0, 0, 8, 7]) == MessageIndexes(path: [0, 0], end: 3))
+        #expect(plain([2, 0, 1, 8, 7]) == MessageIndexes(path: [0, 1], end: 3))
+        #expect(plain([1, 1, 8, 7]) == MessageIndexes(path: [1], end: 2))
+        #expect(plain([2, 1, 0, 8, 7]) == MessageIndexes(path: [1, 0], end: 3))
+        #expect(plain([1, 0x80, 0x01]) == MessageIndexes(path: [128], end: 3))
+        for bytes: [UInt8] in [[], [1], [2, 1], [65], [1, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F]] {
+            #expect(plain(bytes) == nil, "\(bytes)")
+        }
+    }
 }

@@ -221,6 +221,10 @@ extension ConfigurationKey {
             otherwise: "the only message of the file", into: \.schemaMessage,
             "Which of a Protobuf schema's messages it is, with its package: `shop.Order`."),
         .route(
+            "routes[].message_indexes", .choice, default: "zigzag", into: \.messageIndexes,
+            "How the numbers are written that say, behind the id of a Protobuf schema, which of its messages it is: `plain` by old "
+                + "clients of Confluent's for Python and .NET, and by newer ones with `use.deprecated.format`."),
+        .route(
             "routes[].csv.delimiter", ConfigurationKind<UInt8>.delimiter, default: ",", into: \.csv.delimiter,
             "What stands between two fields, with `format: csv`."),
         .route(

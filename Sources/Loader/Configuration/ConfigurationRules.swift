@@ -163,6 +163,7 @@ private struct Check {
                 "Set format: \(file.format.rawValue), or name another file.", reading: [format])
         }
         message(of: route, index, ways.map(\.0))
+        messageIndexes(of: route, index)
         let registry = path("schema_registry.url")
         let needsRegistry = "needs a registry, and none is configured"
         let mend = "Set schema_registry.url"
@@ -326,6 +327,25 @@ private struct Check {
         report(
             name, "\(wanted) is no message of the file", "\(near)It has \(few.isEmpty ? "none" : few).", reading: [file]
         )
+    }
+
+    /// How message indexes are written, of which only Confluent's clients write any.
+    private mutating func messageIndexes(of route: Route, _ index: Int) {
+        let (place, registry) = (path("routes[].message_indexes", index), configuration.registry)
+        guard configuration.settings[place] != nil else { return }
+        let (format, key) = (path("routes[].format", index), path("routes[].key_format", index))
+        if !registry.isThere || registry.kind != .confluent {
+            let kind = path("schema_registry.kind")
+            report(
+                place, "has no effect without a registry of the kind confluent",
+                "Take it out, or set schema_registry.url of such a registry.",
+                reading: [kind, path("schema_registry.url")])
+        } else if ![.auto, .protobuf].contains(route.format), ![.auto, .protobuf].contains(route.keyFormat) {
+            report(
+                place,
+                "has no effect, because the format is \(route.format.rawValue), and that of keys \(route.keyFormat.rawValue)",
+                "Take it out, or set format: protobuf.", reading: [format, key])
+        }
     }
 
     mutating func registry() {

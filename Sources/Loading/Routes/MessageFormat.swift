@@ -9,10 +9,12 @@ package struct MessageFormat: Sendable {
         var plain: FramedDecoder.Plain
         /// What is known of schemas; nil: nobody can be asked.
         var schemas: SchemaSource?
+        var messageIndexes: MessageIndexes.Numbers
 
         func decoder(_ paths: [FieldPath]) -> FramedDecoder {
-            schemas.map { FramedDecoder(paths: paths, plain: plain, schemas: $0) }
-                ?? FramedDecoder(paths: paths, plain: plain, registry: nil)
+            schemas.map {
+                FramedDecoder(paths: paths, plain: plain, schemas: $0, messageIndexes: messageIndexes)
+            } ?? FramedDecoder(paths: paths, plain: plain, registry: nil)
         }
     }
 
@@ -80,8 +82,10 @@ package struct MessageFormat: Sendable {
     }
 
     /// Each message by what it says itself.
-    package static func framed(_ plain: FramedDecoder.Plain, _ schemas: SchemaSource?) -> MessageFormat {
-        let framed = Framed(plain: plain, schemas: schemas)
+    package static func framed(
+        _ plain: FramedDecoder.Plain, _ schemas: SchemaSource?, _ messageIndexes: MessageIndexes.Numbers = .zigzag
+    ) -> MessageFormat {
+        let framed = Framed(plain: plain, schemas: schemas, messageIndexes: messageIndexes)
         var format = MessageFormat.json
         format.decoder = { framed.decoder($0) }
         format.framed = framed
@@ -97,8 +101,8 @@ extension MessageFormat {
     package init(valuesOf route: Route, _ schemas: SchemaSource?) {
         switch route.format {
         case .json: self = .json
-        case .auto: self = .framed(.json, schemas)
-        case .avro, .protobuf: self = .framed(route.unnamed(schemas), schemas)
+        case .auto: self = .framed(.json, schemas, route.messageIndexes)
+        case .avro, .protobuf: self = .framed(route.unnamed(schemas), schemas, route.messageIndexes)
         case .csv: self = .csv(route.csv, isMany: route.each?.isMessage ?? false)
         case .msgpack: self = .messagePack
         case .cbor: self = .cbor
@@ -111,8 +115,8 @@ extension MessageFormat {
     package init(keysOf route: Route, _ schemas: SchemaSource?) {
         switch route.keyFormat {
         case .json: self = .json
-        case .auto: self = schemas == nil ? .json : .framed(.json, schemas)
-        case .avro, .protobuf: self = .framed(.nothing, schemas)
+        case .auto: self = schemas == nil ? .json : .framed(.json, schemas, route.messageIndexes)
+        case .avro, .protobuf: self = .framed(.nothing, schemas, route.messageIndexes)
         case .msgpack: self = .messagePack
         case .cbor: self = .cbor
         case .text: self = .plain(.text)
@@ -151,6 +155,7 @@ extension Route {
         var format: Format
         var keyFormat: KeyFormat
         var schema: String
+        var messageIndexes: MessageIndexes.Numbers
         var csv: CSVDialect
         var isMany: Bool
     }
@@ -160,8 +165,8 @@ extension Route {
             schemaFile.map { "file \($0.path)" } ?? schemaID.map { "\($0)" } ?? schemaSubject.map { "of \($0)" }
         let message = schemaMessage.map { " \($0)" } ?? ""
         return Reading(
-            format: format, keyFormat: keyFormat, schema: (schema ?? "") + message, csv: csv,
-            isMany: each?.isMessage ?? false)
+            format: format, keyFormat: keyFormat, schema: (schema ?? "") + message,
+            messageIndexes: messageIndexes, csv: csv, isMany: each?.isMessage ?? false)
     }
 }
 

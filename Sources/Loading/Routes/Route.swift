@@ -1,5 +1,6 @@
 import Postgres
 import Records
+import Schemas
 
 /// Binds topics to a table: where messages come from, how their fields land in columns, what a repeated key does.
 public struct Route: Sendable, Equatable {
@@ -230,6 +231,8 @@ public struct Route: Sendable, Equatable {
     public var schemaSubject: String?
     /// The full name of one of Protobuf's messages, for those that have nothing before them.
     public var schemaMessage: String?
+    /// How producers with a registry have written which of a schema's messages each is.
+    public var messageIndexes = MessageIndexes.Numbers.zigzag
     /// What it says of the envelope that its messages are in.
     public var envelopeOptions = EnvelopeOptions()
     /// What its messages say of changes to rows elsewhere; nil: each message is a row.
