@@ -83,9 +83,13 @@ final class ApicurioRegistry: RegistryAPI {
         func schema(_ content: RegisteredSchema.Content) -> RegisteredSchema {
             RegisteredSchema(content, subject: found?.subject, version: found?.version.flatMap { Int($0) })
         }
-        if type == "JSON" { return schema(text.content(.json)) }
+        var known: Set<Reference> = []
+        if type == "JSON" {
+            // Its messages are read without what it refers to, which only says more of their fields: nobody waits for it.
+            try? collect(path.references, base, &text.references, &known, isGivenUp)
+            return schema(text.content(.json))
+        }
         do throws(ReferenceFailure) {
-            var known: Set<Reference> = []
             try collect(path.references, base, &text.references, &known, isGivenUp)
         } catch {
             switch error {

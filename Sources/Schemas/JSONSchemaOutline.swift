@@ -135,13 +135,23 @@ struct JSONSchemaOutline {
         schema["description"] as? String ?? other?["description"] as? String
     }
 
+    /// What another schema calls by a name: as it is, or as it is beside its own `$id` (draft 2020-12, 8.2).
+    private func other(_ name: String, of root: [String: Any]) -> [String: Any]? {
+        if let found = others[name] { return found }
+        let base = (root["$id"] as? String).flatMap { URL(string: $0) }
+        guard let whole = URL(string: name, relativeTo: base)?.absoluteString else { return nil }
+        return others[whole] ?? others.values.first { ($0["$id"] as? String) == whole }
+    }
+
     /// What a reference leads to; itself where it is none, and nothing where it leads nowhere.
     private func resolved(_ place: Place) -> Place {
         var place = place
         for _ in 0..<Self.mostReferences {
             guard let reference = place.schema["$ref"] as? String else { return place }
             let parts = reference.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard let root = parts[0].isEmpty ? place.root : others[parts[0]] else { return ([:], place.root) }
+            guard let root = parts[0].isEmpty ? place.root : other(parts[0], of: place.root) else {
+                return ([:], place.root)
+            }
             var found: Any? = root
             for name in (parts.count > 1 ? parts[1] : "").split(separator: "/") {
                 let key = String(name).replacing("~1", with: "/").replacing("~0", with: "~")
@@ -151,5 +161,18 @@ struct JSONSchemaOutline {
             place = (schema, root)
         }
         return ([:], place.root)
+    }
+}
+
+extension SchemaOutline {
+    /// What a JSON Schema says of the fields of its messages; nil where it says nothing.
+    ///
+    /// - Parameter references: the texts of the schemas that it refers to, by the names by which it does.
+    public init?(ofJSONSchema text: String, references: [String: String] = [:]) {
+        let references = references.map { SchemaText.Reference(name: $0.key, text: $0.value) }
+        guard let outline = JSONSchemaOutline(SchemaText(text: text, references: references))?.outline else {
+            return nil
+        }
+        self = outline
     }
 }

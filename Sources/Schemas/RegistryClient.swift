@@ -107,8 +107,12 @@ final class RegistryClient: RegistryAPI {
                         + "their values"))
         }
         switch answer.schemaType ?? "AVRO" {
-        // What it refers to is not asked for: its messages are read without it.
-        case "JSON": return schema(SchemaText(text: answer.schema).content(.json))
+        case "JSON":
+            var text = SchemaText(text: answer.schema)
+            var known: Set<String> = []
+            // Its messages are read without what it refers to, which only says more of their fields: nobody waits for it.
+            try? collect(answer.references ?? [], &text.references, &known, isGivenUp)
+            return schema(text.content(.json))
         case "AVRO":
             var text = SchemaText(text: answer.schema)
             do throws(ReferenceFailure) {

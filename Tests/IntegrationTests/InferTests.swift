@@ -301,6 +301,41 @@ struct InferTests {
             ])
     }
 
+    @Test("what a registered JSON Schema refers to, and what that refers to, says of fields what it would say itself")
+    func jsonSchemaReferences() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        registry.register(
+            RegistryMock.Schema(
+                #"{"$defs": {"Code": {"type": "string", "format": "uuid", "description": "Which"}}}"#, type: "JSON"),
+            as: "codes")
+        registry.register(
+            RegistryMock.Schema(
+                #"{"type": "object", "required": ["code"], "properties": {"code": {"$ref": "code.json#/$defs/Code"}}}"#,
+                type: "JSON", references: [.init(name: "code.json", subject: "codes", version: 1)]),
+            as: "shops")
+        let id = registry.register(
+            RegistryMock.Schema(
+                #"{"type": "object", "required": ["id", "shop"], "properties": {"id": {"type": "integer"}, "shop": {"$ref": "shop.json"}, "gone": {"$ref": "gone.json"}}}"#,
+                type: "JSON",
+                references: [
+                    .init(name: "shop.json", subject: "shops", version: 1),
+                    .init(name: "gone.json", subject: "gone", version: 1),
+                ]), as: "orders-value")
+        let messages = (1...80).map { number in
+            TestMessage(
+                partition: 0, key: Array("\(number)".utf8),
+                bytes: [0] + withUnsafeBytes(of: Int32(id).bigEndian) { Array($0) }
+                    + Array(
+                        #"{"id": \#(number), "shop": {"code": "00000000-0000-0000-0000-0000000000\#(number + 10)"}, "gone": 1}"#
+                            .utf8))
+        }
+        // What is nowhere takes nothing from the others.
+        try infer(
+            messages, ["--no-values"], environment: ["LOADER_SCHEMA_REGISTRY_URL": registry.url], rows: Self.columns,
+            ["id|bigint|t|∅", "shop_code|uuid|t|Which", "gone|jsonb|f|∅"])
+    }
+
     @Test("--message says which of a file's messages of Protobuf a topic has, and one that the file has not is refused")
     func protobufMessage() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "shop-\(UUID().uuidString).proto")
