@@ -61,6 +61,12 @@ static inline CURLcode ccurl_get_number(CURL *handle, CURLINFO info, long *value
     return curl_easy_getinfo(handle, info, value);
 }
 
+// Of a connection that was made for the request; NULL of one that stood before.
+static inline const struct curl_certinfo *ccurl_get_certificates(CURL *handle) {
+    struct curl_certinfo *found = NULL;
+    return curl_easy_getinfo(handle, CURLINFO_CERTINFO, &found) == CURLE_OK ? found : NULL;
+}
+
 static inline CURLcode ccurl_get_text(CURL *handle, CURLINFO info, char **value) {
     return curl_easy_getinfo(handle, info, value);
 }

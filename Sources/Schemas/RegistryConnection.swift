@@ -68,7 +68,11 @@ final class RegistryConnection {
     private func sendOnce(_ request: HTTPRequest, _ isGivenUp: () -> Bool) throws(RegistryFailure) -> HTTPAnswer {
         if let credentials = options.readCredentials?() { client.use(credentials) }
         do throws(HTTPFailure) {
-            return try client.send(request, isGivenUp: isGivenUp)
+            let answer = try client.send(request, isGivenUp: isGivenUp)
+            if let certificate = answer.certificate {
+                options.certificates.note(server: certificate, own: options.http.tls.certificate)
+            }
+            return answer
         } catch {
             throw RegistryFailure(error)
         }

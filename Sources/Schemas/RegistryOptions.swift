@@ -17,6 +17,8 @@ public struct RegistryOptions: Sendable {
     public var headers: [(name: String, value: String)]
     /// Who asks AWS; only of `glue`.
     public var aws: AWS?
+    /// What was seen of both sides' certificates.
+    let certificates = RegistryCertificatesSeen()
 
     public struct AWS: Sendable {
         /// Nil: the one that the URL's host says, or AWS's own settings.

@@ -100,6 +100,7 @@ public final class HTTPClient {
     private func secure(_ settings: inout Settings) {
         settings.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         settings.note(ccurl_keep_no_certificates(settings.handle))
+        settings.set(CURLOPT_CERTINFO, 1)
         if let authorities = options.tls.authorities { settings.set(CURLOPT_CAINFO, authorities) }
         guard let certificate = options.tls.certificate else { return }
         settings.set(CURLOPT_SSLCERT, certificate)
@@ -113,7 +114,20 @@ public final class HTTPClient {
         _ = ccurl_get_text(handle, CURLINFO_REDIRECT_URL, &redirect)
         return HTTPAnswer(
             status: status, body: transfer.body, headers: transfer.headers,
-            redirect: redirect.map { Self.withoutSecrets(String(cString: $0)) })
+            redirect: redirect.map { Self.withoutSecrets(String(cString: $0)) },
+            certificate: Self.certificate(of: handle))
+    }
+
+    /// Of several in a chain the first is the server's. What libcurl says of it are lines, `Cert:` and it among them.
+    private static func certificate(of handle: UnsafeMutableRawPointer) -> [UInt8]? {
+        guard let all = ccurl_get_certificates(handle)?.pointee, all.num_of_certs > 0 else { return nil }
+        var line = all.certinfo?.pointee
+        while let said = line?.pointee {
+            let text = said.data.map { String(cString: $0) } ?? ""
+            if text.hasPrefix("Cert:") { return Array(text.utf8.dropFirst(5)) }
+            line = said.next
+        }
+        return nil
     }
 
     private func failure(_ code: CURLcode, _ transfer: Transfer, _ place: String) -> HTTPFailure {

@@ -34,4 +34,7 @@ public struct HTTPAnswer: Sendable {
     public var headers: [String: String] = [:]
     /// Where it sends the client instead. No client goes there by itself: its credentials are for the one that was asked.
     public var redirect: String?
+    /// The server's certificate in PEM, where a connection was made for this answer; nil on one that stood before, and without
+    /// TLS.
+    public var certificate: [UInt8]?
 }

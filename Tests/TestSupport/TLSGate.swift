@@ -34,6 +34,12 @@ public final class TLSGate: Sendable {
 
     deinit { process.terminate() }
 
+    /// Ends it, and waits for its end.
+    public func stop() {
+        process.terminate()
+        process.waitUntilExit()
+    }
+
     /// By a name that the certificates of `TestCertificates` are for.
     public var url: String { "https://localhost:\(port)" }
 }

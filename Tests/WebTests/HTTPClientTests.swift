@@ -231,6 +231,22 @@ struct HTTPClientTLSTests {
         #expect([.reset, .tls].contains(code))
     }
 
+    @Test(
+        "says which certificate it was shown with what first came over a connection, and not with what comes after it")
+    func shown() throws {
+        let server = try MockHTTPServer { _ in .said(status: 200, body: [1]) }
+        defer { server.stop() }
+        let certificates = try TestCertificates()
+        let own = try certificates.make("server")
+        let gate = try TLSGate(to: server.port, own)
+        let client = HTTPClient(HTTPOptions(tls: .init(authorities: certificates.authority.file)))
+        let pem = try String(contentsOfFile: own.file, encoding: .utf8)
+        let first = try #require(try client.send(HTTPRequest(.get, gate.url)).certificate)
+        #expect(String(decoding: first, as: UTF8.self).filter { !$0.isWhitespace } == pem.filter { !$0.isWhitespace })
+        #expect(try client.send(HTTPRequest(.get, gate.url)).certificate == nil)
+        #expect(try client.send(HTTPRequest(.get, server.url)).certificate == nil)
+    }
+
     @Test("names a file of its own that is not there, or is none")
     func files() async throws {
         let server = try MockHTTPServer { _ in .said(status: 200, body: [1]) }

@@ -9,6 +9,7 @@ public final class AWSCredentialChain: Sendable {
     private let identity: AWSIdentity
     /// In place of all that is found.
     private let own: AWSCredentials?
+    private let readOwn: (@Sendable () -> AWSCredentials?)?
     private let ownRegion: String?
     private let environment: [String: String]
     private let store = Mutex(AWSCredentialStore())
@@ -21,14 +22,17 @@ public final class AWSCredentialChain: Sendable {
 
     /// - Parameters:
     ///   - credentials: that somebody has named, in place of all that is found.
+    ///   - readCredentials: those as they are now, where files hold them; nil while those cannot be read.
     ///   - region: where STS is asked, if AWS's own settings do not say it.
     ///   - environment: with AWS's variables.
     public init(
-        _ identity: AWSIdentity = AWSIdentity(), credentials: AWSCredentials? = nil, region: String? = nil,
+        _ identity: AWSIdentity = AWSIdentity(), credentials: AWSCredentials? = nil,
+        readCredentials: (@Sendable () -> AWSCredentials?)? = nil, region: String? = nil,
         environment: [String: String], clock: AWSClock = AWSClock()
     ) {
         self.identity = identity
         own = credentials
+        readOwn = readCredentials
         ownRegion = region
         self.environment = environment
         self.clock = clock
@@ -42,7 +46,7 @@ public final class AWSCredentialChain: Sendable {
     ///
     /// - Parameter isGivenUp: asked while it waits.
     public func credentials(_ isGivenUp: () -> Bool = { false }) throws(CredentialFailure) -> AWSCredentials {
-        if let own { return own }
+        if let own { return readOwn?() ?? own }
         switch store.withLock({ $0.demand(at: clock.now) }) {
         case .none(let credentials): return credentials
         case .soon(let credentials):

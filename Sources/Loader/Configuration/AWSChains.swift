@@ -26,8 +26,11 @@ final class AWSChains: Sendable {
     }
 
     /// Of credentials that the configuration names itself.
-    func chain(of credentials: AWSCredentials) -> AWSCredentialChain {
-        AWSCredentialChain(credentials: credentials, region: region, environment: environment, clock: clock)
+    ///
+    /// - Parameter read: them as they are now, where files hold them.
+    func chain(of credentials: AWSCredentials, read: (@Sendable () -> AWSCredentials?)?) -> AWSCredentialChain {
+        AWSCredentialChain(
+            credentials: credentials, readCredentials: read, region: region, environment: environment, clock: clock)
     }
 }
 

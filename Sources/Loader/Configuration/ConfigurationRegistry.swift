@@ -42,16 +42,30 @@ extension Configuration.Registry {
         let headers = headers.compactMap { Self.header($0) }
         var access: RegistryOptions.AWS?
         if kind == .glue {
-            let own = accessKeyID.flatMap { id in
-                secretAccessKey.map { AWSCredentials(accessKeyID: id, secretAccessKey: $0, sessionToken: sessionToken) }
-            }
-            access = RegistryOptions.AWS(region: region, chain: own.map(chains.chain) ?? chains.chain())
+            access = RegistryOptions.AWS(region: region, chain: ownChain(chains, secret) ?? chains.chain())
         }
         return SchemaSource(
             RegistryOptions(
                 urls: urls, naming: naming, http: http, aws: access, tokens: tokens.map { TokenKeeper($0) },
                 headers: headers,
                 readCredentials: credentialsInFiles(secret("token"), secret("user"), secret("password"))))
+    }
+
+    /// Who asks AWS by a key of the registry's own; nil where it has none.
+    private func ownChain(
+        _ chains: AWSChains, _ secret: (_ key: String) -> (@Sendable () -> String?)?
+    ) -> AWSCredentialChain? {
+        guard let id = accessKeyID, let key = secretAccessKey else { return nil }
+        let readers = ["access_key_id", "secret_access_key", "session_token"].map(secret)
+        let written = [id, key, sessionToken]
+        let own = AWSCredentials(accessKeyID: id, secretAccessKey: key, sessionToken: sessionToken)
+        guard readers.contains(where: { $0 != nil }) else { return chains.chain(of: own, read: nil) }
+        return chains.chain(of: own) {
+            let now = zip(readers, written).map { read, written in read.map { $0() } ?? written }
+            // A file is not there, as for a moment where it is replaced.
+            guard let id = now[0], let key = now[1], now[2] != nil || written[2] == nil else { return nil }
+            return AWSCredentials(accessKeyID: id, secretAccessKey: key, sessionToken: now[2])
+        }
     }
 
     /// What files hold by now of who asks; nil where no file does.

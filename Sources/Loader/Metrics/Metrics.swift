@@ -155,8 +155,8 @@ extension Metric {
         ) { $0.snapshot.tokenEnd.map { .number($0.timeIntervalSince1970) } },
         .labelled(
             "loader_certificate_end_timestamp_seconds", .gauge,
-            "When a certificate ends that was shown last, in seconds since 1970: of the brokers or the database, by the server or "
-                + "by the loader. None where none was shown.",
+            "When a certificate ends that was shown last, in seconds since 1970: of the brokers, the database or the schema registry, "
+                + "by the server or by the loader. None where none was shown.",
             by: ["place", "of"]
         ) { status in
             ShownCertificate.Role.all.compactMap { role in

@@ -11,8 +11,10 @@ struct CertificateTerms {
     }
 
     private static let reminder: TimeInterval = 86_400
-    /// How often it is looked at, in seconds.
+    /// How often it is looked at.
     static let interval = Duration.seconds(10)
+    /// How often the registry is connected to for one that ends soon: nobody else may do it for weeks.
+    static let registryInterval = Duration.seconds(3600)
 
     private var told: [ShownCertificate.Role: (certificate: ShownCertificate, time: Date)] = [:]
     private var nextLook: ContinuousClock.Instant?
@@ -59,6 +61,8 @@ extension ShownCertificate.Role {
             case (.brokers, .loader): "the loader's certificate for the brokers"
             case (.database, .server): "the database's certificate"
             case (.database, .loader): "the loader's certificate for the database"
+            case (.schemaRegistry, .server): "the schema registry's certificate"
+            case (.schemaRegistry, .loader): "the loader's certificate for the schema registry"
             }
         return "\(whose) ends, and then no connection comes about any more"
     }

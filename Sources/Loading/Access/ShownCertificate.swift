@@ -1,11 +1,16 @@
 import Credentials
 import Foundation
 import Postgres
+import Schemas
 
 /// A certificate that was shown last, by whom the loader connects to or by itself. Once it has ended, no connection comes about
 /// any more.
 public struct ShownCertificate: Sendable, Hashable {
-    public enum Place: String, Sendable, CaseIterable { case brokers, database }
+    public enum Place: String, Sendable, CaseIterable {
+        case brokers, database
+        case schemaRegistry = "schema_registry"
+    }
+
     public enum Owner: String, Sendable, CaseIterable { case server, loader }
 
     /// Whose it is, and to whom it was shown.
@@ -50,6 +55,14 @@ extension ShownCertificate {
 }
 
 extension LoadingStatistics {
+    /// Takes note of the certificates of connections to the registry.
+    func saw(_ certificates: RegistryCertificates) {
+        update { state in
+            state.certificates[.init(.schemaRegistry, .server)] = certificates.server.map { ShownCertificate($0) }
+            state.certificates[.init(.schemaRegistry, .loader)] = certificates.own.map { ShownCertificate($0) }
+        }
+    }
+
     /// Takes note of the certificates of a connection to the database.
     func saw(_ security: ConnectionSecurity?) {
         update { state in

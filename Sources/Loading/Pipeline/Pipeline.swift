@@ -510,6 +510,14 @@ public final class Pipeline {
         let (isNew, shown) = certificates.read(consumer.certificate)
         if isNew { statistics.update { $0.certificates[.init(.brokers, .server)] = shown } }
         let now = Date()
+        if let schemas = options.schemas {
+            let shown = schemas.certificates
+            statistics.saw(shown)
+            let endSoon = [shown.server, shown.own].contains {
+                $0.map { ShownCertificate($0).endsSoon(at: now) } ?? false
+            }
+            if endSoon { schemas.lookAtCertificates(after: CertificateTerms.registryInterval) }
+        }
         for telling in certificates.take(statistics.snapshot.certificates, at: now) {
             switch telling {
             case .ends(let role, let certificate):

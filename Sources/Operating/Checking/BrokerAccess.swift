@@ -54,19 +54,10 @@ struct BrokerAccess {
 
     /// What is about to end, or has.
     func problems(at now: Date = Date()) -> [SetupProblem] {
-        func problem(_ certificate: Certificate?, _ whose: String, _ place: String, _ mend: String) -> SetupProblem? {
-            guard let certificate, certificate.notAfter < now + ShownCertificate.notice else { return nil }
-            let isOver = certificate.notAfter < now
-            return SetupProblem(
-                .certificate, at: place,
-                "\(whose) of \(certificate.subject) \(isOver ? "has expired" : "ends") on \(Self.day(certificate.notAfter))",
-                mend: .said(mend), isWarning: !isOver)
-        }
+        let ownPlace = "kafka.properties.ssl.certificate.location"
         return [
-            problem(
-                own, "the loader's certificate", "kafka.properties.ssl.certificate.location",
-                ShownCertificate.Role(.brokers, .loader).renewal),
-            problem(broker, "the certificate", "kafka.brokers", ShownCertificate.Role(.brokers, .server).renewal),
+            SetupProblem(ending: own, .init(.brokers, .loader), "the loader's certificate", at: ownPlace, now),
+            SetupProblem(ending: broker, .init(.brokers, .server), "the certificate", at: "kafka.brokers", now),
         ].compactMap(\.self)
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Loading
 import Schemas
 
@@ -8,7 +9,15 @@ package enum RegistryCheck {
         guard let schemas = options.schemas else { return [] }
         do throws(RegistryFailure) {
             try SchemaResolver(schemas).greet()
-            return []
+            let (shown, now) = (schemas.certificates, Date())
+            let ownPlace = "schema_registry.certificate"
+            return [
+                SetupProblem(
+                    ending: shown.own, .init(.schemaRegistry, .loader), "the loader's certificate", at: ownPlace, now),
+                SetupProblem(
+                    ending: shown.server, .init(.schemaRegistry, .server), "the certificate", at: "schema_registry.url",
+                    now),
+            ].compactMap(\.self)
         } catch {
             let notice = OutageNotice(registry: error)
             // What is away comes back, and only messages that name a schema wait for it.

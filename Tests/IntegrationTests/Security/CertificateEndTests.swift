@@ -1,4 +1,5 @@
 import Foundation
+import RegistryMock
 import TestSupport
 import Testing
 
@@ -23,6 +24,10 @@ struct CertificateEndTests {
             to: .sharedReal(),
             .init(try certificates.make("broker", until: soon), clients: certificates.authority))
         let own = try certificates.make("loader")
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let registryGate = try TLSGate(
+            to: registry.port, try certificates.make("registry", until: soon), clients: certificates.authority)
         let client = try secured.certificates.make("twofold", until: soon)
         try await Landing.with(broker: .sharedReal(), server: secured.server, partitions: 1) { landing in
             var settings = landing.environment(
@@ -37,17 +42,22 @@ struct CertificateEndTests {
                     "sslcert": client.file, "sslkey": client.key,
                     "options": SecuredPostgres.searchPath(landing.schema),
                 ])
+            settings["LOADER_SCHEMA_REGISTRY_URL"] = registryGate.url
+            settings["LOADER_SCHEMA_REGISTRY_CA"] = certificates.authority.file
+            settings["LOADER_SCHEMA_REGISTRY_CERTIFICATE"] = own.file
+            settings["LOADER_SCHEMA_REGISTRY_KEY"] = own.key
             try landing.produce(0..<50)
             let loader = try LoaderProcess(settings)
             try await landing.waitForRows(50)
             try await loader.waitForLog("a broker's certificate ends, and then no connection comes about any more")
             try await loader.waitForLog("the loader's certificate for the database ends")
+            try await loader.waitForLog("the schema registry's certificate ends")
             // 2049-12-31 is when those of the tests end.
             let far = 2_524_521_600.0
             let near = soon.timeIntervalSince1970
             for (place, owner, end) in [
                 ("brokers", "server", near), ("brokers", "loader", far), ("database", "server", far),
-                ("database", "loader", near),
+                ("database", "loader", near), ("schema_registry", "server", near), ("schema_registry", "loader", far),
             ] {
                 let found = try #require(loader.metric(metric(place, owner)), "\(place), \(owner)")
                 #expect(abs(found - end) < 86_400, "\(place), \(owner)")

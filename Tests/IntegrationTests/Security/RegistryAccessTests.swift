@@ -107,6 +107,23 @@ struct RegistryAccessTests {
         #expect(failure(resolver) == nil)
     }
 
+    @Test("a key of AWS in files that change is the new one from the next request on, of the same loader")
+    func keysOfAWS() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        registry.acceptAWS(keyID: "FIRST")
+        let file = SecretFile("FIRST\n")
+        let key = "access_key_id: '${file:/s}', secret_access_key: '${file:/s}'"
+        let resolver = try resolver("{ kind: glue, region: eu-west-1, url: \"\(registry.url)\", \(key) }", file)
+        #expect(failure(resolver) == nil)
+        registry.acceptAWS(keyID: "SECOND")
+        #expect(failure(resolver) == .credentials)
+        file.put(nil)
+        #expect(failure(resolver) == .credentials)
+        file.put("SECOND")
+        #expect(failure(resolver) == nil)
+    }
+
     @Test("Azure's and Google's own tokens let it in, for the registries of both and for others")
     func clouds() throws {
         let taken = SecretFile("")
