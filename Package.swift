@@ -47,8 +47,9 @@ let package = Package(
             name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .target(name: "CBuild", cSettings: [.define("LOADER_COMMIT", to: "\"\(commit)\"")]),
         .target(name: "CSimdJSON", linkerSettings: [.linkedLibrary("simdjson")]),
-        .target(name: "Kafka", dependencies: ["CRdKafka"], swiftSettings: hot),
-        .target(name: "Postgres", dependencies: ["CLibPQ", "CCrypto"], swiftSettings: hot),
+        .target(name: "Sockets", swiftSettings: strict),
+        .target(name: "Kafka", dependencies: ["CRdKafka", "Sockets"], swiftSettings: hot),
+        .target(name: "Postgres", dependencies: ["CLibPQ", "CCrypto", "Sockets"], swiftSettings: hot),
         .target(name: "Web", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Records",

@@ -7,10 +7,11 @@ struct HouseTests {
     private static let rooms: [String: Set<String>] = [
         "CBuild": [], "CCrypto": [], "CCurl": [], "CLibPQ": [], "CRdKafka": [], "CSimdJSON": [], "CZlib": [],
         "CZstd": [],
-        "Kafka": ["CRdKafka"],
+        "Sockets": [],
+        "Kafka": ["CRdKafka", "Sockets"],
         "KafkaMock": ["CRdKafka", "CRdKafkaMock", "Kafka"],
         "KafkaMockProgram": ["ArgumentParser", "KafkaMock", "Kafka"],
-        "Postgres": ["CLibPQ", "CCrypto"],
+        "Postgres": ["CLibPQ", "CCrypto", "Sockets"],
         "Web": ["CCurl"],
         "Records": ["CSimdJSON", "CZlib", "CZstd", "SwiftProtobuf"],
         "Credentials": ["CCrypto", "Web"],

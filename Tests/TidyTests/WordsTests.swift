@@ -5,7 +5,8 @@ import Testing
 @Suite("Words")
 struct WordsTests {
     private static let speechless = [
-        "Sources/Kafka/", "Sources/Postgres/", "Sources/Web/", "Sources/Records/", "Sources/Schemas/",
+        "Sources/Sockets/", "Sources/Kafka/", "Sources/Postgres/", "Sources/Web/", "Sources/Records/",
+        "Sources/Schemas/",
         "Sources/Loading/",
     ]
 
