@@ -20,6 +20,18 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case framing
     /// JSON, and all that is in it.
     case jsonMessage = "json-message"
+    /// Connect's JSON with a schema in each message.
+    case connectMessage = "connect-message"
+    /// The text of a JSON Schema, and one that it may refer to.
+    case jsonSchema = "json-schema"
+    case msgpack
+    case cbor
+    /// CSV in the way that the first byte chooses.
+    case csvMessage = "csv-message"
+    /// A text, bytes or one of Java's keys, which the first byte chooses.
+    case plain
+    /// A header that names compressions, and a value in them.
+    case compression
     /// The text of a condition, and what it is asked of.
     case condition
 
@@ -33,6 +45,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .avroText: FuzzedAvro.text(input)
         case .framing: FuzzedFraming.message(input)
         case .jsonMessage: FuzzedJSON.message(input)
+        case .connectMessage: FuzzedConnect.message(input)
+        case .jsonSchema: FuzzedJSON.schema(input)
+        case .msgpack: FuzzedItems.messagePack(input)
+        case .cbor: FuzzedItems.cbor(input)
+        case .csvMessage: FuzzedCSV.message(input)
+        case .plain: FuzzedPlain.message(input)
+        case .compression: FuzzedCompression.value(input)
         case .condition: FuzzedCondition.text(input)
         }
     }
@@ -47,6 +66,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .avroText: FuzzedAvro.texts
         case .framing: FuzzedFraming.messages
         case .jsonMessage: FuzzedJSON.messages
+        case .connectMessage: FuzzedConnect.messages
+        case .jsonSchema: FuzzedJSON.schemas
+        case .msgpack: FuzzedItems.messagePacks
+        case .cbor: FuzzedItems.cbors
+        case .csvMessage: FuzzedCSV.messages
+        case .plain: FuzzedPlain.messages
+        case .compression: FuzzedCompression.values
         case .condition: FuzzedCondition.texts
         }
     }
@@ -69,6 +95,13 @@ struct Walk {
         }
         var walk = Walk()
         for field in fields { walk.look(at: field, by: decoder) }
+    }
+
+    /// Looks at bytes that something has made.
+    static func look(at bytes: UnsafeRawBufferPointer?) {
+        guard let bytes else { return }
+        var walk = Walk()
+        walk.take(bytes)
     }
 
     private mutating func look(at field: Field, by decoder: any RecordDecoder) {

@@ -1,4 +1,5 @@
 import Records
+import Schemas
 
 enum FuzzedJSON {
     private static let paths = [FieldPath([]), FieldPath(["a"]), FieldPath(["a", "b"]), FieldPath(["a_b"], names: .snakeCase)]
@@ -6,6 +7,27 @@ enum FuzzedJSON {
     static func message(_ input: UnsafeRawBufferPointer) {
         Walk.decode(input, by: JSONRecordDecoder(paths: paths))
     }
+
+    /// The first part is the schema, the second one that it may refer to.
+    static func schema(_ input: UnsafeRawBufferPointer) {
+        let (text, other) = input.divided
+        let outline = SchemaOutline(
+            ofJSONSchema: String(decoding: text, as: UTF8.self), references: ["o.json": String(decoding: other, as: UTF8.self)])
+        guard let outline else { return }
+        for path in paths { _ = outline.field(path) }
+        _ = outline.united(with: outline)
+    }
+
+    static let schemas: [[UInt8]] = [
+        (
+            ##"{"$id": "http://s/a.json", "type": "object", "required": ["a"], "properties": {"a": {"$ref": "o.json#/$defs/T"}, "aB": {"oneOf": [{"type": "null"}, {"type": ["integer", "string"]}], "connect.index": 1}, "l": {"type": "array", "items": {"$ref": "#"}}}}"##,
+            ##"{"$id": "http://s/o.json", "$defs": {"T": {"allOf": [{"$ref": "a.json"}, {"properties": {"b": {"enum": [1]}}}]}}}"##
+        ),
+        (
+            ##"{"$ref": "#/definitions/a~1b", "definitions": {"a/b": {"properties": {"x": {"type": "string", "format": "date"}}}}}"##,
+            "[]"
+        ),
+    ].map { .joined(Array($0.0.utf8), Array($0.1.utf8)) }
 
     static let messages: [[UInt8]] = [
         #"{"a": {"b": [1, -2.5e3, true, null, "x\u00e4\ud83d\ude00\n"]}, "aB": "", "a.b": {}}"#, "[]", "{\"a\":1}{", "\u{FEFF}{}",
