@@ -39,10 +39,17 @@ public final class Broker: Sendable {
     public static let externalProperties: [String: String] = {
         let file = ProcessInfo.processInfo.environment["KAFKA_CLIENT_PROPERTIES"] ?? ""
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return [:] }
-        let lines = text.split(separator: "\n").filter { !$0.hasPrefix("#") && $0.contains("=") }
-        let pairs = lines.map { $0.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false) }
-        return Dictionary(pairs.map { (String($0[0]), String($0[1])) }) { $1 }
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("#") && $0.contains("=") }
+        let pairs = lines.map { line in
+            line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        return Dictionary(pairs.map { ($0[0], $0[1]) }) { $1 }
     }()
+
+    /// Whether there should be such: a file that cannot be read must not pass for none.
+    public static let hasExternalProperties =
+        !(ProcessInfo.processInfo.environment["KAFKA_CLIENT_PROPERTIES"] ?? "").isEmpty
 
     /// A mock cluster of one test's own.
     public convenience init(mockBrokers: Int) throws {
