@@ -32,7 +32,7 @@ struct MutantTests {
         (.failureUnheard, .refusals, .group),
         (.partMovesAll, .parts, .once),
         (.headStartUnfenced, .headStarts, .once),
-        (.detourForgotten, .backfills, .resets),
+        (.detourForgotten, .oneBackfill, .resets),
         (.resumedEarly, .backfills, .resets),
         (.topicNotCompared, .topicAnew, .once),
         (.replacedAtOnce, .renewals, .given),

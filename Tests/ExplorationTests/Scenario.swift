@@ -119,6 +119,10 @@ struct Scenario: Sendable {
     static let backfills = Scenario(
         name: "a backfill with an end", messages: 3, loaded: 3, batch: 1,
         faults: [.crash, .expiry, .backfill, .reset], budget: 3)
+    /// What a mutant is found in sooner than among other faults.
+    static let oneBackfill = Scenario(
+        name: "a backfill with an end, and nothing else", members: 1, messages: 2, loaded: 2, batch: 1,
+        faults: [.backfill], budget: 1)
     static let topicAnew = Scenario(
         name: "a topic is made anew", members: 1, messages: 3, loaded: 2, batch: 1,
         faults: [.crash, .topicAnew, .reset, .groupGone], budget: 3)

@@ -252,7 +252,8 @@ extension World {
             if let lane = processes[number].member?.awaited?.lane { handle(number, .silence(lane: lane)) }
         case .resolve(let place, let isCommitted):
             let limbo = database.limbo.remove(at: place)
-            if isCommitted, limbo.isFenced || fenceLetsThrough(limbo.load.ranges) { commit(limbo.load) }
+            let passes = limbo.isFenced || mutant == .headStartUnfenced || fenceLetsThrough(limbo.load.ranges)
+            if isCommitted, passes { commit(limbo.load) }
         default: carryOutElsewhere(move)
         }
     }
