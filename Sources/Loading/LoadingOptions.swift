@@ -101,6 +101,8 @@ public struct LoadingOptions: Sendable {
     public var isNewGroup = false
     /// How often it is looked whether the topics are still those that were loaded.
     public var topicWatchInterval = Duration.seconds(30)
+    /// How often the ledger's positions are compared of partitions of which nothing comes.
+    public var ledgerWatchInterval = Duration.seconds(60)
     /// Stop when every partition has reached the end it had at the start.
     public var untilEnd: Bool
     /// Begin at the earliest messages again, once for the deployment of this name; nil: do not.

@@ -49,7 +49,7 @@ extension World {
             case .tell(.fenced): tell("  the fence has kept its batch out")
             case .tell(.dropped(let count)): tell("  \(count) of its messages are dropped")
             case .replaceClient: replaceClient(number)
-            case .lookFor, .lookForOrphans, .prove, .readAgain, .tell, .publish: break
+            case .lookFor, .lookForOrphans, .prove, .readAgain, .lookAtLedger, .tell, .publish: break
             }
         }
     }

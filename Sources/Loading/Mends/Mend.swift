@@ -132,6 +132,8 @@ extension Mend {
         case fenced
         /// Others load what was dropped.
         case dropped
+        /// The database has older positions, or another's.
+        case ledgerElsewhere
         /// A position is questioned, and compared.
         case compares
         /// The client no longer fetched, and is replaced.

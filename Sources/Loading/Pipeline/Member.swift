@@ -22,6 +22,8 @@ struct Member {
         var outageTimeout: Duration?
         /// How often it is looked whether the topics are still those that were loaded; nil: there is no ledger that knows.
         var topicWatchInterval: Duration?
+        /// How often the ledger's positions are compared of partitions of which nothing comes; nil: there is no ledger.
+        var ledgerWatchInterval: Duration?
         var shutdownTimeout = Duration.seconds(25)
 
         /// How long a stop or a handover may take to load what was taken: the rest of `shutdownTimeout` is for giving up and
@@ -49,6 +51,8 @@ struct Member {
     var strangers: [TopicPartition: StartSettling.Stranger] = [:]
     /// Whether the topics are still those that were loaded; nil: nobody could tell.
     var topicWatch: TopicWatch?
+    /// Whether the ledger is still where it was left; nil: there is none.
+    var ledgerWatch: LedgerWatch?
     /// Messages are being read again for that.
     var isReadingAgain = false
     /// Where partitions are that have taken all that they were to load again.
@@ -74,6 +78,7 @@ struct Member {
     init(_ rules: Rules, at now: ContinuousClock.Instant) {
         self.rules = rules
         topicWatch = rules.topicWatchInterval.map { TopicWatch(interval: $0, at: now) }
+        ledgerWatch = rules.ledgerWatchInterval.map { LedgerWatch(interval: $0, at: now) }
         lanes = (0..<max(1, rules.lanes)).map { _ in Lane() }
         groupOffsets = GroupOffsets(metadata: rules.mark)
         search.mustBegin = rules.beginsAtOnce
@@ -104,6 +109,7 @@ struct Member {
         case .foundTopics(let topics): found(topics)
         case .stalled(let asked, let stalled): proven(asked, stalled, now)
         case .readAgain(let findings): readAgain(findings, now)
+        case .ledgerStands(let positions): ledgerStands(positions, now)
         case .secretsChanged:
             isRenewalDue = true
             renew(now)
@@ -135,6 +141,7 @@ struct Member {
         findPositions(now)
         watchForStalls(now)
         watchTopics(now)
+        watchLedger(now)
         fetchAgain(now)
         commit(groupOffsets.reportDue(of: &partitions, at: now))
         for lane in lanes.indices where isDue(lane, now) { handOver(lane, now) }
@@ -152,7 +159,8 @@ struct Member {
             moments.append(search.due ?? now)
         }
         // What stands still is not fetched again before it is known where all begin.
-        moments += [groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue].compactMap(\.self)
+        moments += [groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue, ledgerWatchDue]
+            .compactMap(\.self)
         return moments.min()
     }
 

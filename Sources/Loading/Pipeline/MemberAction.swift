@@ -25,6 +25,8 @@ extension Member {
         case prove([StallWatch.Suspect])
         /// Read messages once more, to see whether they are still what was loaded; answered by `readAgain`.
         case readAgain([TopicPartition: LastMessage])
+        /// Read where the ledger has these, which are believed to be there; answered by `ledgerStands`.
+        case lookAtLedger([TopicPartition: Int64])
         /// End the client, and begin with another; answered by `replaced`.
         case replaceClient(Flush.Replacement)
         case tell(Notice)
@@ -74,6 +76,8 @@ extension Member {
         case loading(partitions: Int, lag: Int64)
         case fenced([Batch.PartitionRange], messages: Int)
         case dropped(messages: Int)
+        /// The ledger has other positions of these, although nobody has loaded anything of them.
+        case ledgerElsewhere([TopicPartition])
         case questioned(KafkaErrorCode, TopicPartition, Int64)
         case slow(KafkaErrorCode, String)
         case passing(KafkaErrorCode, String)

@@ -35,6 +35,8 @@ extension Member {
         case stalled(asked: [StallWatch.Suspect], [StallWatch.Suspect])
         /// The answer to `readAgain`; what is left out could not be read.
         case readAgain([TopicPartition: TopicWatch.Finding])
+        /// The answer to `lookAtLedger`; nil: it could not be asked.
+        case ledgerStands([TopicPartition: Int64]?)
         /// The group has not taken what was committed last; see `commitAndWait`.
         case lastOffsetsRefused([CommittedOffset])
         /// Files that the client was made with have changed.

@@ -21,7 +21,7 @@ struct MemberWords {
     func tell(_ notice: Member.Notice) {
         switch notice {
         case .given, .asked, .givenBack, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
-        case .fenced, .dropped: tell(batch: notice)
+        case .fenced, .dropped, .ledgerElsewhere: tell(batch: notice)
         case .searchFails, .searchBack, .databaseAway: tell(search: notice)
         case .brokersAway, .brokersBack, .secretsTaken, .secretsUnfit, .stalled, .stillSuspects, .slow, .passing:
             tell(client: notice)
@@ -74,6 +74,14 @@ struct MemberWords {
                     "batches were dropped, not committed; their messages are loaded by the member that has the partitions next",
                     mend: .group(.dropped)),
                 ["messages": .stringConvertible(messages)])
+        case .ledgerElsewhere(let partitions):
+            let names = partitions.prefix(8).map { "\($0)" }.joined(separator: ", ")
+            report(
+                Incident(
+                    .warning,
+                    "the ledger's positions are others than what this member has left there; they are read again",
+                    at: partitions.count > 8 ? names + ", … (\(partitions.count))" : names,
+                    mend: .group(.ledgerElsewhere)))
         default: break
         }
     }

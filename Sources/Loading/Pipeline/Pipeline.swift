@@ -34,6 +34,7 @@ public final class Pipeline {
     private let producer: LetterProducer?
     private var stallProof: StallProof?
     private var topicProof: TopicProof?
+    private var ledgerLook: LedgerLook?
     /// When to say where it stands, if no batch does it before.
     private var nextPublication: ContinuousClock.Instant = .now
     /// Batches have come in since.
@@ -283,6 +284,8 @@ public final class Pipeline {
                 stallProof = StallProof(suspects, properties: options.consumerProperties, wakeup: stop.wakeup)
             case .readAgain(let messages):
                 topicProof = TopicProof(messages, properties: options.consumerProperties, wakeup: stop.wakeup)
+            case .lookAtLedger(let positions):
+                ledgerLook = LedgerLook(Set(positions.keys.map(\.topic)), options, stop)
             case .replaceClient(let why): handle(replaceClient(why))
             case .tell(let notice): words.tell(notice)
             case .publish: publish()
@@ -447,6 +450,10 @@ public final class Pipeline {
             topicProof = nil
             handle(.readAgain(answer))
         }
+        if let answer = ledgerLook?.answer {
+            ledgerLook = nil
+            handle(.ledgerStands(answer))
+        }
         if let first = member.partitions.first, !member.lanes.allSatisfy(\.isDrained), Failpoint.stalledClient.fails {
             let suspect = StallWatch.Suspect(partition: first.partition, next: first.next, end: first.end)
             handle(.stalled(asked: [], [suspect]))
@@ -565,6 +572,7 @@ extension Member.Rules {
             beginsAtOnce: options.delivery == .exactlyOnce && options.autoOffsetReset != .earliest,
             waitsAtStart: options.waitsAtStart, group: options.group, mark: mark, outageTimeout: options.outageTimeout,
             topicWatchInterval: options.delivery == .exactlyOnce ? options.topicWatchInterval : nil,
+            ledgerWatchInterval: options.delivery == .exactlyOnce ? options.ledgerWatchInterval : nil,
             shutdownTimeout: options.shutdownTimeout)
     }
 }

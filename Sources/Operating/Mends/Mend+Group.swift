@@ -16,6 +16,8 @@ extension Mend.Group {
             "nothing to do once; if it goes on, the network or this host is too slow for the group's timeouts"
         case .fenced: "nothing to do, unless it goes on: then two groups of loaders use one ledger under one name"
         case .dropped: "nothing to do"
+        case .ledgerElsewhere:
+            "nothing to do behind a restored backup: what it lacks loads again; else see who has changed loader.positions"
         case .compares: "nothing to do: it is compared with the ledger and the watermarks"
         case .replaced: "nothing to do; it happens when leaders move to and fro (librdkafka issue 3399)"
         case .positions(let code): code?.mend ?? "see that the brokers answer and that the group may be read"

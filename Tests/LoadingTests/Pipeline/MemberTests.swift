@@ -304,6 +304,43 @@ struct MemberTests {
         #expect(play.take(0, 90) == [.take(range: 0)])
     }
 
+    // MARK: A ledger that is not what it was
+
+    @Test("partitions of which nothing comes begin again where the ledger has them, if that is elsewhere")
+    func movedLedger() {
+        let play = Play(partitions: 3, rules: .init(ledgerWatchInterval: .seconds(60)), ends: [0, 0, 0])
+        play.pass(.seconds(60))
+        #expect(play.tick().isEmpty, "they may all have moved since they began")
+        play.take(2, 0)
+        play.pass(.seconds(1))
+        play.tick()
+        play.loaded(0)
+        play.pass(.seconds(60))
+        #expect(play.member.due(play.now).map { $0 <= play.now } ?? false)
+        #expect(play.tick() == ["look at ledger a[0]@0 a[1]@0"], "the third has met the fence")
+        play.pass(.seconds(120))
+        #expect(play.tick().isEmpty, "one question at a time")
+        #expect(play.handle(.ledgerStands([a(0): 0])) == ["elsewhere a[1]"])
+        #expect(play.tick() == ["find a[1]"])
+        play.found([(a(1), 0)], ends: [0])
+        play.pass(.seconds(60))
+        play.tick()
+        #expect(play.handle(.ledgerStands(nil)).isEmpty, "who is not answered knows nothing")
+    }
+
+    @Test("what the ledger is found to have while a batch is under way begins nothing: the batch meets the fence")
+    func movedUnderWay() {
+        let play = Play(partitions: 2, rules: .init(ledgerWatchInterval: .seconds(60)), ends: [0, 0])
+        play.pass(.seconds(60))
+        play.tick()
+        play.pass(.seconds(60))
+        #expect(play.tick() == ["look at ledger a[0]@0 a[1]@0"])
+        play.take(0, 0)
+        #expect(play.handle(.ledgerStands([a(0): 7, a(1): 0])).isEmpty)
+        play.pass(.seconds(1))
+        #expect(play.tick() == ["submit 0: a[0]@0..1"])
+    }
+
     // MARK: Standstills and stalls
 
     @Test("a partition that cannot be read stands still, is fetched again, and is said to be back when it goes on")
@@ -479,6 +516,10 @@ private final class Play {
         case .prove: return "prove"
         case .readAgain(let messages):
             return "read again " + messages.keys.sorted().map { "\($0)" }.joined(separator: " ")
+        case .lookAtLedger(let positions):
+            return "look at ledger "
+                + positions.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }
+                .joined(separator: " ")
         case .replaceClient: return "replace"
         case .publish: return "publish"
         case .tell(let notice): return line(notice)
@@ -493,6 +534,7 @@ private final class Play {
         case .loading(let partitions, _): "loading \(partitions)"
         case .fenced(_, let messages): "fenced \(messages)"
         case .dropped(let messages): "dropped \(messages)"
+        case .ledgerElsewhere(let partitions): "elsewhere " + partitions.map { "\($0)" }.joined(separator: " ")
         case .standstill(let standstill, _, _, _): "standstill \(standstill.place)"
         case .loadedAgain(let partition): "loaded again \(partition)"
         case .stalled(_, let first): "stalled \(first.partition)"
