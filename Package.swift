@@ -8,6 +8,12 @@ let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny")]
 let hot: [SwiftSetting] =
     strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
+// What is only for tests and no part of what they try, and slow without it: ten thousand stories are told in each run of them.
+let quick: [SwiftSetting] =
+    strict + [
+        .unsafeFlags(["-O", "-Xfrontend", "-assert-config", "-Xfrontend", "Debug"], .when(configuration: .debug))
+    ]
+
 // What `loader version` says. A build without the repository, as in an image, is told by the variable.
 let commit =
     Context.environment["LOADER_COMMIT"]
@@ -130,7 +136,7 @@ let package = Package(
         .executableTarget(
             name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Program", swiftSettings: strict),
         .target(name: "CSimulation", path: "Simulation/Kernel"),
-        .target(name: "SimulatedPostgres", path: "Simulation/Postgres", swiftSettings: strict),
+        .target(name: "SimulatedPostgres", path: "Simulation/Postgres", swiftSettings: quick),
         .executableTarget(
             name: "Simulate",
             dependencies: [
@@ -139,7 +145,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            path: "Simulation", exclude: ["Kernel", "Postgres"], swiftSettings: strict),
+            path: "Simulation", exclude: ["Kernel", "Postgres"], swiftSettings: quick),
         .testTarget(name: "KafkaTests", dependencies: ["Kafka", "KafkaMock", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PostgresTests", dependencies: ["Postgres", "RegistryMock", "TestSupport"], swiftSettings: strict),

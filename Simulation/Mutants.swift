@@ -8,9 +8,11 @@ struct Mutants: ParsableCommand {
 
     @Option(help: "How many seeds one may need, or is borne by.")
     var seeds = 300
+    @Option(help: "How many at a time.")
+    var jobs = 2
 
     func run() throws {
-        _ = WorldStory.tell(.max, keepsLog: false)
+        WorldStory.warmUp()
         var wrong = 0
         print("| Broken on purpose | Seeds until it was noticed | By |")
         print("|---|---:|---|")
@@ -18,7 +20,7 @@ struct Mutants: ParsableCommand {
             Mutant.current = mutant
             let found = try firstComplaint()
             if (found == nil) != mutant.isBorne { wrong += 1 }
-            let told = found.map { "\($0.seed) | \($0.complaint)" } ?? "none of \(seeds) | the loader bears it"
+            let told = found.map { "\($0.seed) | \($0.kind)" } ?? "none of \(seeds) | the loader bears it"
             print("| \(mutant.rawValue) | \(told) |")
         }
         if wrong > 0 {
@@ -27,26 +29,15 @@ struct Mutants: ParsableCommand {
         }
     }
 
-    private func firstComplaint() throws -> (seed: UInt64, complaint: String)? {
-        for seed in 1...UInt64(max(1, seeds)) {
-            if let complaint = try complaint(seed) { return (seed, complaint) }
+    private func firstComplaint() throws -> (seed: UInt64, kind: String)? {
+        var first: (seed: UInt64, kind: String)?
+        try SeedProcesses(jobs: jobs).run(1...UInt64(max(1, seeds))) { seed in
+            Array((WorldStory.tell(seed, keepsLog: false).kind ?? "").utf8)
+        } answered: { seed, answer in
+            // Seeds before it may still be under way.
+            if let kind = WorldStory.kind(of: answer), seed < first?.seed ?? .max { first = (seed, kind) }
+            return first == nil
         }
-        return nil
-    }
-
-    /// What was complained of first, without its figures.
-    private func complaint(_ seed: UInt64) throws -> String? {
-        let process = try SeedProcess {
-            Array((WorldStory.tell(seed, keepsLog: false).complaints.first ?? "").utf8)
-        }
-        let answer: [UInt8]
-        do { answer = try process.answer() } catch { return "the process \(error)" }
-        let text = String(decoding: answer, as: UTF8.self)
-        guard !text.isEmpty else { return nil }
-        if text.hasPrefix("long after") { return "not all is loaded" }
-        if text.hasPrefix("the group is told") { return "the group is told more than is loaded" }
-        let isMissing = !text.hasPrefix("0 ")
-        let what = text.contains("letters") ? "letters" : "rows"
-        return "\(what) \(isMissing ? "missing" : "too many")"
+        return first
     }
 }

@@ -5,7 +5,8 @@ import Foundation
 /// Tries seeds, each in a process of its own.
 struct RunSeeds: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Tries seeds, and says of each that fails how to see it again.")
+        commandName: "run",
+        abstract: "Tries seeds, and says of each that fails how to see it again, as small as it gets.")
 
     @Option(help: "How many seeds.")
     var seeds = 1000
@@ -13,70 +14,98 @@ struct RunSeeds: ParsableCommand {
     var from: UInt64 = 1
     @Option(help: "How many at a time.")
     var jobs = 2
+    @Option(help: "Begins no more seeds after so many seconds.")
+    var seconds: Int?
     @Flag(help: "Shows what happened, line by line.")
     var verbose = false
     @Option(help: "Breaks a rule on purpose; `simulate mutants` tries all.")
     var mutant: String?
     @Flag(help: "Tries each twice, and holds that it is the same.")
     var twice = false
+    @OptionGroup var trim: TrimOptions
+
+    /// So many failing seeds are made smaller.
+    private static let mostShrunk = 2
 
     func run() throws {
-        _ = WorldStory.tell(.max, keepsLog: verbose)
-        if let mutant {
-            Mutant.current = Mutant.allCases.first { "\($0)" == mutant }
-            guard Mutant.current != nil else { throw ValidationError("there is no mutant \(mutant)") }
-        }
+        let trim = try trim.trim
+        WorldStory.warmUp()
+        if let mutant { Mutant.current = try Mutant.named(mutant) }
         var total = Total()
-        var next = from
-        let end = from + UInt64(seeds)
-        var under: [(seed: UInt64, process: SeedProcess)] = []
-        while next < end || !under.isEmpty {
-            while next < end, under.count < jobs {
-                under.append((next, try Self.begin(next, verbose)))
-                next += 1
+        var failing: [(seed: UInt64, kind: String)] = []
+        let (begin, verbose) = (ContinuousClock.now, verbose)
+        let twice: [Bool] = twice ? [false, true] : [false]
+        var before: [UInt64: WorldStory.Outcome] = [:]
+        let all = (from..<from + UInt64(seeds)).lazy.flatMap { seed in twice.map { (seed: seed, isSecond: $0) } }
+        try SeedProcesses(jobs: jobs).run(all) { one in
+            Array((try? JSONEncoder().encode(WorldStory.tell(one.seed, trim, keepsLog: verbose))) ?? Data())
+        } answered: { one, answer in
+            let outcome = Self.outcome(answer)
+            if self.twice, let other = before.removeValue(forKey: one.seed) {
+                if outcome != other { total.differ(one.seed) }
+                return true
             }
-            let (seed, process) = under.removeFirst()
-            let outcome = Self.outcome(of: process)
+            if self.twice { before[one.seed] = outcome }
             total.add(outcome)
             for line in outcome.log { print(line) }
-            if twice, outcome != Self.outcome(of: try Self.begin(seed, verbose)) {
-                print("seed \(seed) is not the same twice")
-                total.failed += 1
+            if let kind = outcome.kind {
+                print(
+                    "seed \(one.seed) (\(String(outcome.trace, radix: 16))): \(outcome.complaints.joined(separator: "; "))"
+                )
+                print("  " + Self.command(one.seed, trim))
+                failing.append((one.seed, kind))
             }
-            guard !outcome.complaints.isEmpty else { continue }
-            print("seed \(seed) (\(String(outcome.trace, radix: 16))): \(outcome.complaints.joined(separator: "; "))")
-            print("  simulate run --seeds 1 --from \(seed) --verbose shows it")
+            return seconds.map { ContinuousClock.now - begin < .seconds($0) } ?? true
         }
-        total.report(seeds)
+        total.report()
+        if seeds > 1 {
+            for (seed, kind) in failing.prefix(Self.mostShrunk) { try shrink(seed, kind, trim) }
+        }
         if total.failed > 0 { throw ExitCode(1) }
     }
 
-    private static func begin(_ seed: UInt64, _ keepsLog: Bool) throws -> SeedProcess {
-        try SeedProcess { Array((try? JSONEncoder().encode(WorldStory.tell(seed, keepsLog: keepsLog))) ?? Data()) }
+    private func shrink(_ seed: UInt64, _ kind: String, _ trim: Trim) throws {
+        var shrinking = Shrinking(seed, trim, kind: kind, SeedProcesses(jobs: jobs))
+        try shrinking.shrink()
+        print("\(kind), as small as it gets: \(WorldPlan.of(seed, shrinking.smallest).summary(shrinking.smallest))")
+        print("  " + Self.command(seed, shrinking.smallest))
     }
 
-    private static func outcome(of process: SeedProcess) -> WorldStory.Outcome {
-        do {
-            return try JSONDecoder().decode(WorldStory.Outcome.self, from: Data(try process.answer()))
-        } catch {
-            return WorldStory.Outcome(complaints: ["the process \(error)"])
+    private static func command(_ seed: UInt64, _ trim: Trim) -> String {
+        let mutant = Mutant.current.map { " --mutant \($0)" } ?? ""
+        return "scripts/simulate --seed \(seed)\(trim.arguments)\(mutant)"
+    }
+
+    private static func outcome(_ answer: Result<[UInt8], SeedProcess.Failure>) -> WorldStory.Outcome {
+        switch answer {
+        case .success(let bytes):
+            (try? JSONDecoder().decode(WorldStory.Outcome.self, from: Data(bytes)))
+                ?? WorldStory.Outcome(complaints: ["the process said nothing that can be read"])
+        case .failure(let failure): WorldStory.Outcome(failure)
         }
     }
 
     private struct Total {
-        var failed = 0
-        var messages = 0
-        var seconds = 0.0
-        var met: [String: Int] = [:]
+        private(set) var failed = 0
+        private var seeds = 0
+        private var messages = 0
+        private var seconds = 0.0
+        private var met: [String: Int] = [:]
 
         mutating func add(_ outcome: WorldStory.Outcome) {
+            seeds += 1
             if !outcome.complaints.isEmpty { failed += 1 }
             messages += outcome.messages
             seconds += outcome.seconds
             for (name, count) in outcome.met { met[name, default: 0] += count }
         }
 
-        func report(_ seeds: Int) {
+        mutating func differ(_ seed: UInt64) {
+            print("seed \(seed) is not the same twice")
+            failed += 1
+        }
+
+        func report() {
             for (name, count) in met.sorted(by: { $0.key < $1.key }) { print("  \(count)  \(name)") }
             print("\(seeds) seeds, \(messages) messages, \(Int(seconds)) simulated seconds, \(failed) failed")
         }

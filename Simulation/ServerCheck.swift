@@ -79,7 +79,8 @@ struct ServerCheck: ParsableCommand {
         (faults.connectRefused, faults.connectHangs) = (0.05, 0.02)
         (faults.cutBeforeArrival, faults.cutBeforeAnswer) = (0.01, 0.01)
         (faults.cutBeforeCommit, faults.cutAfterCommit) = (0.03, 0.03)
-        (faults.silence, faults.slow, faults.restart, faults.readOnly) = (0.002, 0.02, 0.003, 0.005)
+        (faults.silence, faults.slow, faults.restart) = (0.002, 0.02, 0.003)
+        faults.standby = 0.005
         faults.failures = ServerFaults.states.map { ($0, 0.003) }
         faults.terminated = 0.003
         return faults

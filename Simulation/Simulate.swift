@@ -6,7 +6,10 @@ import Foundation
 struct Simulate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs the loader in a simulated world, and holds what came of it against what should have.",
-        subcommands: [RunSeeds.self, Mutants.self, KernelCheck.self, BrokersCheck.self, ServerCheck.self])
+        subcommands: [
+            RunSeeds.self, Mutants.self, KernelCheck.self, BrokersCheck.self, ServerCheck.self, ShrinkingCheck.self,
+            CoverageReport.self,
+        ])
 
     static func main() {
         beginAgainWithoutChance()

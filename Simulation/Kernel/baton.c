@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "baton.h"
 #include "libc.h"
+#include <malloc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,8 @@ static struct {
     uint64_t event_order;
     bool is_stopped;
     uint64_t steps;
+    /// How often a file may have become ready.
+    uint64_t file_changes;
 } world;
 
 // Randomness: xoroshiro128+ (Blackman and Vigna, 2018), seeded by splitmix64.
@@ -47,6 +51,10 @@ static uint64_t splitmix(uint64_t *state) {
 }
 
 static uint64_t rotated(uint64_t x, int by) { return (x << by) | (x >> (64 - by)); }
+
+void sim_reseed(uint64_t seed) {
+    for (int i = 0; i < 2; i++) world.random[i] = splitmix(&seed);
+}
 
 uint64_t sim_random(void) {
     uint64_t a = world.random[0], b = world.random[1], sum = a + b;
@@ -76,8 +84,13 @@ static bool can_run(struct sim_thread *thread) {
     if (world.is_frozen[thread->process]) return false;
     if (thread->waiting == FOR_NOTHING || thread->deadline <= world.now) return true;
     if (thread->waiting == FOR_PLACE) return thread->is_woken;
-    return libc.poll(thread->files, thread->file_count, 0) > 0;
+    if (thread->changes_seen == world.file_changes) return false;
+    if (libc.poll(thread->files, thread->file_count, 0) > 0) return true;
+    thread->changes_seen = world.file_changes;
+    return false;
 }
+
+void sim_files_change(void) { world.file_changes++; }
 
 static struct sim_thread *next_thread(void) {
     static struct sim_thread *ready[MOST_THREADS];
@@ -140,6 +153,7 @@ bool sim_wait(const void *place, int64_t deadline) {
 bool sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline) {
     sim_self->files = files;
     sim_self->file_count = count;
+    sim_self->changes_seen = world.file_changes - 1;
     wait_as(FOR_FILES, deadline);
     return libc.poll(files, count, 0) > 0;
 }
@@ -249,18 +263,43 @@ void sim_hush(bool is_hushed) {
 
 int sim_fork(void) { return fork(); }
 
+extern int __llvm_profile_write_file(void) __attribute__((weak));
+
+void sim_write_profile(void) {
+    if (__llvm_profile_write_file) __llvm_profile_write_file();
+}
+
+void sim_pin(int slot) {
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0) return;
+    int left = slot % CPU_COUNT(&all);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all) || left-- > 0) continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+}
+
 int sim_process(void) { return sim_self ? sim_self->process : 0; }
 
 // The world
 
 void sim_begin(uint64_t seed) {
     static bool has_key;
-    if (!has_key) pthread_key_create(&last_rites, leave);
+    if (!has_key) {
+        pthread_key_create(&last_rites, leave);
+        // Threads that run one at a time need no memory of their own to make room in, and it is given back with the process.
+        mallopt(M_ARENA_MAX, 1);
+        mallopt(M_MMAP_THRESHOLD, 1 << 30);
+        mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    }
     has_key = true;
     libc_find();
     memset(&world, 0, sizeof world);
     world.now = 1000LL * 1000 * 1000 * 1000;
-    for (int i = 0; i < 2; i++) world.random[i] = splitmix(&seed);
+    sim_reseed(seed);
     sim_self = sim_thread_make(0);
     sim_is_on = true;
 }

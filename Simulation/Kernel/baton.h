@@ -17,6 +17,8 @@ struct sim_thread {
     const void *place;
     struct pollfd *files;
     nfds_t file_count;
+    /// FOR_FILES: how many changes of files there had been when they were last found not to be ready.
+    uint64_t changes_seen;
     int64_t deadline;
     /// How many pthread mutexes it holds: with one it is not interrupted.
     int locks;
@@ -31,6 +33,9 @@ extern __thread struct sim_thread *sim_self;
 
 /// Waits for files.
 bool sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline);
+
+/// Somebody may have made a file ready.
+void sim_files_change(void);
 
 /// Now and then: lets others run.
 void sim_maybe_pause(void);

@@ -23,6 +23,9 @@ void libc_find(void) {
     FIND(dispatch_semaphore_wait);
     FIND(dispatch_semaphore_signal);
     FIND(poll);
+    FIND(write);
+    FIND(shutdown);
+    FIND(close);
 }
 
 /// Before any other code asks for one.

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include <time.h>
 
 struct libc {
@@ -15,6 +16,9 @@ struct libc {
     int (*pthread_cond_signal)(pthread_cond_t *);
     int (*pthread_cond_broadcast)(pthread_cond_t *);
     int (*poll)(struct pollfd *, nfds_t, int);
+    ssize_t (*write)(int, const void *, size_t);
+    int (*shutdown)(int, int);
+    int (*close)(int);
     int (*clock_gettime)(clockid_t, struct timespec *);
     int (*clock_nanosleep)(clockid_t, int, const struct timespec *, struct timespec *);
     long (*syscall)(long, ...);

@@ -184,6 +184,26 @@ int poll(struct pollfd *files, nfds_t count, int milliseconds) {
     return libc.poll(files, count, 0);
 }
 
+// What makes a file ready: until one of these, a poll that has found nothing would find nothing again.
+
+ssize_t write(int file, const void *bytes, size_t count) {
+    libc_find();
+    if (sim_self) sim_files_change();
+    return libc.write(file, bytes, count);
+}
+
+int shutdown(int file, int how) {
+    libc_find();
+    if (sim_self) sim_files_change();
+    return libc.shutdown(file, how);
+}
+
+int close(int file) {
+    libc_find();
+    if (sim_self) sim_files_change();
+    return libc.close(file);
+}
+
 // libdispatch's semaphores, counted here.
 
 enum { MOST_SEMAPHORES = 4096 };

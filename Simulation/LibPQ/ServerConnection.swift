@@ -140,7 +140,7 @@ final class ServerConnection {
         if server.draw(faults.restart, "restart") {
             server.at(sim_now() + server.latency) { [server] in server.restart(server.faults.restartLength) }
         }
-        if server.draw(faults.readOnly, "readOnly") { server.takeNoWrites(faults.restartLength) }
+        if server.draw(faults.standby, "standby") { server.becomeStandby(faults.restartLength) }
         let isCutThere =
             isCommit
             ? server.draw(faults.cutBeforeCommit, "cutBeforeCommit")

@@ -32,8 +32,8 @@ struct ServerFaults {
     var restart = 0.0
     /// In nanoseconds.
     var restartLength: Int64 = 5_000_000_000
-    /// It takes no writes for `restartLength` (25006).
-    var readOnly = 0.0
+    /// It becomes a standby, and for `restartLength` takes no transaction that wants to write (0A000).
+    var standby = 0.0
 
     // MARK: Statements, for each but those that begin or end
 
@@ -44,6 +44,31 @@ struct ServerFaults {
 
     /// Latency of a way, in nanoseconds.
     var latency: ClosedRange<Int64> = 50_000...2_000_000
+
+    /// Those that are chances, by their names.
+    private static var chances: [(name: String, fault: WritableKeyPath<ServerFaults, Double>)] {
+        [
+            ("connect-hangs", \.connectHangs), ("connect-refused", \.connectRefused),
+            ("cut-before-arrival", \.cutBeforeArrival), ("cut-before-answer", \.cutBeforeAnswer),
+            ("cut-before-commit", \.cutBeforeCommit), ("cut-after-commit", \.cutAfterCommit), ("silence", \.silence),
+            ("slow", \.slow), ("server-restart", \.restart), ("standby", \.standby), ("terminated", \.terminated),
+        ]
+    }
+
+    /// Those that there are.
+    var names: [String] {
+        Self.chances.filter { self[keyPath: $0.fault] > 0 }.map(\.name)
+            + failures.filter { $0.chance > 0 }.map(\.state)
+    }
+
+    func without(_ names: Set<String>) -> ServerFaults {
+        var faults = self
+        for (name, fault) in Self.chances where names.contains(name) { faults[keyPath: fault] = 0 }
+        for index in faults.failures.indices where names.contains(faults.failures[index].state) {
+            faults.failures[index].chance = 0
+        }
+        return faults
+    }
 
     /// Those that a statement can meet without anybody's fault.
     static let states = ["40001", "40P01", "53100", "53200", "55P03", "57014"]

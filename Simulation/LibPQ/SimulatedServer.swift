@@ -10,6 +10,9 @@ final class SimulatedServer {
     /// Unchecked: whoever has the baton is alone.
     nonisolated(unsafe) static private(set) var current: SimulatedServer?
 
+    /// Of all stories of this process, and of those that it is forked for.
+    nonisolated(unsafe) private static let parsed = ParsedStatements()
+
     let database: SimulatedDatabase
     var faults = ServerFaults()
     /// Told of a statement that nobody has said here what comes of it. By default it ends the program.
@@ -24,12 +27,13 @@ final class SimulatedServer {
     private var nextEvent = 1
     private var connections: [ServerConnection] = []
     private var downUntil: Int64 = 0
-    private var readOnlyUntil: Int64 = 0
+    private var standbyUntil: Int64 = 0
     private var timer: Int64?
 
     /// - Parameter ledger: a UUID.
     init(ledger: String) throws {
-        database = try SimulatedDatabase(ledger: ledger, clock: { Self.epoch + sim_now() / 1000 })
+        database = try SimulatedDatabase(
+            ledger: ledger, parsed: Self.parsed, clock: { Self.epoch + sim_now() / 1000 })
         database.isAtItsEnd = { [unowned self] what in isAtItsEnd(what) }
     }
 
@@ -61,13 +65,13 @@ final class SimulatedServer {
     /// As a failover has it for a while.
     ///
     /// - Parameter length: in nanoseconds.
-    func takeNoWrites(_ length: Int64) {
-        readOnlyUntil = max(readOnlyUntil, sim_now() + length)
+    func becomeStandby(_ length: Int64) {
+        standbyUntil = max(standbyUntil, sim_now() + length)
         // A server that becomes a standby ends its sessions, and refuses transactions that want to write.
         restart(0)
         database.isStandby = true
-        at(readOnlyUntil) { [unowned self] in
-            if sim_now() >= readOnlyUntil { database.isStandby = false }
+        at(standbyUntil) { [unowned self] in
+            if sim_now() >= standbyUntil { database.isStandby = false }
         }
     }
 

@@ -5,8 +5,6 @@ package final class SimulatedDatabase {
     package var clock: () -> Int64
     /// In recovery: refuses what the loader begins, and takes no writes.
     package var isStandby = false
-    /// Takes no writes, as while it is failed over from.
-    package var isReadOnly = false
     /// Rows that one transaction may write before the server has no memory for it; nil: any number.
     package var mostRows: Int?
     /// SQLSTATE of what is wrong beyond `mostRows`.
@@ -26,11 +24,15 @@ package final class SimulatedDatabase {
     private(set) var commitCount = 0
     private var shapes: [String: Int] = [:]
     private var plans: [String: PreparedStatement] = [:]
-    private var parsed: [String: [SQLStatement]] = [:]
+    private let parsed: ParsedStatements
 
-    /// - Parameter ledger: the id of the loader's ledger.
-    package init(ledger: String, clock: @escaping () -> Int64) throws {
-        self.clock = clock
+    /// - Parameters:
+    ///   - ledger: the id of the loader's ledger.
+    ///   - parsed: statements that were read for another database.
+    package init(
+        ledger: String, parsed: ParsedStatements = ParsedStatements(), clock: @escaping () -> Int64
+    ) throws {
+        (self.clock, self.parsed) = (clock, parsed)
         for definition in TableDefinition.loaders { try create(definition) }
         if let table = tables["loader.ledger"] {
             let values: [SQLValue] = [.bool(true), .text(ledger), .int(1), .time(time)]
@@ -186,7 +188,7 @@ package final class SimulatedDatabase {
 
     /// Before a row is written.
     func charge(_ transaction: Transaction, _ values: [SQLValue]) throws(SQLFailure) {
-        if isReadOnly || isStandby {
+        if isStandby {
             throw SQLFailure("25006", "cannot execute this statement in a read-only transaction")
         }
         transaction.written += 1
@@ -199,9 +201,9 @@ package final class SimulatedDatabase {
     // MARK: Statements
 
     func statements(_ sql: String) throws(SQLFailure) -> [SQLStatement] {
-        if let known = parsed[sql] { return known }
+        if let known = parsed.known[sql] { return known }
         let statements = try SQLParser.statements(sql)
-        parsed[sql] = statements
+        parsed.known[sql] = statements
         return statements
     }
 
@@ -213,6 +215,13 @@ package final class SimulatedDatabase {
         plans[key] = prepared
         return prepared
     }
+}
+
+/// What texts of SQL say: the same wherever they are read.
+package final class ParsedStatements {
+    fileprivate var known: [String: [SQLStatement]] = [:]
+
+    package init() {}
 }
 
 struct PreparedStatement {

@@ -28,6 +28,16 @@ enum Mutant: String, CaseIterable {
     // Under the baton; set before a seed's story.
     nonisolated(unsafe) static var current: Mutant?
 
+    static func named(_ name: String) throws -> Mutant {
+        guard let mutant = allCases.first(where: { "\($0)" == name }) else { throw Unknown(name: name) }
+        return mutant
+    }
+
+    struct Unknown: Error, CustomStringConvertible {
+        let name: String
+        var description: String { "there is no mutant \(name)" }
+    }
+
     static func `is`(_ mutant: Mutant) -> Bool { current == mutant }
 
     /// Whether the loader is right in spite of it.

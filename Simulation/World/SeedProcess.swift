@@ -4,7 +4,8 @@ import Foundation
 /// A seed's own process, made of this one as it is now.
 struct SeedProcess {
     let identifier: Int32
-    private let readEnd: Int32
+    /// Where its answer comes.
+    let readEnd: Int32
 
     enum Failure: Error, CustomStringConvertible {
         case system(String, Int32)
@@ -20,8 +21,10 @@ struct SeedProcess {
         }
     }
 
-    /// - Parameter body: what it does; its answer comes back to this process. It may run threads, and leave them.
-    init(_ body: () -> [UInt8]) throws(Failure) {
+    /// - Parameters:
+    ///   - slot: each to a processor of its own; nil: where there is room.
+    ///   - body: what it does; its answer comes back to this process. It may run threads, and leave them.
+    init(slot: Int? = nil, _ body: () -> [UInt8]) throws(Failure) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw .system("pipe", errno) }
         fflush(nil)
@@ -32,6 +35,8 @@ struct SeedProcess {
             readEnd = ends[0]
             return
         }
+        close(ends[0])
+        if let slot { sim_pin(Int32(slot)) }
         let answer = body()
         var sent = 0
         while sent < answer.count {
@@ -39,6 +44,7 @@ struct SeedProcess {
             guard count > 0 else { break }
             sent += count
         }
+        sim_write_profile()
         // Without the farewells of the process that it was made of.
         _exit(sent == answer.count ? 0 : 1)
     }

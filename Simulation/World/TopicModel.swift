@@ -6,7 +6,8 @@ import SimulatedPostgres
 /// What is in the topic, and so what must be in the table: at any moment exactly what the ledger's positions say.
 struct TopicModel {
     enum Effect: Equatable {
-        case row(id: Int64, qty: Int64)
+        /// A row, or each item's, by its place.
+        case rows(id: Int64, quantities: [Int64])
         case deletion(id: Int64)
         /// Its text or its types are wrong, so that it never gets to the server.
         case letter
@@ -24,42 +25,40 @@ struct TopicModel {
         var again = 0
     }
 
-    let mode: Route.Mode
+    let route: WorldRoute
     private(set) var entries: [[Entry]] = []
 
-    init(mode: Route.Mode) { self.mode = mode }
+    init(route: WorldRoute) { self.route = route }
 
     /// Puts a message into the topic that the seed draws.
-    ///
-    /// - Parameter chosen: the partition; nil: the message's key decides.
-    mutating func produce(_ plan: WorldPlan, into chosen: Int? = nil) {
+    mutating func produce(_ plan: WorldPlan) {
         let cluster = SimulatedCluster.current
-        var id = Int64(Draw.from(1...plan.keys))
-        if let chosen { id = Int64(plan.partitions * 100 + chosen) }
+        let id = Int64(Draw.from(1...plan.keys))
         let partitions = cluster.topics[WorldPlan.topic]?.count ?? 1
         // By the partitions that there were at first, so that a key stays where it is.
         let partition =
-            chosen == nil && partitions > plan.partitions && Draw.chance(0.2)
-            ? partitions - 1 : Int(id) % plan.partitions
+            partitions > plan.partitions && Draw.chance(0.2) ? partitions - 1 : Int(id) % plan.partitions
         let isOfNew = partition >= plan.partitions
         let key = isOfNew ? id + 1000 : id
-        let qty = Int64(Draw.from(20...1_000_000))
-        var value: String? = #"{"id":\#(key),"qty":\#(qty)}"#
-        var effect = Effect.row(id: key, qty: qty)
-        if Draw.chance(plan.badShare) {
-            // No JSON, no number, and what only the server refuses.
-            let isRefused = Draw.chance(0.4)
-            value = Draw.one(of: isRefused ? [#"{"id":\#(key),"qty":13}"#] : ["{", #"{"id":\#(key),"qty":"x"}"#])
-            effect = isRefused ? .refused(id: key) : .letter
-        } else if mode == .upsert, Draw.chance(0.15) {
-            (value, effect) = (nil, .deletion(id: key))
-        }
+        let (value, effect) = message(key, plan.badShare)
         let isAborted = Draw.chance(0.03)
         let place = WorldPlan.place(partition)
-        let offset = cluster.append(
-            place, key: Array("\(key)".utf8), value: value.map { Array($0.utf8) }, kind: isAborted ? .aborted : .data)
+        let offset = cluster.append(place, key: route.key(key), value: value, kind: isAborted ? .aborted : .data)
         note(partition, offset, isAborted ? .none : effect)
         if isAborted { note(partition, cluster.append(place, key: nil, value: nil, kind: .marker), .none) }
+    }
+
+    private func message(_ id: Int64, _ badShare: Double) -> (value: [UInt8]?, effect: Effect) {
+        let items = route.hasItems ? Draw.from(0...3) : 1
+        var quantities = (0..<items).map { _ in Int64(Draw.from(20...1_000_000)) }
+        if Draw.chance(badShare) {
+            // No JSON, no number, and what only the server refuses.
+            guard Draw.chance(0.4) else { return (Draw.one(of: route.nonsense(id)), .letter) }
+            quantities.append(WorldRoute.refusedQuantity)
+            return (route.value(id, route.hasItems ? quantities : [WorldRoute.refusedQuantity]), .refused(id: id))
+        }
+        if route.hasDeletions, Draw.chance(0.15) { return (route.deletion(id), .deletion(id: id)) }
+        return (route.value(id, quantities), .rows(id: id, quantities: quantities))
     }
 
     private mutating func note(_ partition: Int, _ offset: Int64, _ effect: Effect) {
@@ -94,25 +93,37 @@ struct TopicModel {
         var qty: Int64
         var partition: Int64
         var offset: Int64
+        /// Of its item; 0 for what has none.
+        var place: Int64 = 0
 
-        static func < (a: Row, b: Row) -> Bool { (a.partition, a.offset, a.id) < (b.partition, b.offset, b.id) }
+        static func < (a: Row, b: Row) -> Bool {
+            (a.partition, a.offset, a.id, a.place) < (b.partition, b.offset, b.id, b.place)
+        }
     }
 
     /// - Parameter positions: the ledger's, of each partition.
     func rows(at positions: [Int: Int64]) -> [Row] {
         var all: [Row] = []
         for (partition, entries) in entries.enumerated() {
-            var last: [Int64: Row] = [:]
+            var kept: [Int64: [Row]] = [:]
             for entry in entries where entry.offset < positions[partition] ?? 0 && entry.again >= 0 {
                 switch entry.effect {
-                case .row(let id, let qty):
-                    let row = Row(id: id, qty: qty, partition: Int64(partition), offset: entry.offset)
-                    if mode == .upsert { last[id] = row } else { all += Array(repeating: row, count: 1 + entry.again) }
-                case .deletion(let id): last[id] = nil
+                case .rows(let id, let quantities):
+                    let rows = quantities.enumerated().map { place, qty in
+                        Row(id: id, qty: qty, partition: Int64(partition), offset: entry.offset, place: Int64(place))
+                    }
+                    switch route {
+                    case .insert, .elements: for _ in 0...entry.again { all += rows }
+                    case .history: all += rows
+                    case .ignore: if kept[id] == nil { kept[id] = rows }
+                    case .newer: if rows[0].qty > kept[id]?.first?.qty ?? .min { kept[id] = rows }
+                    case .upsert, .changes, .sets: kept[id] = rows
+                    }
+                case .deletion(let id): kept[id] = nil
                 case .letter, .refused, .none: break
                 }
             }
-            all += last.values
+            for rows in kept.values { all += rows }
         }
         return all.sorted()
     }
@@ -123,24 +134,41 @@ struct TopicModel {
         static func < (a: Place, b: Place) -> Bool { (a.partition, a.offset) < (b.partition, b.offset) }
     }
 
-    /// - Returns: those that must be, and those that may: a row that a later message of its key overtakes within a batch never gets
-    ///   to the server, which would have refused it.
+    /// - Returns: those that must be, and those that may: a row that another one of its key makes needless within a batch, or that the
+    ///   table does not want, never gets to the server, which would have refused it.
     func letters(at positions: [Int: Int64]) -> (must: Set<Place>, may: Set<Place>) {
         var (must, may): (Set<Place>, Set<Place>) = ([], [])
         for (partition, entries) in entries.enumerated() {
-            var overtaking: Set<Int64> = []
-            for entry in entries.reversed() where entry.again >= 0 && entry.offset < positions[partition] ?? 0 {
+            let loaded = entries.filter { $0.again >= 0 && $0.offset < positions[partition] ?? 0 }
+            for entry in loaded {
                 let place = Place(partition: Int64(partition), offset: entry.offset)
                 switch entry.effect {
-                case .row(let id, _), .deletion(let id): overtaking.insert(id)
                 case .letter: must.insert(place)
                 case .refused(let id):
-                    if mode == .upsert, overtaking.contains(id) { may.insert(place) } else { must.insert(place) }
-                    overtaking.insert(id)
-                case .none: break
+                    let isNeedless = loaded.contains { other in
+                        guard other.id == id else { return false }
+                        switch route {
+                        case .insert, .elements, .history: return false
+                        case .ignore: return other.offset < entry.offset
+                        case .newer: return other.offset != entry.offset
+                        case .upsert, .changes, .sets: return other.offset > entry.offset
+                        }
+                    }
+                    if isNeedless { may.insert(place) } else { must.insert(place) }
+                case .rows, .deletion, .none: break
                 }
             }
         }
         return (must, may)
+    }
+}
+
+extension TopicModel.Entry {
+    /// Of the rows that it means; nil: it means none.
+    fileprivate var id: Int64? {
+        switch effect {
+        case .rows(let id, _), .deletion(let id), .refused(let id): id
+        case .letter, .none: nil
+        }
     }
 }

@@ -5,7 +5,7 @@ import Postgres
 
 /// What a seed decides before anything happens: how the loaders are set up, what is in the topic, and what goes wrong.
 struct WorldPlan {
-    let mode: Route.Mode
+    let route: WorldRoute
     let partitions: Int
     let loaders: Int
     let writers: Int
@@ -34,32 +34,36 @@ struct WorldPlan {
         case none, groupExpires, resetBack, resetForward, restore
     }
 
-    init() {
-        mode = Draw.one(of: [.insert, .upsert, .upsert])
-        partitions = Draw.from(1...3)
-        loaders = Draw.from(1...3)
-        writers = Draw.from(1...2)
+    /// - Parameter trim: what of it is left out. The rest is as it would be with it.
+    init(_ trim: Trim = Trim()) {
+        // The plain ones are as likely as all others.
+        route = Draw.one(of: Draw.chance(0.5) ? [.insert, .upsert] : WorldRoute.allCases)
+        partitions = trim.limit(Draw.from(1...3), .partitions)
+        loaders = trim.limit(Draw.from(1...3), .loaders)
+        writers = trim.limit(Draw.from(1...2), .writers)
         isCooperative = Draw.chance(0.4)
         isStatic = Draw.chance(0.2)
-        keys = Draw.from(1...12)
-        messages = Draw.from(10...120)
+        keys = trim.limit(Draw.from(1...12), .keys)
+        messages = trim.limit(Draw.from(10...120), .messages)
         badShare = Draw.chance(0.5) ? 0 : 0.08
         maxRows = Draw.from(2...20)
         maxDelay = .milliseconds(Draw.from(20...1000))
-        length = Draw.from(10..<90) * Moments.second
+        length = Int64(trim.limit(Int(Draw.from(10..<90)), .seconds)) * Moments.second
         // A quiet world is one too: what goes wrong then stands out.
         let isQuiet = Draw.chance(0.15)
         var brokers = SimulatedCluster.Faults()
         if !isQuiet, Draw.chance(0.4) { (brokers.loss, brokers.slowness) = (0.02, 0.02) }
+        for (name, fault) in Self.brokerFaults where trim.leavesOut(name) { brokers[keyPath: fault] = 0 }
         self.brokers = brokers
-        server = isQuiet ? ServerFaults() : Self.serverFaults()
+        server = isQuiet ? ServerFaults() : Self.serverFaults().without(trim.without)
         func some(_ most: Int) -> Int { isQuiet ? 0 : Draw.from(0...most) }
         kills = some(6)
         freezes = some(3)
         brokerOutages = some(2)
         leaderlessness = some(3)
         restarts = some(3)
-        turn = isQuiet ? .none : Draw.one(of: Turn.allCases)
+        let turn = isQuiet ? Turn.none : Draw.one(of: Turn.allCases)
+        self.turn = trim.leavesOut(Self.turnName) ? .none : turn
         // A backup from before a partition was added says nothing of it: the start stops there, as it is documented.
         additions = turn != .restore && Draw.chance(0.2) ? 1 : 0
     }
@@ -73,9 +77,61 @@ struct WorldPlan {
         (faults.cutBeforeCommit, faults.cutAfterCommit) = (maybe(0.1), maybe(0.1))
         (faults.silence, faults.slow) = (maybe(0.01), maybe(0.03))
         faults.silenceLength = Draw.from(20..<200) * Moments.second
-        (faults.restart, faults.readOnly, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.02))
+        (faults.restart, faults.standby, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.02))
         faults.failures = ServerFaults.states.map { ($0, maybe(0.02)) }
         return faults
+    }
+
+    // MARK: What may be left out
+
+    private static var brokerFaults: [(name: String, fault: WritableKeyPath<SimulatedCluster.Faults, Double>)] {
+        [
+            ("loss", \.loss), ("slowness", \.slowness),
+        ]
+    }
+    private static let turnName = "turn"
+
+    /// Faults of a kind that come at moments of their own, in the order in which they are drawn.
+    var happenings: [(name: String, count: Int)] {
+        [
+            ("kill", kills), ("freeze", freezes), ("brokers-away", brokerOutages), ("leader-away", leaderlessness),
+            ("restart", restarts), ("addition", additions),
+        ]
+    }
+
+    /// What a seed decides.
+    static func of(_ seed: UInt64, _ trim: Trim) -> WorldPlan {
+        sim_begin(seed)
+        defer { sim_end() }
+        return WorldPlan(trim)
+    }
+
+    func amount(of measure: Trim.Measure) -> Int {
+        switch measure {
+        case .messages: messages
+        case .loaders: loaders
+        case .partitions: partitions
+        case .writers: writers
+        case .keys: keys
+        case .seconds: Int(length / Moments.second)
+        }
+    }
+
+    /// All that goes wrong, each by the name by which it can be left out.
+    var faultNames: [String] {
+        let single = happenings.flatMap { name, count in (0..<count).map { "\(name)-\($0 + 1)" } }
+        let kinds = Self.brokerFaults.filter { brokers[keyPath: $0.fault] > 0 }.map(\.name) + server.names
+        return (turn == .none ? [] : [Self.turnName]) + single + kinds
+    }
+
+    /// In words, for whoever has to understand a failure.
+    func summary(_ trim: Trim) -> String {
+        func many(_ count: Int, _ name: String) -> String { "\(count) \(name)\(count == 1 ? "" : "s")" }
+        let faults = faultNames.filter { !trim.leavesOut($0) }
+        return [
+            many(loaders, "loader"), many(writers, "writer"), many(partitions, "partition"), many(messages, "message"),
+            route.rawValue, faults.isEmpty ? "no fault" : faults.joined(separator: " "),
+        ].joined(separator: ", ")
     }
 
     // MARK: The loaders
@@ -92,23 +148,13 @@ struct WorldPlan {
             "partition.assignment.strategy": isCooperative ? "cooperative-sticky" : "range",
         ]
         if isStatic { properties["group.instance.id"] = "loader-\(slot)" }
-        var columns: [Route.Column] = [
-            .init(name: "qty"), .init(name: "partition", source: .partition), .init(name: "offset", source: .offset),
-        ]
-        if mode == .upsert {
-            columns.append(.init(name: "id", source: .key(nil)))
-        } else {
-            columns.append(.init(name: "id"))
-        }
-        let route = Route(
-            topics: [.name(Self.topic)], table: TableName(schema: "public", name: "orders"), mode: mode, rest: .none,
-            columns: columns)
         var options = LoadingOptions(
             brokers: "simulated:9092", group: Self.group, properties: properties,
             database: .init(
                 url: "host=simulated user=loader", connectTimeout: .seconds(5), statementTimeout: .seconds(30),
                 lockTimeout: .seconds(5)),
-            routes: [route], batch: BatchPolicy(maxRows: maxRows, maxDelay: maxDelay), writers: writers,
+            routes: [route.route(Self.topic)], batch: BatchPolicy(maxRows: maxRows, maxDelay: maxDelay),
+            writers: writers,
             deadLetters: .init(maxShare: 1, waitForParent: .zero), allowDuplicates: true)
         options.topicWatchInterval = .seconds(20)
         return options

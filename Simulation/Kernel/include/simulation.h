@@ -20,6 +20,9 @@ int64_t sim_now(void);
 /// What the seed says next.
 uint64_t sim_random(void);
 
+/// What it says from here on is another seed's.
+void sim_reseed(uint64_t seed);
+
 /// What came before, as one number: two runs of a seed have the same.
 uint64_t sim_trace(void);
 
@@ -32,6 +35,13 @@ void sim_note(uint64_t what);
 /// As `fork`, which Swift does not show: a seed is tried in a process of its own, so that what earlier ones have left behind decides
 /// nothing.
 int sim_fork(void);
+
+/// In a build that counts what was run: writes the counts, as the end of a process does.
+void sim_write_profile(void);
+
+/// Keeps the calling process to one of the processors that it may use, each slot to another: its threads run one at a time, and to hand
+/// over to one on another processor takes many times as long.
+void sim_pin(int slot);
 
 // Processes
 
