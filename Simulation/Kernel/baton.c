@@ -150,12 +150,12 @@ bool sim_wait(const void *place, int64_t deadline) {
     return wait_as(FOR_PLACE, deadline);
 }
 
-bool sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline) {
+int sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline) {
     sim_self->files = files;
     sim_self->file_count = count;
     sim_self->changes_seen = world.file_changes - 1;
     wait_as(FOR_FILES, deadline);
-    return libc.poll(files, count, 0) > 0;
+    return libc.poll(files, count, 0);
 }
 
 void sim_wake(const void *place) {

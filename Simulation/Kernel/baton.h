@@ -31,8 +31,8 @@ struct sim_thread {
 /// The calling thread, or NULL if no simulation runs it.
 extern __thread struct sim_thread *sim_self;
 
-/// Waits for files.
-bool sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline);
+/// Waits for files, as `poll` does.
+int sim_wait_for_files(struct pollfd *files, nfds_t count, int64_t deadline);
 
 /// Somebody may have made a file ready.
 void sim_files_change(void);

@@ -180,8 +180,7 @@ int poll(struct pollfd *files, nfds_t count, int milliseconds) {
         sim_maybe_pause();
         return ready;
     }
-    sim_wait_for_files(files, count, milliseconds < 0 ? INT64_MAX : later(milliseconds * 1000000LL));
-    return libc.poll(files, count, 0);
+    return sim_wait_for_files(files, count, milliseconds < 0 ? INT64_MAX : later(milliseconds * 1000000LL));
 }
 
 // What makes a file ready: until one of these, a poll that has found nothing would find nothing again.

@@ -63,7 +63,7 @@ struct WorldPlan {
         leaderlessness = some(3)
         restarts = some(3)
         let turn = isQuiet ? Turn.none : Draw.one(of: Turn.allCases)
-        self.turn = trim.leavesOut(Self.turnName) ? .none : turn
+        self.turn = trim.leavesOut("\(turn)") ? .none : turn
         // A backup from before a partition was added says nothing of it: the start stops there, as it is documented.
         additions = turn != .restore && Draw.chance(0.2) ? 1 : 0
     }
@@ -89,7 +89,6 @@ struct WorldPlan {
             ("loss", \.loss), ("slowness", \.slowness),
         ]
     }
-    private static let turnName = "turn"
 
     /// Faults of a kind that come at moments of their own, in the order in which they are drawn.
     var happenings: [(name: String, count: Int)] {
@@ -121,7 +120,7 @@ struct WorldPlan {
     var faultNames: [String] {
         let single = happenings.flatMap { name, count in (0..<count).map { "\(name)-\($0 + 1)" } }
         let kinds = Self.brokerFaults.filter { brokers[keyPath: $0.fault] > 0 }.map(\.name) + server.names
-        return (turn == .none ? [] : [Self.turnName]) + single + kinds
+        return (turn == .none ? [] : ["\(turn)"]) + single + kinds
     }
 
     /// In words, for whoever has to understand a failure.
