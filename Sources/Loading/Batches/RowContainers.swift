@@ -79,13 +79,30 @@ final class RowContainers: ContainerReader {
         _ container: InputValue,
         _ body: (_ name: UnsafeRawBufferPointer, _ value: InputValue) throws(EncodingFailure) -> Void
     ) throws(EncodingFailure) {
-        guard let decoder = container.isOfKey ? keyDecoder : decoder, let field = container.container else {
+        // Each by itself: one of two that is chosen first would be retained.
+        if container.isOfKey {
+            try visit(container, by: keyDecoder) { (name, value) throws(EncodingFailure) in
+                try body(name, InputValue(ofKey: value))
+            }
+        } else {
+            try visit(container, by: decoder) { (name, value) throws(EncodingFailure) in
+                try body(name, InputValue(value))
+            }
+        }
+    }
+
+    @inline(__always)
+    private func visit(
+        _ container: InputValue, by decoder: (any RecordDecoder)?,
+        _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) throws(EncodingFailure) -> Void
+    ) throws(EncodingFailure) {
+        guard let decoder, let field = container.container else {
             throw EncodingFailure(.wrongType, found: container.kind)
         }
         do throws(DecodingFailure) {
             try decoder.visit(field) { name, value in
                 do throws(EncodingFailure) {
-                    try body(name, container.isOfKey ? InputValue(ofKey: value) : InputValue(value))
+                    try body(name, value)
                     return true
                 } catch {
                     failure = error

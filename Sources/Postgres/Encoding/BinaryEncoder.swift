@@ -114,6 +114,11 @@ public struct BinaryEncoder: Sendable {
             }
             let isText = value.kind == .number || value.kind == .string
             if isText, NumericValue.append(short: value.bytes, form.numericLimits, to: &buffer) { return }
+            if value.kind == .decimal,
+                NumericValue.append(short: value.unscaled, scale: value.scale, form.numericLimits, to: &buffer)
+            {
+                return
+            }
             if value.kind.isNumber {
                 try value.withText { (number) throws(EncodingFailure) in try form.numeric(number).append(to: &buffer) }
             } else if value.kind == .record, let number = containers.number(of: value) {

@@ -132,6 +132,32 @@ enum NumericValue {
         return true
     }
 
+    /// The same for a decimal of at most 64 bits. Not inlined: numbers in text, which come by the same way, must not pay for it.
+    @inline(never)
+    static func append(
+        short unscaled: UnsafeRawBufferPointer, scale: Int, _ limits: NumericLimits?, to buffer: inout CopyBuffer
+    ) -> Bool {
+        guard unscaled.count > 0, unscaled.count <= 8, 0...8 ~= scale else { return false }
+        let number = UnscaledDecimal.number(of: unscaled)
+        let (unit, rest) = (powerOfTen(scale), powerOfTen(8 &- scale))
+        let (whole, fraction) = number.magnitude.quotientAndRemainder(dividingBy: unit)
+        var digits = 16
+        if let limits {
+            guard scale <= limits.scale else { return false }
+            digits = min(digits, limits.precision - limits.scale)
+        }
+        guard digits >= 0, whole < powerOfTen(digits) else { return false }
+        appendGroups(whole, fraction &* rest, number < 0, scale: scale, to: &buffer)
+        return true
+    }
+
+    @inline(__always)
+    private static func powerOfTen(_ exponent: Int) -> UInt64 {
+        var power: UInt64 = 1
+        for _ in 0..<exponent { power &*= 10 }
+        return power
+    }
+
     @inline(__always)
     private static func digits(
         of bytes: UnsafeRawBufferPointer, _ index: inout Int, into value: inout UInt64

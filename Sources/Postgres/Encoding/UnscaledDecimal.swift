@@ -34,6 +34,16 @@ enum UnscaledDecimal {
         return try result.get()
     }
 
+    /// The number itself.
+    ///
+    /// - Parameter bytes: at most eight.
+    @inline(__always)
+    static func number(of bytes: UnsafeRawBufferPointer) -> Int64 {
+        var number: Int64 = bytes.first.map { $0 & 0x80 != 0 } ?? false ? -1 : 0
+        for byte in bytes { number = number << 8 | Int64(byte) }
+        return number
+    }
+
     /// Without the leading bytes that only repeat the sign.
     private static func withoutSignExtension(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         var start = 0

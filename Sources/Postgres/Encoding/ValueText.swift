@@ -70,8 +70,7 @@ extension CopyBuffer {
 
     /// The same for one of at most 64 bits and 18 digits behind the point, as most are.
     private mutating func append(unscaled bytes: UnsafeRawBufferPointer, scale: Int) {
-        var number: Int64 = bytes.first.map { $0 & 0x80 != 0 } ?? false ? -1 : 0
-        for byte in bytes { number = number << 8 | Int64(byte) }
+        let number = UnscaledDecimal.number(of: bytes)
         if scale == 0 { return append(decimal: number) }
         var unit: UInt64 = 1
         for _ in 0..<scale { unit &*= 10 }

@@ -17,15 +17,20 @@ extension ProtobufRecordDecoder {
     ) throws(ProtobufFault) -> Result {
         // Deeper than any message that has been checked: only what lies in bytes, as in an Any, has not been.
         guard level < Self.deepest else { throw .tooDeep }
-        if level == frames.count {
-            let frame = UnsafeMutableBufferPointer<Field>.allocate(capacity: frameSize)
-            frame.initialize(repeating: Field(.absent))
-            frames.append(frame)
-            keyTexts.append(.allocate(capacity: 24))
-        }
+        let frame = frames[level] ?? makeFrame()
         level += 1
         defer { level -= 1 }
-        return try body(frames[level - 1].baseAddress.unsafelyUnwrapped)
+        return try body(frame)
+    }
+
+    /// For the next level, which no message has had before.
+    @inline(never)
+    private func makeFrame() -> Fields {
+        let frame = Fields.allocate(capacity: frameSize)
+        frame.initialize(repeating: Field(.absent), count: frameSize)
+        frames[level] = frame
+        keyTexts.append(.allocate(capacity: 24))
+        return frame
     }
 
     /// - Returns: whether all was wanted.
@@ -71,9 +76,6 @@ extension ProtobufRecordDecoder {
             return true
         }
     }
-
-    /// Levels of what is looked into: a message, and perhaps a list or a map in it, and what that stands for.
-    private static let deepest = 3 * ProtobufPlan.deepest
 
     static var noName: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
 

@@ -43,8 +43,10 @@ public final class ProtobufRecordDecoder: RecordDecoder {
     var pieces: [Piece] = []
     /// The first piece and the last of what is handed out; the first has none.
     var containers: [(first: Int32, last: Int32)] = [(-1, -1)]
-    /// Fields of what is looked into, for each level.
-    var frames: [UnsafeMutableBufferPointer<Field>] = []
+    /// Fields of what is looked into, for each level that was met.
+    let frames: UnsafeMutablePointer<Fields?>
+    /// Levels of what is looked into: a message, and perhaps a list or a map in it, and what that stands for.
+    static let deepest = 3 * ProtobufPlan.deepest
     var level = 0
     let frameSize: Int
     /// What has to be put together before it can be handed out.
@@ -67,6 +69,8 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         start = nothing
         fields = .allocate(capacity: plan.slotCount)
         fields.initialize(repeating: Field(.absent))
+        frames = .allocate(capacity: Self.deepest)
+        frames.initialize(repeating: nil, count: Self.deepest)
         frameSize = max(1, plan.tables.lazy.map(\.slotCount).max() ?? 1)
         symbols = plan.symbols.map { type in
             zip(type.names, type.numbers).map { .symbol(text($0), number: $1) }
@@ -89,7 +93,8 @@ public final class ProtobufRecordDecoder: RecordDecoder {
         texts.deallocate()
         fields.deallocate()
         for text in keyTexts { text.deallocate() }
-        for frame in frames { frame.deallocate() }
+        for level in 0..<Self.deepest { frames[level]?.deallocate() }
+        frames.deallocate()
     }
 
     func value(of value: ProtobufPlan.Default) -> Field {
