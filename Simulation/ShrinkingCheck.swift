@@ -12,7 +12,7 @@ struct ShrinkingCheck: ParsableCommand {
 
     func run() throws {
         WorldStory.warmUp()
-        for mutant in [Mutant.messagesLost, .fenceOff] {
+        for mutant in [Mutant.messagesLost, .positionBehind] {
             Mutant.current = mutant
             guard let (seed, kind) = try firstFailure() else { throw ValidationError("\(mutant) was not noticed") }
             var shrinking = Shrinking(seed, Trim(), kind: kind, SeedProcesses(jobs: jobs), most: 600)

@@ -3,6 +3,7 @@
 #include "libc.h"
 #include <malloc.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,8 @@ void sim_begin(uint64_t seed) {
     static bool has_key;
     if (!has_key) {
         pthread_key_create(&last_rites, leave);
+        // A simulated server writes to clients that have gone.
+        signal(SIGPIPE, SIG_IGN);
         // Threads that run one at a time need no memory of their own to make room in, and it is given back with the process.
         mallopt(M_ARENA_MAX, 1);
         mallopt(M_MMAP_THRESHOLD, 1 << 30);

@@ -74,7 +74,9 @@ struct WorldPlan {
         func maybe(_ chance: Double) -> Double { Draw.chance(0.3) ? chance : 0 }
         (faults.connectHangs, faults.connectRefused) = (maybe(0.1), maybe(0.2))
         (faults.cutBeforeArrival, faults.cutBeforeAnswer) = (maybe(0.01), maybe(0.01))
-        (faults.cutBeforeCommit, faults.cutAfterCommit) = (maybe(0.1), maybe(0.1))
+        // A message whose every try loses its connection is a letter, after six in a row: at twice these chances that is two seeds in ten
+        // thousand, by chance alone.
+        (faults.cutBeforeCommit, faults.cutAfterCommit) = (maybe(0.04), maybe(0.04))
         (faults.silence, faults.slow) = (maybe(0.01), maybe(0.03))
         faults.silenceLength = Draw.from(20..<200) * Moments.second
         (faults.restart, faults.standby, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.02))
