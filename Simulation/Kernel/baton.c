@@ -265,9 +265,16 @@ void sim_hush(bool is_hushed) {
 int sim_fork(void) { return fork(); }
 
 extern int __llvm_profile_write_file(void) __attribute__((weak));
+extern void __llvm_profile_set_filename(const char *) __attribute__((weak));
 
 void sim_write_profile(void) {
-    if (__llvm_profile_write_file) __llvm_profile_write_file();
+    const char *directory = getenv("SIMULATE_COUNTS");
+    if (!directory || !__llvm_profile_write_file || !__llvm_profile_set_filename) return;
+    // Of its own: the name that the runtime has was made for the process that this one was forked of.
+    char name[4096];
+    snprintf(name, sizeof name, "%s/%d.profraw", directory, (int)getpid());
+    __llvm_profile_set_filename(name);
+    __llvm_profile_write_file();
 }
 
 void sim_pin(int slot) {

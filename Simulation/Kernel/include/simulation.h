@@ -36,7 +36,7 @@ void sim_note(uint64_t what);
 /// nothing.
 int sim_fork(void);
 
-/// In a build that counts what was run: writes the counts, as the end of a process does.
+/// In a build that counts what was run: writes the counts into the directory that SIMULATE_COUNTS names, as the end of a process does.
 void sim_write_profile(void);
 
 /// Keeps the calling process to one of the processors that it may use, each slot to another: its threads run one at a time, and to hand
