@@ -426,12 +426,21 @@ package final class Batch: @unchecked Sendable {
     }
 
     /// Messages that are loaded again stand in no order with those around them.
-    func forgetTruncations() { truncations.removeAll() }
+    func takeTruncations() -> [Truncation] {
+        defer { truncations.removeAll() }
+        return truncations
+    }
 
     /// The last of some messages that empties a target's table.
-    func lastTruncation(of target: Int, in messages: Range<Int>) -> Int? {
+    ///
+    /// - Parameter isLetter: of a message that is known to have emptied nothing.
+    package func lastTruncation(
+        of target: Int, in messages: Range<Int>, except isLetter: (Int) -> Bool = { _ in false }
+    ) -> Int? {
         guard !truncations.isEmpty else { return nil }
-        return truncations.last { $0.target == target && messages.contains(Int($0.message)) }.map { Int($0.message) }
+        return truncations.last {
+            $0.target == target && messages.contains(Int($0.message)) && !isLetter(Int($0.message))
+        }.map { Int($0.message) }
     }
 
     /// Notes that a promise does not hold for it. The first counts; what follows may follow from it.

@@ -57,6 +57,8 @@ package struct DeadLetter: Sendable {
         case noFields = "no_fields"
         case null = "null_in_not_null"
         case tombstone
+        /// The source's table was emptied, and the table could not be, or it is too late for that.
+        case truncation
         /// The message has more elements than its route takes of one.
         case tooManyElements = "too_many_elements"
         /// A change event that does not say what was done, or in a word without a meaning.

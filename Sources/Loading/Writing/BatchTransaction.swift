@@ -112,39 +112,39 @@ struct BatchTransaction {
 
     /// The rows of all tables: as if nothing was wrong with any, or with care; or none of them.
     private func loadRows(care: inout Care?) throws(TransactionFailure) -> Loaded {
-        if replay != nil { batch.forgetTruncations() }
+        let late = replay == nil ? [] : batch.takeTruncations()
         let all = mayHaveRows.map { RowSelection(batch: batch, target: $0, messages: messages) }
-        try truncate(all)
-        let selections = all.filter { !$0.rows.isEmpty }
-        if let setAside {
-            var loaded = Loaded()
-            loaded.deadLetters = selections.flatMap { selection in
-                selection.firstRows.map { DeadLetter(losing: setAside, $0, selection.target) }
-            }
-            return loaded
-        }
+        try checkTruncations(all)
+        if let setAside { return loadNone(of: all, losing: setAside) }
         if let current = care {
-            var careful = CarefulLoading(batch: batch, connection: connection, care: current, isJudging: isJudging)
-            try careful.load(selections)
-            care = careful.care
-            return careful.loaded
+            let careful = CarefulLoading(batch: batch, connection: connection, care: current, isJudging: isJudging)
+            var truncating = CarefulTruncation(careful, messages)
+            try truncating.load(all)
+            care = truncating.careful.care
+            for event in late {
+                truncating.loaded.deadLetters.append(DeadLetter(lateTruncation: event, targets[event.target]))
+            }
+            return truncating.loaded
         }
+        let emptied = all.filter(\.truncates).map(\.target)
         var loading = TargetLoading(batch: batch, connection: connection, behind: headStart?.ahead ?? [:])
-        do throws(Refusal) { return try loading.loadAll(selections) } catch { throw TransactionFailure(error) }
+        do throws(Refusal) {
+            for target in emptied.emptyingOrder { try target.empty(over: connection) }
+            return try loading.loadAll(all.filter { !$0.rows.isEmpty })
+        } catch { throw TransactionFailure(error) }
     }
 
-    /// Empties tables, what refers to others first. Their rows that came before are none of the selections'.
-    private func truncate(_ selections: [RowSelection]) throws(TransactionFailure) {
-        let emptied = selections.filter(\.truncates).map(\.target)
-        guard !emptied.isEmpty else { return }
-        try checkTruncations(selections)
-        for place in ReferenceOrder(emptied).upwards.reversed() {
-            let table = emptied[place].table
-            let statement = table.mayTruncate ? "TRUNCATE" : "DELETE FROM"
-            try TransactionFailure.ofNoRow { () throws(PostgresError) in
-                try connection.execute("\(statement) \(table.name.quoted)")
-            }
+    /// Letters in place of what ends the connection whenever it is tried.
+    private func loadNone(of selections: [RowSelection], losing error: PostgresError) -> Loaded {
+        var loaded = Loaded()
+        for selection in selections {
+            loaded.deadLetters += selection.firstRows.map { DeadLetter(losing: error, $0, selection.target) }
         }
+        for event in batch.truncations where messages.contains(Int(event.message)) {
+            loaded.deadLetters.append(DeadLetter(losing: error, event, targets[event.target]))
+            loaded.operations.add(.truncation, target: event.target, -1)
+        }
+        return loaded
     }
 
     /// The dead letters, unless they are so many that the route is broken.

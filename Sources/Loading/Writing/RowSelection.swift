@@ -35,9 +35,9 @@ package struct RowSelection {
     /// In the order of arrival.
     package let rows: [RowReference]
     /// Which of them are of one message and go in together or not at all; nil: each goes in by itself.
-    let units: [Range<Int>]?
-    /// The table is to be emptied before them.
-    package let truncates: Bool
+    package let units: [Range<Int>]?
+    /// The message that empties the table before them; nil: none does.
+    let truncation: Int?
     /// The place of the section that holds the rows; nil where there are only tombstones.
     let rowSection: Int?
 
@@ -45,14 +45,23 @@ package struct RowSelection {
     ///   - messages: whose rows; nil for all.
     ///   - deletions: whether they are among them.
     package init(batch: Batch, target: Target, messages: Range<Int>? = nil, deletions: Bool = true) {
+        self.init(
+            batch, target, messages: messages, deletions: deletions,
+            emptiedBy: batch.lastTruncation(of: target.index, in: messages ?? batch.messages.indices))
+    }
+
+    /// - Parameter truncation: what came before it is void, whatever the batch says of its truncations.
+    package init(
+        _ batch: Batch, _ target: Target, messages: Range<Int>? = nil, deletions: Bool = true,
+        emptiedBy truncation: Int?
+    ) {
         self.batch = batch
         self.target = target
+        self.truncation = truncation
         let sections = batch.sections.indices.filter { index in
             batch.sections[index].target == target.index && (deletions || batch.sections[index].kind == .rows)
         }
         rowSection = sections.first { batch.sections[$0].kind == .rows }
-        let truncation = batch.lastTruncation(of: target.index, in: messages ?? batch.messages.indices)
-        truncates = truncation != nil
         var rows: [RowReference] = []
         rows.reserveCapacity(sections.reduce(0) { $0 + batch.sections[$1].rows.count })
         for section in sections {
@@ -71,6 +80,9 @@ package struct RowSelection {
         units =
             target.isOfElements || target.changesKeys && Self.hasSeveralOfOne(rows) ? Self.units(of: rows) : nil
     }
+
+    /// The table is to be emptied before them.
+    package var truncates: Bool { truncation != nil }
 
     var hasTombstones: Bool {
         batch.sections.contains { $0.target == target.index && $0.kind == .tombstones && !$0.rows.isEmpty }

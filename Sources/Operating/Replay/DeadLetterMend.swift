@@ -16,7 +16,8 @@ enum DeadLetterMend {
         let (table, reason) = (kind.table ?? "the table", kind.reason)
         let place = kind.column.map { "\(table).\($0)" } ?? table
         let replay = "then `loader dead-letters replay`"
-        let purge = "once they are sent again: `loader dead-letters purge --reason \(reason)`"
+        let purging = "`loader dead-letters purge --reason \(reason)`"
+        let purge = "once they are sent again: \(purging)"
         switch DeadLetter.Reason(rawValue: kind.reason) {
         case .invalidJSON, .invalidUTF8, .tooDeep, .notAnObject:
             return deletion(form, replay)
@@ -62,6 +63,7 @@ enum DeadLetterMend {
             return
                 "say with `envelope.after` where the row stands, or let the connector write whole rows, \(replay)"
         case .tombstone: return "set `on_tombstone: delete` or `skip` in the route, \(replay)"
+        case .truncation: return truncation(table, purging)
         case .orderUnknown:
             return "see whether \(table) has something newer, then `loader dead-letters replay --overwrite`"
         case .unavailable:
@@ -78,6 +80,11 @@ enum DeadLetterMend {
                 + "load or insert that row, \(replay)"
         case .refused, nil: return refused(kind.sqlState, place, replay)
         }
+    }
+
+    private static func truncation(_ table: String, _ purging: String) -> String {
+        "take what the source has no longer out of \(table) by hand, with the rows that refer to it, then \(purging); for the next "
+            + "time give that foreign key ON DELETE CASCADE, or set `on_truncate: ignore`"
     }
 
     /// What some producers write for a deletion.

@@ -66,8 +66,13 @@ final class ExpectedTable {
     ///   - connection: in a transaction.
     func take(_ batch: Batch, isLetter: (Int) -> Bool, over connection: Connection) throws(PostgresError) {
         guard way != .none else { return }
-        let selection = RowSelection(batch: batch, target: twin)
-        let units = Self.units(of: selection).filter { unit in !isLetter(Int(selection.rows[unit.lowerBound].message)) }
+        let selection = RowSelection(
+            batch, twin,
+            emptiedBy: batch.lastTruncation(of: twin.index, in: batch.messages.indices, except: isLetter))
+        // What a message does under two keys goes in as one, as the loader has it.
+        let units = (selection.units ?? selection.rows.indices.map { $0..<$0 + 1 }).filter { unit in
+            !isLetter(Int(selection.rows[unit.lowerBound].message))
+        }
         guard let query else {
             rowCount += units.reduce(0) { $0 + $1.count }
             return
@@ -118,21 +123,6 @@ final class ExpectedTable {
             }
             try connection.execute("RELEASE SAVEPOINT loader_part")
         }
-    }
-
-    /// The places of rows that go in together: those of one message, where its elements are rows.
-    private static func units(of selection: RowSelection) -> [Range<Int>] {
-        let rows = selection.rows
-        guard selection.target.isOfElements else { return rows.indices.map { $0..<$0 + 1 } }
-        var units: [Range<Int>] = []
-        for index in rows.indices {
-            if let last = units.last, rows[last.lowerBound].message == rows[index].message {
-                units[units.count - 1] = last.lowerBound..<index + 1
-            } else {
-                units.append(index..<index + 1)
-            }
-        }
-        return units
     }
 
     private func sampled(_ units: [Range<Int>], _ selection: RowSelection, of batch: Batch) -> [Range<Int>] {
