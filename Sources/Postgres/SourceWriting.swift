@@ -109,7 +109,7 @@ extension ColumnForm {
             UInt64(UInt32(truncatingIfNeeded: unscaled.count)) | UInt64(UInt32(bitPattern: scale)) << 32)
     }
 
-    // MARK: Bits and points
+    // MARK: Bits
 
     /// Appends the digits of `bit(n)` whose bytes are a string; false for a value that is written as ever.
     func appendBits(
@@ -117,16 +117,91 @@ extension ColumnForm {
     ) throws(EncodingFailure) -> Bool {
         guard value.kind == .string else { return false }
         let areDigits = value.bytes.allSatisfy { $0 | 1 == UInt8(ascii: "1") }
-        // No base64 of so many bits has as many letters, all of them digits.
-        guard !(areDigits && value.bytes.count == bitCount) else { return false }
+        if hasAnyBits {
+            // Base64 has letters in fours, and who has a schema has read it.
+            guard !containers.saysTypes, !areDigits || value.bytes.count & 3 == 0 else { return false }
+        } else {
+            // No base64 of so many bits has as many letters, all of them digits.
+            guard !(areDigits && value.bytes.count == bitCount) else { return false }
+        }
         let bytes = try containers.bytes(of: value.bytes, decodedBy: .base64)
+        // How many there are is not told: as many as the column has, or all of them.
+        let count = bitCount == .max ? bytes.count * 8 : bitCount
         // Debezium leaves out bytes at the end that have no bit set.
-        guard bytes.count <= (bitCount + 7) / 8 else { throw EncodingFailure(.badSyntax, found: .string) }
-        for place in (0..<bitCount).reversed() {
+        guard bytes.count <= (count + 7) / 8 else { throw EncodingFailure(.badSyntax, found: .string) }
+        for place in (0..<count).reversed() {
             // The lowest come first.
             let isSet = place >> 3 < bytes.count && bytes[place >> 3] >> UInt8(place & 7) & 1 == 1
             buffer.append(byte: isSet ? UInt8(ascii: "1") : UInt8(ascii: "0"))
         }
+        return true
+    }
+
+    // MARK: Shapes
+
+    /// Appends a shape that is written as a record of its bytes (`wkb`) and the number of its system (`srid`), as PostGIS has
+    /// both in one: EWKB. False for any other value. Source: Debezium's documentation, `io.debezium.data.geometry.Geometry`.
+    func appendShape(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) -> Bool {
+        guard value.kind.isRecord else { return false }
+        let members = try containers.members(of: value)
+        func member(_ name: String) -> InputValue? { members.last { $0.name == name }?.value }
+        guard let wkb = member("wkb") else { return false }
+        var system: UInt32 = 0
+        if let srid = member("srid"), srid.kind != .null {
+            system = UInt32(truncatingIfNeeded: try integer(srid, in: 0...Int64(Int32.max)))
+        }
+        let shape: UnsafeRawBufferPointer
+        switch wkb.kind {
+        case .bytes: shape = wkb.bytes
+        case .string: shape = try containers.bytes(of: wkb.bytes, decodedBy: .base64)
+        default: throw EncodingFailure(.wrongType, found: wkb.kind)
+        }
+        guard shape.count >= 5, shape[0] <= 1 else { throw EncodingFailure(.badSyntax, found: wkb.kind) }
+        let isLittle = shape[0] == 1
+        let word = shape.loadUnaligned(fromByteOffset: 1, as: UInt32.self)
+        let type = isLittle ? UInt32(littleEndian: word) : UInt32(bigEndian: word)
+        guard system != 0, type & Self.hasSystem == 0 else {
+            buffer.append(shape)
+            return true
+        }
+        func append(_ number: UInt32) {
+            withUnsafeBytes(of: isLittle ? number.littleEndian : number.bigEndian) { buffer.append($0) }
+        }
+        buffer.append(byte: shape[0])
+        append(type | Self.hasSystem)
+        append(system)
+        buffer.append(UnsafeRawBufferPointer(rebasing: shape[5...]))
+        return true
+    }
+
+    /// Appends a text type's characters, or a shape.
+    func appendTextOrShape(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if takesShapes, try appendShapeText(value, to: &buffer, containers) { return }
+        try appendText(value, to: &buffer)
+    }
+
+    /// Appends the bytes of a `bytea`, or a shape.
+    func appendBytesOrShape(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) {
+        if takesShapes, try appendShape(value, to: &buffer, containers) { return }
+        try appendBytes(value, to: &buffer)
+    }
+
+    private static let hasSystem: UInt32 = 0x2000_0000
+
+    /// The same in hexadecimal, which PostGIS's types and texts take.
+    func appendShapeText(
+        _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
+    ) throws(EncodingFailure) -> Bool {
+        guard value.kind.isRecord else { return false }
+        let start = buffer.count
+        guard try appendShape(value, to: &buffer, containers) else { return false }
+        buffer.expandToHexadecimal(from: start)
         return true
     }
 

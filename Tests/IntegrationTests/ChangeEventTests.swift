@@ -352,4 +352,124 @@ struct ChangeEventTests {
             #expect(try scenario.deadLetters().map(\.reason) == ["unavailable_value", "no_row"])
         }
     }
+
+    @Test("MongoDB's documents in Avro, and in Connect's JSON with its schema, come to the same rows as without")
+    func mongoDBSchemas() async throws {
+        let optional = { (type: String, name: String) in #"{"name":"\#(name)","type":["null",\#(type)],"default":null}"#
+        }
+        let change =
+            #"{"type":"record","name":"Change","fields":[\#(optional(#"{"type":"array","items":"string"}"#, "removedFields")),"#
+            + optional(#""string""#, "updatedFields") + "]}"
+        let avro = try AvroSchema(
+            #"{"type":"record","name":"Envelope","fields":[\#(optional(#""string""#, "before")),\#(optional(#""string""#, "after")),"#
+                + #"\#(optional(change, "updateDescription")),{"name":"op","type":"string"}]}"#)
+        func text(_ value: String) -> [UInt8] {
+            let count = value.utf8.count << 1
+            return (count < 128 ? [UInt8(count)] : [UInt8(count & 127 | 128), UInt8(count >> 7)]) + Array(value.utf8)
+        }
+        func quoted(_ text: String) -> String { "\"" + text.replacing("\"", with: "\\\"") + "\"" }
+        func key(_ id: String) -> String { #"{"id":\#(quoted(#"{"$oid":"\#(id)"}"#))}"# }
+        // What each event says: of which document, what was done, the document, what is updated and what removed.
+        let events: [(id: String, op: String, after: String?, updated: String?, removed: String?)] = [
+            (
+                "a", "c",
+                #"{"_id":{"$oid":"a"},"name":"Ann","born":{"$date":{"$numberLong":"0"}},"home":{"zip":{"$numberInt":"1"}}}"#,
+                nil, nil
+            ),
+            ("b", "r", #"{"_id":{"$oid":"b"},"name":"Bob"}"#, nil, nil),
+            ("a", "u", nil, #"{"home":{"zip":2}}"#, "name"),
+            ("b", "d", nil, nil, nil),
+        ]
+        let strings = #"{"type":"string","optional":true}"#
+        func field(_ name: String, _ schema: String) -> String {
+            schema.dropLast() + #","field":"\#(name)"}"#
+        }
+        let described =
+            #"{"type":"struct","optional":true,"fields":[\#(field("removedFields", #"{"type":"array","optional":true,"items":\#(strings)}"#)),"#
+            + field("updatedFields", strings) + "]}"
+        let schema =
+            #"{"type":"struct","fields":[\#(field("before", strings)),\#(field("after", strings)),\#(field("updateDescription", described)),"#
+            + field("op", strings) + "]}"
+        try await Scenario.with("CREATE TABLE people (_id text PRIMARY KEY, name text, born timestamptz, home jsonb)") {
+            scenario in
+            let inAvro = events.map { event in
+                var bytes: [UInt8] = [0]
+                func append(optional value: String?) {
+                    bytes.append(value == nil ? 0 : 2)
+                    if let value { bytes += text(value) }
+                }
+                append(optional: event.after)
+                bytes.append(event.updated == nil ? 0 : 2)
+                if let updated = event.updated {
+                    // A list of one name, or of none.
+                    bytes.append(2)
+                    if let removed = event.removed {
+                        bytes.append(2)
+                        bytes += text(removed)
+                    }
+                    bytes.append(0)
+                    append(optional: updated)
+                }
+                return message(key(event.id), bytes + text(event.op))
+            }
+            let inJSON = events.map { event in
+                let change = event.updated.map { updated in
+                    #"{"removedFields":[\#(event.removed.map(quoted) ?? "")],"updatedFields":\#(quoted(updated))}"#
+                }
+                let payload =
+                    #"{"before":null,"after":\#(event.after.map(quoted) ?? "null"),"updateDescription":\#(change ?? "null"),"op":"\#(event.op)"}"#
+                return json(
+                    #"{"schema":{"type":"struct","fields":[\#(field("id", strings))]},"payload":\#(key(event.id))}"#,
+                    #"{"schema":\#(schema),"payload":\#(payload)}"#)
+            }
+            for (messages, isAvro) in [(inAvro, true), (inJSON, false)] {
+                var route = Route(try scenario.topic(messages), "people", mode: .upsert)
+                route.envelopeOptions.form = .mongodb
+                if isAvro {
+                    route.format = .avro
+                    route.schemaFile = .init(path: "e.avsc", content: .avro(avro))
+                }
+                try await scenario.load([route])
+                #expect(try scenario.deadLetters().map(\.message) == [])
+                #expect(
+                    try scenario.rows("TABLE people ORDER BY _id") == [#"a|∅|1970-01-01 00:00:00+00|{"zip": 2}"#],
+                    "\(isAvro)")
+                try scenario.connection.execute("TRUNCATE people")
+            }
+        }
+    }
+
+    @Test("shapes go in as PostGIS has them, MySQL's sets into arrays, and bits of any number by their bytes")
+    func shapes() async throws {
+        // `POINT(1 2)`, its bytes the least significant first, and the most significant first.
+        let little = "AQEAAAAAAAAAAADwPwAAAAAAAABA"
+        let big = "AAAAAAE/8AAAAAAAAEAAAAAAAAAA"
+        try await Scenario.with(
+            "CREATE TABLE shapes (id int PRIMARY KEY, t text, b bytea, s text[], v varbit(10), w varbit)"
+        ) { scenario in
+            func event(_ id: Int, _ fields: String) -> TestMessage {
+                json(nil, #"{"after":{"id":\#(id),\#(fields)},"source":{},"op":"c"}"#)
+            }
+            let topic = try scenario.topic([
+                event(
+                    1,
+                    #""t":{"wkb":"\#(little)","srid":4326},"b":{"wkb":"\#(big)","srid":4326},"s":"a,b c","v":"BQI=","w":"BQ==""#
+                ),
+                event(2, #""t":{"x":1,"y":2,"wkb":"\#(little)","srid":null},"b":{"wkb":"\#(little)"},"s":"","v":null"#),
+                event(3, #""t":"plain","b":"AQ==","s":["x,y"],"v":"AQ==""#), event(4, #""s":"{p,q}""#),
+                event(5, #""t":{"wkb":"AQ=="}"#),
+            ])
+            var route = Route(topic, "shapes", mode: .upsert)
+            route.envelopeOptions.form = .debezium
+            try await scenario.load([route]) { $0.deadLetters.maxShare = 1 }
+            let point = "000000000000f03f0000000000000040"
+            #expect(
+                try scenario.rows("SELECT * FROM shapes ORDER BY id") == [
+                    #"1|0101000020e6100000\#(point)|\x0020000001000010e63ff00000000000004000000000000000|{a,"b c"}|1000000101|00000101"#,
+                    #"2|0101000000\#(point)|\x0101000000\#(point)|{}|∅|∅"#, #"3|plain|\x01|{"x,y"}|0000000001|∅"#,
+                    "4|∅|∅|{p,q}|∅|∅",
+                ])
+            #expect(try scenario.deadLetters().map { "\($0.offset) \($0.column ?? "")" } == ["4 t"])
+        }
+    }
 }

@@ -402,7 +402,8 @@ extension ConfigurationKey {
             "What a number, or a string or header that is one, counts in a column of a date, a time or an interval: from 1970, "
                 + "from midnight, or as long."),
         .column(
-            "routes[].columns.<column>.decode", .choice, otherwise: "`none`", into: \.decoding,
+            "routes[].columns.<column>.decode", ConfigurationKind<Decoding>.choice.wrapped,
+            otherwise: "`none`, with `envelope` what its producer writes", into: \.saidDecoding,
             "What a string stands for: bytes in base64, hexadecimal or a character each (`latin1`), or a JSON document."
         ),
         .column(

@@ -104,7 +104,7 @@ private struct Check {
             let others = [
                 ("from", column.source != nil), ("required", column.isRequired), ("default", column.fallback != nil),
                 ("trim", column.trims), ("null_if", !column.nullIf.isEmpty), ("on_error", column.onError == .null),
-                ("unit", column.epochUnit != nil), ("decode", column.decoding != .none),
+                ("unit", column.epochUnit != nil), ("decode", column.saidDecoding != nil),
                 ("zone", column.timeZone != nil), ("on_nul", column.onNul != nil), ("absent", column.absent != nil),
             ]
             for (option, isSet) in others where isSet {

@@ -10,7 +10,7 @@ extension Route {
 
     /// What strings stand for in a column: what the route says of it, or else what the envelope's producer writes.
     func decoding(of column: Column, _ type: PostgresType) -> Decoding {
-        guard column.decoding == .none, envelope != nil else { return column.decoding }
+        guard column.decoding == .none, !column.isNeverDecoded, envelope != nil else { return column.decoding }
         switch source(of: column) {
         case .field, .before, .key(.some): break
         default: return .none
@@ -27,6 +27,17 @@ extension Route.BinaryText {
         case .base64url: .base64url
         case .hex: .hex
         case .latin1: .latin1
+        }
+    }
+}
+
+extension Route.Column {
+    /// What the route says that a string stands for; nil: nothing.
+    public var saidDecoding: Decoding? {
+        get { decoding == .none && !isNeverDecoded ? nil : decoding }
+        set {
+            decoding = newValue ?? Decoding.none
+            isNeverDecoded = newValue == .some(Decoding.none)
         }
     }
 }

@@ -187,6 +187,8 @@ public struct Route: Sendable, Equatable {
         public var onNul: OnNul?
         /// What a string stands for.
         public var decoding: Decoding
+        /// A string is what it is, whatever the envelope's producer writes.
+        public var isNeverDecoded = false
         /// White space at both ends of a string goes.
         public var trims: Bool
         /// Texts that stand for null.

@@ -121,7 +121,7 @@ struct ColumnOptionCheck {
                 "how decimals are written (\(decimals.rawValue))", "\(table) has no numeric",
                 .takeOut(.decimals, .route))
         }
-        if let binary = route.binary, !columns.contains(where: { $0.0.decoding == .none && $0.1.type.holdsBytes }) {
+        if let binary = route.binary, !columns.contains(where: { $0.0.saidDecoding == nil && $0.1.type.holdsBytes }) {
             report(
                 "how bytes are written (\(binary.rawValue))", "\(table) has no bytea that takes it from the route",
                 .takeOut(.binary, .route))

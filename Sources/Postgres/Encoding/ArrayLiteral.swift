@@ -18,6 +18,17 @@ struct ArrayLiteral {
         guard reader.read(into: &self) else { throw EncodingFailure(.badSyntax, found: .string) }
     }
 
+    /// Words with commas between them.
+    init(words bytes: UnsafeRawBufferPointer) {
+        text = Array(bytes)
+        var start = 0
+        for end in 0...bytes.count where !bytes.isEmpty && (end == bytes.count || bytes[end] == UInt8(ascii: ",")) {
+            elements.append(start..<end)
+            start = end + 1
+        }
+        lengths = elements.isEmpty ? [] : [elements.count]
+    }
+
     /// How many arrays begin with the element at `index`, and so how many end before it.
     func arrays(beginningAt index: Int) -> Int {
         var count = 0
@@ -172,6 +183,14 @@ struct ArrayLiteral {
 }
 
 extension ColumnForm {
+    /// What a string for an array has: as PostgreSQL writes it, or else, of a producer that has sets (MySQL's), words.
+    func literal(_ bytes: UnsafeRawBufferPointer) throws(EncodingFailure) -> ArrayLiteral {
+        guard takesSets, bytes.trimmingWhitespace().first != UInt8(ascii: "{") else {
+            return try ArrayLiteral(bytes, delimiter: delimiter)
+        }
+        return ArrayLiteral(words: bytes)
+    }
+
     /// What the text of a literal's element is: for json the document.
     func elementOfLiteral(
         _ element: InputValue, _ containers: any ContainerReader

@@ -94,7 +94,7 @@ public struct BinaryEncoder: Sendable {
         case .text:
             let start = buffer.count
             buffer.append(0 as Int32)
-            try form.appendText(value, to: &buffer)
+            try form.appendTextOrShape(value, to: &buffer, containers)
             try finish(from: start, &buffer, found: value.kind)
         case .int4:
             let number = try form.integer(value, in: Int64(Int32.min)...Int64(Int32.max))
@@ -168,7 +168,7 @@ public struct BinaryEncoder: Sendable {
         case .bytea:
             let start = buffer.count
             buffer.append(0 as Int32)
-            try form.appendBytes(value, to: &buffer)
+            try form.appendBytesOrShape(value, to: &buffer, containers)
             try finish(from: start, &buffer, found: value.kind)
         case .array:
             try append(array: value, form, to: &buffer, containers)
@@ -231,7 +231,7 @@ public struct BinaryEncoder: Sendable {
         literal value: InputValue, _ form: borrowing ColumnForm, to buffer: inout CopyBuffer,
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
-        let literal = try ArrayLiteral(value.bytes, delimiter: form.delimiter)
+        let literal = try form.literal(value.bytes)
         let start = buffer.count
         try appendArrayHeader(literal.lengths, hasNull: false, form, to: &buffer)
         var hasNull = false

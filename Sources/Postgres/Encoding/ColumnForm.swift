@@ -36,9 +36,14 @@ struct ColumnForm: Sendable {
     private(set) var isBits = false
     /// Numbers count by the clock of a zone that is not told, and some stand for the infinities.
     private(set) var countsLocally = false
-    /// Digits of `bit(n)`, where its producer may write them as bytes; 0: of no such column.
+    /// Digits of `bit(n)`, or the most of `bit varying(n)`, where its producer may write them as bytes; 0: of no such column.
     private(set) var bitCount = 0
+    /// It is `bit varying`.
+    private(set) var hasAnyBits = false
     private(set) var isPoint = false
+    /// Its producer may write shapes as records, or sets of words as one text.
+    private(set) var takesShapes = false
+    private(set) var takesSets = false
     /// An offset behind a time without a zone says nothing.
     private(set) var ignoresOffset = false
 
@@ -120,6 +125,7 @@ struct ColumnForm: Sendable {
             elementOID = element.oid
             delimiter = Self.delimiter(of: element)
             parts = [ColumnForm(element, options: options)]
+            takesSets = options.writing?.isDebezium == true && [.text, .enumeration].contains(parts[0].kind)
         case .base, .domain:
             kind = Self.kind(ofBase: type)
             switch kind {
@@ -138,12 +144,18 @@ struct ColumnForm: Sendable {
                 case 19: byteLimit = 63
                 case 1560, 1562:
                     isBits = true
-                    if type.oid == 1560, options.writing?.isDebezium == true { bitCount = max(1, Int(type.modifier)) }
+                    if options.writing?.isDebezium == true {
+                        bitCount = type.modifier > 0 ? Int(type.modifier) : type.oid == 1560 ? 1 : .max
+                        hasAnyBits = type.oid == 1562
+                    }
                 // PostgreSQL's FirstNormalObjectId: what is below came with the server, and has no JSON for text.
                 default: takesJSONText = type.oid >= 16384
                 }
             default: break
             }
+            takesShapes =
+                options.writing?.isDebezium == true
+                && (kind == .text || kind == .bytea || kind == .other && ["geometry", "geography"].contains(type.name))
         }
     }
 
@@ -389,6 +401,7 @@ struct ColumnForm: Sendable {
         _ value: InputValue, to buffer: inout CopyBuffer, _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         if isPoint, try appendPoint(value, to: &buffer, containers) { return }
+        if takesShapes, try appendShapeText(value, to: &buffer, containers) { return }
         if bitCount > 0, try appendBits(value, to: &buffer, containers) { return }
         switch value.kind {
         case .array, .object, .list, .record:

@@ -53,7 +53,7 @@ public struct TextEncoder: Sendable {
         _ containers: any ContainerReader
     ) throws(EncodingFailure) {
         switch form.kind {
-        case .text: try form.appendText(value, to: &buffer)
+        case .text: try form.appendTextOrShape(value, to: &buffer, containers)
         case .int4: buffer.append(decimal: try form.integer(value, in: Int64(Int32.min)...Int64(Int32.max)))
         case .int8: buffer.append(decimal: try form.integer(value, in: .min ... .max))
         case .int2: buffer.append(decimal: try form.integer(value, in: Int64(Int16.min)...Int64(Int16.max)))
@@ -104,7 +104,7 @@ public struct TextEncoder: Sendable {
         case .bytea:
             buffer.append("\\x")
             let start = buffer.count
-            try form.appendBytes(value, to: &buffer)
+            try form.appendBytesOrShape(value, to: &buffer, containers)
             buffer.expandToHexadecimal(from: start)
         case .array: try append(array: value, form, to: &buffer, containers)
         case .composite: try append(composite: value, form, to: &buffer, containers)
@@ -140,8 +140,7 @@ public struct TextEncoder: Sendable {
             guard value.kind == .string else { throw EncodingFailure(.wrongType, found: value.kind) }
             // A literal is left to the server, except where binary COPY would have to read it.
             guard form.isBinary else { return try form.appendText(value, to: &buffer) }
-            return try append(
-                literal: ArrayLiteral(value.bytes, delimiter: form.delimiter), form, to: &buffer, containers)
+            return try append(literal: form.literal(value.bytes), form, to: &buffer, containers)
         }
         let shape = try ArrayShape(value, nests: !form.parts[0].takesArrays, containers)
         if shape.lengths.isEmpty { return buffer.append("{}") }
@@ -356,7 +355,7 @@ extension CopyBuffer {
     }
 
     /// Puts two hexadecimal digits in place of each byte from `start` on.
-    fileprivate mutating func expandToHexadecimal(from start: Int) {
+    mutating func expandToHexadecimal(from start: Int) {
         let length = count - start
         let target = reserve(length) - length
         advance(by: length)
