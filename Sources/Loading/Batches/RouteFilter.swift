@@ -16,6 +16,8 @@ final class RouteFilter {
     /// What nobody knows of a tombstone, of an event without the fields of its row: for each of the condition's sources.
     private let ofTombstones: Unknown
     private let ofEvents: Unknown
+    /// What of it may change while a row is the route's.
+    private let ofRows: Unknown
     /// It asks for fields of the key, or all of it.
     let readsKey: Bool
     let topicName = TopicName()
@@ -33,6 +35,7 @@ final class RouteFilter {
             ? RowPlan(deleting, inputs: Array(shape.inputs.prefix(deleting.deletionCount)), isOfTombstones: true) : nil
         ofTombstones = Unknown(condition.unknown(ofEvents: false))
         ofEvents = Unknown(condition.unknown(ofEvents: true))
+        ofRows = Unknown(condition.sources.map { !$0.isOfEvent })
         readsKey = condition.sources.contains { if case .key = $0 { true } else { false } }
     }
 
@@ -48,6 +51,12 @@ final class RouteFilter {
         }
 
         deinit { sources.deallocate() }
+    }
+
+    /// Whether another event of the row of the last message may pass, or may have: what an event says of itself, such as the table
+    /// that it is of, no row leaves.
+    var mayTakeRow: Bool {
+        ofRows.isAll || (try? program.mayHold(UnsafeBufferPointer(ofRows.sources))) ?? true
     }
 
     /// Whether nothing of what the condition asks for is known of a message of which the row is not.

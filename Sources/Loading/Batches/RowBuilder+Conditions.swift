@@ -24,6 +24,7 @@ extension RowBuilder {
             return false
         }
         batch.note(.filtered, target: filter.target.index)
+        guard filter.mayTakeRow else { return false }
         var filter = filter
         if route.chooser != nil {
             // What is for no table has no row.

@@ -176,11 +176,12 @@ extension MessagePlan.Shape {
             return input(column.source)
         }
         // A condition is about the message, and not about its elements, but where those are all that it is about.
-        conditionInputs = (target.route.condition?.sources ?? []).map { source in
+        conditionInputs = (target.route.condition?.sources ?? []).map { named in
+            let source = target.spelledAsColumn(named)
             if elements?.beside != nil, let place = elements?.place(of: source) { return .element(place) }
             return input(source)
         }
-        tableInputs = (target.route.template?.sources ?? []).map(input)
+        tableInputs = (target.route.template?.sources ?? []).map { input(target.spelledAsColumn($0)) }
         holder = elements.map { values.position(base + $0.outermost) }
     }
 
@@ -198,6 +199,17 @@ extension MessagePlan.Input {
     func resolved(_ elements: ElementPlan, behind count: Int) -> MessagePlan.Input {
         guard case .element(let place) = self else { return self }
         return .field(count + elements.position(of: place))
+    }
+}
+
+extension Target {
+    /// A field that a column takes by another spelling of its name, as that column names it: in a message it is one, and the one who
+    /// asks for it must not take it away from the other.
+    fileprivate func spelledAsColumn(_ source: ColumnSource) -> ColumnSource {
+        guard case .field(let path) = source, !columns.contains(where: { $0.source == source }) else { return source }
+        return columns.first { if case .field(let own) = $0.source { own.takes(path.components) } else { false } }?
+            .source
+            ?? source
     }
 }
 

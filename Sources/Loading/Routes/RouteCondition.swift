@@ -58,6 +58,16 @@ extension ColumnSource {
     }
 }
 
+extension ColumnSource {
+    /// It is about a change event and not about the row.
+    var isOfEvent: Bool {
+        switch self {
+        case .origin, .operation: true
+        default: false
+        }
+    }
+}
+
 extension Route {
     /// A message that the condition does not let through may have a row in the table, or its elements may, and those are deleted.
     var deletesFiltered: Bool {

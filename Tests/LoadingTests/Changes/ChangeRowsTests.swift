@@ -182,6 +182,21 @@ struct ChangeRowsTests {
         #expect(batch.lines.map { Array($0[3...5]).sorted() } == [["1", "a", "c"], ["1", "a", "d"]])
     }
 
+    @Test("a column may take strings as they are, whatever the envelope's producer writes")
+    func undecoded() throws {
+        let table = Table.made(
+            [.made("id", .int4, isNotNull: true), .made("customer_name", .jsonb), .made("address", .inet)], key: ["id"])
+        var column = Route.Column(name: "customer_name")
+        func effect(_ column: Route.Column) throws -> [String] {
+            let target = try Target.made(route(columns: [column]), table)
+            return effects(
+                Batch.filled([(nil, #"{"after":{"id":1,"customer_name":"[1]"},"source":{},"op":"c"}"#)], for: target))
+        }
+        #expect(try effect(column) == [#"1|[1]|\N"#])
+        column.saidDecoding = Decoding.none
+        #expect(try effect(column) == [#"1|"[1]"|\N"#])
+    }
+
     // MARK: Truncations
 
     @Test("in a history a truncation is a row of nothing but what its event says, and makes nothing void")
@@ -213,6 +228,23 @@ struct ChangeRowsTests {
             ])
         route.onTruncate = .ignore
         #expect(try Batch.filled(messages, for: Target.made(route, table)).operations[.skipped, target: 0] == 2)
+    }
+
+    @Test("a row that a condition does not let through for what its event says of itself deletes none of the same key")
+    func filteredByOrigin() throws {
+        var route = route()
+        let messages: [(key: String?, value: String?)] = [
+            (nil, #"{"after":{"id":1},"source":{"table":"u"},"op":"c"}"#),
+            (nil, #"{"after":{"id":2,"customerName":"a"},"source":{"table":"u"},"op":"r"}"#),
+            (nil, #"{"after":{"id":3,"customerName":"b"},"source":{"table":"t"},"op":"u"}"#),
+        ]
+        route.condition = try RouteCondition("$source.table = 't' and customerName != 'b'")
+        #expect(try effects(batch(messages, route)) == ["-3"])
+        route.condition = try RouteCondition("$op != 'r'")
+        #expect(try effects(batch(messages, route)) == [#"1|\N|\N"#, #"3|b|\N"#])
+        route.condition = try RouteCondition("$source.table = 'u' or customerName = 'c'")
+        let found = try effects(batch(messages, route))
+        #expect(found == [#"1|\N|\N"#, #"2|a|\N"#, "-3"])
     }
 
     @Test("a condition that a truncation can answer decides about it as well")
