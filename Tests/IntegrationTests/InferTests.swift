@@ -126,8 +126,80 @@ struct InferTests {
             ], ["--nested", "jsonb"], rows: "SELECT nr, shop, c FROM inferred", [#"1|c|{"x": 2}"#])
     }
 
+    @Test("lists within lists become a table of each level, whose foreign keys hold while messages change and go")
+    func nestedLists() throws {
+        func order(_ id: Int, _ items: String) -> TestMessage {
+            TestMessage(
+                partition: 0, key: "\(id)",
+                value: #"{"id": \#(id), "lines": [\#(items)]}"#)
+        }
+        try infer(
+            [
+                order(
+                    1, #"{"sku_id": "a", "options": [{"code": "x"}, {"code": "x"}]}, {"sku_id": "b", "options": []}"#),
+                order(2, #"{"sku_id": "a", "options": [{"code": "y", "price": 1.5}]}, {"sku_id": "c"}"#),
+                order(1, #"{"sku_id": "b", "options": [{"code": "z"}]}"#),
+                order(3, #"{"sku_id": "a", "options": [{"code": "y"}]}"#),
+                TestMessage(partition: 0, key: "3", value: nil),
+            ], ["--nested", "tables"],
+            rows: """
+                SELECT l.id, l.sku_id, o.position, o.code, o.price FROM inferred AS i JOIN inferred_lines AS l USING (id)
+                LEFT JOIN inferred_lines_options AS o USING (id, sku_id) ORDER BY 1, 2, 3
+                """, ["1|b|0|z|∅", "2|a|0|y|1.5", "2|c|∅|∅|∅"])
+    }
+
+    @Test("documents of Debezium's connector for MongoDB become columns of the types that they say")
+    func documents() throws {
+        func event(_ operation: String, _ id: String, _ document: String?) -> TestMessage {
+            func quoted(_ text: String) -> String { "\"" + text.replacing("\"", with: "\\\"") + "\"" }
+            return TestMessage(
+                partition: 0, key: "{\"id\": \(quoted(id))}",
+                value:
+                    "{\"before\": null, \"after\": \(document.map(quoted) ?? "null"), \"source\": {\"connector\": \"mongodb\"}, "
+                    + "\"op\": \"\(operation)\", \"ts_ms\": 1}")
+        }
+        let documents = (1...3).map { number in
+            event(
+                "c", #"{"$oid": "a\#(number)"}"#,
+                #"{"_id": {"$oid": "a\#(number)"}, "born": {"$date": \#(number)}, "visits": {"$numberLong": "\#(number)"}, "#
+                    + #""photo": {"$binary": {"base64": "AQI=", "subType": "00"}}, "home": {"city": "B", "since": {"$date": 0}}, "tags": [{"$numberInt": "7"}]}"#
+            )
+        }
+        try infer(
+            documents + [
+                event("u", #"{"$oid": "a1"}"#, #"{"_id": {"$oid": "a1"}, "visits": {"$numberLong": "9"}}"#),
+                event("d", #"{"$oid": "a2"}"#, nil),
+                TestMessage(partition: 0, key: #"{"id": "{\"$oid\": \"a2\"}"}"#, value: nil),
+            ],
+            rows:
+                "SELECT id, born, visits, pg_typeof(visits), photo, home_city, home_since, tags FROM inferred ORDER BY id",
+            [
+                "a1|∅|9|integer|∅|∅|∅|∅",
+                #"a3|1970-01-01 00:00:00.003+00|3|integer|\x0102|B|1970-01-01 00:00:00+00|[7]"#,
+            ])
+    }
+
+    @Test("messages of Canal's say the types and the key of their columns, whose values are texts")
+    func canal() throws {
+        let rows = (1...3).map { id in
+            #"{"id":"\#(id)","code":"00\#(id)","price":"1.5\#(id)","at":"2026-01-31 09:30:00","doc":"{\"a\":\#(id)}","raw":"\u0001\u00e9"}"#
+        }
+        let types =
+            #"{"id":"bigint(20) unsigned","code":"varchar(8)","price":"decimal(9,2)","at":"datetime","doc":"json","raw":"blob"}"#
+        try infer(
+            [
+                TestMessage(
+                    partition: 0, key: nil,
+                    value:
+                        #"{"database":"shop","table":"t","type":"INSERT","isDdl":false,"pkNames":["id"],"mysqlType":\#(types),"data":[\#(rows.joined(separator: ","))],"old":null}"#
+                )
+            ],
+            rows: "SELECT id, pg_typeof(id), code, price, at, doc->>'a', raw FROM inferred ORDER BY id",
+            (1...3).map { #"\#($0)|numeric|00\#($0)|1.5\#($0)|2026-01-31 09:30:00|\#($0)|\x01e9"# })
+    }
+
     @Test(
-        "arrays of objects become tables of their own, whose rows are the elements of each message's last version",
+        "lists of objects become tables of their own, one within the other, whose rows are those of each message's last version",
         arguments: [true, false])
     func childTables(hasIDs: Bool) throws {
         var random = SeededGenerator.random(for: "tables of elements")
@@ -158,19 +230,26 @@ struct InferTests {
         let (element, column) = hasIDs ? ("sku", "sku") : ("what", "position, what")
         let expected = """
             SELECT id, \(hasIDs ? "" : "n - 1, ")e->>'\(element)', (e->>'qty')::numeric, (e->>'price')::numeric, e->'maker',
-              e->'options', e->>'note' FROM raw, jsonb_array_elements(body->'items') WITH ORDINALITY AS t (e, n)
+              e->>'note' FROM raw, jsonb_array_elements(body->'items') WITH ORDINALITY AS t (e, n)
             """
-        let found = "SELECT id, \(column), qty::numeric, price::numeric, maker, options, note FROM inferred_items"
+        let found = "SELECT id, \(column), qty::numeric, price::numeric, maker, note FROM inferred_items"
+        let expectedOptions = """
+            SELECT id, n - 1, m - 1, (o->>'code')::int FROM raw, jsonb_array_elements(body->'items') WITH ORDINALITY AS t (e, n),
+              jsonb_array_elements(e->'options') WITH ORDINALITY AS u (o, m)
+            """
+        let foundOptions = "SELECT id, position, options_position, code::int FROM inferred_items_options"
         try infer(
             messages, ["--nested", "tables"],
             rows: """
                 WITH raw (id, body) AS (VALUES \(bodies)), lacking AS ((\(expected)) EXCEPT (\(found))),
-                  superfluous AS ((\(found)) EXCEPT (\(expected)))
-                SELECT (SELECT count(*) FROM lacking), (SELECT count(*) FROM superfluous), (SELECT count(*) > 0 FROM inferred_items),
+                  superfluous AS ((\(found)) EXCEPT (\(expected))),
+                  options AS (((\(expectedOptions)) EXCEPT (\(foundOptions))) UNION ALL ((\(foundOptions)) EXCEPT (\(expectedOptions))))
+                SELECT (SELECT count(*) FROM lacking), (SELECT count(*) FROM superfluous), (SELECT count(*) FROM options),
+                  (SELECT count(*) > 0 FROM inferred_items_options),
                   (SELECT count(*) FROM inferred) = (SELECT count(*) FROM raw),
                   (SELECT count(*) FROM pg_constraint WHERE conrelid = 'inferred_items'::regclass AND contype = 'f'
                    AND confrelid = 'inferred'::regclass)
-                """, ["0|0|t|t|1"])
+                """, ["0|0|0|t|t|1"])
     }
 
     @Test("a second --write for the same table writes no second migration: the same is said, another one is refused")

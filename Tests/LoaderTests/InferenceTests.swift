@@ -472,4 +472,53 @@ struct InferenceTests {
         let keyless = try propose(orders, nesting: .tables, key: TableProposal.KeyChoice.none)
         #expect(keyless.children.isEmpty && keyless.columns.contains { $0.name == "items" })
     }
+
+    @Test("lists within lists become tables that refer to one another, each by the key of the one above and its own")
+    func nestedElements() throws {
+        let options = #"[{"code_id": "x", "tags": [{"t": 1}]}, {"code_id": "y"}]"#
+        let orders = (1...3).map {
+            order($0, #"{"qty": 1, "options": \#(options)}, {"qty": 1, "options": \#(options)}"#)
+        }
+        let proposal = try propose(orders, nesting: .tables)
+        let tables = proposal.descendants
+        #expect(tables.map(\.table.name) == ["orders_items", "orders_items_options"])
+        #expect(tables.map(\.key) == [["order_id", "position"], ["order_id", "position", "code_id"]])
+        #expect(tables[1].keyReason.contains("which no element of items has twice"))
+        // What lies deeper stays a document.
+        #expect(tables[1].columns.map { "\($0.name) \($0.proposal.sql)" }.last == "tags jsonb")
+        let route = """
+                each: items.options
+                columns:
+                  order_id: $parent.$parent.order_id
+                  position: $parent.$index
+
+            """
+        #expect(proposal.route.hasSuffix(route), "\(proposal.route)")
+        let reference =
+            "FOREIGN KEY (order_id, position) REFERENCES public.orders_items (order_id, position)\n"
+        #expect(proposal.migration().contains(reference))
+        let down =
+            "DROP TABLE public.orders_items_options;\nDROP TABLE public.orders_items;\nDROP TABLE public.orders;\n"
+        #expect(proposal.migration().hasSuffix(down))
+        let places = (1...3).map { order($0, #"{"qty": 1, "options": [{"a": 1}, {"a": 1}]}"#) }
+        let inner = try #require(try propose(places, nesting: .tables).descendants.last)
+        #expect(inner.key == ["order_id", "position", "options_position"])
+    }
+
+    @Test(
+        "MySQL's types are those of columns with room for all that they hold; where they say nothing the values decide")
+    func mySQLTypes() {
+        let known = [
+            "tinyint(1)", "smallint(5) unsigned", "int", "int(10) unsigned", "bigint(20) unsigned", "decimal(10,2)",
+            "decimal(5)",
+            "double", "varchar(20)", "varbinary(16)", "datetime(6)", "time", "date", "json", "year(4)", "mediumtext",
+        ].map { MySQLTypes.content(of: $0).map { TypeProposal(declared: $0).sql } ?? "" }
+        #expect(
+            known == [
+                "smallint", "integer", "integer", "bigint", "numeric", "numeric(10,2)", "numeric(5,0)",
+                "double precision",
+                "text", "bytea", "timestamp", "time", "date", "jsonb", "smallint", "text",
+            ])
+        #expect(MySQLTypes.content(of: "bit(1)") == nil && MySQLTypes.content(of: "geometry") == nil)
+    }
 }

@@ -42,14 +42,16 @@ extension TableProposal {
                 Self.oneLine(
                     "Arrays of objects: \(arrays.joined(separator: ", ")). `--nested tables` gives each a table."))
         }
-        for child in children { lines += Self.wrapped("Key of \(child.table.sql): \(Self.oneLine(child.keyReason)).") }
+        for child in descendants {
+            lines += Self.wrapped("Key of \(child.table.sql): \(Self.oneLine(child.keyReason)).")
+        }
         lines += ["", "-- migrate:up", ""]
         if let schema = table.schema, schema != "public" {
             lines += ["CREATE SCHEMA IF NOT EXISTS \(sqlIdentifier(schema));", ""]
         }
         lines += definition(showsValues: showsValues)
-        for child in children { lines += [""] + child.definition(showsValues: showsValues) }
-        lines += ["", "-- migrate:down", ""] + children.reversed().map { "DROP TABLE \($0.table.sql);" }
+        for child in descendants { lines += [""] + child.definition(showsValues: showsValues) }
+        lines += ["", "-- migrate:down", ""] + descendants.reversed().map { "DROP TABLE \($0.table.sql);" }
         lines.append("DROP TABLE \(table.sql);")
         return lines.joined(separator: "\n") + "\n"
     }
@@ -153,8 +155,8 @@ extension TableProposal {
 
     // MARK: The route
 
-    /// The routes as elements of `routes`: its own, and those of its children.
-    var route: String { ([self] + children).map(\.ownRoute).joined() }
+    /// The routes as elements of `routes`: its own, and those of the tables that refer to it.
+    var route: String { ([self] + descendants).map(\.ownRoute).joined() }
 
     private var ownRoute: String {
         var lines = [
@@ -164,7 +166,7 @@ extension TableProposal {
         if let envelope = profile.envelope { lines.append("    envelope: \(envelope.name)") }
         lines += reading.map { "    " + $0 }
         if let elements {
-            lines.append("    each: \(Self.yaml(ColumnSource.field(FieldPath([elements.field])).expression))")
+            lines.append("    each: \(Self.yaml(ColumnSource.field(FieldPath(elements.path)).expression))")
         }
         if let onTombstone { lines.append("    on_tombstone: \(onTombstone.rawValue)") }
         if !isMappingPlain {
@@ -174,6 +176,7 @@ extension TableProposal {
                 let source = Self.yaml(column.source)
                 var settings = ["from: \(source)"]
                 if let unit = column.proposal.unit { settings.append("unit: \(unit.rawValue)") }
+                if column.proposal.decoding == .json { settings.append("decode: json") }
                 if column.proposal.replacesNul { settings.append("on_nul: replace") }
                 let value = settings.count == 1 ? source : "{ \(settings.joined(separator: ", ")) }"
                 lines.append("      \(Self.yaml(column.name, isValue: false)): \(value)")

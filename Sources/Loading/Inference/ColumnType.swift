@@ -13,6 +13,8 @@ package enum ColumnType: String, Sendable, CaseIterable {
 package struct TypeProposal: Sendable {
     package var type: ColumnType
     package var unit: EpochUnit?
+    /// What its strings stand for.
+    package var decoding = Decoding.none
     /// Values hold U+0000, which the route has to replace.
     package var replacesNul = false
     /// For the comment, where the type is not obvious.

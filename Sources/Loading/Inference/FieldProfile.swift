@@ -65,7 +65,8 @@ package struct FieldProfile {
     /// No value comes twice, and each message has one.
     package func isUnique(in messages: Int) -> Bool { values == messages && distinct == messages && messages > 1 }
 
-    package mutating func add(_ field: Field, _ nested: NestedFields, depth: Int = 0) {
+    /// - Parameter lists: whose elements' members it is among, one within the other.
+    package mutating func add(_ field: Field, _ nested: NestedFields, depth: Int = 0, lists: Int = 0) {
         present += 1
         if field.kind != .absent, field.kind != .null { decoded[field.kind, default: 0] += 1 }
         switch field.kind {
@@ -81,10 +82,10 @@ package struct FieldProfile {
             addString(Self.text(of: field))
         case .array, .list:
             kindCounts[.array, default: 0] += 1
-            if depth < 2 { addElements(of: field, nested) }
+            if depth < 2 || lists == 1 { addElements(of: field, nested, lists: lists + 1) }
         case .object, .record:
             kindCounts[.object, default: 0] += 1
-            if depth < 2 { addMembers(of: field, nested, depth: depth) }
+            if depth < 2 { addMembers(of: field, nested, depth: depth, lists: lists) }
         }
     }
 
@@ -96,7 +97,7 @@ package struct FieldProfile {
         return String(decoding: text.bytes, as: UTF8.self)
     }
 
-    private mutating func addElements(of list: Field, _ nested: NestedFields) {
+    private mutating func addElements(of list: Field, _ nested: NestedFields, lists: Int) {
         // One box, because a profile cannot hold another by value.
         if elements.isEmpty { elements.append(ElementsProfile()) }
         for element in nested.elements(of: list) ?? [] {
@@ -105,13 +106,20 @@ package struct FieldProfile {
                 continue
             }
             elements[0].records += 1
-            elements[0].members.addMembers(of: element, nested, depth: 1)
+            elements[0].members.addMembers(of: element, nested, depth: 1, lists: lists)
         }
     }
 
     /// Adds an object's members; of a name that comes twice the last counts.
-    package mutating func addMembers(of record: Field, _ nested: NestedFields, depth: Int) {
+    package mutating func addMembers(of record: Field, _ nested: NestedFields, depth: Int, lists: Int = 0) {
         guard let members = nested.members(of: record) else { return }
+        add(members, nested, depth: depth, lists: lists)
+    }
+
+    /// The same of an object that is opened already.
+    package mutating func add(
+        _ members: [(name: String, value: Field)], _ nested: NestedFields, depth: Int = 0, lists: Int = 0
+    ) {
         objects += 1
         var last: [String: Field] = [:]
         for member in members { last[member.name] = member.value }
@@ -126,7 +134,7 @@ package struct FieldProfile {
                 places[name] = place
                 children.append(FieldProfile(path: path + [name]))
             }
-            children[place].add(value, nested, depth: depth + 1)
+            children[place].add(value, nested, depth: depth + 1, lists: lists)
         }
     }
 

@@ -52,7 +52,9 @@ final class TypeTrial {
     init(_ proposal: TypeProposal) {
         encoder = BinaryEncoder(
             proposal.postgres,
-            options: EncodingOptions(epochUnit: proposal.unit, onNul: proposal.replacesNul ? .replace : .deadLetter))
+            options: EncodingOptions(
+                epochUnit: proposal.unit, onNul: proposal.replacesNul ? .replace : .deadLetter,
+                decoding: proposal.decoding))
     }
 
     /// Why the column would refuse the field; nil if it takes it.

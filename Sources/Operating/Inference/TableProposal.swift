@@ -61,10 +61,14 @@ package struct TableProposal {
     package private(set) var refused = 0
     /// Tables of what the messages have several of.
     package private(set) var children: [TableProposal] = []
-    /// Of such a table: the field whose elements are its rows, and what it refers to.
-    package private(set) var elements: (field: String, of: TableName, key: [String])?
+    /// They, and the tables of what those have several of; each behind what it refers to.
+    package var descendants: [TableProposal] { children.flatMap { [$0] + $0.descendants } }
+    /// Of such a table: the way to the list whose elements are its rows, and what it refers to.
+    package private(set) var elements: (path: [String], of: TableName, key: [String])?
     /// Arrays of objects that have no table of their own.
-    package var arrays: [String] { columns.filter(\.isListOfRecords).map(\.source) }
+    package var arrays: [String] {
+        profile.envelope?.bearsElements == false ? [] : columns.filter(\.isListOfRecords).map(\.source)
+    }
 
     /// A field that every message has is NOT NULL from so many messages on.
     static let enough = 30
@@ -83,7 +87,12 @@ package struct TableProposal {
         relax()
         try chooseKey(choice)
         markKey()
-        guard nesting == .tables, !key.isEmpty else { return }
+        if nesting == .tables, !key.isEmpty { addChildren(now) }
+    }
+
+    /// Gives lists of records tables of their own.
+    private mutating func addChildren(_ now: Date) {
+        guard profile.envelope?.bearsElements ?? true else { return }
         let lists = columns.filter { $0.isListOfRecords && $0.path.count == 1 && !$0.isKey }
         children = lists.map { TableProposal(elementsOf: $0, of: self, now: now) }
         columns.removeAll { column in lists.contains { $0.name == column.name } }
@@ -96,41 +105,44 @@ package struct TableProposal {
             schema: parent.table.schema, name: ColumnNaming.cut(parent.table.name + "_" + list.name, to: 63))
         let field = list.path[0]
         profile = TopicProfile(elementsOf: field, list.field.elements[0], in: parent.profile)
-        elements = (field, parent.table, parent.key)
+        elements = ((parent.elements?.path ?? []) + [field], parent.table, parent.key)
         isKeyOfMessage = parent.isKeyOfMessage
-        addColumns(.flatten, now, taken: parent.key + [Self.position])
+        let position = parent.key.contains(Self.position) ? list.name + "_" + Self.position : Self.position
+        addColumns(.flatten, now, taken: parent.key + [position])
         settleTypes()
         relax()
         let own = columns.indices.first { index in
             Self.mayBeKey(columns[index]) && TypeProposal.isIdentifier(columns[index].path.last ?? "")
-                && isUniqueInItsMessage(columns[index])
+                && isUniqueInItsList(columns[index])
         }
-        key = parent.key + [own.map { columns[$0].name } ?? Self.position]
+        key = parent.key + [own.map { columns[$0].name } ?? position]
+        let holder = parent.elements.map { "element of \($0.path.joined(separator: "."))" } ?? "message"
         keyReason =
-            own.map { "the key of \(parent.table) and \(columns[$0].name), which no message has twice" }
+            own.map { "the key of \(parent.table) and \(columns[$0].name), which no \(holder) has twice" }
             ?? "the key of \(parent.table) and the element's place, for no field named like an id tells elements apart"
         columns += parent.columns.filter(\.isKey).map { column in
             var column = column
-            column.origin = .parent(levels: 1, FieldPath(column.path))
+            column.origin = column.originWithin
             return column
         }
         if own == nil {
             columns.append(
                 Column(
-                    name: Self.position, path: [], origin: .index, proposal: TypeProposal(.integer), isNotNull: true,
+                    name: position, path: [], origin: .index, proposal: TypeProposal(.integer), isNotNull: true,
                     field: FieldProfile(path: [])))
         }
         markKey()
+        addChildren(now)
     }
 
     /// What the place of an element is called.
     private static let position = "position"
 
-    private func isUniqueInItsMessage(_ column: Column) -> Bool {
+    private func isUniqueInItsList(_ column: Column) -> Bool {
         var (last, seen): (Int?, Set<String>) = (nil, [])
         var isUnique = column.field.values == profile.records.count
-        profile.forEachRecord([column.path]) { message, _, _, _, fields in
-            if message != last { (last, seen) = (message, []) }
+        profile.forEachElement([column.path]) { holder, _, _, _, _, fields in
+            if holder != last { (last, seen) = (holder, []) }
             if !seen.insert(FieldProfile.text(of: fields[0])).inserted { isUnique = false }
         }
         return isUnique
@@ -148,10 +160,13 @@ package struct TableProposal {
                 let isAlways =
                     leaf.values == profile.records.count && profile.records.count >= Self.enough
                     && leaf.declared?.isOptional != true && (!isFlat || field.declared?.isOptional != true)
+                var proposal = TypeProposal(leaf, now: now)
+                if proposal.type == .bytea { proposal.decoding = profile.envelope?.ofBytes ?? .none }
+                if proposal.type == .jsonb, profile.envelope?.isOfMySQL == true { proposal.decoding = .json }
                 columns.append(
                     Column(
-                        name: naming.name(for: leaf.path), path: leaf.path, proposal: TypeProposal(leaf, now: now),
-                        isNotNull: isAlways, field: leaf))
+                        name: naming.name(for: leaf.path), path: leaf.path, proposal: proposal, isNotNull: isAlways,
+                        field: leaf))
             }
         }
     }
@@ -255,6 +270,14 @@ package struct TableProposal {
             return
         case .automatic: break
         }
+        if let told = profile.toldKey {
+            let found = told.names.compactMap { name in columns.first { $0.path == [name] && Self.mayBeKey($0) } }
+            if found.count == told.names.count {
+                (key, isKeyOfMessage) = (found.map(\.name), true)
+                keyReason = "\(key.joined(separator: ", ")): \(told.reason)"
+                return
+            }
+        }
         let unique = columns.first { column in
             column.field.isUnique(in: profile.records.count) && Self.mayBeKey(column)
                 && TypeProposal.isIdentifier(column.path.last ?? "")
@@ -338,8 +361,18 @@ extension TableProposal.Column {
         field.kinds == [.array] && field.elements.first.map { $0.records > 0 && $0.others == 0 } == true
     }
 
+    /// The same value, seen from an element within what the row is made of.
+    fileprivate var originWithin: ColumnSource {
+        switch origin {
+        case .parent(let levels, let path): .parent(levels: levels + 1, path)
+        case .index: .parentIndex(levels: 1)
+        case .parentIndex(let levels): .parentIndex(levels: levels + 1)
+        case .some, nil: .parent(levels: 1, FieldPath(path))
+        }
+    }
+
     /// Whether it takes the field of its name, as it is.
     package var isPlain: Bool {
-        origin == nil && path == [name] && proposal.unit == nil && !proposal.replacesNul
+        origin == nil && path == [name] && proposal.unit == nil && !proposal.replacesNul && proposal.decoding != .json
     }
 }

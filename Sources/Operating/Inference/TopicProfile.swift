@@ -35,10 +35,12 @@ package struct TopicProfile {
     /// The fields, as the members of a record that stands for the message.
     private(set) var root = FieldProfile(path: [])
     private let reading: Reading
-    /// Whose elements the records are; nil: each message is one.
-    private var list: String?
-    /// Whether messages have schemas, which say what their fields are.
-    package private(set) var hasSchemas = false
+    /// Whose elements the records are, one list within the other; none: each message is one.
+    private var lists: [String] = []
+    /// The fields that the messages themselves call the key of their rows, and in which words.
+    private(set) var toldKey: (names: [String], reason: String)?
+    /// What opens records that are documents in texts; nil where there are none.
+    private let documents: DocumentMembers?
 
     /// Of the row.
     var fields: [FieldProfile] {
@@ -49,6 +51,7 @@ package struct TopicProfile {
         self.messages = messages
         self.reading = reading
         envelope = EnvelopeGuess.find(messages, reading)
+        documents = envelope?.identifier.map { _ in DocumentMembers() }
         let paths = [FieldPath([]), FieldPath(envelope?.base ?? [])]
         let fields = SampleFields(reading.format, paths, isOfKey: false, lookup: reading.lookup)
         var outlines: [SchemaOutline] = []
@@ -62,25 +65,31 @@ package struct TopicProfile {
                 firstBroken = firstBroken ?? fields.failure.map { ($0, messages.place(of: message)) }
                 continue
             }
-            guard found[1].isRecord else {
+            let members = documents.map { $0.members(of: found[1]) } ?? fields.nested.members(of: found[1])
+            guard let members else {
                 withoutRow += 1
                 continue
             }
             records.append(message)
-            root.addMembers(of: found[1], fields.nested, depth: 0)
+            root.add(members, fields.nested)
             if let outline = fields.outline, outlines.last != outline {
                 outlines.removeAll { $0 == outline }
                 outlines.append(outline)
             }
         }
         declare(outlines)
+        if let identifier = envelope?.identifier { toldKey = ([identifier], "\(identifier) names each document") }
+        guard envelope?.isOfMySQL == true else { return }
+        let types = MySQLTypes(messages, records, reading)
+        root.declare(types.fields)
+        if !types.key.isEmpty { toldKey = (types.key, "the messages say that it is the source's") }
     }
 
     /// The elements of an array of another profile's records, each a record by itself.
     init(elementsOf list: String, _ elements: ElementsProfile, in parent: TopicProfile) {
-        (messages, reading, envelope) = (parent.messages, parent.reading, parent.envelope)
+        (messages, reading, envelope, documents) = (parent.messages, parent.reading, parent.envelope, nil)
         root = elements.members
-        self.list = list
+        lists = parent.lists + [list]
         var records: [Int] = []
         parent.forEachRecord([[list]]) { message, _, _, values, fields in
             for element in values.nested.elements(of: fields[0]) ?? [] where element.isRecord {
@@ -93,7 +102,6 @@ package struct TopicProfile {
     /// - Parameter outlines: of the messages' schemas, the newest last.
     private mutating func declare(_ outlines: [SchemaOutline]) {
         guard let newest = outlines.last else { return }
-        hasSchemas = true
         let all = outlines.dropLast().reversed().reduce(newest) { $0.united(with: $1) }
         let base = envelope?.base ?? []
         root.declare(base.isEmpty ? all.fields : all.field(FieldPath(base))?.members ?? [])
@@ -110,35 +118,61 @@ package struct TopicProfile {
         )
             -> Void
     ) {
-        if let list { return forEachElement(of: list, paths, body) }
-        let paths = paths.map { FieldPath((envelope?.base ?? []) + $0) }
-        let values = SampleFields(reading.format, paths, isOfKey: false, lookup: reading.lookup)
+        guard lists.isEmpty else {
+            return forEachElement(paths) { _, message, key, keys, values, fields in
+                body(message, key, keys, values, fields)
+            }
+        }
+        let base = envelope?.base ?? []
+        let wanted = documents == nil ? paths.map { FieldPath(base + $0) } : [FieldPath(base)]
+        let values = SampleFields(reading.format, wanted, isOfKey: false, lookup: reading.lookup)
         let keys = SampleFields(reading.keyFormat, [FieldPath([])], isOfKey: true, lookup: reading.lookup)
         for record in records {
             let key = keys.read(record, in: messages)?.first
-            if let fields = values.read(record, in: messages) { body(record, key, keys, values, fields) }
+            guard let fields = values.read(record, in: messages) else { continue }
+            guard let documents else {
+                body(record, key, keys, values, fields)
+                continue
+            }
+            let members = documents.members(of: fields[0]) ?? []
+            let found = paths.map { path in
+                let first = members.last { $0.name == path.first }?.value ?? Field(.absent)
+                return values.nested.field(Array(path.dropFirst()), of: first)
+            }
+            found.withUnsafeBufferPointer { body(record, key, keys, values, $0) }
         }
     }
 
-    private func forEachElement(
-        of list: String, _ paths: [[String]],
+    /// The same of elements.
+    ///
+    /// - Parameter body: gets first which of the lists that hold them it is.
+    func forEachElement(
+        _ paths: [[String]],
         _ body: (
-            _ message: Int, _ key: Field?, _ keys: SampleFields, _ values: SampleFields, UnsafeBufferPointer<Field>
-        )
-            -> Void
+            _ holder: Int, _ message: Int, _ key: Field?, _ keys: SampleFields, _ values: SampleFields,
+            UnsafeBufferPointer<Field>
+        ) -> Void
     ) {
-        let path = FieldPath((envelope?.base ?? []) + [list])
-        let values = SampleFields(reading.format, [path], isOfKey: false, lookup: reading.lookup)
+        guard let first = lists.first else { return }
+        let values = SampleFields(
+            reading.format, [FieldPath((envelope?.base ?? []) + [first])], isOfKey: false, lookup: reading.lookup)
         let keys = SampleFields(reading.keyFormat, [FieldPath([])], isOfKey: true, lookup: reading.lookup)
-        var last: Int?
+        var (last, holder): (Int?, Int) = (nil, 0)
         for record in records where record != last {
             last = record
             let key = keys.read(record, in: messages)?.first
-            guard let whole = values.read(record, in: messages)?.first else { continue }
-            for element in values.nested.elements(of: whole) ?? [] where element.isRecord {
-                let fields = paths.map { values.nested.field($0, of: element) }
-                fields.withUnsafeBufferPointer { body(record, key, keys, values, $0) }
+            func visit(_ list: Field, _ rest: ArraySlice<String>) {
+                for element in values.nested.elements(of: list) ?? [] where element.isRecord {
+                    if let next = rest.first {
+                        visit(values.nested.field([next], of: element), rest.dropFirst())
+                        continue
+                    }
+                    let fields = paths.map { values.nested.field($0, of: element) }
+                    fields.withUnsafeBufferPointer { body(holder, record, key, keys, values, $0) }
+                }
+                if rest.isEmpty { holder += 1 }
             }
+            if let whole = values.read(record, in: messages)?.first { visit(whole, lists.dropFirst()) }
         }
     }
 }
