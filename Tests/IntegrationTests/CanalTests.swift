@@ -90,4 +90,46 @@ struct CanalTests {
             #expect(try scenario.deadLetters().map(\.reason) == ["no_table"])
         }
     }
+
+    @Test("a history has a row of each row of a statement, and one of a truncation, which ends all versions")
+    func history() async throws {
+        try await Scenario.with(
+            """
+            CREATE TABLE history (id int, amount int, op text, at timestamptz, until timestamptz, p int, o bigint, i int, PRIMARY KEY (p, o, i));
+            CREATE INDEX ON history (id, at)
+            """
+        ) { scenario in
+            func event(_ type: String, _ data: String, old: String = "null") -> TestMessage {
+                TestMessage(
+                    key: nil,
+                    value: #"{"type":"\#(type)","isDdl":\#(type == "TRUNCATE"),"data":\#(data),"old":\#(old)}"#)
+            }
+            let topic = try scenario.topic([
+                event("INSERT", #"[{"id":"1","amount":"1"},{"id":"2","amount":"2"}]"#),
+                event("UPDATE", #"[{"id":"1","amount":"3"}]"#, old: #"[{"amount":"1"}]"#),
+                event("TRUNCATE", "null"), event("INSERT", #"[{"id":"1","amount":"4"}]"#),
+                event("DELETE", #"[{"id":"1","amount":"4"}]"#),
+            ])
+            var route = Route(topic, "history", mode: .history)
+            (route.envelopeOptions.form, route.onTruncate) = (.canal, .truncate)
+            route.columns = [
+                Route.Column("op", "$op"), Route.Column("at", "$timestamp"), Route.Column("p", "$partition"),
+                Route.Column("o", "$offset"), Route.Column("i", "$index"),
+            ]
+            (route.validity.key, route.validity.from, route.validity.to) = (["id"], "at", "until")
+            let snapshot = try await scenario.load([route])
+            #expect(try scenario.deadLetters().map(\.message) == [])
+            // Until when a version holds: the offset of what ends it.
+            let found = """
+                SELECT h.o, h.i, h.op, h.id, h.amount, (SELECT min(e.o) FROM history AS e WHERE e.at = h.until AND e.o > h.o) FROM history AS h
+                ORDER BY h.o, h.i
+                """
+            #expect(
+                try scenario.rows(found) == [
+                    "0|0|c|1|1|1", "0|1|c|2|2|2", "1|0|u|1|3|2", "2|0|t|∅|∅|∅", "3|0|c|1|4|4", "4|0|d|1|4|∅",
+                ])
+            #expect(snapshot.routes.first?.operations[.row] == 6)
+            #expect(snapshot.routes.first?.operations[.truncation, default: 0] == 0)
+        }
+    }
 }
