@@ -25,7 +25,7 @@ struct MendListTests {
 
     private static let fates: [Said: Fate] = [
         Said("Backfill.swift", "loader status", 1): .not("shows what there is"),
-        Said("BackfillCommand.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
+        Said("Asking.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said("ConnectionRefusal+Mend.swift", "GRANT CONNECT ON DATABASE name TO role", 1): .not(
             "with names of yours; LeastPrivilegeTests.needed types it with its own"),
         Said("BuiltInMigrations.swift", "loader dead-letters", 1): .not("a comment in the database"),
@@ -82,7 +82,6 @@ struct MendListTests {
         Said("DifferenceQuery.swift", #"CREATE UNIQUE INDEX ON \(twin.quoted) (\(target.indexedKey))"#, 1): .not(
             "typed by the loader itself, for a table of its session"),
         Said("VerifiedSpan.swift", "loader status", 2): .not("shows what there is"),
-        Said("VerifyCommand.swift", "loader migrate up", 1): .walked("MendTests.missingLedger"),
         Said("Mend+Letters.swift", "loader dead-letters list", 1): .walked("MendTests.deadLetters"),
         Said("MissingRights.swift", #"GRANT USAGE ON SCHEMA \(quoteIdentifier(schema)) TO \(grantee);"#, 1): .walked(
             "MendTests.missingRights"),

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Kafka
 import Loading
 import Operating
 import Postgres
@@ -103,7 +102,9 @@ struct BackfillCommand: ParsableCommand {
         var configuration = try arguments.load()
         configuration.loading.allowDuplicates = allowDuplicates
         let options = configuration.loading
-        do {
+        try Asking.carryOut { error in
+            (error as? Backfill.Refusal).map { ("\($0)", .configuration) }
+        } _: {
             let (destination, end) = (try destination(), try end())
             let backfill = try Backfill(options, topic: topic, partitions: try numbers(), to: destination, until: end)
             let connection = try Connection(options.connectionOptions("backfill"))
@@ -118,21 +119,6 @@ struct BackfillCommand: ParsableCommand {
             if !yes { try backfill.check(moves, on: connection) }
             try backfill.carryOut(moves, on: connection)
             print("The positions of \(options.group) are moved. Start the loader to go on from there.")
-        } catch let refusal as Backfill.Refusal {
-            StandardError.shared.write(line: "\(refusal)")
-            throw ExitStatus.configuration.code
-        } catch let error as LoadingError {
-            StandardError.shared.write(line: error.told)
-            throw ExitStatus(error.code).code
-        } catch let error as PostgresError {
-            var mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
-            if error.refusal != nil { mend = "; \(OutageNotice(error).remedy)" }
-            let what = error.refusal?.words ?? "the database cannot be asked"
-            StandardError.shared.write(line: "\(what): \(error)\(mend)")
-            throw (error.passes ? ExitStatus.unavailable : .configuration).code
-        } catch let error as KafkaError {
-            StandardError.shared.write(line: "the brokers cannot be asked: \(error.told)")
-            throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code
         }
     }
 

@@ -1,9 +1,7 @@
 import ArgumentParser
 import Foundation
-import Kafka
 import Loading
 import Operating
-import Postgres
 
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -66,25 +64,11 @@ struct VerifyCommand: ParsableCommand {
     func run() throws {
         let options = try arguments.load().loading
         let progress = VerifyProgress()
-        let report: VerificationReport
-        do {
+        let report = try Asking.carryOut { error in
+            (error as? VerificationRefusal).map { ("\($0)", $0.passes ? .unavailable : .configuration) }
+        } _: {
             defer { progress.clear() }
-            report = try Verification(options, try scope(), tell: progress.show).run()
-        } catch let refusal as VerificationRefusal {
-            StandardError.shared.write(line: "\(refusal)")
-            throw (refusal.passes ? ExitStatus.unavailable : .configuration).code
-        } catch let error as LoadingError {
-            StandardError.shared.write(line: error.told)
-            throw ExitStatus(error.code).code
-        } catch let error as PostgresError {
-            var mend = [.undefinedTable, .undefinedColumn].contains(error.sqlState) ? "; run `loader migrate up`" : ""
-            if error.refusal != nil { mend = "; \(OutageNotice(error).remedy)" }
-            let what = error.refusal?.words ?? "the database cannot be asked"
-            StandardError.shared.write(line: "\(what): \(error)\(mend)")
-            throw (error.passes ? ExitStatus.unavailable : .configuration).code
-        } catch let error as KafkaError {
-            StandardError.shared.write(line: "the brokers cannot be asked: \(error.told)")
-            throw (error.isRetriable ? ExitStatus.unavailable : .configuration).code
+            return try Verification(options, try scope(), tell: progress.show).run()
         }
         if json {
             print(try report.json)
