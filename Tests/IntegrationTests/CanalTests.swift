@@ -104,12 +104,19 @@ struct CanalTests {
                     key: nil,
                     value: #"{"type":"\#(type)","isDdl":\#(type == "TRUNCATE"),"data":\#(data),"old":\#(old)}"#)
             }
-            let topic = try scenario.topic([
+            let messages = [
                 event("INSERT", #"[{"id":"1","amount":"1"},{"id":"2","amount":"2"}]"#),
                 event("UPDATE", #"[{"id":"1","amount":"3"}]"#, old: #"[{"amount":"1"}]"#),
                 event("TRUNCATE", "null"), event("INSERT", #"[{"id":"1","amount":"4"}]"#),
                 event("DELETE", #"[{"id":"1","amount":"4"}]"#),
-            ])
+            ]
+            // Each at a time of its own, by which versions end.
+            let topic = try scenario.topic(
+                messages.enumerated().map { place, message in
+                    var message = message
+                    message.timestamp = 1_767_225_600_000 + Int64(place) * 1000
+                    return message
+                })
             var route = Route(topic, "history", mode: .history)
             (route.envelopeOptions.form, route.onTruncate) = (.canal, .truncate)
             route.columns = [
