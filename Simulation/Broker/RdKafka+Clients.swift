@@ -114,6 +114,11 @@ func simulatedName(_ handle: OpaquePointer) -> UnsafePointer<CChar>? {
     UnsafePointer(SimulatedClient.behind(handle).name)
 }
 
+@_cdecl("rd_kafka_opaque")
+func simulatedOpaque(_ handle: OpaquePointer) -> UnsafeMutableRawPointer? {
+    SimulatedClient.behind(handle).configuration.opaque
+}
+
 @_cdecl("rd_kafka_fatal_error")
 func simulatedFatalError(
     _ handle: OpaquePointer, _ reason: UnsafeMutablePointer<CChar>?, _ size: Int

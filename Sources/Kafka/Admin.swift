@@ -14,7 +14,11 @@ public final class Admin: Sendable {
     }
 
     /// What librdkafka last had against a connection: a name, a certificate, a password.
-    public var connectionTrouble: KafkaError? { trouble.error.withLock(\.self) }
+    public var connectionTrouble: KafkaError? {
+        let told = trouble.error.withLock(\.self)
+        // A name of two addresses may have nobody at the first.
+        return told?.refusal != nil ? told : client.callbacks.closed?.last ?? told
+    }
 
     /// The certificate that a broker has shown last; nil without TLS, and where none was taken.
     public var certificate: BrokerCertificate? { client.callbacks.certificates.certificate }
@@ -35,7 +39,7 @@ public final class Admin: Sendable {
     private func explained(_ error: KafkaError) -> KafkaError {
         guard [.transport, .timedOut, .allBrokersDown].contains(error.code) else { return error }
         rd_kafka_poll(client.handle, 0)
-        guard let trouble = trouble.error.withLock(\.self) else { return error }
+        guard let trouble = connectionTrouble else { return error }
         // Without how long that took and how often it was.
         let reason = trouble.reason.split(separator: " (after ").first.map(String.init)
         return KafkaError(

@@ -73,7 +73,22 @@ extension BrokerRefusal {
         if reason.contains("SSL handshake failed"), reason.contains("unexpected eof while reading") {
             return .speaksNoTLS
         }
-        return words.first { reason.contains($0.0) }?.1
+        return words.first { reason.contains($0.0) }?.1 ?? ofClose(reason)
+    }
+
+    /// What it is a sign of that a broker closes a connection as soon as it is there, which librdkafka itself has said only before 2.12:
+    /// "Disconnected: connection closed by peer: receive 0 after POLLIN (after 1ms in state APIVERSION_QUERY)".
+    static func ofClose(_ reason: String) -> BrokerRefusal? {
+        guard reason.contains("Disconnected: "), reason.contains("closed by peer"),
+            let after = reason.firstRange(of: "(after "), let state = reason.firstRange(of: "ms in state "),
+            after.upperBound < state.lowerBound, let age = Int(reason[after.upperBound..<state.lowerBound])
+        else { return nil }
+        switch reason[state.upperBound...].prefix(while: { $0.isLetter || $0 == "_" }) {
+        case "APIVERSION_QUERY": return reason.contains("ssl://") ? nil : .wantsTLS
+        // A connection that has served for longer ends for another reason.
+        case "UP" where age < 2000: return reason.contains("sasl_") ? nil : .wantsSASL
+        default: return nil
+        }
     }
 
     private static func byCode(_ code: KafkaErrorCode, _ reason: String) -> BrokerRefusal? {

@@ -3,7 +3,7 @@ import CRdKafka
 /// Where librdkafka's callbacks of one handle lead: the object behind its opaque pointer, and so their one way into Swift.
 ///
 /// Each closure is called where its handle is served, by the thread that serves it, and by none of librdkafka's own; only
-/// tokens are asked for by that.
+/// tokens are asked for, and closed connections noted, by those.
 final class KafkaCallbacks: @unchecked Sendable {
     // Unchecked: the closures are set by the client's owner before it serves the handle for the first time, and not changed
     // after it.
@@ -19,8 +19,13 @@ final class KafkaCallbacks: @unchecked Sendable {
     let tokens: TokenSink?
     /// Of the brokers, as TLS shows them.
     let certificates = CertificateWatch()
+    /// Nil: nobody asks for them. librdkafka's own threads add to it.
+    let closed: ClosedConnections?
 
-    init(tokens: TokenSink?) { self.tokens = tokens }
+    init(tokens: TokenSink?, closed: ClosedConnections? = nil) {
+        self.tokens = tokens
+        self.closed = closed
+    }
 
     /// Unretained: the client owns this until its handle is gone.
     private var opaque: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }

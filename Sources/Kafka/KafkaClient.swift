@@ -53,7 +53,8 @@ package final class KafkaClient: Sendable {
         if role != .member { properties.list.removeAll { Self.isOfGroup($0.name) } }
         let configuration = try KafkaConfiguration(properties.list)
         KafkaLog.receive(from: configuration.pointer, properties)
-        callbacks = KafkaCallbacks(tokens: properties.tokens.map { TokenSink($0) })
+        callbacks = KafkaCallbacks(
+            tokens: properties.tokens.map { TokenSink($0) }, closed: role == .admin ? ClosedConnections() : nil)
         callbacks.register(in: configuration.pointer, for: role)
         credentials = (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
         handle = try configuration.makeClient(role.type)

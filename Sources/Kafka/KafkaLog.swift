@@ -1,4 +1,5 @@
 import CRdKafka
+import Foundation
 import Synchronization
 
 /// What librdkafka itself logs, of all clients of the process.
@@ -42,6 +43,9 @@ public enum KafkaLog {
         }
         rd_kafka_conf_set_log_cb(configuration) { client, level, facility, text in
             guard let facility, let text else { return }
+            if let client, strcmp(facility, "FAIL") == 0 {
+                KafkaCallbacks.behind(rd_kafka_opaque(client))?.closed?.add(String(cString: text))
+            }
             KafkaLog.add(level, String(cString: facility), client, text)
         }
     }

@@ -60,6 +60,26 @@ struct BrokerRefusalTests {
             "Disconnected: verify that security.protocol is correctly configured, broker might require SASL "
                 + "authentication", .wantsSASL
         ),
+        // 2.16.0, in its log.
+        (
+            .transport,
+            "h:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 0ms in state "
+                + "APIVERSION_QUERY)", .wantsTLS
+        ),
+        (
+            .transport,
+            "h:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 8ms in state UP, 2 "
+                + "identical error(s) suppressed)", .wantsSASL
+        ),
+        (
+            .transport, "ssl://h:1/bootstrap: Disconnected: SSL connection closed by peer (after 4ms in state UP)",
+            .wantsSASL
+        ),
+        (
+            .transport,
+            "ssl://h:1/bootstrap: SSL handshake failed: Disconnected: SSL connection closed by peer: connecting to a "
+                + "PLAINTEXT broker listener? (after 0ms in state SSL_HANDSHAKE)", .speaksNoTLS
+        ),
         (.authentication, "SASL authentication error: {\"status\":\"invalid_token\"}", .token),
         (.authentication, "Failed to acquire SASL OAUTHBEARER token: no answer", .noToken),
         (.topicAuthorizationFailed, "Broker: Topic authorization failed", .topicRight),
@@ -79,6 +99,16 @@ struct BrokerRefusalTests {
             (.transport, "Connect to ipv4#127.0.0.1:1 failed: Connection refused"), (.resolve, "Failed to resolve 'h'"),
             (.allBrokersDown, "1/1 brokers are down"), (.timedOut, "ApiVersionRequest failed: Local: Timed out"),
             (.ssl, "SSL handshake failed: Disconnected"),
+            (
+                .transport,
+                "h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2000ms in state UP)"
+            ),
+            (
+                .transport,
+                "ssl://h:1/1: Disconnected: SSL connection closed by peer (after 3ms in state APIVERSION_QUERY)"
+            ),
+            (.transport, "sasl_ssl://h:1/1: Disconnected: SSL connection closed by peer (after 3ms in state UP)"),
+            (.transport, "h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN"),
         ] as [(KafkaErrorCode, String)] {
             #expect(KafkaError(code: code, operation: "connection", reason: reason).refusal == nil, "\(reason)")
         }
@@ -93,5 +123,19 @@ struct BrokerRefusalTests {
         for (number, refusal) in kinds {
             #expect(BrokerRefusal(.ssl, reason: "certificate verify failed", verification: number) == refusal)
         }
+    }
+
+    @Test("of what is logged of closed connections the last is kept that says why no broker answers")
+    func closed() {
+        let closed = ClosedConnections()
+        closed.add("[thrd:h:1/bootstrap]: h:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused")
+        #expect(closed.last == nil)
+        let line =
+            "h:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN (after 1ms in state UP)"
+        closed.add("[thrd:h:1/bootstrap]: \(line)")
+        closed.add(
+            "[thrd:h:1/1]: h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN (after 60000ms in state UP)"
+        )
+        #expect(closed.last?.reason == line && closed.last?.refusal == .wantsSASL)
     }
 }
