@@ -15,6 +15,7 @@ public final class Admin: Sendable {
 
     /// What librdkafka last had against a connection: a name, a certificate, a password.
     public var connectionTrouble: KafkaError? {
+        rd_kafka_poll(client.handle, 0)
         let told = trouble.error.withLock(\.self)
         // A name of two addresses may have nobody at the first.
         return told?.refusal != nil ? told : client.callbacks.closed?.last ?? told
@@ -38,7 +39,6 @@ public final class Admin: Sendable {
     /// The error with what librdkafka said of its connections: a call that had to wait for one knows only that it waited.
     private func explained(_ error: KafkaError) -> KafkaError {
         guard [.transport, .timedOut, .allBrokersDown].contains(error.code) else { return error }
-        rd_kafka_poll(client.handle, 0)
         guard let trouble = connectionTrouble else { return error }
         // Without how long that took and how often it was.
         let reason = trouble.reason.split(separator: " (after ").first.map(String.init)

@@ -120,6 +120,24 @@ struct BrokerRefusalTests {
             }
         }
     }
+
+    @Test("brokers that say they are where nobody is are a warning at the start with that address, and no silence")
+    func elsewhere() async throws {
+        var settings = KafkaGate.Settings()
+        settings.advertised = 1
+        let gate = try KafkaGate(to: .sharedReal(), settings)
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            let loader = try LoaderProcess(landing.environment(gate, [:]))
+            try await loader.wait(for: "it says that they cannot be reached", within: .seconds(60)) {
+                loader.output.contains(
+                    "the brokers answer, but not those of them that hold \(landing.topic): 127.0.0.1:1")
+            }
+            #expect(loader.output.contains("advertised.listeners"))
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+        }
+        withExtendedLifetime(gate) {}
+    }
 }
 
 extension Landing {

@@ -15,6 +15,8 @@ public final class KafkaGate: Sendable {
         public var session: Double?
         /// What Metadata says that this user may do to a topic, by the numbers of Kafka's `AclOperation`.
         public var rights: [String: [Int]]?
+        /// The port that brokers are said to be at; nil: the gate's own.
+        public var advertised: Int?
 
         public init(
             _ certificate: TestCertificates.Certificate? = nil, clients: TestCertificates.Certificate? = nil,

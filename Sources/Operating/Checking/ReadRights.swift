@@ -9,12 +9,18 @@ enum ReadRights {
         ("isolation.level", "read_uncommitted"),
     ]
 
-    /// Asks for what comes behind the end of a partition of each, which is nothing, or a refusal.
-    ///
-    /// - Returns: those that are refused. Of what does not answer in time nothing is concluded.
-    static func missing(_ topics: some Collection<String>, _ options: LoadingOptions, timeout: Duration) -> [String] {
-        guard !topics.isEmpty else { return [] }
+    /// What the brokers that hold the topics have answered.
+    struct Answers {
+        /// Topics that are refused.
         var missing: [String] = []
+        /// Nobody has answered in time, for any topic.
+        var isSilent = false
+    }
+
+    /// Asks for what comes behind the end of a partition of each, which is nothing, or a refusal.
+    static func ask(_ topics: some Collection<String>, _ options: LoadingOptions, timeout: Duration) -> Answers {
+        guard !topics.isEmpty else { return Answers() }
+        var answers = Answers()
         do throws(KafkaError) {
             let reader = try PartitionReader(
                 properties: options.clientProperties + properties, patience: .inAll(timeout), mayBeGone: true)
@@ -27,13 +33,15 @@ enum ReadRights {
                     while try reading.next() != nil {}
                 } catch {
                     guard error.code == .topicAuthorizationFailed, let topic = error.topic else { break }
-                    missing.append(topic)
+                    answers.missing.append(topic)
                     reading.leave(TopicPartition(topic: topic, partition: 0))
                 }
             }
+            answers.isSilent = reading.open.count == topics.count
         } catch {
             // Whatever else is wrong is met by others.
         }
-        return missing.sorted()
+        answers.missing.sort()
+        return answers
     }
 }
