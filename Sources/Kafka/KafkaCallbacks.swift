@@ -66,18 +66,22 @@ final class KafkaCallbacks: @unchecked Sendable {
     private func registerErrors(in configuration: OpaquePointer) {
         rd_kafka_conf_set_error_cb(configuration) { handle, code, reason, opaque in
             guard let callbacks = KafkaCallbacks.behind(opaque), let failed = callbacks.failed else { return }
-            let operation = "connection to the brokers"
             let code = rd_kafka_resp_err_t(code)
             // The code says only that it is fatal; what it was has to be asked for.
             let fatal =
-                code == RD_KAFKA_RESP_ERR__FATAL ? KafkaClient.fatalError(of: handle, operation: operation) : nil
-            failed(
-                fatal
-                    ?? KafkaError(
-                        code: KafkaErrorCode(code), operation: operation, reason: reason.map { String(cString: $0) },
-                        verification: code == RD_KAFKA_RESP_ERR__SSL ? callbacks.certificates.trouble : nil))
+                code == RD_KAFKA_RESP_ERR__FATAL
+                ? KafkaClient.fatalError(of: handle, operation: KafkaCallbacks.connecting) : nil
+            failed(fatal ?? callbacks.connectionError(KafkaErrorCode(code), reason.map { String(cString: $0) } ?? ""))
         }
     }
+
+    /// What librdkafka tells of a connection, with what OpenSSL has against the certificate. Whatever the code is: a
+    /// handshake that is over at its first step is told as `_TRANSPORT`, and not as `_SSL`.
+    func connectionError(_ code: KafkaErrorCode, _ reason: String) -> KafkaError {
+        KafkaError(code: code, operation: Self.connecting, reason: reason, verification: certificates.trouble)
+    }
+
+    private static let connecting = "connection to the brokers"
 
     /// Has the offsets committed for the group; the answer comes to `committed` when the queue is served.
     func commit(_ offsets: PartitionList, by client: KafkaClient, answerTo queue: KafkaQueue) throws(KafkaError) {

@@ -114,6 +114,18 @@ struct BrokerRefusalTests {
         }
     }
 
+    @Test(
+        "what is wrong with a certificate is told of a handshake that ends at its first step, too")
+    func firstStep() {
+        let callbacks = KafkaCallbacks(tokens: nil)
+        let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+        #expect(!callbacks.certificates.see(nothing, of: "h:1", depth: 0, error: 62))
+        let reason = "ssl://h:1/bootstrap: error:0A000086:SSL routines::certificate verify failed"
+        for code in [KafkaErrorCode.ssl, .transport] {
+            #expect(callbacks.connectionError(code, reason).refusal == .otherHost)
+        }
+    }
+
     @Test("what OpenSSL has against a certificate tells more than librdkafka's words")
     func verification() {
         let kinds: [(Int32, BrokerRefusal)] = [
