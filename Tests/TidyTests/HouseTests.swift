@@ -53,7 +53,7 @@ struct HouseTests {
     /// Where each message passes: nothing of Foundation costs anything there.
     private static let hot = [
         "Sources/Records/", "Sources/Postgres/Encoding/", "Sources/Loading/Batches/", "Sources/Loading/Pipeline/Member",
-        "Sources/Loading/Pipeline/Assign", "Sources/Loading/Writing/Row",
+        "Sources/Loading/Pipeline/Assign", "Sources/Loading/Writing/Selection/",
     ]
     /// Not where a message passes: it is asked once for each zone.
     private static let cold: Set = ["Sources/Postgres/Encoding/LocalZone.swift"]
