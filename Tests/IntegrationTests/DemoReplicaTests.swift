@@ -40,6 +40,9 @@ struct DemoReplicaTests {
             let different = try await run(["demo", "replica"] + configuration)
             #expect(different.status == 1)
             #expect(different.output.contains("The replica is not the shop."), "\(different.output)")
+            try #require(try await run(["demo", "changes", "--count", "100", "--seed", "3"]).status == 0)
+            let early = try await run(["demo", "replica"] + configuration)
+            #expect(early.output.contains("The replica is not the shop yet: a loader has 1"), "\(early.output)")
         }
     }
 }

@@ -97,7 +97,7 @@ struct DemoReplicaCommand: ParsableCommand {
     func run() throws {
         let options = try arguments.load().loading
         let report = try ReplicaReport(
-            [("bootstrap.servers", options.brokers)],
+            [("bootstrap.servers", options.brokers)], group: options.group,
             Connection(options.database.connectionOptions("loader demo")))
         print(report.text(seconds: seconds))
         guard report.isEqual else { throw ExitCode.failure }

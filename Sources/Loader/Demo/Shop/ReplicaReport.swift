@@ -7,6 +7,8 @@ struct ReplicaReport {
     private struct Table {
         var name: String
         var messages: Int
+        /// Of them, those that no loader has loaded yet.
+        var due: Int64
         var source: Int64
         var replica: Int64
         /// Rows that only one of the two has.
@@ -28,13 +30,13 @@ struct ReplicaReport {
 
     var isEqual: Bool { tables.allSatisfy { $0.missing + $0.tooMany == 0 } && deadLetters == 0 }
 
-    init(_ properties: ClientProperties, _ database: Connection) throws {
+    init(_ properties: ClientProperties, group: String, _ database: Connection) throws {
         func count(_ sql: String) throws -> Int64 { try database.query("SELECT count(*) FROM \(sql)").int(0, 0) ?? 0 }
         var tables: [Table] = []
         var events: [Int64: [CustomerEvent]] = [:]
         for table in Shop.Table.allCases {
             var messages = 0
-            try Self.forEachMessage(of: table.topic, properties) { key, value in
+            let ends = try Self.forEachMessage(of: table.topic, properties) { key, value in
                 messages += 1
                 guard table == .customers, let key = CustomerEvent.customer(ofKey: key) else { return }
                 events[key, default: []].append(CustomerEvent(value))
@@ -42,7 +44,9 @@ struct ReplicaReport {
             let (source, replica) = ("shop.\(table)", "replica.\(table)")
             tables.append(
                 Table(
-                    name: "\(table)", messages: messages, source: try count(source), replica: try count(replica),
+                    name: "\(table)", messages: messages,
+                    due: try Self.due(ends, of: table.topic, group: group, database),
+                    source: try count(source), replica: try count(replica),
                     missing: try count("(TABLE \(source) EXCEPT ALL TABLE \(replica)) AS missing"),
                     tooMany: try count("(TABLE \(replica) EXCEPT ALL TABLE \(source)) AS too_many")))
         }
@@ -53,6 +57,21 @@ struct ReplicaReport {
             return Life(
                 customer: customer, events: events[customer] ?? [], row: try Self.row(of: customer, in: database))
         }
+    }
+
+    /// How many messages before these ends the group's positions have not come past.
+    private static func due(
+        _ ends: [Int32: Int64], of topic: String, group: String, _ database: Connection
+    ) throws -> Int64 {
+        let positions = try database.query(
+            "SELECT partition, next_offset FROM loader.positions WHERE consumer_group = $1 AND topic = $2",
+            [.text(group), .text(topic)])
+        var due = ends
+        for row in 0..<positions.rowCount {
+            guard let partition = positions.int(row, 0).map(Int32.init), let end = ends[partition] else { continue }
+            due[partition] = max(0, end - (positions.int(row, 1) ?? 0))
+        }
+        return due.values.reduce(0, +)
     }
 
     /// One whose life has an event without its profile, and the most events that still fit on a screen beside another's.
@@ -74,9 +93,11 @@ struct ReplicaReport {
     }
 
     /// All of a topic's, those of a key in their order.
+    ///
+    /// - Returns: the offset behind each partition's last message.
     private static func forEachMessage(
         of topic: String, _ properties: ClientProperties, _ body: (_ key: Data, _ value: Data?) -> Void
-    ) throws {
+    ) throws -> [Int32: Int64] {
         let admin = try Admin(properties: properties)
         let reader = try PartitionReader(properties: properties, patience: .inAll(.seconds(60)), mayBeGone: false)
         let count = try admin.partitionCounts(of: topic, timeout: .seconds(30))[topic] ?? 0
@@ -89,6 +110,7 @@ struct ReplicaReport {
         while let message = try reading.next() {
             body(message.key.map { Data($0) } ?? Data(), message.value.map { Data($0) })
         }
+        return Dictionary(uniqueKeysWithValues: stretches.map { ($0.partition.partition, $0.end) })
     }
 
     func text(seconds: Double?) -> String {
@@ -110,9 +132,14 @@ struct ReplicaReport {
             )
         }
         lines.append("")
-        lines.append(
-            isEqual
-                ? "The replica is the shop, row for row and value for value." : "The replica is not the shop.")
+        let due = tables.reduce(0) { $0 + $1.due }
+        if isEqual {
+            lines.append("The replica is the shop, row for row and value for value.")
+        } else if due > 0 {
+            lines.append("The replica is not the shop yet: a loader has \(grouped(Int(due))) messages to load.")
+        } else {
+            lines.append("The replica is not the shop.")
+        }
         if !lives.isEmpty {
             lines += [
                 "",
