@@ -90,7 +90,9 @@ struct ConnectionRefusalTests {
         return TestCertificates.Certificate(file: directory + "/pem", key: directory + "/key")
     }
 
-    @Test("each is told by its name", arguments: cases)
+    @Test(
+        "each is told by its name", .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"),
+        arguments: cases)
     func told(_ refused: Case) throws {
         let secured = try Self.secured.get()
         let url = try refused.url(secured)
@@ -99,7 +101,9 @@ struct ConnectionRefusalTests {
         #expect(error.map { "\($0)" }?.contains("right") == false)
     }
 
-    @Test("a server whose certificate is another host's, has ended, or that has none, is told apart")
+    @Test(
+        "a server whose certificate is another host's, has ended, or that has none, is told apart",
+        .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
     func serverCertificates() throws {
         let secured = try SecuredPostgres()
         func refusal(_ parameters: [String: String] = [:]) -> ConnectionRefusal? {
@@ -131,7 +135,9 @@ struct ConnectionRefusalTests {
         }
     }
 
-    @Test("a port that speaks TLS from its first byte is told, and one that just closes is an outage")
+    @Test(
+        "a port that speaks TLS from its first byte is told, and one that just closes is an outage",
+        .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
     func tlsFirst() throws {
         let secured = try Self.secured.get()
         let gate = try TLSGate(to: UInt16(secured.port), secured.certificates.make("gate"))

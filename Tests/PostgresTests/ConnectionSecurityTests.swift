@@ -11,7 +11,9 @@ struct ConnectionSecurityTests {
 
     private func connect(_ url: String) throws -> Connection { try Connection(ConnectionOptions(url: url)) }
 
-    @Test("a connection says who is on the other side, until when, and how that is known")
+    @Test(
+        "a connection says who is on the other side, until when, and how that is known",
+        .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
     func facts() throws {
         let secured = try Self.secured.get()
         let own = try secured.certificates.make("certified")
@@ -49,7 +51,9 @@ struct ConnectionSecurityTests {
         #expect(ConnectionSecurity(isLocal: isLocal, version: version, check: check).isOpenToOthers == isOpen)
     }
 
-    @Test("a password by SCRAM bound to the channel, from a file of passwords as well")
+    @Test(
+        "a password by SCRAM bound to the channel, from a file of passwords as well",
+        .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
     func channelBinding() throws {
         let secured = try Self.secured.get()
         let file = FileManager.default.temporaryDirectory.appending(path: "pgpass-\(UUID().uuidString)")
@@ -66,7 +70,9 @@ struct ConnectionSecurityTests {
         #expect(throws: PostgresError.self) { try connect(secured.url(password: nil, ["passfile": file.path()])) }
     }
 
-    @Test("a certificate together with a password, each taken from its file at each connection")
+    @Test(
+        "a certificate together with a password, each taken from its file at each connection",
+        .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
     func bothSecrets() throws {
         let secured = try Self.secured.get()
         let own = try secured.certificates.make("twofold")

@@ -15,6 +15,11 @@ public struct SecuredPostgres: Sendable {
         "host all app,ended,nobody 127.0.0.1/32 scram-sha-256",
     ]
 
+    /// The server may have been built without TLS.
+    public static var isPossible: Bool {
+        get throws { try PostgresServer.shared().connect().query("SHOW ssl_library").string(0, 0) != "" }
+    }
+
     public init(settings: [String: String] = [:]) throws {
         certificates = try TestCertificates()
         server = try PostgresServer(

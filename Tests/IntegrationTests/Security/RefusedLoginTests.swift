@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A database that lets nobody in: a mistake where a loader starts, an outage where it runs.
-@Suite("Refused logins")
+@Suite("Refused logins", .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
 struct RefusedLoginTests {
     private func environment(_ landing: Landing, _ url: String) -> [String: String] {
         landing.environment.merging(["DATABASE_URL": url, "LOADER_WAIT_AT_START": "false"]) { $1 }

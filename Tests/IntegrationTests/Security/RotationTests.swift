@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Secrets that others change while the loader runs.
-@Suite("Rotation")
+@Suite("Rotation", .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
 struct RotationTests {
     @Test("a password and a certificate that change twenty times under load lose and double nothing")
     func underLoad() async throws {

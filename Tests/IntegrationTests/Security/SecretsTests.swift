@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// No secret is anywhere that somebody reads: whatever is configured, whatever fails, however much is logged.
-@Suite("Secrets")
+@Suite("Secrets", .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
 struct SecretsTests {
     /// A way to be configured, with the secrets that are in it.
     private struct SetUp {
