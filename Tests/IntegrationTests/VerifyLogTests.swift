@@ -59,6 +59,49 @@ struct VerifyLogTests {
         }
     }
 
+    @Test("rows of messages that compaction has taken are told as such and are no difference; what is left is compared")
+    func compaction() async throws {
+        try await LedgerScenario.with(try Broker.sharedReal(), mode: .upsert) { scenario in
+            let topic = Broker.randomName("compacted")
+            try scenario.broker.withAdmin {
+                try $0.createTopic(
+                    topic, partitions: 1, replicas: 1,
+                    configuration: [
+                        "cleanup.policy": "compact", "segment.ms": "200", "min.cleanable.dirty.ratio": "0.001",
+                        "max.compaction.lag.ms": "100",
+                    ], timeout: .seconds(30))
+            }
+            defer { scenario.broker.deleteTopic(topic) }
+            try scenario.connection.execute(
+                "CREATE TABLE placed (id int, part int, at bigint); CREATE TABLE counted (id int)")
+            scenario.options.routes[0].topics = [.name(topic)]
+            var placed = scenario.options.routes[0]
+            (placed.table, placed.mode, placed.label) = (TableName(schema: nil, name: "placed"), .insert, "routes[1]")
+            scenario.options.routes += [placed, Route(topic, "counted", label: "routes[2]")]
+            // Many rows come under one key, so that the topic keeps the last of them alone.
+            let sources = (0..<40).map { ("a", $0) } + [("b", 100), ("b", 101), ("c", 100)]
+            try scenario.broker.produce(
+                sources.map { TestMessage(partition: 0, key: $0.0, value: #"{"id": \#($0.1)}"#) }, to: topic)
+            try await scenario.load()
+            try await eventually("the log is compacted") {
+                // Only what no longer grows is.
+                try scenario.broker.produce([TestMessage(partition: 0, key: "z", value: #"{"id": 1000}"#)], to: topic)
+                return try scenario.broker.readAll(topic).count { $0.key != Array("z".utf8) } == 3
+            }
+            var report = try await verified(scenario.options)
+            #expect(report.words == [] && report.messages == 3, "\(report)")
+            #expect(
+                report.noteWords == ["not_in_topic 39", "not_in_topic 40", "not_in_topic 40", "not_verified -"],
+                "\(report.noteWords)")
+            try scenario.connection.execute(
+                "UPDATE events SET part = 9 WHERE id IN (5, 39); DELETE FROM events WHERE id IN (7, 101)"
+                    + "; DELETE FROM placed WHERE at IN (2, 41); DELETE FROM counted WHERE id > 1")
+            report = try await verified(scenario.options)
+            #expect(
+                report.words == ["count  -", "missing 0,41 [0]@41", "missing 101 [0]@41", "other 39 [0]@39 part"])
+        }
+    }
+
     @Test("keys that come through several partitions have no order, so what they come to is told as not proven")
     func severalPartitions() async throws {
         try await Scenario.with("CREATE TABLE t (id int PRIMARY KEY, v text)") { scenario in

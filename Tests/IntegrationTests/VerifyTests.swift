@@ -46,6 +46,40 @@ struct VerifyTests {
         }
     }
 
+    @Test(
+        "what many messages of a key come to is what the last one says, however many are taken at once, and whether or not some leave out columns",
+        arguments: [false, true])
+    func manyBatches(leavesOut: Bool) async throws {
+        let table = "CREATE TABLE t (id int, part text, v text, n numeric(9,2) DEFAULT 7, PRIMARY KEY (id, part))"
+        try await Scenario.with(table) { scenario in
+            var random = SeededGenerator.random(for: "VerifyTests.manyBatches")
+            let messages = (0..<12_000).map { index -> TestMessage in
+                let key = "\"id\": \(Int.random(in: 0..<4000, using: &random)), \"part\": \"\(index % 2)\""
+                switch Int.random(in: 0..<10, using: &random) {
+                case 0, 1: return TestMessage(key: "{\(key)}", value: nil)
+                case 2 where leavesOut && index > 4000:
+                    return TestMessage(key: nil, value: "{\(key), \"v\": \"\(index)\"}")
+                default: return TestMessage(key: nil, value: "{\(key), \"v\": \"\(index)\", \"n\": \(index)}")
+                }
+            }
+            let topic = try scenario.topic(messages)
+            let routes = [Route(topic, "t", mode: .upsert)]
+            try await scenario.load(routes)
+            // Of 3500 messages, the new keys go in apart from those that were seen.
+            for batch in [100_000, 3500, 300] {
+                var report = try await scenario.verify(routes) { $0.batchMessages = batch }
+                #expect(report.holds && report.messages == 12_000, "\(batch) \(report)")
+                #expect(report.tables.map(\.rows) == [Int(try scenario.rows("SELECT count(*) FROM t")[0])])
+                try scenario.connection.execute(
+                    "CREATE TABLE kept AS SELECT * FROM t ORDER BY id, part LIMIT 3; DELETE FROM t USING kept WHERE t = kept"
+                )
+                report = try await scenario.verify(routes) { $0.batchMessages = batch }
+                #expect(report.tables[0].differences.map(\.kind) == [.missing, .missing, .missing])
+                try scenario.connection.execute("INSERT INTO t SELECT * FROM kept; DROP TABLE kept")
+            }
+        }
+    }
+
     @Test("rows of mode insert are compared message by message where columns say of which they are, else counted")
     func insert() async throws {
         let tables = "CREATE TABLE placed (p int, o bigint, id int, v text); CREATE TABLE counted (id int, v text)"

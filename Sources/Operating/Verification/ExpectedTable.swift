@@ -20,6 +20,8 @@ final class ExpectedTable {
     /// Messages that are neither rows nor dead letters any more.
     private(set) var lettersGone = 0
     private let sample: Sample
+    /// The keys that the table of the session may have; nil where the server alone can compare them, or there are none.
+    private let seen: SeenKeys?
 
     /// Rows that go in together once one was refused.
     private static let chunk = 1000
@@ -52,6 +54,7 @@ final class ExpectedTable {
         // The ends of versions are looked for only where all versions are there.
         if ends.isEmpty { twin.validity = nil }
         self.twin = twin
+        seen = query != nil && twin.tellsKeysEarly ? SeenKeys() : nil
     }
 
     /// Whether only a part of the keys can be told apart from the others, so that all of them are taken.
@@ -80,7 +83,7 @@ final class ExpectedTable {
         if selection.truncates { try connection.execute("DELETE FROM \(query.twin.quoted)") }
         let taken = sample.takesAll ? units : sampled(units, selection, of: batch)
         guard !taken.isEmpty else { return }
-        var loading = TargetLoading(batch: batch, connection: connection)
+        var loading = TargetLoading(batch: batch, connection: connection, seen: seen)
         try loading.prepare(selection)
         try connection.execute("SAVEPOINT loader_expected")
         do throws(Refusal) {

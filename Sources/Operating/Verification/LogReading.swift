@@ -8,7 +8,8 @@ struct LogReading {
     var builders: RowBuilders
 
     /// Messages of a batch, and bytes of them, at most.
-    private static let (mostMessages, mostBytes) = (100_000, 32 << 20)
+    let mostMessages: Int
+    private static let mostBytes = 32 << 20
 
     /// - Parameter body: gets each batch with its rows.
     /// - Returns: how many messages there were.
@@ -36,7 +37,7 @@ struct LogReading {
             ranges[place] = range
             batch.advance(range, past: message.offset)
             batch.append(message, range: range)
-            if batch.messages.count >= Self.mostMessages || batch.byteCount >= Self.mostBytes { try finish() }
+            if batch.messages.count >= mostMessages || batch.byteCount >= Self.mostBytes { try finish() }
         }
         try finish()
         return count

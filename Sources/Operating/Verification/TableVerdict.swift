@@ -25,7 +25,11 @@ struct TableVerdict {
     var sharesTable = false
     /// The topics are read from offset 0 on.
     var beginsAtZero = false
-    /// And nothing is missing in between.
+    /// Messages in between may be gone because later ones have their keys.
+    var isCompacted = false
+    /// Whether each key that was ever loaded has a message yet.
+    var hasAllKeys: Bool { beginsAtZero && !isCompacted }
+    /// They are read from offset 0 on, and nothing is missing in between.
     var isLogWhole = false
     private let limit: Int
     private let showsValues: Bool
@@ -50,7 +54,10 @@ struct TableVerdict {
     /// Why what was found is no proof of a difference; nil: it is one.
     private func doubt(_ kind: String, _ decision: Decision?) -> Doubt? {
         if kind == "gone" { return .notInTopic }
-        if table.way == .places { return kind == "extra" && sharesTable ? .otherRoutes : nil }
+        if table.way == .places {
+            guard kind == "extra" else { return nil }
+            return sharesTable ? .otherRoutes : isCompacted ? .notInTopic : nil
+        }
         let target = table.target
         if let decision {
             if decision.isReplayed { return .replayed }
@@ -58,7 +65,7 @@ struct TableVerdict {
             if decision.isOfSeveralPartitions, isOrdered { return .severalPartitions }
         } else if kind == "extra" {
             if sharesTable { return .otherRoutes }
-            return beginsAtZero ? nil : .notInTopic
+            return hasAllKeys ? nil : .notInTopic
         }
         guard kind != "missing" else { return nil }
         if sharesTable { return .otherRoutes }

@@ -20,6 +20,7 @@ extension Verification {
         verdict.sharesTable = targets.contains {
             $0.index != target.index && !$0.choosesTable && $0.table.name == target.table.name
         }
+        verdict.isCompacted = compacted.contains { topic in route.topics.contains { $0.matches(topic) } }
         verdict.beginsAtZero = span.beginsAtZero(for: route)
         verdict.isLogWhole = verdict.beginsAtZero && span.hasNoGaps(for: route, counts)
         guard span.hasTopics(of: route) else {
@@ -47,10 +48,10 @@ extension Verification {
             verdict.report.note(.otherRoutes, "other routes load this table, so the number of its rows says nothing")
             return
         }
-        let isRight = verdict.beginsAtZero ? found == table.rowCount : found >= table.rowCount
-        if !verdict.beginsAtZero, found > table.rowCount {
+        let isRight = verdict.hasAllKeys ? found == table.rowCount : found >= table.rowCount
+        if !verdict.hasAllKeys, found > table.rowCount {
             verdict.report.note(
-                .notInTopic, "rows more than the topic holds, which is no longer there from its beginning",
+                .notInTopic, "rows more than the topic holds, of which not all is there any more",
                 count: Int(found) - table.rowCount)
         }
         guard !isRight else { return }

@@ -35,6 +35,8 @@ public final class Verification {
     private var messages = 0
     /// Messages that were read, by partition.
     var counts: [TopicPartition: Int64] = [:]
+    /// Topics that may have lost messages between those that were read.
+    private(set) var compacted: Set<String> = []
 
     /// Offsets that may be read while the snapshot is held, and how often it is tried to get there before.
     private static let (smallRest, rounds): (Int64, Int) = (20_000, 8)
@@ -68,8 +70,10 @@ public final class Verification {
         targets = try readTargets()
         var span = try VerifiedSpan(of: try readPositions(), scope, reader, options)
         try makeTables()
-        var reading = LogReading(reader: reader, builders: RowBuilders(forCommand: targets))
+        var reading = LogReading(
+            reader: reader, builders: RowBuilders(forCommand: targets), mostMessages: scope.batchMessages)
         try readLog(&reading, &span)
+        compacted = span.compacted(counts)
         let snapshot = ContinuousClock.now
         do {
             try connection.execute(

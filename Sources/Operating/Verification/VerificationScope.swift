@@ -19,6 +19,8 @@ public struct VerificationScope: Sendable, Equatable {
     public var limit = 100
     /// Whether differences are named with what stands in the columns.
     public var showsValues = false
+    /// As many messages are taken at once.
+    package var batchMessages = 100_000
 
     public init() {}
 

@@ -130,6 +130,20 @@ struct VerifiedSpan {
         }
     }
 
+    /// The topics with offsets without a message among those that were read, of which the log's compaction may have taken some: those
+    /// that are compacted, or of which nobody tells. Control records and aborted transactions leave such offsets, too.
+    func compacted(_ counts: [TopicPartition: Int64]) -> Set<String> {
+        let gaps = parts.filter { place, part in counts[place] ?? 0 < part.read - part.start }
+        let topics = Set(gaps.keys.map(\.topic))
+        guard !topics.isEmpty else { return [] }
+        let policies: [String: String]
+        do throws(KafkaError) {
+            policies = try Admin(properties: options.clientProperties).setting(
+                "cleanup.policy", of: topics, timeout: Self.timeout)
+        } catch { return topics }
+        return topics.filter { policies[$0]?.contains("compact") ?? true }
+    }
+
     func hasTopics(of route: Route) -> Bool {
         parts.keys.contains { place in route.topics.contains { $0.matches(place.topic) } }
     }

@@ -97,7 +97,7 @@ struct KeyPrints {
 
 extension Target {
     /// Whether it can be asked before a batch's turn which of its keys are there: where the loader can compare keys.
-    var tellsKeysEarly: Bool {
+    package var tellsKeysEarly: Bool {
         mode != .insert && keyCount > 0 && !asksForSameKeys && [.table, .partitioned].contains(table.kind)
     }
 }

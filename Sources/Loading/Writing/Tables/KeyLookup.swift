@@ -37,6 +37,11 @@ struct KeyLookup {
     ) throws(Refusal) -> Split? {
         guard var found = try found(group.rows, source, keys, over: connection) else { return nil }
         if let prints { prints.own.mark(group.rows, of: source, behind: prints.behind, in: &found) }
+        return split(group, found)
+    }
+
+    /// - Parameter found: for each row whether the table has its key, or may have it.
+    func split(_ group: RowGroup, _ found: [Bool]) -> Split? {
         var split = Split(new: group.inserting(target))
         split.new.rows = zip(group.rows, found).filter { !$1 }.map(\.0)
         split.known = zip(group.rows, found).filter { $1 }.map(\.0)

@@ -15,6 +15,8 @@ package struct TargetLoading {
     var notNewer = OperationCounts()
     /// What was done before the batch's turn, by target; taken by the first who loads the target's rows.
     private var ahead: [Int: Ahead]
+    /// What may be in the tables, where nobody else fills them; nil: the server is asked.
+    private let seen: SeenKeys?
 
     /// What a target may need in the transaction: at most three temporary tables, and one more for versions.
     struct Tables {
@@ -35,13 +37,15 @@ package struct TargetLoading {
         }
     }
 
-    package init(batch: Batch, connection: Connection) {
-        self.init(batch: batch, connection: connection, behind: [:])
+    /// - Parameter seen: the keys of all rows that the target's table was ever given, by such loadings alone; nil: others fill it.
+    package init(batch: Batch, connection: Connection, seen: SeenKeys? = nil) {
+        self.init(batch: batch, connection: connection, behind: [:], seen: seen)
     }
 
     /// - Parameter ahead: what the same transaction has prepared.
-    init(batch: Batch, connection: Connection, behind ahead: [Int: Ahead]) {
+    init(batch: Batch, connection: Connection, behind ahead: [Int: Ahead], seen: SeenKeys? = nil) {
         self.batch = batch
+        self.seen = seen
         self.connection = RowConnection(plain: connection, batch: batch)
         self.ahead = ahead
         tables = ahead.mapValues(\.tables)
@@ -328,7 +332,11 @@ package struct TargetLoading {
         let lookup = KeyLookup(target)
         // With care, and where a key has a row more, ON CONFLICT does all of it.
         var split = ready?.split
-        if ready == nil, isLast, lookup.pays(for: group) {
+        if let seen {
+            // All rows are noted, whichever way they go.
+            let found = seen.note(group.rows, target, in: source.sections)
+            if isLast, lookup.pays(for: group) { split = lookup.split(group, found) }
+        } else if ready == nil, isLast, lookup.pays(for: group) {
             split = try lookup.split(group, source, tables.keys, over: connection)
         }
         let staged = ready?.staged
