@@ -65,7 +65,7 @@ struct DemoFormatsTests {
     func twins() async throws {
         let json = try await load("json")
         #expect(json.rows.count > 500 && json.letters == 28)
-        for format in ["avro", "protobuf", "csv", "msgpack", "cbor"] {
+        for format in ["avro", "protobuf", "json-schema", "csv", "msgpack", "cbor"] {
             let other = try await load(format)
             #expect(other.letters == json.letters, "\(format)")
             let differing = zip(json.rows, other.rows).first { $0 != $1 }

@@ -415,6 +415,35 @@ struct InferTests {
             ["id|bigint|t|∅", "shop_code|uuid|t|Which", "gone|jsonb|f|∅"])
     }
 
+    @Test(
+        "--message-indexes says how a topic's messages say which one of their schema they are, and the route says it, too"
+    )
+    func messageIndexes() throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let text = """
+            syntax = "proto3"; package shop;
+            message Other { string name = 1; }
+            message Order { int64 id = 1; /* Who buys */ optional string customer = 2; uint32 count = 3; }
+            """
+        let id = registry.register(RegistryMock.Schema(text, type: "PROTOBUF"), as: "orders-value")
+        // One number follows, and it is 1: the second message. In zigzag both would be -1.
+        let head = [0] + withUnsafeBytes(of: Int32(id).bigEndian) { Array($0) } + [1, 1]
+        let messages = (1...80).map { number in
+            TestMessage(
+                partition: 0, key: nil,
+                bytes: head + [0x08, UInt8(number), 0x12, 1, UInt8(ascii: "A"), 0x18, UInt8(number)])
+        }
+        try infer(
+            messages, ["--message-indexes", "plain", "--key", "id"],
+            environment: ["LOADER_SCHEMA_REGISTRY_URL": registry.url],
+            rows: "SELECT count(*), sum(id), min(customer), sum(count) FROM inferred", ["80|3240|A|3240"])
+        let refused = try run(
+            ["infer", "--topic", "any", "--message-indexes", "plain"], in: FileManager.default.temporaryDirectory,
+            ["KAFKA_BROKERS": "127.0.0.1:1"])
+        #expect(refused.status == 64 && refused.output.contains("of the kind confluent"), "\(refused.output)")
+    }
+
     @Test("--message says which of a file's messages of Protobuf a topic has, and one that the file has not is refused")
     func protobufMessage() throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "shop-\(UUID().uuidString).proto")

@@ -255,7 +255,56 @@ struct AllocationTests {
         let value: [UInt8] =
             [14, 6, 0x61, 0xC3, 0xA9, 4, 0x30, 0x39, 2, 2, 0x6E, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0]
             + [4, 2, 0x61, 0, 2, 0x62, 2, 8, 0] + [3, 12, 2, 0x78, 2, 2, 0x79, 4, 0]
-        let plan = MessagePlan(targets: [0], of: [target], format: .avro(schema))
+        try expectNone(building: value, .avro(schema), target)
+    }
+
+    @Test(
+        "a message in Protobuf, MessagePack, CBOR or CSV is decoded, and its row built, without any",
+        arguments: [Target.Format.binary, .text])
+    func otherFormats(format: Target.Format) throws {
+        let schema = try ProtobufSchema(
+            .text(
+                Array(
+                    """
+                    syntax = "proto3"; package p;
+                    message R { int64 id = 1; string name = 2; double unrouted = 3; repeated I items = 4; map<string, int64> tags = 5; }
+                    message I { string sku = 1; int32 qty = 2; }
+                    """.utf8)), named: "r.proto")
+        let protobuf: [UInt8] = [
+            0x08, 7, 0x12, 2, 0xC3, 0xA9, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0x22, 5, 0x0A, 1, 0x78, 0x10, 1, 0x2A, 5, 0x0A,
+            1, 0x62,
+            0x10, 4,
+        ]
+        func text(_ text: String, _ short: UInt8) -> [UInt8] { [short + UInt8(text.utf8.count)] + text.utf8 }
+        /// The same, in what names its fields itself: a map of so many, a list, and a text begin with these.
+        func named(_ map: UInt8, _ list: UInt8, _ short: UInt8) -> [UInt8] {
+            let parts: [[UInt8]] = [
+                [map + 4], text("id", short), [7], text("name", short), text("é", short), text("items", short),
+                [list + 1, map + 2], text("sku", short), text("x", short), text("qty", short), [1], text("tags", short),
+                [map + 1], text("b", short), [4],
+            ]
+            return Array(parts.joined())
+        }
+        var csv = CSVDialect()
+        csv.fields = ["id", "name", "items", "tags"]
+        let messages: [(MessageFormat, [UInt8])] = [
+            (.protobuf(schema, message: try #require(schema.message(forRoute: "p.R"))), protobuf),
+            (.messagePack, named(0x80, 0x90, 0xA0)), (.cbor, named(0xA0, 0x80, 0x60)),
+            (.csv(csv), Array("7,é,\"[{\"\"sku\"\": 1}]\",x".utf8)),
+        ]
+        var columns: [Table.Column] = [
+            .made("id", .int8), .made("name"), .made("items", .jsonb), .made("tag", .int8), .made("tags", .jsonb),
+        ]
+        if format == .text { columns.append(.made("address", .inet)) }
+        let route = Route.made(columns: [.init(name: "tag", source: .field(FieldPath(["tags", "b"])))])
+        let target = try Target.made(route, .made(columns))
+        #expect(target.format == format)
+        for (format, value) in messages { try expectNone(building: value, format, target) }
+    }
+
+    /// - Parameter value: of all messages.
+    private func expectNone(building value: [UInt8], _ format: MessageFormat, _ target: Target) throws {
+        let plan = MessagePlan(targets: [0], of: [target], format: format)
         try expectNoMore(1000) { messages in
             let batch = Batch()
             value.withUnsafeBytes { bytes in

@@ -59,7 +59,7 @@ import Testing
     private static let times: [Subject] = {
         // A moment is turned into UTC, which PostgreSQL does with a timestamptz only.
         let moment = "timestamptz_in(textout(value), 0, -1) AT TIME ZONE 'UTC'"
-        let hasOffset = #"value ~* '(:|[t ]\d{4,6}).*(z|utc|[+-]\d+(:?\d+)*)( bc)?\s*$'"#
+        let hasOffset = #"value ~* '(:|\d[t\s]+\d{4,6}).*(z|utc|[+-]\d+(:?\d+)*)( bc)?\s*$'"#
         func unlessMoment(_ reading: String, _ type: String) -> String {
             "CASE WHEN \(hasOffset) THEN (\(moment))::\(type)::text ELSE \(reading)::text END"
         }

@@ -5,6 +5,7 @@ import Loading
 import Operating
 import Postgres
 import Records
+import Schemas
 
 struct InferCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -45,6 +46,12 @@ struct InferCommand: ParsableCommand {
     )
     var message: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How numbers before a message of Protobuf say which one of its schema it is: plain, as old clients of Confluent's for Python and .NET write them, or zigzag.",
+            valueName: "numbers"))
+    var messageIndexes = MessageIndexes.Numbers.zigzag
+
     @Option(help: ArgumentHelp("Messages of each partition to look at.", valueName: "count"))
     var sample = 1000
 
@@ -76,9 +83,15 @@ struct InferCommand: ParsableCommand {
     }
 
     func run() throws {
-        let options = try arguments.load(only: ["kafka.brokers", "kafka.properties", "schema_registry"]).loading
+        let configuration = try arguments.load(only: ["kafka.brokers", "kafka.properties", "schema_registry"])
+        let options = configuration.loading
         let name = try tableName()
         let route = try route(into: name)
+        guard messageIndexes == .zigzag || configuration.registry.isThere && configuration.registry.kind == .confluent
+        else {
+            throw ValidationError(
+                "--message-indexes is for topics whose schemas are in a registry of the kind confluent.")
+        }
         if let problem = RegistryCheck.problems(options).first {
             throw fail("\(problem.problem). \(problem.mend.words)", problem.isWarning ? .unavailable : .configuration)
         }
@@ -118,6 +131,7 @@ struct InferCommand: ParsableCommand {
         var route = Route(topics: [.name(topic)], table: table, label: topic)
         route.format = format
         route.keyFormat = keyFormat
+        route.messageIndexes = messageIndexes
         guard let schema else { return route }
         guard format == .avro || format == .protobuf else {
             throw ValidationError("--schema goes with --format avro or protobuf.")
@@ -142,6 +156,7 @@ struct InferCommand: ParsableCommand {
         [
             format == .auto ? nil : "format: \(format.rawValue)",
             keyFormat == .auto ? nil : "key_format: \(keyFormat.rawValue)",
+            messageIndexes == .zigzag ? nil : "message_indexes: \(messageIndexes.rawValue)",
             schema.map { file in
                 let named = message.map { ", message: \(TableProposal.yaml($0))" } ?? ""
                 return "schema: { file: \(TableProposal.yaml(file))\(named) }"
@@ -231,3 +246,4 @@ struct InferCommand: ParsableCommand {
 extension TableProposal.Nesting: ExpressibleByArgument {}
 extension Route.Format: ExpressibleByArgument {}
 extension Route.KeyFormat: ExpressibleByArgument {}
+extension MessageIndexes.Numbers: ExpressibleByArgument {}

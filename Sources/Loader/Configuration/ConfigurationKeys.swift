@@ -199,11 +199,12 @@ extension ConfigurationKey {
             "routes[].format", .choice, default: "auto", into: \.format,
             "What the messages are written in. `auto`: what each says itself, by a schema's id before it or in a header, and "
                 + "else JSON. `avro`, `protobuf`: by the schema that each names, or without an id by `schema`. `csv`: one record a "
-                + "message. `text` and `bytes` have no fields, and are for `$value`."),
+                + "message. `text` and `bytes` have no fields, and are for `$value`. So are `short`, `int`, `long`, `float`, `double` and "
+                + "`uuid`, which are what the serializers of Kafka's Java client write."),
         .route(
             "routes[].key_format", .choice, default: "auto", into: \.keyFormat,
-            "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value. "
-                + "`short`, `int`, `long` and `uuid` are what the serializers of Kafka's Java client write."),
+            "The same for keys. `json` takes a key as it is, whatever its first bytes are: an object, or a plain value."
+        ),
         .route(
             "routes[].schema.file", ConfigurationKind<Route.SchemaFile>.schemaFile.wrapped,
             otherwise: "messages name theirs",

@@ -52,7 +52,9 @@ struct DemoProduceCommand: ParsableCommand {
     var format = OrderFormat.json
 
     @Option(
-        help: "The schema registry that avro and protobuf are registered with. Default: LOADER_SCHEMA_REGISTRY_URL.")
+        help:
+            "The schema registry that avro, protobuf and json-schema are registered with. Default: LOADER_SCHEMA_REGISTRY_URL."
+    )
     var registry: String?
 
     private var registryURL: String? { registry ?? ProcessInfo.processInfo.environment["LOADER_SCHEMA_REGISTRY_URL"] }

@@ -13,7 +13,7 @@ struct ElementOptionCheck {
             return
         }
         switch route.format {
-        case .text, .bytes:
+        case _ where route.format.isOneValue:
             problems.append(("messages of format \(route.format.rawValue) have no elements", .noElements))
         case .csv where path != ElementPath([ElementPath.Step(nil)]):
             problems.append(

@@ -108,6 +108,12 @@ extension MessageFormat {
         case .cbor: self = .cbor
         case .text: self = .plain(.text)
         case .bytes: self = .plain(.bytes)
+        case .short: self = .plain(.short)
+        case .int: self = .plain(.int)
+        case .long: self = .plain(.long)
+        case .float: self = .plain(.float)
+        case .double: self = .plain(.double)
+        case .uuid: self = .plain(.uuid)
         }
     }
 
@@ -124,6 +130,8 @@ extension MessageFormat {
         case .short: self = .plain(.short)
         case .int: self = .plain(.int)
         case .long: self = .plain(.long)
+        case .float: self = .plain(.float)
+        case .double: self = .plain(.double)
         case .uuid: self = .plain(.uuid)
         }
     }

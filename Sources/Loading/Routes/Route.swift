@@ -23,22 +23,29 @@ public struct Route: Sendable, Equatable {
         case msgpack, cbor
         /// A text, or bytes, as a whole.
         case text, bytes
+        /// What the serializers of Kafka's Java client write.
+        case short, int, long, float, double, uuid
 
         /// Its messages are no records, so that no column can take a field of one.
-        package var isOneValue: Bool { self == .text || self == .bytes }
+        package var isOneValue: Bool {
+            switch self {
+            case .auto, .json, .avro, .protobuf, .csv, .msgpack, .cbor: false
+            case .text, .bytes, .short, .int, .long, .float, .double, .uuid: true
+            }
+        }
     }
 
     /// What keys are written in.
     public enum KeyFormat: String, Sendable, CaseIterable {
         case auto, json, avro, protobuf, msgpack, cbor, text, bytes
         /// What the serializers of Kafka's Java client write.
-        case short, int, long, uuid
+        case short, int, long, float, double, uuid
 
         /// Its keys have no fields.
         package var isOneValue: Bool {
             switch self {
             case .auto, .json, .avro, .protobuf, .msgpack, .cbor: false
-            case .text, .bytes, .short, .int, .long, .uuid: true
+            case .text, .bytes, .short, .int, .long, .float, .double, .uuid: true
             }
         }
     }

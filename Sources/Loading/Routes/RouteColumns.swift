@@ -242,7 +242,15 @@ struct ColumnOptionCheck {
 }
 
 extension Route.Format {
-    fileprivate var words: String { self == .text ? "a text each" : "bytes" }
+    fileprivate var words: String {
+        switch self {
+        case .auto, .json, .avro, .protobuf, .csv, .msgpack, .cbor: "records"
+        case .text: "a text each"
+        case .bytes: "bytes"
+        case .short, .int, .long, .float, .double: "a number each"
+        case .uuid: "a UUID each"
+        }
+    }
 }
 
 extension Route.KeyFormat {
@@ -251,7 +259,7 @@ extension Route.KeyFormat {
         case .auto, .json, .avro, .protobuf, .msgpack, .cbor: "records"
         case .text: "a text each"
         case .bytes: "bytes"
-        case .short, .int, .long: "a number each"
+        case .short, .int, .long, .float, .double: "a number each"
         case .uuid: "a UUID each"
         }
     }

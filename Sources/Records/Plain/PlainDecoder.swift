@@ -10,6 +10,8 @@ public final class PlainDecoder: RecordDecoder {
         case bytes
         /// With a sign, the highest byte first: `ShortSerializer`, `IntegerSerializer`, `LongSerializer`.
         case short, int, long
+        /// The same of floating-point numbers: `FloatSerializer`, `DoubleSerializer`.
+        case float, double
         /// Its text of 36 characters, as `UUIDSerializer` writes it, or its 16 bytes.
         case uuid
     }
@@ -50,6 +52,8 @@ public final class PlainDecoder: RecordDecoder {
         case .short: return .integer(Int64(try number(in: message, Int16.self, "short")))
         case .int: return .integer(Int64(try number(in: message, Int32.self, "int")))
         case .long: return .integer(try number(in: message, Int64.self, "long"))
+        case .float: return .float(Float(bitPattern: try number(in: message, UInt32.self, "float")))
+        case .double: return .double(Double(bitPattern: try number(in: message, UInt64.self, "double")))
         case .uuid: return try uuid(message)
         }
     }

@@ -9,6 +9,7 @@ import Testing
 struct PlainFormatTests {
     private static let bytea = PostgresType(oid: 17, name: "bytea", formatted: "bytea")
     private static let xml = PostgresType(oid: 142, name: "xml", formatted: "xml")
+    private static let float8 = PostgresType(oid: 701, name: "float8", formatted: "double precision")
     private static let uuid = PostgresType(oid: 2950, name: "uuid", formatted: "uuid")
 
     private func route(
@@ -57,6 +58,7 @@ struct PlainFormatTests {
             (.short, .int4, [0xFF, 0xFE], "-2"), (.int, .int4, [0, 0, 1, 0], "256"),
             (.long, .int8, [0, 0, 0, 1, 0, 0, 0, 0], "4294967296"), (.long, .text, [0, 0, 0, 0, 0, 0, 0, 9], "9"),
             (.uuid, Self.uuid, uuid, String(decoding: uuid, as: UTF8.self)),
+            (.double, Self.float8, [0x3F, 0xF8, 0, 0, 0, 0, 0, 0], "1.5"),
             (.text, .text, Array("\"k\"".utf8), "\"k\""),
             (.bytes, Self.bytea, [7], #"\\x07"#),
         ]
@@ -72,6 +74,28 @@ struct PlainFormatTests {
                 #expect(batch.lines.map { $0[0] } == [String](repeating: text, count: batch.lines.count))
                 #expect(batch.lines.count == (source == .key(nil) ? 2 : 1))
             }
+        }
+    }
+
+    @Test("messages that Java's serializers wrote are numbers and UUIDs, as Kafka Streams has its counts")
+    func javaValues() throws {
+        let uuid = Array("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11".utf8)
+        let cases: [(Route.Format, PostgresType, [UInt8], String)] = [
+            (.short, .int4, [0xFF, 0xFE], "-2"), (.int, .int8, [0, 0, 1, 0], "256"),
+            (.long, .int8, [0, 0, 0, 1, 0, 0, 0, 0], "4294967296"), (.long, .numeric, [0, 0, 0, 0, 0, 0, 0, 9], "9"),
+            (.float, Self.float8, [0x3F, 0xC0, 0, 0], "1.5"),
+            (.double, Self.float8, [0xBF, 0xE0, 0, 0, 0, 0, 0, 0], "-0.5"),
+            (.uuid, Self.uuid, uuid, String(decoding: uuid, as: UTF8.self)),
+        ]
+        for (format, type, value, text) in cases {
+            let table = Table.made([.made("word"), .made("count", type), .made("x", .inet)], key: ["word"])
+            let target = try Target.made(
+                route(format, .text, mode: .upsert, taking: [("word", .key(nil)), ("count", .value), ("x", .topic)]),
+                table)
+            let word = Array("w".utf8)
+            let batch = built(target, [(word, value), (word, nil), (word, value + [0])])
+            #expect(batch.lines.map { Array($0.prefix(2)) } == [["w", text], ["w"]], "\(format): \(batch.lines)")
+            #expect(batch.deadLetters.map(\.reason) == [.badSyntax])
         }
     }
 

@@ -38,6 +38,17 @@ struct PlainDecoderTests {
         }
     }
 
+    @Test("floating-point numbers have their highest byte first, with infinities and NaN as they are")
+    func floats() throws {
+        for value in [1.5, -0.0, .infinity, .nan, .leastNonzeroMagnitude] as [Double] {
+            let bytes = withUnsafeBytes(of: value.bitPattern.bigEndian) { Array($0) }
+            let field = try decode(.double, bytes).get()[0]
+            #expect(field.kind == .double && field.first == value.bitPattern)
+        }
+        let float = try decode(.float, [0xC0, 0x49, 0x0F, 0xDB]).get()[0]
+        #expect(float.kind == .float && float.first == UInt64(Float(-3.1415927).bitPattern))
+    }
+
     @Test("a UUID is its text or its sixteen bytes")
     func uuids() throws {
         for bytes in [
@@ -59,6 +70,9 @@ struct PlainDecoderTests {
         #expect(
             words(.long, [1, 2, 3, 4]) == "invalidSyntax is no long as Java writes it: that has 8 bytes, and this has 4"
         )
+        #expect(
+            words(.double, [1, 2, 3, 4])
+                == "invalidSyntax is no double as Java writes it: that has 8 bytes, and this has 4")
         #expect(words(.int, []) == "empty is no int as Java writes it: that has 4 bytes, and this has 0")
         #expect(words(.short, [1]) == "invalidSyntax is no short as Java writes it: that has 2 bytes, and this has 1")
         #expect(

@@ -3,16 +3,18 @@ import ArgumentParser
 /// What the demo's orders can be written in.
 enum OrderFormat: String, CaseIterable, ExpressibleByArgument {
     case json, avro, protobuf, csv, msgpack, cbor
+    case jsonSchema = "json-schema"
 
     /// Messages name their schema.
-    var wantsRegistry: Bool { self == .avro || self == .protobuf }
+    var wantsRegistry: Bool { schema != nil }
 
     /// The schema, and what the registry calls its kind.
     var schema: (text: String, type: String)? {
         switch self {
         case .avro: (AvroOrders.schema, "AVRO")
         case .protobuf: (ProtobufOrders.schema, "PROTOBUF")
-        default: nil
+        case .jsonSchema: (JSONSchemaOrders.schema, "JSON")
+        case .json, .csv, .msgpack, .cbor: nil
         }
     }
 }
@@ -32,10 +34,14 @@ struct OrderWriter {
     /// The value of an event; a broken one's is what it is.
     func value(of event: OrderEvents.Event) throws -> [UInt8]? {
         guard let json = event.value, let order = event.order else { return event.value }
-        guard format != .json else { return json }
-        let values = try reader.values(of: order, json)
         switch format {
         case .json: return json
+        case .jsonSchema: return framed([]) + json
+        default: break
+        }
+        let values = try reader.values(of: order, json)
+        switch format {
+        case .json, .jsonSchema: return json
         case .avro: return framed([]) + AvroOrders.message(values)
         // Which of the file's messages it is: the first.
         case .protobuf: return framed([0]) + ProtobufOrders.message(values)
