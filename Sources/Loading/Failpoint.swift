@@ -3,7 +3,7 @@ import Kafka
 import Postgres
 import Synchronization
 
-/// Places where tests make the loader crash or fail, to prove that nothing is lost or doubled there.
+/// Places where tests make the loader crash, fail or hang, to prove that nothing is lost or doubled there.
 ///
 /// `mid-copy=crash@3,dead-letter=error` kills the process at the third passing of the one, and fails what follows at the first
 /// passing of the other. With none set, a passing costs one look at a constant, once a batch.
@@ -34,6 +34,8 @@ public enum Failpoint: String, Sendable, CaseIterable {
         case crash
         /// Fails what follows, as the server or the brokers would.
         case error
+        /// Does not come back, as a call into a library may not.
+        case hang
     }
 
     /// A failpoint that is set, and the passing at which it fires.
@@ -47,7 +49,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
     public struct Mistake: Error, Equatable, CustomStringConvertible {
         public var text: String
         public var description: String {
-            "\(text) is no NAME=crash or NAME=error with an optional @PASSING; the names are "
+            "\(text) is no NAME=crash, NAME=error or NAME=hang with an optional @PASSING; the names are "
                 + Failpoint.allCases.map(\.rawValue).joined(separator: ", ")
         }
     }
@@ -96,6 +98,7 @@ public enum Failpoint: String, Sendable, CaseIterable {
             let line = Array("failpoint \(point.rawValue): \(setting.action.rawValue)\n".utf8)
             _ = line.withUnsafeBytes { write(2, $0.baseAddress, $0.count) }
             if setting.action == .crash { kill(getpid(), SIGKILL) }
+            while setting.action == .hang { sleep(60) }
             return true
         }
     }

@@ -60,15 +60,7 @@ struct Service {
                 options: configuration.loading, targets: preflight.targets, mark: preflight.mark,
                 statistics: statistics,
                 stop: stop, logger: logger, tracer: exporter?.makeTracer())
-            let display = ProgressDisplay(statistics)
-            defer { display?.end() }
-            do throws(LoadingError) {
-                try pipeline.run()
-            } catch {
-                // It has said why, before it waited for anybody.
-                return ExitStatus(error.code)
-            }
-            return .done
+            return load(pipeline, statistics, logger)
         } catch let error as LoadingError {
             for problem in error.problems {
                 logger.error(
@@ -80,6 +72,22 @@ struct Service {
             logger.critical("\(error.told)", metadata: ["code": "\(error.code.name)"])
             return .internal
         }
+    }
+
+    private func load(_ pipeline: Pipeline, _ statistics: LoadingStatistics, _ logger: Logger) -> ExitStatus {
+        let loading = configuration.loading
+        let watchdog = Watchdog(
+            statistics, patience: max(loading.maxPollInterval, loading.shutdownTimeout * 2, Watchdog.least), logger)
+        defer { watchdog.end() }
+        let display = ProgressDisplay(statistics)
+        defer { display?.end() }
+        do throws(LoadingError) {
+            try pipeline.run()
+        } catch {
+            // It has said why, before it waited for anybody.
+            return ExitStatus(error.code)
+        }
+        return .done
     }
 
     /// The last traces may take what is left of `shutdown_timeout`, but not hold up a restart for long.
