@@ -12,6 +12,7 @@ enum Mutant: String, CaseIterable {
     case deletionsForgotten = "a tombstone deletes nothing"
     case savepointsKept = "what a savepoint should take back stays"
     case ledgerForgotten = "the ledger's positions are not read"
+    case ledgerUnwatched = "a loader to which nothing comes does not look at its ledger"
     case beginningAtEnd = "a partition that is new begins at its end"
     case marksMissing = "the group's offsets bear no mark"
     case groupForgotten = "what the group has committed is not read"

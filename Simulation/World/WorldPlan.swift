@@ -29,6 +29,8 @@ struct WorldPlan {
     let additions: Int
     /// At most one of these: what they mean for each other would be a story of its own.
     let turn: Turn
+    /// A backup is restored when all is loaded and nothing comes any more, so that no batch meets the ledger.
+    let restoresLate: Bool
 
     enum Turn: CaseIterable {
         case none, groupExpires, resetBack, resetForward, restore
@@ -64,6 +66,7 @@ struct WorldPlan {
         restarts = some(3)
         let turn = isQuiet ? Turn.none : Draw.one(of: Turn.allCases)
         self.turn = trim.leavesOut("\(turn)") ? .none : turn
+        restoresLate = turn == .restore && Draw.chance(0.5)
         // A backup from before a partition was added says nothing of it: the start stops there, as it is documented.
         additions = turn != .restore && Draw.chance(0.2) ? 1 : 0
     }
@@ -158,6 +161,7 @@ struct WorldPlan {
             writers: writers,
             deadLetters: .init(maxShare: 1, waitForParent: .zero), allowDuplicates: true)
         options.topicWatchInterval = .seconds(20)
+        if turn == .restore { options.ledgerWatchInterval = .seconds(Mutant.is(.ledgerUnwatched) ? 1_000_000 : 15) }
         return options
     }
 }

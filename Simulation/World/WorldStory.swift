@@ -45,6 +45,10 @@ final class WorldStory {
     private var nextProcess = 1
     /// Nobody starts again while an operator is at work.
     private var isHeld = false
+    /// Nothing goes wrong any more.
+    private var isWell = false
+    /// A backup was taken, and is yet to be restored.
+    private var isRestoring = false
     /// Positions up to which partitions are loaded again, so that the table is ahead of the ledger.
     private var replays: [Int: Int64] = [:]
 
@@ -207,10 +211,12 @@ final class WorldStory {
         case .restore:
             // From before the group began there is nothing that a backup could say of it, and the start says so.
             guard positions().count >= plan.partitions else { return }
-            count("backup restored")
             let dump = server.dump()
-            Moments.after(Draw.from(0..<plan.length / 2)) { [self] in
-                server.restore(dump, downFor: Draw.from(0..<5 * Moments.second))
+            isRestoring = true
+            if plan.restoresLate {
+                restoreOnceIdle(dump)
+            } else {
+                Moments.after(Draw.from(0..<plan.length / 2)) { [self] in restore(dump) }
             }
         case .resetBack, .resetForward:
             isHeld = true
@@ -218,6 +224,20 @@ final class WorldStory {
             // Nobody may be in the group, nor be at the database.
             waitForEmptiness()
         }
+    }
+
+    private func restoreOnceIdle(_ dump: SimulatedServer.Dump) {
+        Moments.after(Moments.second) { [self] in
+            guard isWell, isPositionedAtEnd, loaders.count == plan.loaders else { return restoreOnceIdle(dump) }
+            // Looks have found the ledger where it stands, and nobody joins or leaves.
+            Moments.after(Draw.from(20 * Moments.second..<60 * Moments.second)) { [self] in restore(dump) }
+        }
+    }
+
+    private func restore(_ dump: SimulatedServer.Dump) {
+        count("backup restored\(plan.restoresLate ? " under idle loaders" : "")")
+        server.restore(dump, downFor: Draw.from(0..<5 * Moments.second))
+        isRestoring = false
     }
 
     private func waitForEmptiness() {
@@ -312,15 +332,18 @@ final class WorldStory {
     // MARK: The end
 
     private func endFaults() {
+        isWell = true
         log.say("-- all is well from here")
         cluster.faults = .init()
         server.faults = ServerFaults()
         for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { Processes.wake(loader.process) }
     }
 
-    private var isAllLoaded: Bool {
+    private var isAllLoaded: Bool { !isHeld && !isRestoring && replays.isEmpty && isPositionedAtEnd }
+
+    private var isPositionedAtEnd: Bool {
         let positions = positions()
-        return !isHeld && replays.isEmpty && model.entries.indices.allSatisfy { positions[$0] ?? 0 >= model.end($0) }
+        return model.entries.indices.allSatisfy { positions[$0] ?? 0 >= model.end($0) }
     }
 
     /// Whoever waits for nothing comes to no end, and a story that is told wrong need not be told to its end.
