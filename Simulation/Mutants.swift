@@ -7,7 +7,7 @@ struct Mutants: ParsableCommand {
         abstract: "Breaks rules of delivery on purpose, one after the other: each must be noticed.")
 
     @Option(help: "How many seeds one may need to be noticed.")
-    var seeds = 300
+    var seeds = 2000
     @Option(help: "How many seeds one is tried with that the loader has to bear.")
     var borne = 300
     @Option(help: "How many at a time.")
