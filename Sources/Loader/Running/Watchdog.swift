@@ -19,7 +19,8 @@ final class Watchdog {
 
         /// How long a thread may stand still.
         let patience: Duration
-        private var last: ContinuousClock.Instant?
+        /// Nothing yet, or what the last look has found.
+        private var last: ContinuousClock.Instant??
         private var stillness = 0
 
         init(patience: Duration) { self.patience = patience }
@@ -27,10 +28,10 @@ final class Watchdog {
         /// From one look to the next.
         var interval: Duration { patience / 60 }
 
-        /// - Parameter turn: when the thread has turned last; nil: it has not begun.
+        /// - Parameter turn: when the thread has turned last; nil: it is still at what comes before its first turn.
         mutating func look(at turn: ContinuousClock.Instant?) -> Finding {
-            guard let turn, turn == last else {
-                (last, stillness) = (turn, 0)
+            guard last == .some(turn) else {
+                (last, stillness) = (.some(turn), 0)
                 return .turns
             }
             stillness += 1
@@ -51,18 +52,10 @@ final class Watchdog {
                 switch looks.look(at: statistics.snapshot.lastTurn) {
                 case .turns: break
                 case .standsStill(let duration):
-                    statistics.report(
-                        Incident(
-                            .error, "the consumer's thread has not come back for \(Int(duration / .seconds(1))) s",
-                            code: Self.code, mend: .stuck), to: logger)
+                    Self.aside { Self.report(.standsStill(duration), duration, statistics, logger) }
                 case .isStuck:
-                    statistics.report(
-                        Incident(
-                            .critical,
-                            "the consumer's thread has not come back for \(Int(patience / .seconds(1))) s, and the group has "
-                                + "given its partitions to others: this process ends", code: Self.code, mend: .fault),
-                        to: logger)
                     // No farewell: whatever it would ask of that thread would not come back either.
+                    Self.aside { Self.report(.isStuck, patience, statistics, logger) }
                     _exit(ExitStatus.internal.rawValue)
                 }
             }
@@ -71,7 +64,29 @@ final class Watchdog {
         thread.start()
     }
 
-    private static let code = "stuck"
+    private static func report(
+        _ finding: Looks.Finding, _ duration: Duration, _ statistics: LoadingStatistics, _ logger: Logger
+    ) {
+        let what = "the consumer's thread has not come back for \(Int(duration / .seconds(1))) s"
+        let isLast = finding == .isStuck
+        statistics.report(
+            Incident(
+                isLast ? .critical : .error,
+                what + (isLast ? ", and the group has given its partitions to others: this process ends" : ""),
+                code: "stuck", mend: isLast ? .fault : .stuck), to: logger)
+    }
+
+    /// Says something on a thread of its own, which is not waited for long: where the consumer's
+    /// stands still because nobody reads the log, this one would, too.
+    private static func aside(_ say: @escaping @Sendable () -> Void) {
+        let said = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            say()
+            said.signal()
+        }
+        _ = said.wait(timeout: .now() + 5)
+    }
+
     /// A loop that has nothing to do sleeps for five seconds, and a starved host makes more of them.
     static let least = Duration.seconds(60)
 
