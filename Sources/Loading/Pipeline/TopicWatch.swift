@@ -190,13 +190,18 @@ struct TopicWatch: Hashable {
                 narrow(partition, question.message, findings[partition])
             } else if let finding = findings[partition], let known = watched[partition] {
                 let since = known.since.filter { $0.offset > question.message.offset }
-                if finding == .other {
+                switch finding {
+                case .other:
                     found[partition] = Narrowing(other: question.message, open: since, newest: known.last)
                     suspected.insert(partition.topic)
                     new.append(partition)
-                } else {
+                case .same:
                     watched[partition]?.proven = question.last
                     watched[partition]?.since = since.filter { $0.offset > question.last.offset }
+                case .gone:
+                    // The next in its place: the newest may be another log's already, and would be the same.
+                    watched[partition]?.proven = since.first ?? known.proven
+                    watched[partition]?.since = Array(since.dropFirst())
                 }
             }
         }

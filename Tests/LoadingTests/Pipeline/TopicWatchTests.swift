@@ -62,6 +62,32 @@ struct TopicWatchTests {
         #expect(watch.proven(place(0)) == message(9))
     }
 
+    @Test("what is gone proves nothing of what came behind it: another log that began in between is found all the same")
+    func goneInAnotherLog() {
+        var watch = watch()
+        // Of the log that was, and the last of the one that took its place.
+        for offset: Int64 in [4, 9, 20] { watch.loaded(place(0), message(offset)) }
+        #expect(watch.question(at: after(30)) == [place(0): message(4)])
+        settle(&watch, [place(0): .gone], at: 31)
+        #expect(watch.proven(place(0)) == message(9))
+        #expect(watch.question(at: after(61)) == [place(0): message(9)])
+        #expect(watch.settle([place(0): .other], at: after(62)).found == [place(0)])
+        #expect(watch.others == [place(0): message(9)] && watch.isNarrowing)
+    }
+
+    @Test("where nothing came behind it, what is gone is asked for until something does")
+    func goneAlone() {
+        var watch = watch()
+        watch.loaded(place(0), message(4))
+        _ = watch.question(at: after(30))
+        settle(&watch, [place(0): .gone], at: 31)
+        #expect(watch.proven(place(0)) == message(4))
+        watch.loaded(place(0), message(9))
+        _ = watch.question(at: after(61))
+        settle(&watch, [place(0): .gone], at: 62)
+        #expect(watch.proven(place(0)) == message(9))
+    }
+
     @Test("a partition that stands still is looked at as well, for its topic's sake")
     func still() {
         var watch = watch()
