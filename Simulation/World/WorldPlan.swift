@@ -83,7 +83,8 @@ struct WorldPlan {
         (faults.silence, faults.slow) = (maybe(0.01), maybe(0.03))
         faults.silenceLength = Draw.from(20..<200) * Moments.second
         (faults.restart, faults.standby, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.02))
-        faults.failures = ServerFaults.states.map { ($0, maybe(0.02)) }
+        // Likewise a message that such a failure meets three times in a row, while others go in: two seeds in ten thousand at twice this.
+        faults.failures = ServerFaults.states.map { ($0, maybe(0.01)) }
         return faults
     }
 
