@@ -18,7 +18,7 @@ struct StuckTests {
             #expect(try await stuck.waitForExit(within: .seconds(150)) == 70)
             let told = stuck.output.split(separator: "\n").filter { $0.contains("\"code\":\"stuck\"") }
             #expect(told.count == 2, "\(stuck.output)")
-            #expect(told.first?.contains("gdb -p PID") == true)
+            #expect(told.first?.contains("gdb -p \(stuck.id) -batch") == true)
             let next = try LoaderProcess(landing.environment)
             try await landing.waitForRows(2000)
             next.kill(SIGTERM)

@@ -73,7 +73,7 @@ final class Watchdog {
             Incident(
                 isLast ? .critical : .error,
                 what + (isLast ? ", and the group has given its partitions to others: this process ends" : ""),
-                code: "stuck", mend: isLast ? .fault : .stuck), to: logger)
+                code: "stuck", mend: isLast ? .fault : .stuck(pid: getpid())), to: logger)
     }
 
     /// Says something on a thread of its own, which is not waited for long: where the consumer's

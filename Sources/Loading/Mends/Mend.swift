@@ -22,8 +22,8 @@ public enum Mend: Sendable, Hashable {
     case drift(Drift)
     /// A certificate has to be renewed before it ends.
     case certificate(ShownCertificate.Role)
-    /// A thread does not come back from a call.
-    case stuck
+    /// A thread of this process does not come back from a call.
+    case stuck(pid: Int32)
     /// It is a fault of the loader itself.
     case fault
 }

@@ -15,10 +15,10 @@ extension Mend {
         case .routing(let mend): mend.words
         case .drift(let mend): mend.words
         case .certificate(let role): role.renewal
-        case .stuck:
-            "a host that is starved or frozen, or a call that does not come back: keep what `gdb -p PID -batch -ex 'thread apply all bt'` "
-                + "says, and report it with the log; if it stays so until `kafka.properties.max.poll.interval.ms` is over, the process ends, and "
-                + "started again it goes on where PostgreSQL stands"
+        case .stuck(let pid):
+            "a host that is starved or frozen, or a call that does not come back: keep what `gdb -p \(pid) -batch -ex 'thread apply all bt'` "
+                + "says, and report it with the log; if it stays so for five times as long, the process ends by itself, and started again "
+                + "it goes on where PostgreSQL stands"
         case .fault:
             "no data, server or setting is to blame: report this line, those before it and what `loader version` says; started again "
                 + "the loader goes on where PostgreSQL stands, and if it stops at the same place, the version before may go on"

@@ -34,20 +34,16 @@ struct OrderWriter {
     /// The value of an event; a broken one's is what it is.
     func value(of event: OrderEvents.Event) throws -> [UInt8]? {
         guard let json = event.value, let order = event.order else { return event.value }
-        switch format {
-        case .json: return json
-        case .jsonSchema: return framed([]) + json
-        default: break
-        }
-        let values = try reader.values(of: order, json)
-        switch format {
-        case .json, .jsonSchema: return json
-        case .avro: return framed([]) + AvroOrders.message(values)
+        func values() throws -> OrderValues { try reader.values(of: order, json) }
+        return switch format {
+        case .json: json
+        case .jsonSchema: framed([]) + json
+        case .avro: framed([]) + AvroOrders.message(try values())
         // Which of the file's messages it is: the first.
-        case .protobuf: return framed([0]) + ProtobufOrders.message(values)
-        case .csv: return Array(CSVOrders.line(values).utf8)
-        case .msgpack: return SelfDescribingOrders.message(values, MessagePackWriter())
-        case .cbor: return SelfDescribingOrders.message(values, CBORWriter())
+        case .protobuf: framed([0]) + ProtobufOrders.message(try values())
+        case .csv: Array(CSVOrders.line(try values()).utf8)
+        case .msgpack: SelfDescribingOrders.message(try values(), MessagePackWriter())
+        case .cbor: SelfDescribingOrders.message(try values(), CBORWriter())
         }
     }
 

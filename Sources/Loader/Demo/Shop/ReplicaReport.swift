@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import Loading
 import Postgres
 
 /// What has become of the demo's changes: the replica beside the shop, and two of its rows through all their changes.
@@ -36,7 +37,7 @@ struct ReplicaReport {
         var events: [Int64: [CustomerEvent]] = [:]
         for table in Shop.Table.allCases {
             var messages = 0
-            let ends = try Self.forEachMessage(of: table.topic, properties) { key, value in
+            let stretches = try Self.forEachMessage(of: table.topic, properties) { key, value in
                 messages += 1
                 guard table == .customers, let key = CustomerEvent.customer(ofKey: key) else { return }
                 events[key, default: []].append(CustomerEvent(value))
@@ -45,7 +46,7 @@ struct ReplicaReport {
             tables.append(
                 Table(
                     name: "\(table)", messages: messages,
-                    due: try Self.due(ends, of: table.topic, group: group, database),
+                    due: try Self.due(stretches, group: group, database),
                     source: try count(source), replica: try count(replica),
                     missing: try count("(TABLE \(source) EXCEPT ALL TABLE \(replica)) AS missing"),
                     tooMany: try count("(TABLE \(replica) EXCEPT ALL TABLE \(source)) AS too_many")))
@@ -59,19 +60,15 @@ struct ReplicaReport {
         }
     }
 
-    /// How many messages before these ends the group's positions have not come past.
+    /// How many messages of these the group's positions have not come past.
     private static func due(
-        _ ends: [Int32: Int64], of topic: String, group: String, _ database: Connection
+        _ stretches: [PartitionReader.Stretch], group: String, _ database: Connection
     ) throws -> Int64 {
-        let positions = try database.query(
-            "SELECT partition, next_offset FROM loader.positions WHERE consumer_group = $1 AND topic = $2",
-            [.text(group), .text(topic)])
-        var due = ends
-        for row in 0..<positions.rowCount {
-            guard let partition = positions.int(row, 0).map(Int32.init), let end = ends[partition] else { continue }
-            due[partition] = max(0, end - (positions.int(row, 1) ?? 0))
+        let positions = try Ledger(group: group).positions(
+            of: Array(Set(stretches.map(\.partition.topic))), on: database)
+        return stretches.reduce(0) { due, part in
+            due + max(0, part.end - max(part.start, positions[part.partition] ?? 0))
         }
-        return due.values.reduce(0, +)
     }
 
     /// One whose life has an event without its profile, and the most events that still fit on a screen beside another's.
@@ -94,10 +91,10 @@ struct ReplicaReport {
 
     /// All of a topic's, those of a key in their order.
     ///
-    /// - Returns: the offset behind each partition's last message.
+    /// - Returns: where each partition's begin and end.
     private static func forEachMessage(
         of topic: String, _ properties: ClientProperties, _ body: (_ key: Data, _ value: Data?) -> Void
-    ) throws -> [Int32: Int64] {
+    ) throws -> [PartitionReader.Stretch] {
         let admin = try Admin(properties: properties)
         let reader = try PartitionReader(properties: properties, patience: .inAll(.seconds(60)), mayBeGone: false)
         let count = try admin.partitionCounts(of: topic, timeout: .seconds(30))[topic] ?? 0
@@ -110,7 +107,7 @@ struct ReplicaReport {
         while let message = try reading.next() {
             body(message.key.map { Data($0) } ?? Data(), message.value.map { Data($0) })
         }
-        return Dictionary(uniqueKeysWithValues: stretches.map { ($0.partition.partition, $0.end) })
+        return stretches
     }
 
     func text(seconds: Double?) -> String {
