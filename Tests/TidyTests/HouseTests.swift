@@ -53,7 +53,8 @@ struct HouseTests {
     /// Where each message passes: nothing of Foundation costs anything there.
     private static let hot = [
         "Sources/Records/", "Sources/Postgres/Encoding/", "Sources/Loading/Batches/", "Sources/Loading/Pipeline/Member",
-        "Sources/Loading/Pipeline/Assign", "Sources/Loading/Writing/Selection/",
+        "Sources/Loading/Pipeline/Assign", "Sources/Loading/Writing/Row", "Sources/Loading/Writing/Selection/",
+        "Sources/Loading/Writing/Tables/", "Sources/Loading/Writing/Refusals/Row",
     ]
     /// Not where a message passes: it is asked once for each zone.
     private static let cold: Set = ["Sources/Postgres/Encoding/LocalZone.swift"]
