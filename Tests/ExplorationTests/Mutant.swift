@@ -66,6 +66,17 @@ enum Mutant: String, Sendable, CaseIterable {
     /// Who finds a reason to stop does not look whether another member has moved the position meanwhile.
     case stopNotVerified
 
+    /// Messages that were loaded are never read again.
+    case topicNotWatched
+    /// What was shown last is not written along with a position.
+    case provenNotKept
+    /// Of a topic that took another's place all counts as not loaded.
+    case narrowingForgotten
+    /// Who stops for lost offsets does not write down which messages of the new topic may be in.
+    case mixedNotRemembered
+    /// Where nothing comes the ledger is not looked at.
+    case ledgerNotWatched
+
     /// Alters what was decided about where partitions begin.
     func alter(_ starts: inout [TopicPartition: StartPosition], _ decision: StartDecision) {
         for (partition, start) in starts {

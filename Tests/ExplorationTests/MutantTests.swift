@@ -36,6 +36,11 @@ struct MutantTests {
         (.resumedEarly, .backfills, .resets),
         (.topicNotCompared, .topicAnew, .once),
         (.replacedAtOnce, .renewals, .given),
+        (.topicNotWatched, .topicReplaced, .progress),
+        (.provenNotKept, .oneTopicReplaced, .once),
+        (.narrowingForgotten, .oneTopicReplaced, .once),
+        (.mixedNotRemembered, .oneTopicReplaced, .once),
+        (.ledgerNotWatched, .oneRestoredIdle, .progress),
     ]
 
     @Test("is found, and told as a story", arguments: places.map(\.mutant))

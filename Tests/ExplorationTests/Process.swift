@@ -46,6 +46,12 @@ struct Process {
         var underWay: World.Load? { loading.map { load in parts.map { load.part($0) } ?? load } }
     }
 
+    /// What is found out beside the consumer's thread, and comes to it later.
+    enum Inquiry<Asked, Answer> {
+        case asked(Asked)
+        case answered(Answer)
+    }
+
     /// Where partitions begin is being found out.
     struct Settling {
         enum Step: UInt8 { case ledger, group, claim, write, mark }
@@ -67,7 +73,15 @@ struct Process {
     var cursors: [Int64?] = []
     /// That there is nothing more was told.
     var isEndTold: [Bool] = []
+    /// That the topic is gone was told.
+    var isGoneTold: [Bool] = []
+    /// Of which epoch of its topic nothing may be taken before it has been compared with what was loaded.
+    var suspects: [Int64?] = []
     var settling: Settling?
+    /// Messages that were loaded are read again.
+    var proof: Inquiry<[TopicPartition: LastMessage], [TopicPartition: TopicWatch.Finding]>?
+    /// The ledger is read.
+    var look: Inquiry<[TopicPartition: Int64], [TopicPartition: Int64]?>?
     /// Partitions that the group waits for.
     var giving: [TopicPartition]?
     /// Another client is to take over, and can.

@@ -38,6 +38,8 @@ struct Scenario: Sendable {
         case backfill
         /// While no loader runs, the topic is deleted and created anew, with messages of its own.
         case topicAnew
+        /// The topic is deleted, and some time later created anew with messages of its own, whatever runs.
+        case topicReplaced
         /// The client's secrets change, and another client takes over.
         case renewal
     }
@@ -63,8 +65,16 @@ struct Scenario: Sendable {
     /// The route only appends, and nobody has allowed duplicates.
     var replayDoubles = false
     var lanes = 1
+    /// One member runs when it begins, and has compared what was loaded.
+    var isRunning = false
+    /// What was loaded is read again now and then.
+    var watchesTopics = false
+    /// Where nothing comes the ledger is looked at.
+    var watchesLedger = false
     /// Rows may be copied while the batch before is committed.
     var hasHeadStarts = false
+
+    var hasTopicsAnew: Bool { !faults.isDisjoint(with: [.topicAnew, .topicReplaced]) }
 
     // MARK: Those that are tried
 
@@ -129,6 +139,29 @@ struct Scenario: Sendable {
     static let topicAnewGoesOn = Scenario(
         name: "a topic is made anew, and on from the earliest", messages: 2, loaded: 1, batch: 1,
         faults: [.crash, .topicAnew, .expiry], budget: 3, onLostOffsets: .earliest)
+    static let topicReplaced = Scenario(
+        name: "a topic is made anew under a running loader", members: 1, messages: 3, loaded: 1, batch: 1,
+        faults: [.crash, .topicReplaced], isRunning: true, watchesTopics: true)
+    static let topicReplacedAppending = Scenario(
+        name: "a topic is made anew under a loader that only appends", members: 1, messages: 3, loaded: 1, batch: 1,
+        faults: [.crash, .topicReplaced], replayDoubles: true, isRunning: true, watchesTopics: true)
+    static let topicReplacedGoesOn = Scenario(
+        name: "a topic is made anew under two running loaders, and on from the earliest", messages: 2, loaded: 1,
+        batch: 1, faults: [.topicReplaced, .expiry], onLostOffsets: .earliest, isRunning: true, watchesTopics: true)
+    static let topicReplacedWhole = Scenario(
+        name: "a topic of two partitions is made anew under a running loader", members: 1, partitions: 2, messages: 2,
+        loaded: 1, batch: 1, faults: [.topicReplaced], budget: 1, isRunning: true, watchesTopics: true)
+    /// What mutants are found in sooner than among other faults.
+    static let oneTopicReplaced = Scenario(
+        name: "a topic is made anew under a loader that only appends, and nothing else", members: 1, messages: 2,
+        loaded: 1, batch: 1, faults: [.topicReplaced], budget: 1, replayDoubles: true, isRunning: true,
+        watchesTopics: true)
+    static let oneRestoredIdle = Scenario(
+        name: "a dump is restored under a loader that has nothing to do, and nothing else", members: 1, messages: 2,
+        loaded: 1, batch: 1, faults: [.restore], budget: 1, isRunning: true, watchesLedger: true)
+    static let restoredIdle = Scenario(
+        name: "a dump is restored under loaders that have nothing to do", messages: 2, loaded: 1, batch: 1,
+        faults: [.crash, .restore, .expiry], isRunning: true, watchesLedger: true)
     static let renewals = Scenario(
         name: "another client takes over", partitions: 2, messages: 2, batch: 1,
         faults: [.crash, .expiry, .renewal, .slowWriter])
@@ -136,5 +169,7 @@ struct Scenario: Sendable {
     static let all = [
         members, oneByOne, commits, resets, zombies, operators, restored, appending, repeated, retention, newPartition,
         eager, withoutLedger, twoLanes, parts, headStarts, refusals, backfills, topicAnew, topicAnewGoesOn, renewals,
+        topicReplaced, topicReplacedAppending, topicReplacedGoesOn, topicReplacedWhole, restoredIdle, oneTopicReplaced,
+        oneRestoredIdle,
     ]
 }

@@ -24,7 +24,7 @@ extension World {
 
     /// Rows and positions of a transaction are there for all to see.
     mutating func commit(_ load: Load) {
-        for record in load.records { database.rows[record.partition][Int(record.offset)] += 1 }
+        for record in load.records { commit(record) }
         for range in load.ranges {
             let number = Int(range.partition.partition)
             let offsets = load.records.filter { $0.partition == number }.map(\.offset)
@@ -32,17 +32,26 @@ extension World {
                 breaks(.order, "\(range.partition) goes in as \(offsets)")
             }
             guard scenario.hasLedger else { continue }
-            if database.isOfFormerTopic[number], let offset = offsets.first {
-                breaks(.once, "\(range.partition)@\(offset) goes in behind the position of another topic")
-            }
             if let way = database.ways[number], let offset = offsets.first(where: { $0 >= way.until }) {
                 breaks(.resets, "\(range.partition)@\(offset) is loaded again, and it was to be until @\(way.until)")
             }
             database.positions[number] = Ledger.Position(
-                next: range.next, last: range.last, proven: range.proven,
+                next: range.next, last: range.last, proven: mutant == .provenNotKept ? nil : range.proven,
                 detour: mutant == .detourForgotten ? nil : range.detour)
             noteWritten(number)
             checkRows(number)
+            checkEvidence(number)
+        }
+    }
+
+    private mutating func commit(_ record: Record) {
+        let (number, place) = (record.partition, Int(record.offset))
+        if record.epoch == logs[number].epoch {
+            database.rows[number][place] += 1
+        } else if scenario.hasLedger {
+            // The position passes the message of the topic that is there now.
+            database.missed[number][place] = true
+            database.isOfFormerTopic[number] = true
         }
     }
 
@@ -122,8 +131,29 @@ extension World {
 
     /// An operator's decision moves a position: what lies between is loaded once more, or not at all.
     private mutating func move(_ number: Int, from: Int64, to: Int64) {
-        if to < from { for offset in to..<from { database.extra[number][Int(offset)] += 1 } }
+        if to < from { goBack(number, from: from, to: to) }
         if from < to { excuse(number, from..<to) }
+        // What was left out before stays so, and that was said.
+        for place in 0..<Int(to) where database.missed[number][place] {
+            database.extra[number][place] -= 1
+            database.missed[number][place] = false
+        }
+    }
+
+    private mutating func goBack(_ number: Int, from: Int64, to: Int64) {
+        for place in Int(to)..<Int(from) {
+            if scenario.replayDoubles, database.rows[number][place] > 0 {
+                breaks(
+                    .once, "\(Self.partition(number))@\(place) is in, and is loaded once more without anybody's leave")
+            }
+            loadAgain(number, place)
+        }
+    }
+
+    /// A message that was below the position is above it now.
+    mutating func loadAgain(_ number: Int, _ place: Int) {
+        database.extra[number][place] += database.missed[number][place] ? 0 : 1
+        database.missed[number][place] = false
     }
 
     mutating func excuse(_ number: Int, _ offsets: Range<Int64>, by count: Int8 = 1) {

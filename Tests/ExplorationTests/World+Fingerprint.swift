@@ -15,6 +15,7 @@ extension World {
             print.add(log.end)
             print.add(log.isNew)
             print.add(log.epoch)
+            print.add(log.isGone)
         }
         for offset in group.offsets {
             print.add(offset?.offset)
@@ -74,7 +75,9 @@ extension World {
             }
         }
         for cursor in process.cursors { print.add(cursor) }
-        for isTold in process.isEndTold { print.add(isTold) }
+        for isTold in process.isEndTold + process.isGoneTold { print.add(isTold) }
+        for suspect in process.suspects { print.add(suspect) }
+        process.addInquiries(to: &print)
         print.add(process.giving)
         print.add(process.isLeft)
         print.add(process.renewal)
@@ -132,6 +135,7 @@ extension World.Database {
             print.add(ways[number]?.until)
             print.add(ways[number]?.resume)
             print.add(isOfFormerTopic[number])
+            for isMissed in missed[number] { print.add(isMissed) }
         }
         print.add(limbo.count)
         for entry in limbo {
@@ -178,7 +182,8 @@ extension Member {
         }
         print.add(groupOffsets.metadata.isEmpty)
         print.add(groupOffsets.due != nil)
-        print.add(topicWatch.hashValue)
+        topicWatch?.add(to: &print)
+        ledgerWatch?.add(to: &print)
         print.add(flush == nil)
         guard let flush else { return }
         switch flush.purpose {
@@ -224,11 +229,6 @@ extension Fingerprint {
         for partition in partitions ?? [] { add(partition.partition) }
     }
 
-    fileprivate mutating func add(_ message: LastMessage?) {
-        add(message?.offset)
-        add(message?.fingerprint)
-    }
-
     fileprivate mutating func add(_ position: Ledger.Position?) {
         add(position?.next)
         guard let position else { return }
@@ -253,6 +253,7 @@ extension Fingerprint {
         for record in records {
             add(record.partition)
             add(record.offset)
+            add(record.epoch)
         }
     }
 

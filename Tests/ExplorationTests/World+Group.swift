@@ -11,6 +11,9 @@ extension World {
     mutating func accept(_ offsets: [CommittedOffset], from member: Int, isStale: Bool = false) -> KafkaError? {
         guard !areBrokersAway else { return KafkaError(code: .transport, operation: "commit") }
         guard group.isMember[member], !isStale else { return KafkaError(code: .unknownMember, operation: "commit") }
+        if offsets.contains(where: { logs[Int($0.partition.partition)].isGone }) {
+            return KafkaError(code: .unknownTopicOrPartition, operation: "commit")
+        }
         for offset in offsets {
             let number = Int(offset.partition.partition)
             let before = group.offsets[number]

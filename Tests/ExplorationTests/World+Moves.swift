@@ -20,6 +20,16 @@ extension World {
         /// The batch behind the one that is loaded gets its rows.
         case copyAhead(Int, Int)
         case answer(Int)
+        /// Messages that were loaded are read again, or what came of that is heard.
+        case readAgain(Int)
+        case hearProof(Int)
+        /// The ledger is read where nothing comes, or what came of that is heard.
+        case lookAtLedger(Int)
+        case hearLook(Int)
+        /// A topic that was gone is there again, and so long by then.
+        case topicBack(end: Int64)
+        /// A message is written.
+        case grow(Int)
         /// What is left of a transaction whose connection has ended comes to an end.
         case resolve(Int, isCommitted: Bool)
         case silence(Int)
@@ -27,8 +37,10 @@ extension World {
         case brokersBack
         /// An operator does what a loader that has stopped has told.
         case decide(Int, Int64)
+        /// He has the rest of a topic loaded, up to where the loader has gone over into it.
+        case loadRest(Int)
         case dump
-        /// Whoever has restored a database starts the loaders again: one that has nothing to load does not look.
+        /// Whoever has restored a database starts the loaders again, where they do not look by themselves.
         case restart(Int)
         // Faults
         case crash(Int)
@@ -49,13 +61,14 @@ extension World {
         case tooMuch(Int, Int)
         case backfill(Int, Int64)
         case topicAnew(Int)
+        case topicGone
         case renew(Int, hasBegun: Bool)
 
         var isFault: Bool {
             switch self {
             case .crash, .expire, .stop, .loseCommit, .databaseAway, .brokersAway, .slowWriter, .repeatMessage,
                 .groupGone, .reset, .otherLedger, .restore, .retention, .newPartition, .refuse, .tooMuch, .backfill,
-                .topicAnew, .renew:
+                .topicAnew, .topicGone, .renew:
                 true
             default: false
             }
@@ -75,9 +88,12 @@ extension World {
             }
         }
         if isDatabaseAway { moves.append(.databaseBack) }
-        if isRestored { moves += processes.indices.filter { processes[$0].member != nil }.map { .restart($0) } }
+        if isRestored, !scenario.watchesLedger {
+            moves += processes.indices.filter { processes[$0].member != nil }.map { .restart($0) }
+        }
         if areBrokersAway { moves.append(.brokersBack) }
         if scenario.faults.contains(.restore), dump == nil, !isDatabaseAway { moves.append(.dump) }
+        addTopicsMoves(to: &moves)
         addOperatorsMoves(to: &moves)
         if faults > 0 { addFaults(to: &moves) }
         return moves
@@ -90,6 +106,7 @@ extension World {
             return
         }
         addWritersMoves(of: number, to: &moves)
+        addLooks(of: number, to: &moves)
         if process.sent != nil, !process.isBusy { moves.append(.answer(number)) }
         if process.settling != nil { moves.append(.settle(number)) }
         guard !process.isBusy else {
@@ -103,13 +120,13 @@ extension World {
             return
         }
         let owned = owned(by: number)
-        let free = free
+        let free = logs[0].isGone ? [] : free
         if !free.isEmpty, !scenario.isEager || owned.isEmpty {
             moves.append(.give(number, free))
             if free.count > 1 { moves += free.map { .give(number, [$0]) } }
         }
         let hasOthers = group.isMember.indices.contains { $0 != number && group.isMember[$0] }
-        if !owned.isEmpty, hasOthers {
+        if !owned.isEmpty, hasOthers || logs[0].isGone {
             moves.append(.ask(number, owned))
             if owned.count > 1, !scenario.isEager { moves += owned.map { .ask(number, [$0]) } }
         }
@@ -117,7 +134,11 @@ extension World {
 
     private func canDeliver(_ process: Process, _ member: Member, _ place: Int) -> Bool {
         guard let cursor = process.cursors[place] else { return false }
-        guard cursor != logs[place].end || !process.isEndTold[place] else { return false }
+        if logs[place].isGone {
+            guard !process.isGoneTold[place] else { return false }
+        } else {
+            guard cursor != logs[place].end || !process.isEndTold[place] else { return false }
+        }
         guard let index = member.partitions.place(of: Self.partition(place)) else { return true }
         let lane = member.partitions[index].lane
         return !member.isHeld(lane) && member.lanes[lane].hasRoom
@@ -149,12 +170,40 @@ extension World {
         return scenario.hasHeadStarts && lane.parts == nil && handoff.beginCopying() != nil
     }
 
+    private func addLooks(of number: Int, to moves: inout [Move]) {
+        let process = processes[number]
+        switch process.proof {
+        case .asked: moves.append(.readAgain(number))
+        case .answered where !process.isBusy: moves.append(.hearProof(number))
+        default: break
+        }
+        switch process.look {
+        case .asked: moves.append(.lookAtLedger(number))
+        case .answered where !process.isBusy: moves.append(.hearLook(number))
+        default: break
+        }
+    }
+
+    private func addTopicsMoves(to moves: inout [Move]) {
+        if logs[0].isGone {
+            let ends = [0, scenario.messages] + database.positions.compactMap { $0?.next }
+            moves += Set(ends).sorted().map { .topicBack(end: $0) }
+        } else {
+            for (place, log) in logs.enumerated() where log.end < scenario.messages { moves.append(.grow(place)) }
+        }
+    }
+
     private func addOperatorsMoves(to moves: inout [Move]) {
-        guard group.isEmpty, processes.contains(where: { $0.failure != nil && $0.failure != .database }) else { return }
+        guard group.isEmpty, !logs[0].isGone,
+            processes.contains(where: { $0.failure != nil && $0.failure != .database })
+        else { return }
         for place in logs.indices {
             let position = database.positions[place]?.next ?? logs[place].low
             moves.append(.decide(place, logs[place].low))
             if position > logs[place].low { moves.append(.decide(place, position)) }
+            // Who sets a position waits for whoever holds it.
+            let isMixed = database.positions[place].map { $0.isLost && $0.detour != nil } ?? false
+            if isMixed, !isLocked([Self.partition(place)]) { moves.append(.loadRest(place)) }
         }
     }
 
@@ -185,6 +234,9 @@ extension World {
             if processes.contains(where: { $0.sent != nil }) { moves.append(.brokersAway(isCommitTaken: true)) }
         }
         if may(.restore), dump != nil { moves.append(.restore) }
+        if may(.topicReplaced), logs[0].epoch == 0, !logs[0].isGone {
+            moves.append(.topicGone)
+        }
         if may(.newPartition), logs.count == scenario.partitions { moves.append(.newPartition) }
         for (place, log) in logs.enumerated() {
             if may(.retention), log.low < log.end { moves.append(.retention(place)) }
@@ -248,6 +300,10 @@ extension World {
         case .giveUp(let number, let lane): giveUp(number, lane)
         case .copyAhead(let number, let lane): copyAhead(number, lane)
         case .answer(let number): answer(number)
+        case .readAgain(let number): readAgain(number)
+        case .hearProof(let number): hearProof(number)
+        case .lookAtLedger(let number): lookAtLedger(number)
+        case .hearLook(let number): hearLook(number)
         case .silence(let number), .slowWriter(let number):
             if let lane = processes[number].member?.awaited?.lane { handle(number, .silence(lane: lane)) }
         case .resolve(let place, let isCommitted):
@@ -302,7 +358,16 @@ extension World {
         case .refuse(let number, let lane): refuse(number, lane)
         case .tooMuch(let number, let lane): processes[number].lanes[lane].parts = 0
         case .backfill(let place, let until): backfill(place, until)
-        case .topicAnew(let place): makeAnew(place)
+        case .loadRest(let place):
+            for number in processes.indices { processes[number].failure = nil }
+            loadRest(place)
+        case .topicAnew(let place): makeAnew(place, end: logs[place].end)
+        case .topicGone:
+            for place in logs.indices { logs[place].isGone = true }
+            // Kafka deletes the group's offsets along with it.
+            group.offsets = group.offsets.map { _ in nil }
+        case .topicBack(let end): for place in logs.indices { makeAnew(place, end: end) }
+        case .grow(let place): grow(place)
         case .renew(let number, let hasBegun):
             processes[number].renewal = hasBegun
             if mutant == .replacedAtOnce {
@@ -334,17 +399,6 @@ extension World {
         noteWritten(place)
     }
 
-    private mutating func makeAnew(_ place: Int) {
-        logs[place] = Log(end: logs[place].end, isNew: logs[place].isNew, epoch: 1)
-        let position = database.positions[place]
-        // What was loaded of the former topic is not what counts from now on.
-        database.rows[place] = database.rows[place].map { _ in 0 }
-        database.extra[place] = database.extra[place].indices.map { Int64($0) < position?.next ?? 0 ? -1 : 0 }
-        database.ways[place] = nil
-        // A position without a last message tells nothing.
-        database.isOfFormerTopic[place] = position?.last != nil
-    }
-
     /// The server ends all sessions.
     private mutating func rollBackAll() {
         for number in processes.indices {
@@ -364,6 +418,8 @@ extension World {
         for number in processes.indices where processes[number].member != nil {
             processes[number].cursors.append(nil)
             processes[number].isEndTold.append(false)
+            processes[number].isGoneTold.append(false)
+            processes[number].suspects.append(nil)
         }
         database.addPartition(scenario.messages)
         dump?.addPartition(scenario.messages)
@@ -377,6 +433,7 @@ extension World.Database {
         extra.append(Array(repeating: 0, count: Int(messages)))
         ways.append(nil)
         isOfFormerTopic.append(false)
+        missed.append(Array(repeating: false, count: Int(messages)))
         isBehind.append(false)
     }
 }

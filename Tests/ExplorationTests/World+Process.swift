@@ -9,12 +9,17 @@ extension World {
             batch: BatchPolicy(maxRows: scenario.batch, maxDelay: .zero), lanes: scenario.lanes)
         rules.group = "g"
         rules.mark = scenario.hasLedger ? Self.mark.metadata : ""
+        // What is due at all is due at once, and again behind it.
+        if scenario.watchesTopics, mutant != .topicNotWatched { rules.topicWatchInterval = .zero }
+        if scenario.watchesLedger, mutant != .ledgerNotWatched { rules.ledgerWatchInterval = .zero }
         rules.beginsAtOnce = scenario.hasLedger && scenario.offsetReset != .earliest
         var process = Process()
         process.member = Member(rules, at: Self.now)
         process.lanes = (0..<scenario.lanes).map { _ in Process.Lane() }
         process.cursors = Array(repeating: nil, count: logs.count)
         process.isEndTold = Array(repeating: false, count: logs.count)
+        process.isGoneTold = Array(repeating: false, count: logs.count)
+        process.suspects = Array(repeating: nil, count: logs.count)
         processes[number] = process
         group.isMember[number] = true
     }
@@ -49,7 +54,10 @@ extension World {
             case .tell(.fenced): tell("  the fence has kept its batch out")
             case .tell(.dropped(let count)): tell("  \(count) of its messages are dropped")
             case .replaceClient: replaceClient(number)
-            case .lookFor, .lookForOrphans, .prove, .readAgain, .lookAtLedger, .tell, .publish: break
+            case .tell(.ledgerElsewhere): tell("  its position is another in the ledger")
+            case .readAgain(let messages): processes[number].proof = .asked(messages)
+            case .lookAtLedger(let positions): processes[number].look = .asked(positions)
+            case .lookFor, .lookForOrphans, .prove, .tell, .publish: break
             }
         }
     }
@@ -149,6 +157,9 @@ extension World {
             let before = processes[number].cursors[place]
             cursors[place] = fetch.restarting.contains(position.partition) ? position.offset : before ?? position.offset
             if cursors[place] != before { processes[number].isEndTold[place] = false }
+            if fetch.restarting.contains(position.partition) {
+                processes[number].suspects[place] = suspect(place, processes[number])
+            }
         }
         processes[number].cursors = cursors
     }
@@ -157,6 +168,12 @@ extension World {
     mutating func deliver(_ number: Int, _ place: Int) {
         guard let offset = processes[number].cursors[place] else { return }
         let partition = Self.partition(place)
+        if logs[place].isGone {
+            processes[number].isGoneTold[place] = true
+            return handle(
+                number,
+                .error(Member.ClientError(code: .unknownTopicOrPartition, reason: "", place: .partition(partition))))
+        }
         guard offset >= logs[place].low, offset <= logs[place].end else {
             processes[number].cursors[place] = mutant == .retentionUnnoticed ? logs[place].low : nil
             if mutant == .retentionUnnoticed { return }
@@ -184,7 +201,12 @@ extension World {
             verdict = .take(range: 0)
         }
         switch verdict {
-        case .take: processes[number].lanes[lane].filling.append(Record(partition: place, offset: offset))
+        case .take:
+            if processes[number].suspects[place] == logs[place].epoch {
+                breaks(.once, "\(partition)@\(offset) is taken behind the position of another topic")
+            }
+            processes[number].lanes[lane].filling.append(
+                Record(partition: place, offset: offset, epoch: logs[place].epoch))
         case .skip: break
         case .compare(let last):
             let isSame = mutant == .topicNotCompared || Self.message(place, offset, logs[place].epoch) == last
@@ -205,7 +227,7 @@ extension World {
         let complete = ranges.map { range in
             var range = range
             let last = records.last { Self.partition($0.partition) == range.partition }
-            range.last = last.map { Self.message($0.partition, $0.offset, logs[$0.partition].epoch) }
+            range.last = last.map { Self.message($0.partition, $0.offset, $0.epoch) }
             return range
         }
         if mutant == .groupBeforeCommit {

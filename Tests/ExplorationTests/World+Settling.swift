@@ -27,12 +27,15 @@ extension World {
     }
 
     private mutating func readLedger(_ number: Int, _ wanted: Member.Wanted) {
+        let strangers =
+            mutant == .narrowingForgotten
+            ? wanted.strangers.mapValues { .init(position: $0.position, from: $0.position) } : wanted.strangers
         var decision = StartDecision(
-            wanted.partitions, rows: ledgerRows, strangers: wanted.strangers, reached: wanted.reached)
+            wanted.partitions, rows: ledgerRows, strangers: strangers, reached: wanted.reached)
         if scenario.offsetReset != .earliest, wanted.isBeginning || !decision.unseen.isEmpty {
             decision.note(ledgerRows.keys.map(\.topic), [.name(Self.topic)])
         }
-        if decision.concernsWholeTopics { decision.include([Self.topic: logs.count]) }
+        if decision.concernsWholeTopics { decision.include([Self.topic: logs[0].isGone ? 0 : logs.count]) }
         processes[number].settling?.decision = decision
         processes[number].settling?.step = .group
         processes[number].settling?.moved = []
@@ -43,6 +46,7 @@ extension World {
         guard !areBrokersAway, var decision = processes[number].settling?.decision else { return obstacle(number) }
         for partition in decision.asked {
             let place = Int(partition.partition)
+            if logs[place].isGone { continue }
             decision.watermarks[partition] = Watermarks(low: logs[place].low, high: logs[place].end)
             guard let told = group.offsets[place] else { continue }
             var metadata = told.metadata
@@ -72,8 +76,7 @@ extension World {
             for (partition, position) in verdict.lost {
                 let place = Int(partition.partition)
                 guard database.positions[place]?.next == position else { continue }
-                database.positions[place]?.isLost = true
-                noteWritten(place)
+                remember(place, position, mixed: verdict.mixed[partition])
             }
             processes[number].settling = nil
             return handle(number, .notFound(.failure(failure)))
@@ -125,6 +128,7 @@ extension World {
             case .lostOffsets:
                 position.map { $0.isLost || $0.next < logs[place].low || $0.next > logs[place].end } ?? false
                     || database.isOfFormerTopic[place]
+                    || position?.detour.map { $0.resume > logs[place].end } ?? false
                     || told.map { $0.offset < logs[place].low || $0.offset > logs[place].end } ?? false
             default: false
             }

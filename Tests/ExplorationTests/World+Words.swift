@@ -33,6 +33,10 @@ extension World {
             return "the database refuses \(batch(number, lane)) of \(name(number)) for good"
         case .tooMuch(let number, let lane):
             return "\(batch(number, lane)) of \(name(number)) is too much for one transaction"
+        case .readAgain(let number): return "\(name(number)) reads again what was loaded"
+        case .hearProof(let number): return "\(name(number)) hears what that has shown"
+        case .lookAtLedger(let number): return "\(name(number)) reads where the ledger stands"
+        case .hearLook(let number): return "\(name(number)) hears where it stands"
         case .answer(let number): return "the group answers a commit of \(name(number))"
         case .resolve(_, let isCommitted):
             return "a transaction that nobody waits for is \(isCommitted ? "committed" : "rolled back")"
@@ -64,6 +68,11 @@ extension World {
         case .retention(let place): "retention deletes \(Self.partition(place))@\(logs[place].low)"
         case .newPartition: "the topic gets another partition"
         case .backfill(let place, let until): "an operator has \(Self.partition(place)) loaded again until @\(until)"
+        case .topicGone: "the topic is deleted, and the group's offsets with it"
+        case .topicBack(let end): "the topic is made anew, and has messages up to @\(end)"
+        case .grow(let place): "\(Self.partition(place))@\(logs[place].end) is written"
+        case .loadRest(let place):
+            "an operator has what is missing of \(Self.partition(place)) loaded"
         case .topicAnew(let place): "the topic of \(Self.partition(place)) is made anew"
         case .renew(let number, let hasBegun):
             "the secrets of \(name(number)) change" + (hasBegun ? "" : ", to what no client begins with")

@@ -31,6 +31,8 @@ struct World {
         var isNew = false
         /// How often its topic was made anew.
         var epoch: Int64 = 0
+        /// Its topic is deleted, and not there again yet.
+        var isGone = false
     }
 
     /// What the coordinator knows.
@@ -65,8 +67,11 @@ struct World {
         var limbo: [Limbo] = []
         /// Where operators have gone back to load again, and how far.
         var ways: [Detour?]
-        /// The position is one of the topic that was there before.
+        /// The position is one of the topic that was there before, or has gone over from it into the one that is there now, and
+        /// nobody has said so.
         var isOfFormerTopic: [Bool]
+        /// What lies below the position and is not in, because a message of the former topic stood in its place.
+        var missed: [[Bool]]
         /// Its position may be older than what the group was told, because it was restored, or found lost.
         var isBehind: [Bool]
     }
@@ -87,6 +92,8 @@ struct World {
     struct Record: Hashable {
         var partition: Int
         var offset: Int64
+        /// Of its topic.
+        var epoch: Int64 = 0
     }
 
     enum Ended {
@@ -133,16 +140,27 @@ struct World {
         database = Database(
             positions: Array(repeating: nil, count: count), rows: Array(repeating: none, count: count),
             extra: Array(repeating: none, count: count), ways: Array(repeating: nil, count: count),
-            isOfFormerTopic: Array(repeating: false, count: count), isBehind: Array(repeating: false, count: count))
+            isOfFormerTopic: Array(repeating: false, count: count),
+            missed: Array(repeating: none.map { _ in false }, count: count),
+            isBehind: Array(repeating: false, count: count))
         processes = Array(repeating: Process(), count: scenario.members)
         guard scenario.loaded > 0 else { return }
         for number in logs.indices {
-            let last =
-                scenario.faults.contains(.topicAnew) ? Self.message(number, scenario.loaded - 1, 0) : nil
+            let last = scenario.hasTopicsAnew ? Self.message(number, scenario.loaded - 1, 0) : nil
             database.positions[number] = Ledger.Position(next: scenario.loaded, last: last)
             group.offsets[number] = Group.Offset(offset: scenario.loaded, metadata: Self.mark.metadata)
             for offset in 0..<Int(scenario.loaded) { database.rows[number][offset] = 1 }
         }
+        if scenario.isRunning { getGoing() }
+    }
+
+    /// The first member gets all partitions and has seen that they are what was loaded; the others are there.
+    private mutating func getGoing() {
+        for number in processes.indices { carryOut(.start(number)) }
+        carryOut(.give(0, Array(logs.indices)))
+        carryOut(.tick(0))
+        while processes[0].settling != nil { carryOut(.settle(0)) }
+        for place in logs.indices where database.positions[place]?.last != nil { carryOut(.deliver(0, place)) }
     }
 
     static func partition(_ number: Int) -> TopicPartition {
@@ -163,8 +181,9 @@ struct World {
     var isAllLoaded: Bool {
         logs.indices.allSatisfy { number in
             let offset = group.offsets[number]
-            guard offset?.offset == logs[number].end else { return false }
+            guard offset?.offset == scenario.messages, logs[number].end == scenario.messages else { return false }
             guard scenario.hasLedger else { return true }
+            guard !database.isOfFormerTopic[number], !database.missed[number].contains(true) else { return false }
             return database.positions[number]?.next == logs[number].end && offset?.metadata == Self.mark.metadata
         }
     }
@@ -175,7 +194,8 @@ struct World {
     mutating func checkRows(_ number: Int) {
         guard scenario.hasLedger, let position = database.positions[number]?.next else { return }
         for offset in 0..<logs[number].end {
-            let wanted = database.extra[number][Int(offset)] + (offset < position ? 1 : 0)
+            let isPassed = offset < position && !database.missed[number][Int(offset)]
+            let wanted = database.extra[number][Int(offset)] + (isPassed ? 1 : 0)
             let there = database.rows[number][Int(offset)]
             if there != wanted {
                 breaks(

@@ -10,9 +10,9 @@ struct LedgerWatch: Hashable {
 
     private let interval: Duration
     /// Where all partitions stood at the last look.
-    private var known: [TopicPartition: Int64] = [:]
+    private(set) var known: [TopicPartition: Int64] = [:]
     /// What is being read: positions as they are believed to be.
-    private var asked: [TopicPartition: Int64] = [:]
+    private(set) var asked: [TopicPartition: Int64] = [:]
     private var next: ContinuousClock.Instant
 
     init(interval: Duration = Self.interval, at now: ContinuousClock.Instant = .now) {

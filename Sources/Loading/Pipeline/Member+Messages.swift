@@ -88,6 +88,14 @@ extension Member {
         reposition([partitions[index].partition], now)
     }
 
+    /// The message that was to be compared is compacted away, if the end lies behind it. Before it, the topic may be one that is made anew,
+    /// and the message is still to come: what it is then is asked. A bounded run that is to take nothing waits for none.
+    private mutating func forgetLast(of index: Int, at end: Int64) {
+        guard let last = partitions[index].last else { return }
+        let hasAll = partitions[index].target.map { partitions[index].next >= $0 } ?? false
+        if end > last.offset || hasAll { partitions[index].last = nil }
+    }
+
     mutating func reachEnd(of index: Int, _ offset: Int64, _ now: ContinuousClock.Instant) {
         partitions[index].end = max(partitions[index].end, offset)
         if partitions[index].hold != .none, !goOn(index, { now }) { return }
@@ -96,7 +104,7 @@ extension Member {
             if partitions[index].next < detour.until { endDetour(of: index, now) }
             return
         }
-        partitions[index].last = nil
+        forgetLast(of: index, at: offset)
         // Control records and compacted messages at the end never come: the end itself says that it is reached. A batch that
         // ends there takes them into its position; a position before them would be a lost one as soon as retention
         // deletes them.

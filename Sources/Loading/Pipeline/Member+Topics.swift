@@ -3,7 +3,13 @@ import Kafka
 /// Whether the topics are still those that were loaded.
 extension Member {
     private var canWatchTopics: Bool { pending.isEmpty && brokersAwaySince == nil }
-    var topicWatchDue: ContinuousClock.Instant? { canWatchTopics && !isReadingAgain ? topicWatch?.due : nil }
+
+    /// When it looks next; what somebody waits for is read at once.
+    func topicWatchDue(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? {
+        guard !isReadingAgain, let topicWatch else { return nil }
+        if topicWatch.isNarrowing { return now }
+        return canWatchTopics ? topicWatch.due : nil
+    }
 
     mutating func watchTopics(_ now: ContinuousClock.Instant) {
         guard !isReadingAgain else { return }

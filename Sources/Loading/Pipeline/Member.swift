@@ -159,7 +159,7 @@ struct Member {
             moments.append(search.due ?? now)
         }
         // What stands still is not fetched again before it is known where all begin.
-        moments += [groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue, ledgerWatchDue]
+        moments += [groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue(now), ledgerWatchDue]
             .compactMap(\.self)
         return moments.min()
     }

@@ -19,7 +19,7 @@ struct TopicWatch: Hashable {
         case gone
     }
 
-    private struct Watched: Hashable {
+    struct Watched: Hashable {
         /// Of the log that is loaded, as far as that was ever shown.
         var proven: LastMessage
         /// The last messages of batches that have been loaded since, the newest last.
@@ -31,7 +31,7 @@ struct TopicWatch: Hashable {
     }
 
     /// A partition whose log is another one, while it is narrowed down which of its messages are loaded.
-    private struct Narrowing: Hashable {
+    struct Narrowing: Hashable {
         /// The last message that is known to be none of the log's.
         var other: LastMessage
         /// Later ones, of the one log or of the other.
@@ -40,7 +40,7 @@ struct TopicWatch: Hashable {
         var newest: LastMessage
     }
 
-    private struct Question: Hashable {
+    struct Question: Hashable {
         var message: LastMessage
         /// The last that was loaded when it was asked about: behind a proof it is proven, too.
         var last: LastMessage
@@ -55,15 +55,15 @@ struct TopicWatch: Hashable {
     static let mostKept = 32
 
     private let interval: Duration
-    private var watched: [TopicPartition: Watched] = [:]
-    private var asked: [TopicPartition: Question] = [:]
+    private(set) var watched: [TopicPartition: Watched] = [:]
+    private(set) var asked: [TopicPartition: Question] = [:]
     /// What this look has read already.
-    private var read: Set<TopicPartition> = []
-    private var found: [TopicPartition: Narrowing] = [:]
+    private(set) var read: Set<TopicPartition> = []
+    private(set) var found: [TopicPartition: Narrowing] = [:]
     /// Topics of which all partitions are to be read, whatever their turn.
-    private var suspected: Set<String> = []
+    private(set) var suspected: Set<String> = []
     /// Somebody waits for what comes of it.
-    private var isUrgent = false
+    private(set) var isUrgent = false
     /// When to look next; nil: while it looks.
     private(set) var due: ContinuousClock.Instant?
 
@@ -199,8 +199,10 @@ struct TopicWatch: Hashable {
                     watched[partition]?.proven = question.last
                     watched[partition]?.since = since.filter { $0.offset > question.last.offset }
                 case .gone:
-                    // The next in its place: the newest may be another log's already, and would be the same.
-                    watched[partition]?.proven = since.first ?? known.proven
+                    // The next in its place, of those that were in when it was asked for: the newest may be another log's already, and
+                    // would be the same. So may all that came in since, of a log that did not reach as far as that message yet.
+                    guard let next = since.first, next.offset <= question.last.offset else { continue }
+                    watched[partition]?.proven = next
                     watched[partition]?.since = Array(since.dropFirst())
                 }
             }

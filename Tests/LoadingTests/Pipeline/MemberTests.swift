@@ -266,6 +266,42 @@ struct MemberTests {
         #expect(play.wanted?.strangers[a(0)]?.position == 5)
     }
 
+    @Test("an end that lies before the message to be compared leaves it to be compared; one behind it does not")
+    func endBeforeTheLast() {
+        let last = LastMessage(offset: 4, timestamp: 0, fingerprint: 1)
+        for (end, verdict) in [(Int64(3), Member.Verdict.compare(last)), (4, .compare(last)), (5, .skip)] {
+            let play = Play(partitions: 0)
+            play.handle(.given([a(0)], isCooperative: false))
+            play.tick()
+            play.found([(a(0), 5)], last: last)
+            play.handle(.end(a(0), offset: end))
+            #expect(play.take(0, 4) == [verdict], "\(end)")
+        }
+        let bounded = Play(partitions: 0, rules: .init(isBounded: true))
+        bounded.handle(.given([a(0)], isCooperative: false))
+        bounded.tick()
+        bounded.found([(a(0), 5)], ends: [5], last: last)
+        bounded.handle(.end(a(0), offset: 4))
+        #expect(bounded.member.isDone, "who is to take nothing waits for nothing")
+    }
+
+    @Test("what somebody waits for is read again at once")
+    func urgent() {
+        let last = LastMessage(offset: 4, timestamp: 0, fingerprint: 1)
+        let play = Play(partitions: 0, rules: .init(topicWatchInterval: .seconds(30)))
+        play.handle(.given([a(0)], isCooperative: false))
+        play.tick()
+        play.found([(a(0), 5)], last: last)
+        play.take(0, 4)
+        play.handle(.compared(a(0), isSame: false))
+        #expect(play.member.due(play.now) == play.now)
+        #expect(play.tick() == ["read again a[0]"])
+        #expect(play.member.due(play.now) == nil, "until there is an answer nothing is due")
+        play.handle(.readAgain([a(0): .other]))
+        #expect(play.member.due(play.now) == play.now)
+        #expect(play.tick() == ["find a[0]"])
+    }
+
     @Test(
         "a log that turns out to be another while it is loaded is taken no further, and where it goes on is asked for")
     func replacedLog() throws {

@@ -75,6 +75,21 @@ struct TopicWatchTests {
         #expect(watch.others == [place(0): message(9)] && watch.isNarrowing)
     }
 
+    @Test(
+        "what came in after a message was asked for does not take its place: a log that was too short may have had it since"
+    )
+    func goneInAShorterLog() {
+        var watch = watch()
+        watch.loaded(place(0), message(4))
+        _ = watch.question(at: after(30))
+        watch.loaded(place(0), message(9))
+        settle(&watch, [place(0): .gone], at: 31)
+        #expect(watch.proven(place(0)) == message(4))
+        #expect(watch.question(at: after(61)) == [place(0): message(4)])
+        #expect(watch.settle([place(0): .other], at: after(62)).found == [place(0)])
+        #expect(watch.isNarrowing, "the later one is still to be read")
+    }
+
     @Test("where nothing came behind it, what is gone is asked for until something does")
     func goneAlone() {
         var watch = watch()
