@@ -210,7 +210,7 @@ extension World {
         case .skip: break
         case .compare(let last):
             let isSame = mutant == .topicNotCompared || Self.message(place, offset, logs[place].epoch) == last
-            handle(number, .compared(partition, isSame: isSame))
+            handle(number, .compared(partition, with: last, isSame: isSame))
         }
         perform(number, processes[number].member?.takeActions() ?? [])
     }

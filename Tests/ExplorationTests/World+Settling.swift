@@ -29,7 +29,8 @@ extension World {
     private mutating func readLedger(_ number: Int, _ wanted: Member.Wanted) {
         let strangers =
             mutant == .narrowingForgotten
-            ? wanted.strangers.mapValues { .init(position: $0.position, from: $0.position) } : wanted.strangers
+            ? wanted.strangers.mapValues { .init(position: $0.position, from: $0.position, last: $0.last) }
+            : wanted.strangers
         var decision = StartDecision(
             wanted.partitions, rows: ledgerRows, strangers: strangers, reached: wanted.reached)
         if scenario.offsetReset != .earliest, wanted.isBeginning || !decision.unseen.isEmpty {
@@ -72,7 +73,7 @@ extension World {
             {
                 return obstacle(number)
             }
-            checkStop(failure, places)
+            checkStop(failure, places, decision.watermarks)
             for (partition, position) in verdict.lost {
                 let place = Int(partition.partition)
                 guard database.positions[place]?.next == position else { continue }
@@ -117,8 +118,12 @@ extension World {
     }
 
     /// That who stops has a reason.
-    private mutating func checkStop(_ failure: LoadingError, _ places: [Int]) {
+    private mutating func checkStop(
+        _ failure: LoadingError, _ places: [Int], _ watermarks: [TopicPartition: Watermarks]
+    ) {
         let isSo = places.contains { place in
+            // As it was when it was asked: since then it may have grown.
+            let held = watermarks[Self.partition(place)] ?? Watermarks(low: logs[place].low, high: logs[place].end)
             let position = database.positions[place]
             let told = group.offsets[place]
             return switch failure.code {
@@ -126,10 +131,10 @@ extension World {
             case .otherLedger: told?.metadata == Self.otherMark.metadata
             case .unsafeReplay: told?.metadata.isEmpty ?? false
             case .lostOffsets:
-                position.map { $0.isLost || $0.next < logs[place].low || $0.next > logs[place].end } ?? false
+                position.map { $0.isLost || $0.next < held.low || $0.next > held.high } ?? false
                     || database.isOfFormerTopic[place]
-                    || position?.detour.map { $0.resume > logs[place].end } ?? false
-                    || told.map { $0.offset < logs[place].low || $0.offset > logs[place].end } ?? false
+                    || position?.detour.map { $0.resume > held.high } ?? false
+                    || told.map { $0.offset < held.low || $0.offset > held.high } ?? false
             default: false
             }
         }

@@ -65,10 +65,12 @@ extension Member {
         return offset == last.offset ? .compare(last) : .skip
     }
 
-    mutating func compared(_ partition: TopicPartition, isSame: Bool, _ now: ContinuousClock.Instant) {
+    mutating func compared(
+        _ partition: TopicPartition, with last: LastMessage, isSame: Bool, _ now: ContinuousClock.Instant
+    ) {
         guard !isSame, let index = partitions.place(of: partition) else { return }
         let loaded = partitions[index].loaded
-        strangers[partition] = StartSettling.Stranger(position: loaded, from: loaded)
+        strangers[partition] = StartSettling.Stranger(position: loaded, from: loaded, last: last)
         topicWatch?.suspect(partition.topic)
         // What comes behind it is not the next message, and must not be taken for it.
         beginAgain(index, now)

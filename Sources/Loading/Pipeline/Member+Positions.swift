@@ -46,8 +46,9 @@ extension Member {
         for partition in topicWatch.others.keys {
             guard let index = partitions.place(of: partition), strangers[partition] == nil else { continue }
             let position = partitions[index].loaded
+            guard let newest = topicWatch.newest(partition) else { continue }
             strangers[partition] = StartSettling.Stranger(
-                position: position, from: topicWatch.mixed(partition) ?? position)
+                position: position, from: topicWatch.mixed(partition) ?? position, last: newest)
         }
     }
 

@@ -98,7 +98,7 @@ struct Member {
         case .fetching(let begun): fetching(begun, now)
         case .notFetching(let purpose, let obstacle): notFetching(purpose, obstacle, now)
         case .end(let partition, let offset): partitions.place(of: partition).map { reachEnd(of: $0, offset, now) }
-        case .compared(let partition, let isSame): compared(partition, isSame: isSame, now)
+        case .compared(let partition, let last, let isSame): compared(partition, with: last, isSame: isSame, now)
         case .error(let error): meet(error, now)
         case .outcome(let lane, let outcome): settle(outcome, lane, now)
         case .silence(let lane): stayedSilent(lane, now)

@@ -16,7 +16,7 @@ extension Member {
         /// A partition has no more for now.
         case end(TopicPartition, offset: Int64)
         /// The answer to `Verdict.compare`.
-        case compared(TopicPartition, isSame: Bool)
+        case compared(TopicPartition, with: LastMessage, isSame: Bool)
         /// In place of a message, or from the client itself.
         case error(ClientError)
         /// What became of the oldest batch that a lane has handed over.

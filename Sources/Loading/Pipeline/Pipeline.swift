@@ -229,7 +229,7 @@ public final class Pipeline {
         case .skip: break
         case .compare(let last):
             let partition = member.partitions[index].partition
-            handle(.compared(partition, isSame: LastMessage(message) == last))
+            handle(.compared(partition, with: last, isSame: LastMessage(message) == last))
         }
         carryOut()
     }

@@ -133,13 +133,20 @@ struct StartDecision {
         wanted.contains { ledger[$0]?.version != rows[$0]?.version }
     }
 
+    /// What was found out about this very position: not about another that is at the same offset by now.
+    private func stranger(_ partition: TopicPartition, _ position: Ledger.Position) -> StartSettling.Stranger? {
+        guard let stranger = strangers[partition], stranger.position == position.next else { return nil }
+        // Where no message is known nothing was loaded since the position was set.
+        return position.last == nil || position.last == stranger.last ? stranger : nil
+    }
+
     private func loss(of partition: TopicPartition, _ position: Ledger.Position) -> StartPosition.Loss? {
-        if strangers[partition]?.position == position.next { return .anotherLog }
+        if stranger(partition, position) != nil { return .anotherLog }
         return position.isLost ? .remembered : nil
     }
 
     private func detour(of partition: TopicPartition, _ position: Ledger.Position) -> Detour? {
-        guard let stranger = strangers[partition], stranger.position == position.next else { return position.detour }
+        guard let stranger = stranger(partition, position) else { return position.detour }
         return Detour(until: stranger.from, resume: stranger.position)
     }
 

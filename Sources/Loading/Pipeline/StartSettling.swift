@@ -59,6 +59,9 @@ package struct StartSettling {
         var position: Int64
         /// The first offset of which a message may be loaded of the log as it is now.
         var from: Int64
+        /// The message before the position. Behind another the position is not the one that was found: somebody has decided since, and
+        /// loaded on until there.
+        var last: LastMessage
     }
 
     static let timeout: Duration = .seconds(10)

@@ -230,6 +230,9 @@ struct TopicWatch: Hashable {
     /// The partitions whose log is another, each with the last message that is known to be none of it.
     var others: [TopicPartition: LastMessage] { found.mapValues(\.other) }
 
+    /// The last message that was loaded of such a partition.
+    func newest(_ partition: TopicPartition) -> LastMessage? { found[partition]?.newest }
+
     /// Of such a partition the first offset of which a message may be loaded of the log as it is now; nil: none is.
     func mixed(_ partition: TopicPartition) -> Int64? {
         found[partition].flatMap { $0.other == $0.newest ? nil : $0.other.offset + 1 }

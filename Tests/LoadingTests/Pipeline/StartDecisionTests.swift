@@ -65,6 +65,21 @@ struct StartDecisionTests {
         #expect(known.isOvertaken(by: [a(0): row]))
     }
 
+    @Test(
+        "what was found out about a position does not count of another at the same offset, which somebody has reached since"
+    )
+    func strangerSince() throws {
+        let former = LastMessage(offset: 4, timestamp: 0, fingerprint: 1)
+        let later = LastMessage(offset: 4, timestamp: 0, fingerprint: 2)
+        let stranger = StartSettling.Stranger(position: 5, from: 5, last: former)
+        for (last, code) in [(former, LoadingError.Code?.some(.lostOffsets)), (later, nil), (nil, .lostOffsets)] {
+            var decision = StartDecision(
+                [a(0)], rows: [a(0): Ledger.Position(next: 5, last: last)], strangers: [a(0): stranger], reached: [:])
+            decision.watermarks[a(0)] = Watermarks(low: 0, high: 9)
+            #expect(try decide(decision).failure?.code == code)
+        }
+    }
+
     @Test("a topic that nobody has begun begins as a whole, and a partition that comes later at its beginning")
     func wholeTopics() throws {
         var first = decision([a(0)])
