@@ -141,7 +141,7 @@ let package = Package(
             name: "Simulate",
             dependencies: [
                 "CSimulation", "CRdKafka", "CLibPQ", "SimulatedPostgres", "Loading", "LoadingFixtures", "Kafka",
-                "Postgres", "Records",
+                "Postgres", "Records", "Schemas", "Credentials", "Web",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -16,6 +16,8 @@ struct RunSeeds: ParsableCommand {
     var jobs = 2
     @Option(help: "Begins no more seeds after so many seconds.")
     var seconds: Int?
+    @Option(help: "Keeps in this file how far it has come, and goes on from there.")
+    var resume: String?
     @Flag(help: "Shows what happened, line by line.")
     var verbose = false
     @Option(help: "Breaks a rule on purpose; `simulate mutants` tries all.")
@@ -27,16 +29,39 @@ struct RunSeeds: ParsableCommand {
     /// So many failing seeds are made smaller.
     private static let mostShrunk = 2
 
+    /// After so many seeds it is kept how far it has come.
+    private static let block = 1000
+
     func run() throws {
         let trim = try trim.trim
         WorldStory.warmUp()
         if let mutant { Mutant.current = try Mutant.named(mutant) }
-        var total = Total()
+        var total = resume.flatMap(Total.init(file:)) ?? Total()
+        if total.seeds > 0 { print("going on behind \(total.seeds) seeds, of which \(total.failed) failed") }
         var failing: [(seed: UInt64, kind: String)] = []
-        let (begin, verbose) = (ContinuousClock.now, verbose)
+        let begin = ContinuousClock.now
+        while total.seeds < seeds, seconds.map({ ContinuousClock.now - begin < .seconds($0) }) ?? true {
+            let first = from + UInt64(total.seeds)
+            let count = resume == nil ? seeds : min(Self.block, seeds - total.seeds)
+            try run(first..<first + UInt64(count), trim, since: begin, &total, &failing)
+            if let resume { try total.save(to: resume) }
+            if resume == nil { break }
+        }
+        total.report()
+        if seeds > 1 {
+            for (seed, kind) in failing.prefix(Self.mostShrunk) { try shrink(seed, kind, trim) }
+        }
+        if total.failed > 0 { throw ExitCode(1) }
+    }
+
+    private func run(
+        _ range: Range<UInt64>, _ trim: Trim, since begin: ContinuousClock.Instant, _ total: inout Total,
+        _ failing: inout [(seed: UInt64, kind: String)]
+    ) throws {
+        let verbose = verbose
         let twice: [Bool] = twice ? [false, true] : [false]
         var before: [UInt64: WorldStory.Outcome] = [:]
-        let all = (from..<from + UInt64(seeds)).lazy.flatMap { seed in twice.map { (seed: seed, isSecond: $0) } }
+        let all = range.lazy.flatMap { seed in twice.map { (seed: seed, isSecond: $0) } }
         try SeedProcesses(jobs: jobs).run(all) { one in
             Array((try? JSONEncoder().encode(WorldStory.tell(one.seed, trim, keepsLog: verbose))) ?? Data())
         } answered: { one, answer in
@@ -55,13 +80,10 @@ struct RunSeeds: ParsableCommand {
                 print("  " + Self.command(one.seed, trim))
                 failing.append((one.seed, kind))
             }
-            return seconds.map { ContinuousClock.now - begin < .seconds($0) } ?? true
+            // A block that is kept is whole.
+            guard resume == nil, let seconds else { return true }
+            return ContinuousClock.now - begin < .seconds(seconds)
         }
-        total.report()
-        if seeds > 1 {
-            for (seed, kind) in failing.prefix(Self.mostShrunk) { try shrink(seed, kind, trim) }
-        }
-        if total.failed > 0 { throw ExitCode(1) }
     }
 
     private func shrink(_ seed: UInt64, _ kind: String, _ trim: Trim) throws {
@@ -85,12 +107,26 @@ struct RunSeeds: ParsableCommand {
         }
     }
 
-    private struct Total {
+    private struct Total: Codable {
         private(set) var failed = 0
-        private var seeds = 0
+        private(set) var seeds = 0
         private var messages = 0
         private var seconds = 0.0
         private var met: [String: Int] = [:]
+
+        init() {}
+
+        /// - Returns: nil where there is no such file yet.
+        init?(file: String) {
+            guard let data = FileManager.default.contents(atPath: file),
+                let total = try? JSONDecoder().decode(Total.self, from: data)
+            else { return nil }
+            self = total
+        }
+
+        func save(to file: String) throws {
+            try JSONEncoder().encode(self).write(to: URL(fileURLWithPath: file), options: .atomic)
+        }
 
         mutating func add(_ outcome: WorldStory.Outcome) {
             seeds += 1

@@ -82,7 +82,25 @@ func simulatedConfigurationLog(_ pointer: OpaquePointer?, _ callback: UnsafeRawP
 func simulatedConfigurationSASL(_ pointer: OpaquePointer?, _ isEnabled: Int32) {}
 
 @_cdecl("rd_kafka_conf_set_oauthbearer_token_refresh_cb")
-func simulatedConfigurationTokens(_ pointer: OpaquePointer?, _ callback: UnsafeRawPointer?) {}
+func simulatedConfigurationTokens(
+    _ pointer: OpaquePointer?,
+    _ callback: (@convention(c) (OpaquePointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void)?
+) { configuration(pointer)?.tokensWanted = callback }
+
+@_cdecl("rd_kafka_oauthbearer_set_token")
+func simulatedTokenSet(
+    _ handle: OpaquePointer, _ token: UnsafePointer<CChar>?, _ end: Int64, _ principal: UnsafePointer<CChar>?,
+    _ extensions: UnsafeMutableRawPointer?, _ count: Int, _ reason: UnsafeMutablePointer<CChar>?, _ size: Int
+) -> rd_kafka_resp_err_t {
+    SimulatedClient.behind(handle).takeToken(until: end)
+    return RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+@_cdecl("rd_kafka_oauthbearer_set_token_failure")
+func simulatedTokenFailure(_ handle: OpaquePointer, _ reason: UnsafePointer<CChar>?) -> rd_kafka_resp_err_t {
+    SimulatedClient.behind(handle).missToken()
+    return RD_KAFKA_RESP_ERR_NO_ERROR
+}
 
 @_cdecl("rd_kafka_conf_set_ssl_cert_verify_cb")
 func simulatedConfigurationCertificates(

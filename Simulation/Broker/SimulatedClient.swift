@@ -21,6 +21,10 @@ final class SimulatedClient {
     /// What its main thread has still to do, in order.
     private var orders: [() -> Void] = []
     private var knowsBrokersAway = false
+    /// Until when its token is good, where brokers want one.
+    private var tokenEnd: Int64 = 0
+    /// How many threads are asking for one.
+    private var asking = 0
     lazy var membership = SimulatedMembership(self)
 
     init(_ configuration: SimulatedConfiguration, isProducer: Bool) {
@@ -29,6 +33,7 @@ final class SimulatedClient {
         name = strdup("rdkafka#\(isProducer ? "producer" : "consumer")")
         SimulatedCluster.current.add(self)
         watchBrokers()
+        if configuration.tokensWanted != nil { after(Draw.from(1000..<200_000)) { [self] in askForToken() } }
     }
 
     var opaque: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
@@ -54,6 +59,7 @@ final class SimulatedClient {
 
     func destroy() {
         isDestroyed = true
+        while asking > 0 { _ = sim_wait(Unmanaged.passUnretained(self).toOpaque(), .max) }
         for fetcher in fetchers.values { fetcher.stop() }
         fetchers = [:]
         SimulatedCluster.current.remove(self)
@@ -110,6 +116,40 @@ final class SimulatedClient {
         }
     }
 
+    // MARK: Tokens
+
+    /// Whether a broker lets it in.
+    private var isLetIn: Bool { configuration.tokensWanted == nil || sim_now() < tokenEnd }
+
+    /// A request, or its answer, does not get through.
+    var isCutOff: Bool { SimulatedCluster.current.isLost || !isLetIn }
+
+    /// Has its thread for such things ask.
+    private func askForToken() {
+        asking += 1
+        sim_spawn(
+            Int32(process),
+            { opaque in
+                guard let opaque else { return }
+                let client = Unmanaged<SimulatedClient>.fromOpaque(opaque).takeRetainedValue()
+                client.configuration.tokensWanted?(client.opaque, nil, client.configuration.opaque)
+                client.asking -= 1
+                sim_wake(Unmanaged.passUnretained(client).toOpaque())
+            }, Unmanaged.passRetained(self).toOpaque())
+    }
+
+    /// - Parameter end: until when it is good, in milliseconds since 1970.
+    func takeToken(until end: Int64) {
+        tokenEnd = sim_now() + (end - SimulatedCluster.now) * Moments.millisecond
+        guard !Mutant.is(.renewalsUnheard) else { return }
+        after(max(0, tokenEnd - sim_now()) * 4 / 5) { [self] in askForToken() }
+    }
+
+    func missToken() {
+        report(RD_KAFKA_RESP_ERR__AUTHENTICATION, "Failed to acquire SASL OAUTHBEARER token")
+        after(10 * Moments.second) { [self] in askForToken() }
+    }
+
     // MARK: Requests
 
     /// Sends a request, again and again while it or its answer gets lost.
@@ -129,9 +169,9 @@ final class SimulatedClient {
                 self.request(until: deadline, serve, answered: answered)
             }
         }
-        guard !cluster.isLost else { return again() }
+        guard !isCutOff else { return again() }
         Moments.after(cluster.delay()) { [weak self] in
-            guard let self, !cluster.isAway, let value = serve(cluster), !cluster.isLost else { return again() }
+            guard let self, !cluster.isAway, let value = serve(cluster), !isCutOff else { return again() }
             after(cluster.delay()) { answered(value) }
         }
     }
@@ -192,7 +232,7 @@ final class SimulatedClient {
 
     /// Without the application, and whatever it still has of them.
     func unassignSilently(_ places: [TopicPartition]) {
-        for place in places.sorted() { fetchers.removeValue(forKey: place)?.stop() }
+        for place in places.sorted() { stop(place) }
     }
 
     func start(_ place: TopicPartition, from offset: Int64, into queue: SimulatedQueue) {
@@ -223,6 +263,9 @@ final class SimulatedConfiguration {
         )?
     var delivered:
         (@convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void)?
+
+    /// Called where a token is wanted; nil: none is.
+    var tokensWanted: (@convention(c) (OpaquePointer?, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void)?
 
     func number(_ name: String, _ otherwise: Int64) -> Int64 { properties[name].flatMap { Int64($0) } ?? otherwise }
 
@@ -277,6 +320,12 @@ final class SimulatedFetcher {
             return Fetched(next: position, high: -1, error: RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         }
         guard partition.leaderless <= sim_now() else { return nil }
+        if cluster.refuses(.topic) {
+            return Fetched(next: position, high: -1, error: RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        }
+        if place.partition == 0, cluster.refuses(.batch) {
+            return Fetched(next: position, high: partition.high, error: RD_KAFKA_RESP_ERR__BAD_MSG)
+        }
         guard partition.low...partition.high ~= position else {
             return Fetched(next: position, high: partition.high, error: RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
         }
@@ -291,7 +340,7 @@ final class SimulatedFetcher {
     }
 
     private func take(_ fetched: Fetched) {
-        high = fetched.high
+        if fetched.high >= 0 { high = fetched.high }
         let queue = client.queue(of: place)
         let topic = client.topic(place.topic)
         if let error = fetched.error {

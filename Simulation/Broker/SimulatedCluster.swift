@@ -45,10 +45,33 @@ final class SimulatedCluster {
 
     var isAway: Bool { sim_now() < away }
 
+    /// What brokers refuse their clients for a time.
+    enum Refused: CaseIterable {
+        /// To read of its topics.
+        case topic
+        /// To be in its group.
+        case group
+        /// To commit in it.
+        case commits
+        /// What a broker sends of one partition cannot be read.
+        case batch
+    }
+    private var refusals: [Refused: Int64] = [:]
+
+    func refuse(_ what: Refused, until end: Int64) { refusals[what] = end }
+
+    func refuses(_ what: Refused) -> Bool { sim_now() < refusals[what] ?? 0 }
+
     // MARK: Topics
 
     func create(_ topic: String, partitions: Int) {
         topics[topic] = (0..<partitions).map { _ in Partition() }
+    }
+
+    /// Deletes a topic, and what the groups have committed of it.
+    func delete(_ topic: String) {
+        topics[topic] = nil
+        for group in groups.values { group.forget(topic) }
     }
 
     func add(partitions: Int, to topic: String) {

@@ -80,12 +80,13 @@ final class SimulatedGroup {
         prepare()
     }
 
-    struct Refusal: Error {
+    struct Refusal: Error, Equatable {
         var code: rd_kafka_resp_err_t
 
         static let unknownMember = Refusal(code: RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
         static let illegalGeneration = Refusal(code: RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION)
         static let rebalance = Refusal(code: RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS)
+        static let unauthorized = Refusal(code: RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
         static let fenced = Refusal(code: RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
     }
 
@@ -211,6 +212,8 @@ final class SimulatedGroup {
     func reset(_ place: TopicPartition, to offset: Committed?) { committed[place] = offset }
 
     func expire() { committed = [:] }
+
+    func forget(_ topic: String) { committed = committed.filter { $0.key.topic != topic } }
 
     /// New partitions, or a topic that is made anew: the members' clients notice, and join again.
     func reconsider() { if !members.isEmpty { prepare() } }

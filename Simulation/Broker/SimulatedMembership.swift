@@ -28,6 +28,8 @@ final class SimulatedMembership {
     /// Where the application is told of rebalances; another queue once it closes.
     private var farewell: SimulatedQueue?
     private var beats = 0
+    /// Those of its topics that there were when it joined.
+    private var toldTopics: [String] = []
 
     init(_ client: SimulatedClient) { self.client = client }
 
@@ -61,9 +63,10 @@ final class SimulatedMembership {
         let joining = SimulatedGroup.Joining(
             identifier: identifier, instance: instance, topics: matching, sessionTimeout: sessionTimeout,
             rebalanceTimeout: pollInterval, isCooperative: isCooperative, owned: isCooperative ? assigned : [])
+        toldTopics = joining.topics
         let (name, cluster, client) = (group, SimulatedCluster.current, client)
         let round = beats
-        guard !cluster.isLost else {
+        guard !client.isCutOff else {
             return client.after(Draw.from(200 * Moments.millisecond..<Moments.second)) { [self] in
                 if round == beats { join() }
             }
@@ -71,6 +74,10 @@ final class SimulatedMembership {
         Moments.after(cluster.delay()) {
             guard !cluster.isAway else {
                 return client.after(Moments.second) { [self] in if round == beats { join() } }
+            }
+            guard !cluster.refuses(.group) else {
+                client.after(cluster.delay()) { [self] in isRefused(round) }
+                return
             }
             cluster.group(name).join(joining) { result in
                 client.after(cluster.delay()) { [self] in if round == beats { joined(result) } }
@@ -80,8 +87,26 @@ final class SimulatedMembership {
         client.after(pollInterval + sessionTimeout) { [self] in if round == beats, state == .joining { join() } }
     }
 
+    /// It is told, and asks again.
+    private func isRefused(_ round: Int) {
+        guard round == beats, state == .joining else { return }
+        let record = SimulatedCluster.Record(offset: -1, key: nil, value: nil, timestamp: -1)
+        client.queue.push(
+            .message(
+                SimulatedMessage(
+                    record, error: RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, topic: nil, partition: -1,
+                    fetcher: nil)))
+        client.after(Moments.second) { [self] in if round == beats, state == .joining { join() } }
+    }
+
     private var matching: [String] {
         SimulatedCluster.current.topics.keys.sorted().filter { topics.contains($0) }
+    }
+
+    /// What it asks the brokers for now and then: whether the topics are still those that it joined with.
+    private func lookAtTopics() {
+        guard state == .steady, !SimulatedCluster.current.isAway, matching != toldTopics else { return }
+        rebalance()
     }
 
     private func joined(_ result: Result<(Int, Int, Set<TopicPartition>), SimulatedGroup.Refusal>) {
@@ -156,18 +181,19 @@ final class SimulatedMembership {
             if sim_now() - heard > sessionTimeout { return lose() }
             ask()
             beat()
+            lookAtTopics()
         }
     }
 
     private func ask() {
         guard let identifier else { return }
         let (name, generation, instance, cluster) = (group, generation, instance, SimulatedCluster.current)
-        guard !cluster.isLost else { return }
+        guard !client.isCutOff else { return }
         let (client, round) = (client, beats)
         Moments.after(cluster.delay()) {
             guard !cluster.isAway else { return }
             let refusal = cluster.group(name).heartbeat(identifier, generation: generation, instance: instance)
-            guard !cluster.isLost else { return }
+            guard !client.isCutOff else { return }
             client.after(cluster.delay()) { [self] in if round == beats { answered(refusal) } }
         }
     }
@@ -232,7 +258,7 @@ final class SimulatedMembership {
 
     private func tellLeaving(_ identifier: Int) {
         let (name, cluster) = (group, SimulatedCluster.current)
-        guard !cluster.isLost else { return }
+        guard !client.isCutOff else { return }
         Moments.after(cluster.delay()) { if !cluster.isAway { cluster.group(name).leave(identifier) } }
     }
 
@@ -260,10 +286,11 @@ final class SimulatedMembership {
         guard let identifier else { return answered(RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID) }
         let (name, generation, instance) = (group, generation, instance)
         client.request { cluster -> SimulatedGroup.Refusal?? in
-            .some(
+            if cluster.refuses(.commits) { return .some(.unauthorized) }
+            return .some(
                 cluster.group(name).commit(offsets, by: identifier, generation: generation, instance: instance))
         } answered: { [weak self] refusal in
-            if let refusal { self?.refused(refusal) }
+            if let refusal, refusal != .unauthorized { self?.refused(refusal) }
             answered(refusal?.code)
         }
     }

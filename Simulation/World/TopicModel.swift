@@ -23,12 +23,27 @@ struct TopicModel {
         var effect: Effect
         /// How often it was to be loaded beyond once, by operators; -1: not at all.
         var again = 0
+        /// Which of the topics of this name has it.
+        var generation = 0
+        /// It was taken before what comes before it.
+        var cameEarly = false
+
+        func came(before other: Entry) -> Bool { (generation, offset) < (other.generation, other.offset) }
     }
 
     let route: WorldRoute
+    private let messages: WorldMessages
     private(set) var entries: [[Entry]] = []
+    /// Of topics of this name that are no more, all of them loaded.
+    private var former: [Entry] = []
+    private var generation = 0
+    /// What is before these offsets of the topic that has taken a loaded one's place is left out until somebody decides otherwise.
+    private var leftOut: [Int64] = []
 
-    init(route: WorldRoute) { self.route = route }
+    init(_ messages: WorldMessages) {
+        route = messages.route
+        self.messages = messages
+    }
 
     /// Puts a message into the topic that the seed draws.
     mutating func produce(_ plan: WorldPlan) {
@@ -41,9 +56,10 @@ struct TopicModel {
         let isOfNew = partition >= plan.partitions
         let key = isOfNew ? id + 1000 : id
         let (value, effect) = message(key, plan.badShare)
-        let isAborted = Draw.chance(0.03)
         let place = WorldPlan.place(partition)
-        let offset = cluster.append(place, key: route.key(key), value: value, kind: isAborted ? .aborted : .data)
+        // A marker in the place of a message by which the old topic is known looks as if compaction had taken that one.
+        let isAborted = Draw.chance(0.03) && !isLeftOut(high(partition) + 1, of: partition)
+        let offset = cluster.append(place, key: messages.key(key), value: value, kind: isAborted ? .aborted : .data)
         note(partition, offset, isAborted ? .none : effect)
         if isAborted { note(partition, cluster.append(place, key: nil, value: nil, kind: .marker), .none) }
     }
@@ -53,17 +69,75 @@ struct TopicModel {
         var quantities = (0..<items).map { _ in Int64(Draw.from(20...1_000_000)) }
         if Draw.chance(badShare) {
             // No JSON, no number, and what only the server refuses.
-            guard Draw.chance(0.4) else { return (Draw.one(of: route.nonsense(id)), .letter) }
+            guard Draw.chance(0.4) else { return (Draw.one(of: messages.nonsense(id)), .letter) }
             quantities.append(WorldRoute.refusedQuantity)
-            return (route.value(id, route.hasItems ? quantities : [WorldRoute.refusedQuantity]), .refused(id: id))
+            return (messages.value(id, route.hasItems ? quantities : [WorldRoute.refusedQuantity]), .refused(id: id))
         }
-        if route.hasDeletions, Draw.chance(0.15) { return (route.deletion(id), .deletion(id: id)) }
-        return (route.value(id, quantities), .rows(id: id, quantities: quantities))
+        if route.hasDeletions, Draw.chance(0.15) { return (messages.deletion(id), .deletion(id: id)) }
+        // Once a schema was waited for in vain, none is that is late.
+        let schemas: [WorldMessages.Schema] = badShare == 0 ? [.plain, .plain, .other, .late] : [.plain, .other]
+        let schema = messages.isFramed ? Draw.one(of: schemas) : .plain
+        if schema == .late { registerLate() }
+        return (messages.value(id, quantities, schema), .rows(id: id, quantities: quantities))
+    }
+
+    /// Whoever asks finds it missing at first, and there well before it is taken for unknown.
+    private func registerLate() {
+        Moments.after(Draw.from(0..<5 * Moments.second)) {
+            let schema = WorldMessages.Schema.late
+            if let text = schema.text { SimulatedWeb.current.register(text, as: schema.rawValue) }
+        }
     }
 
     private mutating func note(_ partition: Int, _ offset: Int64, _ effect: Effect) {
         while entries.count <= partition { entries.append([]) }
-        entries[partition].append(Entry(partition: partition, offset: offset, effect: effect))
+        entries[partition].append(
+            Entry(
+                partition: partition, offset: offset, effect: effect, again: isLeftOut(offset, of: partition) ? -1 : 0,
+                generation: generation))
+    }
+
+    private func isLeftOut(_ offset: Int64, of partition: Int) -> Bool {
+        leftOut.indices.contains(partition) && offset < leftOut[partition]
+    }
+
+    /// Puts a last message into each partition, so that there is one by which its topic is known.
+    mutating func close() {
+        for partition in 0..<(SimulatedCluster.current.topics[WorldPlan.topic]?.count ?? 0) {
+            let id = Int64(2000 + partition)
+            let quantities = [Int64(Draw.from(20...1_000_000))]
+            let offset = SimulatedCluster.current.append(
+                WorldPlan.place(partition), key: messages.key(id), value: messages.value(id, quantities))
+            note(partition, offset, .rows(id: id, quantities: quantities))
+        }
+    }
+
+    /// Another topic has taken the name, and begins empty. All of the old one was loaded, up to these positions.
+    mutating func replace(at positions: [Int: Int64]) {
+        former += entries.flatMap { $0 }
+        generation += 1
+        leftOut = entries.indices.map { positions[$0] ?? 0 }
+        entries = entries.map { _ in [] }
+    }
+
+    /// Lets a new topic grow past the old one's positions at once, as one does that is filled again from its source.
+    mutating func outgrow(_ plan: WorldPlan) {
+        while leftOut.indices.contains(where: { high($0) < leftOut[$0] }) {
+            produce(plan)
+            close()
+        }
+    }
+
+    /// An operator has it loaded from its beginning: what was taken of it by the old one's position comes once more.
+    ///
+    /// - Returns: up to where there is something that does.
+    mutating func beginAnew(_ partition: Int, from position: Int64) -> Int64 {
+        for index in entries[partition].indices where entries[partition][index].offset < position {
+            entries[partition][index].again += 1
+            entries[partition][index].cameEarly = entries[partition][index].offset >= leftOut[partition]
+        }
+        leftOut[partition] = 0
+        return (entries[partition].last { $0.cameEarly && $0.effect != .none }?.offset ?? -1) + 1
     }
 
     /// An operator has set the group's offset: what lies between is loaded again, or never.
@@ -75,6 +149,9 @@ struct TopicModel {
             if position..<max(offset, position) ~= entry.offset { entries[partition][index].again = -1 }
         }
     }
+
+    /// How many messages there were.
+    var count: Int { former.count + entries.reduce(0) { $0 + $1.count } }
 
     func high(_ partition: Int) -> Int64 {
         SimulatedCluster.current.partition(WorldPlan.place(partition))?.high ?? 0
@@ -101,12 +178,20 @@ struct TopicModel {
         }
     }
 
+    /// What is loaded of a partition, in the order of arrival.
+    private func loaded(_ partition: Int, _ position: Int64) -> [Entry] {
+        let current = entries[partition].filter { $0.offset < position }
+        // Where the first one counts, it is the first that was loaded.
+        let early = route == .ignore ? current.filter(\.cameEarly) : []
+        return (former.filter { $0.partition == partition } + early + current).filter { $0.again >= 0 }
+    }
+
     /// - Parameter positions: the ledger's, of each partition.
     func rows(at positions: [Int: Int64]) -> [Row] {
         var all: [Row] = []
-        for (partition, entries) in entries.enumerated() {
+        for partition in entries.indices {
             var kept: [Int64: [Row]] = [:]
-            for entry in entries where entry.offset < positions[partition] ?? 0 && entry.again >= 0 {
+            for entry in loaded(partition, positions[partition] ?? 0) {
                 switch entry.effect {
                 case .rows(let id, let quantities):
                     let rows = quantities.enumerated().map { place, qty in
@@ -114,7 +199,7 @@ struct TopicModel {
                     }
                     switch route {
                     case .insert, .elements: for _ in 0...entry.again { all += rows }
-                    case .history: all += rows
+                    case .history: if kept[entry.offset] == nil { kept[entry.offset] = rows }
                     case .ignore: if kept[id] == nil { kept[id] = rows }
                     case .newer: if rows[0].qty > kept[id]?.first?.qty ?? .min { kept[id] = rows }
                     case .upsert, .changes, .sets: kept[id] = rows
@@ -138,8 +223,8 @@ struct TopicModel {
     ///   table does not want, never gets to the server, which would have refused it.
     func letters(at positions: [Int: Int64]) -> (must: Set<Place>, may: Set<Place>) {
         var (must, may): (Set<Place>, Set<Place>) = ([], [])
-        for (partition, entries) in entries.enumerated() {
-            let loaded = entries.filter { $0.again >= 0 && $0.offset < positions[partition] ?? 0 }
+        for partition in entries.indices {
+            let loaded = loaded(partition, positions[partition] ?? 0)
             for entry in loaded {
                 let place = Place(partition: Int64(partition), offset: entry.offset)
                 switch entry.effect {
@@ -149,9 +234,9 @@ struct TopicModel {
                         guard other.id == id else { return false }
                         switch route {
                         case .insert, .elements, .history: return false
-                        case .ignore: return other.offset < entry.offset
-                        case .newer: return other.offset != entry.offset
-                        case .upsert, .changes, .sets: return other.offset > entry.offset
+                        case .ignore: return other.came(before: entry)
+                        case .newer: return other.came(before: entry) || entry.came(before: other)
+                        case .upsert, .changes, .sets: return entry.came(before: other)
                         }
                     }
                     if isNeedless { may.insert(place) } else { must.insert(place) }

@@ -1,7 +1,10 @@
 import CSimulation
+import Credentials
 import Kafka
 import Loading
 import Postgres
+import Schemas
+import Web
 
 /// What a seed decides before anything happens: how the loaders are set up, what is in the topic, and what goes wrong.
 struct WorldPlan {
@@ -11,6 +14,10 @@ struct WorldPlan {
     let writers: Int
     let isCooperative: Bool
     let isStatic: Bool
+    /// Its messages are Avro, and a registry has their schemas.
+    let isFramed: Bool
+    /// Brokers let in only who has a token.
+    let hasTokens: Bool
     let keys: Int
     let messages: Int
     let badShare: Double
@@ -20,13 +27,19 @@ struct WorldPlan {
     let length: Int64
     let brokers: SimulatedCluster.Faults
     let server: ServerFaults
+    let web: SimulatedWeb.Faults
     /// How many of each there are.
     let kills: Int
     let freezes: Int
     let brokerOutages: Int
     let leaderlessness: Int
     let restarts: Int
+    let webOutages: Int
+    /// How often brokers refuse something for a time.
+    let refusals: Int
     let additions: Int
+    /// How often retention takes some of what is loaded.
+    let retentions: Int
     /// At most one of these: what they mean for each other would be a story of its own.
     let turn: Turn
     /// A backup is restored when all is loaded and nothing comes any more, so that no batch meets the ledger.
@@ -34,6 +47,8 @@ struct WorldPlan {
 
     enum Turn: CaseIterable {
         case none, groupExpires, resetBack, resetForward, restore
+        /// The topic is deleted, and another is created under its name.
+        case topicAnew
     }
 
     /// - Parameter trim: what of it is left out. The rest is as it would be with it.
@@ -45,6 +60,8 @@ struct WorldPlan {
         writers = trim.limit(Draw.from(1...2), .writers)
         isCooperative = Draw.chance(0.4)
         isStatic = Draw.chance(0.2)
+        isFramed = Draw.chance(0.3) && route != .changes
+        hasTokens = Draw.chance(0.2)
         keys = trim.limit(Draw.from(1...12), .keys)
         messages = trim.limit(Draw.from(10...120), .messages)
         badShare = Draw.chance(0.5) ? 0 : 0.08
@@ -58,17 +75,22 @@ struct WorldPlan {
         for (name, fault) in Self.brokerFaults where trim.leavesOut(name) { brokers[keyPath: fault] = 0 }
         self.brokers = brokers
         server = isQuiet ? ServerFaults() : Self.serverFaults().without(trim.without)
+        web = isQuiet || trim.leavesOut("web") ? .init() : Self.webFaults()
         func some(_ most: Int) -> Int { isQuiet ? 0 : Draw.from(0...most) }
         kills = some(6)
         freezes = some(3)
         brokerOutages = some(2)
         leaderlessness = some(3)
         restarts = some(3)
+        refusals = Draw.chance(0.3) ? some(3) : 0
+        webOutages = isFramed || hasTokens ? some(2) : 0
         let turn = isQuiet ? Turn.none : Draw.one(of: Turn.allCases)
         self.turn = trim.leavesOut("\(turn)") ? .none : turn
         restoresLate = turn == .restore && Draw.chance(0.5)
         // A backup from before a partition was added says nothing of it: the start stops there, as it is documented.
         additions = turn != .restore && Draw.chance(0.2) ? 1 : 0
+        // Nor can what is gone be loaded again.
+        retentions = turn != .restore && Draw.chance(0.3) ? some(3) : 0
     }
 
     private static func serverFaults() -> ServerFaults {
@@ -82,9 +104,17 @@ struct WorldPlan {
         (faults.cutBeforeCommit, faults.cutAfterCommit) = (maybe(0.04), maybe(0.04))
         (faults.silence, faults.slow) = (maybe(0.01), maybe(0.03))
         faults.silenceLength = Draw.from(20..<200) * Moments.second
-        (faults.restart, faults.standby, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.02))
+        (faults.restart, faults.standby, faults.terminated) = (maybe(0.005), maybe(0.005), maybe(0.01))
         // Likewise a message that such a failure meets three times in a row, while others go in: two seeds in ten thousand at twice this.
-        faults.failures = ServerFaults.states.map { ($0, maybe(0.01)) }
+        faults.failures = ServerFaults.states.map { ($0, maybe(0.005)) }
+        return faults
+    }
+
+    private static func webFaults() -> SimulatedWeb.Faults {
+        var faults = SimulatedWeb.Faults()
+        func maybe(_ chance: Double) -> Double { Draw.chance(0.4) ? chance : 0 }
+        (faults.refused, faults.busy) = (maybe(0.2), maybe(0.2))
+        (faults.slowness, faults.silence) = (maybe(0.2), maybe(0.05))
         return faults
     }
 
@@ -100,7 +130,8 @@ struct WorldPlan {
     var happenings: [(name: String, count: Int)] {
         [
             ("kill", kills), ("freeze", freezes), ("brokers-away", brokerOutages), ("leader-away", leaderlessness),
-            ("restart", restarts), ("addition", additions),
+            ("restart", restarts), ("addition", additions), ("retention", retentions),
+            ("web-away", webOutages), ("refusal", refusals),
         ]
     }
 
@@ -125,7 +156,9 @@ struct WorldPlan {
     /// All that goes wrong, each by the name by which it can be left out.
     var faultNames: [String] {
         let single = happenings.flatMap { name, count in (0..<count).map { "\(name)-\($0 + 1)" } }
-        let kinds = Self.brokerFaults.filter { brokers[keyPath: $0.fault] > 0 }.map(\.name) + server.names
+        let kinds =
+            Self.brokerFaults.filter { brokers[keyPath: $0.fault] > 0 }.map(\.name) + server.names
+            + (web.isQuiet || !(isFramed || hasTokens) ? [] : ["web"])
         return (turn == .none ? [] : ["\(turn)"]) + single + kinds
     }
 
@@ -135,7 +168,8 @@ struct WorldPlan {
         let faults = faultNames.filter { !trim.leavesOut($0) }
         return [
             many(loaders, "loader"), many(writers, "writer"), many(partitions, "partition"), many(messages, "message"),
-            route.rawValue, faults.isEmpty ? "no fault" : faults.joined(separator: " "),
+            route.rawValue + (isFramed ? " in Avro" : "") + (hasTokens ? " by token" : ""),
+            faults.isEmpty ? "no fault" : faults.joined(separator: " "),
         ].joined(separator: ", ")
     }
 
@@ -152,6 +186,7 @@ struct WorldPlan {
             "session.timeout.ms": "8000", "heartbeat.interval.ms": "1000",
             "partition.assignment.strategy": isCooperative ? "cooperative-sticky" : "range",
         ]
+        if hasTokens { properties["sasl.mechanisms"] = "OAUTHBEARER" }
         if isStatic { properties["group.instance.id"] = "loader-\(slot)" }
         var options = LoadingOptions(
             brokers: "simulated:9092", group: Self.group, properties: properties,
@@ -161,7 +196,12 @@ struct WorldPlan {
             routes: [route.route(Self.topic)], batch: BatchPolicy(maxRows: maxRows, maxDelay: maxDelay),
             writers: writers,
             deadLetters: .init(maxShare: 1, waitForParent: .zero), allowDuplicates: true)
-        options.topicWatchInterval = .seconds(20)
+        if hasTokens {
+            options.tokens = TokenKeeper(
+                OAuthTokens(.init(url: SimulatedWeb.tokens, id: "loader", proof: .secret("secret")), HTTPOptions()))
+        }
+        if isFramed { options.schemas = SchemaSource(RegistryOptions(urls: [SimulatedWeb.registry])) }
+        options.topicWatchInterval = .seconds(Mutant.is(.topicsUnwatched) ? 1_000_000 : 20)
         if turn == .restore { options.ledgerWatchInterval = .seconds(Mutant.is(.ledgerUnwatched) ? 1_000_000 : 15) }
         return options
     }

@@ -4,7 +4,7 @@ import Postgres
 import Records
 import SimulatedPostgres
 
-/// How the world's topic goes into its table: what its messages look like, and what one does there.
+/// How the world's topic goes into its table.
 enum WorldRoute: String, CaseIterable {
     case insert, ignore, upsert, history
     /// An upsert that only a message with a greater quantity carries out.
@@ -74,33 +74,5 @@ enum WorldRoute: String, CaseIterable {
         if self == .newer { (route.newer, route.onTombstone) = (["qty"], .skip) }
         if self == .changes { route.envelopeOptions = EnvelopeOptions(form: .debezium) }
         return route
-    }
-
-    // MARK: Messages
-
-    func key(_ id: Int64) -> [UInt8] { Array((self == .changes ? #"{"id":\#(id)}"# : "\(id)").utf8) }
-
-    /// - Parameter quantities: of its items; of one, without.
-    func value(_ id: Int64, _ quantities: [Int64]) -> [UInt8] {
-        let text: String
-        if hasItems {
-            let items = quantities.map { #"{"qty":\#($0)}"# }.joined(separator: ",")
-            text = #"{"id":\#(id),"items":[\#(items)]}"#
-        } else {
-            let row = #"{"id":\#(id),"qty":\#(quantities[0])}"#
-            text = self == .changes ? #"{"before":null,"after":\#(row),"op":"u"}"# : row
-        }
-        return Array(text.utf8)
-    }
-
-    /// Of a message that takes its row away; nil: none.
-    func deletion(_ id: Int64) -> [UInt8]? {
-        self == .changes ? Array(#"{"before":{"id":\#(id),"qty":1},"after":null,"op":"d"}"#.utf8) : nil
-    }
-
-    /// What is none of its messages.
-    func nonsense(_ id: Int64) -> [[UInt8]] {
-        let wrong = hasItems ? #"{"id":\#(id),"items":[{"qty":20},{"qty":"x"}]}"# : #"{"id":\#(id),"qty":"x"}"#
-        return [Array("{".utf8), Array((self == .changes ? #"{"after":\#(wrong),"op":"c"}"# : wrong).utf8)]
     }
 }

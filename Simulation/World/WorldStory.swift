@@ -38,6 +38,7 @@ final class WorldStory {
     private var plan: WorldPlan
     private var model: TopicModel
     private let cluster = SimulatedCluster()
+    private let web = SimulatedWeb()
     private var server: SimulatedServer
     private var outcome = Outcome()
     /// By their slots.
@@ -51,6 +52,18 @@ final class WorldStory {
     private var isRestoring = false
     /// Positions up to which partitions are loaded again, so that the table is ahead of the ledger.
     private var replays: [Int: Int64] = [:]
+    /// How far it is with a topic that is to take this one's place.
+    private var replacement = Replacement.none
+
+    private enum Replacement {
+        case none
+        /// Nothing comes until all that there is is loaded; so many messages wait.
+        case hushed(waiting: Int)
+        /// It is there, and nobody has noticed.
+        case unnoticed
+        /// A loader has stopped for it, and an operator knows.
+        case noticed
+    }
 
     /// Tells a few stories of no use but this: what is made and read at its first use is there for all processes that are forked behind it.
     static func warmUp() {
@@ -78,12 +91,19 @@ final class WorldStory {
         log = WorldLog(isKept: keepsLog)
         self.trim = trim
         plan = WorldPlan(trim)
-        model = TopicModel(route: plan.route)
+        model = TopicModel(WorldMessages(route: plan.route, isFramed: plan.isFramed))
         server = try SimulatedServer(ledger: "00000000-0000-0000-0000-000000000001")
         try server.database.add(plan.route.definition)
         server.faults = plan.server
         server.met = { [unowned self] name in count(name) }
         server.install()
+        web.faults = plan.web
+        web.met = { [unowned self] name in count(name) }
+        web.tokenLife = Draw.from(10..<60)
+        for schema in WorldMessages.Schema.allCases where schema != .late {
+            if let text = schema.text { web.register(text, as: schema.rawValue) }
+        }
+        web.install()
         SimulatedCluster.current = cluster
         cluster.faults = plan.brokers
         cluster.create(WorldPlan.topic, partitions: plan.partitions)
@@ -118,7 +138,7 @@ final class WorldStory {
     }
 
     private func schedule() {
-        for _ in 0..<plan.messages { Moments.after(Draw.from(0..<plan.length)) { [self] in model.produce(plan) } }
+        for _ in 0..<plan.messages { Moments.after(Draw.from(0..<plan.length)) { [self] in produce() } }
         for (name, count) in plan.happenings {
             for number in 0..<count {
                 // Each has its moment, whichever of the others there are.
@@ -128,6 +148,14 @@ final class WorldStory {
             }
         }
         if plan.turn != .none { Moments.after(Draw.from(0..<plan.length)) { [self] in takeTurn() } }
+    }
+
+    private func produce() {
+        if case .hushed(let waiting) = replacement {
+            replacement = .hushed(waiting: waiting + 1)
+        } else {
+            model.produce(plan)
+        }
     }
 
     private func happen(_ name: String) {
@@ -144,10 +172,30 @@ final class WorldStory {
         case "restart":
             count("server restarted")
             server.restart(Draw.from(0..<20 * Moments.second))
+        case "retention": retain()
+        case "refusal":
+            let what = Draw.one(of: SimulatedCluster.Refused.allCases)
+            count("brokers refuse: \(what)")
+            cluster.refuse(what, until: sim_now() + Draw.from(Moments.second..<60 * Moments.second))
+        case "web-away":
+            count("registry and token server away")
+            web.away = sim_now() + Draw.from(Moments.second..<60 * Moments.second)
         default:
-            count("partition added")
-            cluster.add(partitions: 1, to: WorldPlan.topic)
-            cluster.group(WorldPlan.group).reconsider()
+            // Who creates a topic anew does not add to it at the same time.
+            if case .none = replacement {
+                count("partition added")
+                cluster.add(partitions: 1, to: WorldPlan.topic)
+                cluster.group(WorldPlan.group).reconsider()
+            }
+        }
+    }
+
+    /// Takes some of what is loaded, and never what somebody still wants.
+    private func retain() {
+        guard case .none = replacement, replays.isEmpty, !isHeld else { return }
+        count("retention")
+        for (partition, position) in positions().sorted(by: { $0.key < $1.key }) {
+            cluster.trim(WorldPlan.place(partition), to: Draw.from(0..<position + 1))
         }
     }
 
@@ -167,6 +215,14 @@ final class WorldStory {
         guard loaders[loader.slot] === loader else { return }
         log.say("-- process \(loader.process) ends: \(failure)")
         outcome.met["ended: \(name(of: failure))", default: 0] += 1
+        if case .unnoticed = replacement, (failure as? LoadingError)?.code == .lostOffsets {
+            replacement = .noticed
+            Moments.after(Draw.from(0..<20 * Moments.second)) { [self] in
+                holdLoaders()
+                // Nobody may be in the group, nor be at the database.
+                waitForEmptiness { [self] in beginAnew() }
+            }
+        }
         end(loader)
         startAgain(loader.slot)
     }
@@ -219,11 +275,51 @@ final class WorldStory {
                 Moments.after(Draw.from(0..<plan.length / 2)) { [self] in restore(dump) }
             }
         case .resetBack, .resetForward:
-            isHeld = true
-            for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { end(loader) }
-            // Nobody may be in the group, nor be at the database.
-            waitForEmptiness()
+            holdLoaders()
+            waitForEmptiness { [self] in reset() }
+        case .topicAnew:
+            replacement = .hushed(waiting: 0)
+            model.close()
+            replaceOnceLoaded()
         }
+    }
+
+    /// Which of its messages are loaded of which of the two topics is known only where all of the old one are.
+    private func replaceOnceLoaded() {
+        Moments.after(Moments.second) { [self] in
+            guard isPositionedAtEnd else { return replaceOnceLoaded() }
+            count("topic deleted")
+            let partitions = cluster.topics[WorldPlan.topic]?.count ?? 0
+            model.replace(at: positions())
+            cluster.delete(WorldPlan.topic)
+            // Within moments, or so that its consumers hear of it.
+            let isSeen = Draw.chance(0.4)
+            Moments.after(isSeen ? Draw.from(0..<20 * Moments.second) : 0) { [self] in
+                cluster.create(WorldPlan.topic, partitions: partitions)
+                guard case .hushed(let waiting) = replacement else { return }
+                replacement = .unnoticed
+                if Draw.chance(0.5) { model.outgrow(plan) }
+                for _ in 0..<waiting { Moments.after(Draw.from(0..<5 * Moments.second)) { [self] in produce() } }
+            }
+        }
+    }
+
+    /// The operator has read what a stop for lost offsets says, and has all of the new topic loaded.
+    private func beginAnew() {
+        count("topic begun anew")
+        let positions = positions()
+        for partition in model.entries.indices {
+            cluster.group(WorldPlan.group).reset(WorldPlan.place(partition), to: .init(offset: 0, metadata: ""))
+            let until = model.beginAnew(partition, from: positions[partition] ?? 0)
+            if until > 0 { count("some of a new topic was in when it was noticed") }
+            replays[partition] = until
+        }
+        replacement = .none
+    }
+
+    private func holdLoaders() {
+        isHeld = true
+        for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { end(loader) }
     }
 
     private func restoreOnceIdle(_ dump: SimulatedServer.Dump) {
@@ -240,11 +336,11 @@ final class WorldStory {
         isRestoring = false
     }
 
-    private func waitForEmptiness() {
+    private func waitForEmptiness(_ body: @escaping () -> Void) {
         Moments.after(Moments.second) { [self] in
             let isAlone = server.database.sessions.isEmpty && cluster.group(WorldPlan.group).members.isEmpty
-            guard isAlone else { return waitForEmptiness() }
-            reset()
+            guard isAlone else { return waitForEmptiness(body) }
+            body()
             isHeld = false
             for slot in 0..<plan.loaders { startAgain(slot) }
         }
@@ -255,8 +351,9 @@ final class WorldStory {
         for partition in 0..<plan.partitions where Draw.chance(0.7) {
             guard let position = positions[partition] else { continue }
             let high = model.high(partition)
+            let low = cluster.partition(WorldPlan.place(partition))?.low ?? 0
             let offset =
-                plan.turn == .resetBack ? Draw.from(0..<position + 1) : Draw.from(position..<max(high, position) + 1)
+                plan.turn == .resetBack ? Draw.from(low..<position + 1) : Draw.from(position..<max(high, position) + 1)
             count("group reset")
             log.say("-- \(partition) from \(position) to \(offset)")
             cluster.group(WorldPlan.group)
@@ -335,11 +432,15 @@ final class WorldStory {
         isWell = true
         log.say("-- all is well from here")
         cluster.faults = .init()
+        web.faults = .init()
         server.faults = ServerFaults()
         for loader in loaders.values.sorted(by: { $0.slot < $1.slot }) { Processes.wake(loader.process) }
     }
 
-    private var isAllLoaded: Bool { !isHeld && !isRestoring && replays.isEmpty && isPositionedAtEnd }
+    private var isAllLoaded: Bool {
+        guard case .none = replacement else { return false }
+        return !isHeld && !isRestoring && replays.isEmpty && isPositionedAtEnd
+    }
 
     private var isPositionedAtEnd: Bool {
         let positions = positions()
@@ -362,9 +463,11 @@ final class WorldStory {
     }
 
     private func conclude() {
-        outcome.messages = model.entries.reduce(0) { $0 + $1.count }
+        outcome.messages = model.count
         if !isAllLoaded {
-            complain("long after the last fault not all is loaded: \(positions()) of \(model.entries.map(\.count))")
+            complain(
+                "long after the last fault not all is loaded: \(positions()) of \(model.entries.map(\.count)), \(replacement)"
+            )
             if log.isKept { sim_describe(nil) }
         }
         audit()

@@ -12,15 +12,18 @@ import CRdKafka
 struct Assignment {
     private let client: KafkaClient
     private(set) var partitions: Set<TopicPartition> = []
-    /// Until when the group's callbacks wait for librdkafka's answers, once the member is to end; nil before.
-    private var patience: ContinuousClock.Instant?
-    /// An answer has not come by then, and none ever will.
+    /// Whether the group hands over only what moves, rather than everything at each rebalance; as of the last answer.
+    private(set) var isCooperative = false
+    /// How long it waits for an answer of librdkafka's main thread, which is there within moments unless something holds that up.
+    private var patience: Duration
+    /// An answer has not come by then, and none ever will: nothing more is asked.
     private(set) var isStuck = false
 
-    init(_ client: KafkaClient) { self.client = client }
-
-    /// Whether the group hands over only what moves, rather than everything at each rebalance.
-    var isCooperative: Bool { Self.isCooperative(client.handle) }
+    /// - Parameter patience: longer than anything that passes, for whoever is told that it is stuck ends.
+    init(_ client: KafkaClient, patience: Duration) {
+        self.client = client
+        self.patience = patience
+    }
 
     private static func isCooperative(_ handle: OpaquePointer) -> Bool {
         rd_kafka_rebalance_protocol(handle).map { strcmp($0, "COOPERATIVE") == 0 } ?? false
@@ -28,6 +31,16 @@ struct Assignment {
 
     /// Whether what the group takes has gone to others already.
     var isLost: Bool { rd_kafka_assignment_lost(client.handle) != 0 }
+
+    /// Joins the group for these topics.
+    mutating func subscribe(to topics: [String]) throws(KafkaError) {
+        let error = try ask("subscribe") { handle in
+            let list = PartitionList(capacity: topics.count)
+            for topic in topics { list.add(topic, RD_KAFKA_PARTITION_UA) }
+            return KafkaError(rd_kafka_subscribe(handle, list.pointer), operation: "subscribe")
+        }
+        if let error { throw error }
+    }
 
     /// Makes these positions all that is fetched, each partition into its queue.
     ///
@@ -40,43 +53,55 @@ struct Assignment {
         into queues: [KafkaQueue], ended: (Set<TopicPartition>) -> Void
     ) throws(KafkaError) {
         let wanted = Set(positions.map(\.partition))
-        let isCooperative = isCooperative
-        let ending =
-            isCooperative ? partitions.intersection(restarting).union(partitions.subtracting(wanted)) : partitions
+        isCooperative = try ask("assign") { Self.isCooperative($0) }
+        let (isCooperative, ending) = (isCooperative, endings(wanted, restarting))
+        let refusal = try ask("unassign") { handle in
+            defer { Self.waitForStops(handle) }
+            guard !ending.isEmpty else { return nil as KafkaError? }
+            return Self.stop(ending, isCooperative, handle)
+        }
+        if let refusal { throw refusal }
         if !ending.isEmpty {
-            let error: KafkaError?
-            if isCooperative {
-                let list = PartitionList(ending.map { ($0, SpecialOffset.invalid) })
-                error = KafkaError(
-                    taking: rd_kafka_incremental_unassign(client.handle, list.pointer), operation: "unassign")
-            } else {
-                let none = PartitionList(capacity: 0)
-                error = KafkaError(rd_kafka_assign(client.handle, none.pointer), operation: "unassign")
-            }
-            if let error { throw error }
             partitions.subtract(ending)
             ended(ending)
         }
-        waitForStops()
         let beginning = positions.filter { !partitions.contains($0.partition) }
         for position in beginning { queues[position.queue].receive(position.partition, of: client) }
-        let list = PartitionList(beginning.map { ($0.partition, $0.offset) })
-        let error =
-            isCooperative
-            ? KafkaError(taking: rd_kafka_incremental_assign(client.handle, list.pointer), operation: "assign")
-            : KafkaError(rd_kafka_assign(client.handle, list.pointer), operation: "assign")
+        let places = beginning.map { ($0.partition, $0.offset) }
+        let error = try ask("assign") { handle in
+            let list = PartitionList(places)
+            return isCooperative
+                ? KafkaError(taking: rd_kafka_incremental_assign(handle, list.pointer), operation: "assign")
+                : KafkaError(rd_kafka_assign(handle, list.pointer), operation: "assign")
+        }
         if let error { throw error }
         partitions = wanted
     }
 
+    /// What is fetched and has to stop first.
+    private func endings(_ wanted: Set<TopicPartition>, _ restarting: Set<TopicPartition>) -> Set<TopicPartition> {
+        isCooperative ? partitions.intersection(restarting).union(partitions.subtracting(wanted)) : partitions
+    }
+
+    private static func stop(
+        _ ending: Set<TopicPartition>, _ isCooperative: Bool, _ handle: OpaquePointer
+    ) -> KafkaError? {
+        guard isCooperative else {
+            let none = PartitionList(capacity: 0)
+            return KafkaError(rd_kafka_assign(handle, none.pointer), operation: "unassign")
+        }
+        let list = PartitionList(ending.map { ($0, SpecialOffset.invalid) })
+        return KafkaError(taking: rd_kafka_incremental_unassign(handle, list.pointer), operation: "unassign")
+    }
+
     /// Waits until librdkafka has stopped what was unassigned. It takes a partition's forwarding away when it stops, which
     /// is after `assign` has returned; a forwarding that was set before is lost, and no message ever comes.
-    private func waitForStops() {
+    private static func waitForStops(_ handle: OpaquePointer) {
         // Its main thread answers in the order of its queue: the first answer comes when the stops are in that queue,
         // the second when they are through.
         for _ in 0..<2 {
             var list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
-            if rd_kafka_assignment(client.handle, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list {
+            if rd_kafka_assignment(handle, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list {
                 rd_kafka_topic_partition_list_destroy(list)
             }
         }
@@ -86,8 +111,8 @@ struct Assignment {
 
     /// Takes over what the group gives, with nothing to fetch: where to begin is known only after the ledger has been read,
     /// which may have to wait for the database, and a callback that waits would hold up the whole group.
-    mutating func accept() {
-        let cooperatively = tell { handle in
+    mutating func accept() throws(KafkaError) {
+        isCooperative = try ask("assign") { handle in
             let none = PartitionList(capacity: 0)
             guard Self.isCooperative(handle) else {
                 rd_kafka_assign(handle, none.pointer)
@@ -96,13 +121,15 @@ struct Assignment {
             _ = KafkaError(taking: rd_kafka_incremental_assign(handle, none.pointer), operation: "assign")
             return true
         }
-        if !cooperatively { partitions.removeAll() }
+        if !isCooperative { partitions.removeAll() }
     }
 
     /// Gives up what the group takes.
-    mutating func giveUp(_ going: [TopicPartition]) {
+    mutating func giveUp(_ going: [TopicPartition]) throws(KafkaError) {
         let ours = partitions.intersection(going)
-        let cooperatively = tell { handle in
+        // Whether there is an answer or not, nothing of them is taken any more.
+        partitions.subtract(going)
+        isCooperative = try ask("unassign") { handle in
             guard Self.isCooperative(handle) else {
                 rd_kafka_assign(handle, nil)
                 return false
@@ -111,27 +138,26 @@ struct Assignment {
             _ = KafkaError(taking: rd_kafka_incremental_unassign(handle, list.pointer), operation: "unassign")
             return true
         }
-        if cooperatively { partitions.subtract(going) } else { partitions.removeAll() }
+        if !isCooperative { partitions.removeAll() }
     }
 
-    mutating func giveUpAll() {
-        _ = tell { handle in
-            rd_kafka_assign(handle, nil)
-            return false
-        }
+    mutating func giveUpAll() throws(KafkaError) {
         partitions.removeAll()
+        try ask("unassign") { handle in _ = rd_kafka_assign(handle, nil) }
     }
 
     /// The member is to end: its group may be gone before it has heard an answer, and librdkafka throws away unanswered what
     /// it is asked at that moment, so that the caller would wait for ever.
-    mutating func end(until deadline: ContinuousClock.Instant) { patience = deadline }
+    mutating func end(until deadline: ContinuousClock.Instant) { patience = max(.zero, deadline - .now) }
 
-    /// - Parameter request: calls that wait for librdkafka's main thread; returns whether the group is cooperative.
-    private mutating func tell(_ request: @escaping @Sendable (OpaquePointer) -> Bool) -> Bool {
-        guard let patience else { return request(client.handle) }
-        guard !isStuck else { return false }
-        let answer = client.call("kafka-answer", until: patience, request)
-        isStuck = answer == nil
-        return answer ?? false
+    /// - Parameter request: calls that wait for librdkafka's main thread, for which it has no deadline.
+    private mutating func ask<Answer: Sendable>(
+        _ operation: String, _ request: @escaping @Sendable (OpaquePointer) -> Answer
+    ) throws(KafkaError) -> Answer {
+        if !isStuck, let answer = client.call("kafka-answer", within: patience, request) { return answer }
+        isStuck = true
+        throw KafkaError(
+            code: .timedOut, operation: operation,
+            reason: "librdkafka's main thread has not answered within \(patience.components.seconds) s", isFatal: true)
     }
 }

@@ -49,8 +49,11 @@ public final class Consumer {
     ///   - properties: librdkafka's, in order; `enable.auto.commit` and `enable.auto.offset.store` are always off.
     ///   - queues: over how many the partitions are spread, at least 1.
     ///   - wakeup: rung whenever a queue or the group has something.
+    ///   - patience: how long librdkafka may take for what it answers at once.
     /// - Throws: for a property or a combination that librdkafka refuses.
-    public init(properties: ClientProperties, queues: Int, wakeup: Wakeup) throws(KafkaError) {
+    public init(
+        properties: ClientProperties, queues: Int, wakeup: Wakeup, patience: Duration = .seconds(60)
+    ) throws(KafkaError) {
         // Our own, last, so that nothing overrules what the promise rests on: the ledger decides where to begin.
         let own = [
             ("enable.auto.commit", "false"), ("enable.auto.offset.store", "false"), ("auto.offset.reset", "error"),
@@ -68,7 +71,7 @@ public final class Consumer {
         self.queues = (0..<max(queues, 1)).map { _ in KafkaQueue(client) }
         bundles = MessageBundle.isSound ? self.queues.map { _ in MessageBundle() } : []
         fetchWaker = FetchWaker.ifNeeded(properties)
-        assignment = Assignment(client)
+        assignment = Assignment(client, patience: patience)
         committer = GroupCommitter(client, wakeup: wakeup)
         endProbe = EndProbe(client: client)
         for queue in [groupQueue] + self.queues { queue.ring(wakeup) }
@@ -87,11 +90,7 @@ public final class Consumer {
 
     /// Joins the group for these topics; a name that begins with `^` is a regular expression.
     public func subscribe(to topics: [String]) throws(KafkaError) {
-        let list = PartitionList(capacity: topics.count)
-        for topic in topics { list.add(topic, RD_KAFKA_PARTITION_UA) }
-        if let error = KafkaError(rd_kafka_subscribe(client.handle, list.pointer), operation: "subscribe") {
-            throw error
-        }
+        try assignment.subscribe(to: topics)
     }
 
     /// Serves the group: rebalances, errors, answers to commits. To be called at least every `max.poll.interval.ms`.
@@ -246,19 +245,24 @@ public final class Consumer {
         let partitions = PartitionList.answers(of: list).map(\.offset.partition)
         let before = assignment.partitions
         defer { drop(before.subtracting(assignment.partitions)) }
-        switch code {
-        case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-            assignment.accept()
-            delegate?.consumer(self, wasGiven: partitions)
-        case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
-            delegate?.consumer(self, mustGive: partitions, lost: assignment.isLost)
-            // Sent now, they could come behind those of the member that has the partitions next.
-            committer.drop(partitions)
-            assignment.giveUp(partitions)
-            tellProbes()
-        default:
-            assignment.giveUpAll()
-            if let error = KafkaError(code, operation: "rebalance") { delegate?.consumer(self, reports: error) }
+        do throws(KafkaError) {
+            switch code {
+            case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+                try assignment.accept()
+                delegate?.consumer(self, wasGiven: partitions)
+            case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+                delegate?.consumer(self, mustGive: partitions, lost: assignment.isLost)
+                // Sent now, they could come behind those of the member that has the partitions next.
+                committer.drop(partitions)
+                try assignment.giveUp(partitions)
+                tellProbes()
+            default:
+                try assignment.giveUpAll()
+                if let error = KafkaError(code, operation: "rebalance") { delegate?.consumer(self, reports: error) }
+            }
+        } catch {
+            // Who closes it sees to that himself.
+            if !isClosed { delegate?.consumer(self, reports: error) }
         }
     }
 

@@ -121,7 +121,7 @@ package final class KafkaClient: Sendable {
         callbacks.tokens?.close()
         guard waitForThreads(until: deadline) else { return false }
         let callbacks = callbacks
-        let destruction: Void? = call("kafka-destroy", until: deadline) { handle in
+        let destruction: Void? = call("kafka-destroy", within: max(.zero, deadline - .now)) { handle in
             rd_kafka_destroy_flags(handle, flags)
             withExtendedLifetime(callbacks) {}
         }
@@ -130,10 +130,11 @@ package final class KafkaClient: Sendable {
 
     /// Makes a call that librdkafka gives no deadline, on a thread of its own.
     ///
+    /// - Parameter patience: how long it is waited for. A process that is put to sleep meanwhile has not waited.
     /// - Returns: nil if it has not come back in time. Then the thread is left to the end of the process, and so must the
     ///   handle be.
     func call<Answer: Sendable>(
-        _ name: String, until deadline: ContinuousClock.Instant, _ body: @escaping @Sendable (OpaquePointer) -> Answer
+        _ name: String, within patience: Duration, _ body: @escaping @Sendable (OpaquePointer) -> Answer
     ) -> Answer? {
         nonisolated(unsafe) let handle = handle
         let end = End<Answer>()
@@ -141,7 +142,7 @@ package final class KafkaClient: Sendable {
         thread.name = name
         thread.stackSize = 256 << 10
         thread.start()
-        return end.wait(until: deadline)
+        return end.wait(patience)
     }
 
     /// Leaves the handle to the end of the process: somebody may still be using it.
@@ -168,9 +169,16 @@ package final class KafkaClient: Sendable {
             }
         }
 
-        func wait(until deadline: ContinuousClock.Instant) -> Answer? {
-            condition.withLock {
-                while answer == nil, condition.wait(until: deadline) {}
+        /// A second at a time: clocks go on while a process sleeps.
+        func wait(_ patience: Duration) -> Answer? {
+            var left = patience
+            return condition.withLock {
+                repeat {
+                    let slice = min(left, .seconds(1))
+                    let end = ContinuousClock.now + slice
+                    while answer == nil, condition.wait(until: end) {}
+                    left -= slice
+                } while answer == nil && left > .zero
                 return answer
             }
         }

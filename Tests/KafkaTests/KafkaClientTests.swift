@@ -29,6 +29,50 @@ struct KafkaClientTests {
         #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
     }
 
+    @Test("a member whose client answers nothing any more is told so at its deadline, and ends")
+    func deafClient() async throws {
+        let broker = try Broker.sharedMock()
+        try await broker.withTopic(partitions: 1) { topic in
+            let gate = MonotonicCondition()
+            let isDeaf = Atomic(false)
+            let isOpen = Atomic(false)
+            let name = Broker.randomName("client")
+            // Its main thread says something with each heartbeat, and waits until that is said.
+            KafkaLog.send { line in
+                guard isDeaf.load(ordering: .acquiring), line.client.hasPrefix(name), line.text.contains("eartbeat")
+                else { return }
+                gate.withLock { while !isOpen.load(ordering: .acquiring) { gate.wait() } }
+            }
+            defer { KafkaLog.send(to: nil) }
+            let consumer = try Consumer(
+                properties: broker.properties([
+                    ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "cgrp"),
+                    ("heartbeat.interval.ms", "100"),
+                ]), queues: 1, wakeup: Wakeup(), patience: .seconds(2) * testTimeScale)
+            let place = TopicPartition(topic: topic, partition: 0)
+            try consumer.subscribe(to: [topic])
+            try consumer.assign([(place, 0, 0)], restarting: [place])
+            isDeaf.store(true, ordering: .releasing)
+            var failure: KafkaError?
+            try await eventually("it answers nothing any more") {
+                do throws(KafkaError) {
+                    try consumer.assign([(place, 0, 0)], restarting: [place])
+                } catch {
+                    failure = error
+                }
+                return failure != nil
+            }
+            #expect(failure?.code == .timedOut && failure?.isFatal == true)
+            // And not by another wait.
+            #expect(throws: KafkaError.self) { try consumer.subscribe(to: [topic]) }
+            #expect(!consumer.close(until: .now + .seconds(2)))
+            gate.withLock {
+                isOpen.store(true, ordering: .releasing)
+                gate.broadcast()
+            }
+        }
+    }
+
     @Test("a member whose group does not answer any more when it gives up its partitions still ends at the deadline")
     func deafGroup() async throws {
         let broker = try Broker.sharedMock()

@@ -57,8 +57,15 @@ extension Member {
         isLoadingPending || pending.contains { partition in lanes.contains { $0.fills(partition) } }
     }
 
-    /// Whether a writer is at something of the pending partitions, and will ring.
-    var isLoadingPending: Bool { pending.contains { partition in lanes.contains { $0.loads(partition) } } }
+    private var isLoadingPending: Bool { pending.contains { partition in lanes.contains { $0.loads(partition) } } }
+
+    /// Whether a writer has to come back first, who rings: he is at something of the pending partitions, or at others while some of
+    /// these wait for him.
+    var isWriterAwaited: Bool {
+        pending.contains { partition in
+            lanes.contains { $0.loads(partition) || $0.isLoading && $0.fills(partition) }
+        }
+    }
 
     mutating func begin(_ found: Places, _ now: ContinuousClock.Instant) {
         search.isUnderWay = false

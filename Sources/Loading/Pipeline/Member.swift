@@ -153,7 +153,7 @@ struct Member {
         // A lane that cannot hand over waits for its writer, which rings.
         var moments = lanes.compactMap { $0.isLoading ? nil : $0.deadline }
         // Nor is a position asked for while its batch is loaded; one that only fills is handed over for it.
-        if !pending.isEmpty || search.mustBegin, !search.isUnderWay, !isLoadingPending,
+        if !pending.isEmpty || search.mustBegin, !search.isUnderWay, !isWriterAwaited,
             !(topicWatch?.isNarrowing ?? false)
         {
             moments.append(search.due ?? now)

@@ -75,6 +75,7 @@ struct PositionFinder {
     static func obstacle(_ error: any Error, isToldLock: Bool = false) -> Member.Obstacle {
         switch error {
         case let error as LoadingError: return .failure(error)
+        case let error as KafkaError where error.isFatal: return .failure(.fatal(error))
         case is StartSettling.Stopped: return .stopped
         case let error as PostgresError where FailureClass(error) == .setup: return .failure(.ledger(error))
         case let error as PostgresError:

@@ -134,6 +134,23 @@ struct MemberTests {
             play.found([(a(0), 1)]) == ["fetch a[0]@1 anew a[0]", "orphans", "loading 1", "commit a[0]@1", "publish"])
     }
 
+    @Test("while a writer is at other partitions, one that begins anew waits for it, and nobody turns in circles")
+    func busyWriter() {
+        let play = Play(partitions: 2)
+        play.take(0, 0)
+        play.pass(.seconds(1))
+        #expect(play.tick() == ["submit 0: a[0]@0..1"])
+        play.take(1, 0)
+        play.handle(.error(.init(code: .autoOffsetReset, reason: "", place: .partition(a(1)))))
+        #expect(play.tick().isEmpty)
+        #expect(play.member.due(play.now).map { $0 > play.now } ?? true)
+        play.loaded(0)
+        #expect(play.member.due(play.now).map { $0 <= play.now } ?? false)
+        #expect(play.tick() == ["submit 0: a[1]@0..1"])
+        play.loaded(0)
+        #expect(play.tick() == ["find a[1]"])
+    }
+
     @Test("partitions that are lost take along what was taken of them, and nothing is committed")
     func lost() {
         let play = Play(partitions: 1)
