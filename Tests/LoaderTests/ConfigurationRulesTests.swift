@@ -218,4 +218,28 @@ import Testing
         #expect(found.map(\.path) == ["kafka.properties.fetch.min.bytes", "kafka.properties.no.such"])
         #expect(found.allSatisfy { $0.code == .invalidValue })
     }
+
+    @Test(
+        "that nobody's certificate is checked is taken only where it is said twice, and warned of then",
+        arguments: ["false", "False", "f", "0"])
+    func unverified(no: String) throws {
+        let property = ["enable.ssl.certificate.verification": no]
+        let once = PropertyRules.findings(property, libraryVersion: 0x0200_02ff)
+        #expect(once.count == 1 && once.first?.severity == .error)
+        #expect(once.first?.mend.contains("kafka.allow_unverified: true") == true)
+        let twice = PropertyRules.findings(property, libraryVersion: 0x0200_02ff, allowsUnverified: true)
+        #expect(twice.count == 1 && twice.first?.severity == .warning)
+
+        let yaml = """
+            kafka: { brokers: "kafka-1:9093", group: g, properties: { security.protocol: SSL, enable.ssl.certificate.verification: '\(no)' } }
+            postgres: { url: "postgresql://loader@localhost/shop" }
+            routes: [{ topic: orders, table: public.orders }]
+            """
+        #expect(throws: ConfigurationProblems.self) {
+            try Configuration(ConfigurationSources(file: ("loader.yaml", yaml)))
+        }
+        let said = yaml.replacing("kafka: {", with: "kafka: { allow_unverified: true,")
+        let warnings = try Configuration(ConfigurationSources(file: ("loader.yaml", said))).warnings
+        #expect(warnings.contains { $0.message.contains("can read and change every message") })
+    }
 }

@@ -144,8 +144,11 @@ public final class LoaderProcess: Sendable {
     /// - Throws: when it does not end in time, or when a signal has ended it.
     public func waitForExit(within timeout: Duration = .seconds(60)) async throws -> Int32 {
         try await wait(for: "the end", within: timeout) { poll() != nil }
-        guard case .exit(let status) = poll() else { throw Unexpected(what: "ended by a signal", output: output) }
-        return status
+        switch poll() {
+        case .exit(let status): return status
+        case .signal(let number): throw Unexpected(what: "ended by signal \(number)", output: output)
+        case nil: throw Unexpected(what: "still running", output: output)
+        }
     }
 
     /// Waits until it has ended, however.

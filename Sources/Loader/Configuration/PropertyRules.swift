@@ -24,6 +24,9 @@ enum PropertyRules {
         "heartbeat.interval.ms": "the brokers' group.consumer.heartbeat.interval.ms",
     ]
 
+    /// What librdkafka takes for false (`rd_kafka_anyconf_set_prop0` in its rdkafka_conf.c).
+    private static let noes: Set = ["false", "f", "0"]
+
     /// What somebody between the loader and the brokers could do; nil where TLS keeps him out.
     ///
     /// - Parameter hosts: of the brokers.
@@ -94,7 +97,7 @@ enum PropertyRules {
                 return Finding(
                     property: name, message: "cooperative assignment can hang before librdkafka 2.6.1",
                     mend: "Use range or roundrobin, or install a newer librdkafka.")
-            case "enable.ssl.certificate.verification" where value.lowercased() == "false":
+            case "enable.ssl.certificate.verification" where noes.contains(value.lowercased()):
                 let message = "whoever stands between the loader and the brokers can read and change every message"
                 return allowsUnverified
                     ? Finding(
