@@ -41,8 +41,6 @@ final class SimulatedWeb {
 
     func register(_ schema: String, as id: Int) { schemas[id] = schema }
 
-    func has(_ id: Int) -> Bool { schemas[id] != nil }
-
     // MARK: Answers
 
     /// libcurl's number for a connection that nobody takes.

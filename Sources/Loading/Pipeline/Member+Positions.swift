@@ -54,10 +54,8 @@ extension Member {
 
     /// Whether something of the pending partitions is: what the ledger says of them is not their position before it has ended.
     var isUnderWay: Bool {
-        isLoadingPending || pending.contains { partition in lanes.contains { $0.fills(partition) } }
+        pending.contains { partition in lanes.contains { $0.loads(partition) || $0.fills(partition) } }
     }
-
-    private var isLoadingPending: Bool { pending.contains { partition in lanes.contains { $0.loads(partition) } } }
 
     /// Whether a writer has to come back first, who rings: he is at something of the pending partitions, or at others while some of
     /// these wait for him.
