@@ -134,6 +134,19 @@ struct MemberTests {
             play.found([(a(0), 1)]) == ["fetch a[0]@1 anew a[0]", "orphans", "loading 1", "commit a[0]@1", "publish"])
     }
 
+    @Test("a client that can do no more ends the run where it is asked to fetch, and one that cannot now is asked again")
+    func fatalObstacle() {
+        let stuck = KafkaError(code: .timedOut, operation: "assign", reason: "no answer", isFatal: true)
+        guard case .failure = PositionFinder.obstacle(stuck) else {
+            Issue.record("it would be asked for ever")
+            return
+        }
+        guard case .passing = PositionFinder.obstacle(KafkaError(code: .timedOut, operation: "assign")) else {
+            Issue.record("it passes by itself")
+            return
+        }
+    }
+
     @Test("while a writer is at other partitions, one that begins anew waits for it, and nobody turns in circles")
     func busyWriter() {
         let play = Play(partitions: 2)
