@@ -134,7 +134,7 @@ struct MemberTests {
             play.found([(a(0), 1)]) == ["fetch a[0]@1 anew a[0]", "orphans", "loading 1", "commit a[0]@1", "publish"])
     }
 
-    @Test("a client that can do no more ends the run where it is asked to fetch, and one that cannot now is asked again")
+    @Test("a client that can do no more ends the run where it is asked to fetch, one that cannot now is asked again")
     func fatalObstacle() {
         let stuck = KafkaError(code: .timedOut, operation: "assign", reason: "no answer", isFatal: true)
         guard case .failure = PositionFinder.obstacle(stuck) else {
