@@ -100,7 +100,7 @@ public final class Consumer {
         committer.serve()
         if let isAway = brokerProbe?.isAway, isAway != hasLostBrokers {
             hasLostBrokers = isAway
-            delegate?.consumer(self, hasLostBrokers: isAway ? lastError : nil)
+            delegate?.consumer(self, hasLostBrokers: isAway ? trouble : nil)
         }
         return rd_kafka_consumer_poll(client.handle, 0).map { Message($0) }
     }
@@ -225,6 +225,11 @@ public final class Consumer {
     private func report(_ error: KafkaError) {
         doubtBrokers(after: error)
         delegate?.consumer(self, reports: error)
+    }
+
+    /// The last that was heard of a connection, if it says why; else what librdkafka has only logged of late.
+    private var trouble: KafkaError? {
+        lastError?.refusal == nil ? client.callbacks.closed?.recent ?? lastError : lastError
     }
 
     private func doubtBrokers(after error: KafkaError) {

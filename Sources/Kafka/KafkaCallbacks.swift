@@ -15,6 +15,9 @@ final class KafkaCallbacks: @unchecked Sendable {
     /// The answer to a commit.
     var committed: ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
 
+    /// librdkafka's statistics, a JSON document.
+    var counted: ((String) -> Void)?
+
     /// Where the handle's tokens come from; nil: it needs none.
     let tokens: TokenSink?
     /// Of the brokers, as TLS shows them.
@@ -54,6 +57,13 @@ final class KafkaCallbacks: @unchecked Sendable {
             }
         case .admin: registerErrors(in: configuration)
         case .reader: break
+        case .writeProbe:
+            rd_kafka_conf_set_stats_cb(configuration) { _, text, length, opaque in
+                guard let text else { return 0 }
+                let bytes = UnsafeRawBufferPointer(start: text, count: length)
+                KafkaCallbacks.behind(opaque)?.counted?(String(decoding: bytes, as: UTF8.self))
+                return 0
+            }
         case .producer:
             rd_kafka_conf_set_dr_msg_cb(configuration) { _, message, _ in
                 // librdkafka reports each message that it has taken once, whatever becomes of it.

@@ -17,10 +17,14 @@ package final class KafkaClient: Sendable {
         case reader
         /// Writes: what became of each message, to the message's own `Ticket`, on whichever thread polls.
         case producer
+        /// Is asked whether it might write: statistics, on whichever thread polls.
+        case writeProbe
 
         // An admin is a consumer, too: a producer's requests for metadata allow the brokers to create the topics that they
         // name, and a topic that was deleted would be there again because somebody has looked whether it is.
-        fileprivate var type: rd_kafka_type_t { self == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER }
+        fileprivate var type: rd_kafka_type_t {
+            [.producer, .writeProbe].contains(self) ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
+        }
     }
 
     package nonisolated(unsafe) let handle: OpaquePointer
@@ -54,7 +58,8 @@ package final class KafkaClient: Sendable {
         let configuration = try KafkaConfiguration(properties.list)
         KafkaLog.receive(from: configuration.pointer, properties)
         callbacks = KafkaCallbacks(
-            tokens: properties.tokens.map { TokenSink($0) }, closed: role == .admin ? ClosedConnections() : nil)
+            tokens: properties.tokens.map { TokenSink($0) },
+            closed: role == .admin || role == .member ? ClosedConnections() : nil)
         callbacks.register(in: configuration.pointer, for: role)
         credentials = (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
         handle = try configuration.makeClient(role.type)

@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import TestSupport
 import Testing
 
@@ -135,6 +136,35 @@ struct BrokerRefusalTests {
             #expect(loader.output.contains("advertised.listeners"))
             loader.kill(SIGTERM)
             #expect(try await loader.waitForExit() == 0)
+        }
+        withExtendedLifetime(gate) {}
+    }
+
+    @Test(
+        "brokers that begin to want SASL under a running loader are an outage of that name, and survived",
+        .enabled(if: WriteRightTests.newLibrary != nil, "no librdkafka of 2.3 or newer is here"))
+    func wantSASLLater() async throws {
+        let library = try #require(WriteRightTests.newLibrary)
+        var settings = KafkaGate.Settings()
+        let gate = try KafkaGate(to: .sharedReal(), settings)
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            try landing.produce(0..<10)
+            let loader = try LoaderProcess(landing.environment(gate, [:]).merging(library) { $1 })
+            try await landing.waitForRows(10)
+            settings.mechanisms = ["PLAIN"]
+            try gate.change(settings)
+            try gate.cut()
+            try await loader.wait(for: "an outage", within: .seconds(90)) {
+                loader.metric(#"loader_outage{place="brokers"}"#) == 1
+            }
+            #expect(loader.output.contains("the brokers want SASL, and the loader does not say who it is"))
+            try landing.produce(10..<20)
+            settings.mechanisms = []
+            try gate.change(settings)
+            try await landing.waitForRows(20)
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+            try landing.expectExactlyOnce()
         }
         withExtendedLifetime(gate) {}
     }

@@ -42,7 +42,7 @@ extension LoadingOptions {
 
     /// For the producer of dead letters. Whatever a consumer could fetch should go back, so its messages may be as large as a
     /// broker takes a request (`socket.request.max.bytes`, 100 MiB by default), and they are compressed.
-    var letterProperties: ClientProperties {
+    package var letterProperties: ClientProperties {
         [("message.max.bytes", "100000000"), ("compression.type", "lz4")] + clientProperties
     }
 

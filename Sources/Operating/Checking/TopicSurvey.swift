@@ -41,6 +41,12 @@ public struct TopicSurvey: Sendable {
         askWhetherItJoins(options)
         do {
             try findPositions(options, admin, preflight, connection)
+        } catch let error as KafkaError where error.isRetriable {
+            // No right is missing: whoever has to be asked does not answer.
+            var problem = SetupProblem(
+                .position, at: "kafka.group", "the positions cannot be read: \(error)", mend: .said(LeaderReach.mend))
+            problem.passing = .outage
+            problems.append(problem)
         } catch {
             problems.append(
                 SetupProblem(

@@ -8,10 +8,22 @@ import Testing
 @Suite("Secrets", .enabled(if: try SecuredPostgres.isPossible, "the server was built without TLS"))
 struct SecretsTests {
     /// A way to be configured, with the secrets that are in it.
-    private struct SetUp {
+    private struct SetUp: Sendable {
         var name: String
         var yaml: String
+        var environment: [String: String] = [:]
         var secrets: [String]
+
+        /// Runs a command and looks through all that it says.
+        func expectSilence(of command: [String], _ settings: [String: String]) async throws {
+            let ended = try await Command.run(command, settings.merging(environment) { $1 })
+            #expect(ended.status != 64, "\(name): \(command): \(ended)")
+            for secret in secrets {
+                #expect(!ended.output.contains(secret), "\(name): \(command) prints \(secret)")
+                let line = ended.errors.split(separator: "\n").first { $0.contains(secret) }
+                #expect(line == nil, "\(name): \(command): \(line ?? "")")
+            }
+        }
     }
 
     /// Something that nothing else has.
@@ -34,6 +46,12 @@ struct SecretsTests {
         let (wrong, file, token) = (Self.secret("wrong"), Self.secret("file"), Self.secret("token"))
         let (client, printed) = (Self.secret("client"), Self.secret("printed"))
         let (access, session) = (Self.secret("access"), Self.secret("session"))
+        let (address, native, variable, identity) = (
+            Self.secret("address"), Self.secret("native"), Self.secret("variable"), Self.secret("identity")
+        )
+        let (password, store, body, own) = (
+            Self.secret("password"), Self.secret("store"), Self.secret("body"), Self.secret("own")
+        )
         let properties = "debug: all, sasl.username: u, sasl.password: \(sasl), ssl.key.password: \(key)"
         return [
             SetUp(
@@ -70,7 +88,82 @@ struct SecretsTests {
                     postgres: { url: "\(secured.url(password: nil, path))", password: { source: command, command: [echo, \(printed)] } }
                     schema_registry: { kind: glue, region: eu-west-1, url: "http://127.0.0.1:1", access_key_id: a, secret_access_key: \(access), session_token: \(session) }
                     """, secrets: [client, printed, access, session]),
+            SetUp(
+                name:
+                    "a user in the registry's URL, librdkafka's own names for tokens, and a password by libpq's variable",
+                yaml: """
+                    kafka: { properties: { debug: all, security.protocol: SASL_PLAINTEXT, sasl.mechanisms: OAUTHBEARER, sasl.oauthbearer.method: oidc, sasl.oauthbearer.token.endpoint.url: "http://127.0.0.1:1", sasl.oauthbearer.client.id: i, sasl.oauthbearer.client.secret: \(native) } }
+                    postgres: { url: "\(secured.url(password: nil, path))" }
+                    schema_registry: { url: "http://u:\(address)@127.0.0.1:1" }
+                    """, environment: ["PGPASSWORD": password], secrets: [native, address, password]),
+            SetUp(
+                name:
+                    "keys for AWS by variables, a keystore's password, the key's of a certificate for the database, and a program's token",
+                yaml: """
+                    kafka: { token: { source: msk_iam, region: eu-west-1 }, properties: { debug: all, ssl.keystore.password: \(store) } }
+                    postgres: { url: "\(secured.url(password: wrong, path.merging(["sslpassword": own]) { $1 }))" }
+                    schema_registry: { url: "http://127.0.0.1:1", oauth: { source: azure, scope: "api://x/.default" } }
+                    """,
+                environment: [
+                    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": variable,
+                    "IDENTITY_ENDPOINT": "http://127.0.0.1:1", "IDENTITY_HEADER": identity,
+                ], secrets: [variable, store, wrong, own, identity]),
+            SetUp(
+                name: "a program's token, and a client's secret in the body of what is asked of nobody",
+                yaml: """
+                    kafka: { token: { source: command, command: [echo, \(printed)] }, properties: { debug: all } }
+                    postgres: { url: "\(good)" }
+                    schema_registry: { url: "http://127.0.0.1:1", oauth: { url: "http://127.0.0.1:1", client_id: i, client_secret: \(body) } }
+                    """, secrets: [printed, role, body]),
         ]
+    }
+
+    /// Each command that reads a configuration, in an order in which the first finds something to do.
+    private static func commands(on topic: String) -> [[String]] {
+        [
+            ["config"], ["config", "--json"], ["check"], ["check", "--json"], ["run", "--until-end"], ["status"],
+            ["status", "--json"], ["verify", "--show-values"], ["migrate", "up"], ["migrate", "status"],
+            ["infer", "--topic", topic], ["dead-letters", "list"], ["dead-letters", "show", "1"],
+            ["dead-letters", "replay", "--dry-run"], ["dead-letters", "purge", "1", "--yes"],
+            ["backfill", "--topic", topic, "--to-earliest", "--dry-run"], ["demo", "report"], ["demo", "replica"],
+            ["migrate", "down"], ["migrate", "drop-ledger", "--yes"],
+        ]
+    }
+
+    /// Those that meet what is away, refused or wrong each in a way of its own.
+    private static func failing(on topic: String) -> [[String]] {
+        [
+            ["config"], ["config", "--json"], ["check"], ["run", "--until-end"], ["status", "--json"],
+            ["infer", "--topic", topic], ["dead-letters", "list"],
+        ]
+    }
+
+    /// Those that are given no configuration, and so no secret.
+    private static let unconfigured: Set = [
+        ["migrate", "new"], ["demo", "produce"], ["demo", "changes"], ["version"],
+    ]
+
+    @Test("of every command it is tried whether it prints one, unless it is given none")
+    func allCommands() async throws {
+        struct Node: Decodable {
+            var commandName: String
+            var subcommands: [Node]?
+
+            func leaves(_ path: [String]) -> [[String]] {
+                let below = (subcommands ?? []).filter { $0.commandName != "help" }
+                return below.isEmpty ? [path] : below.flatMap { $0.leaves(path + [$0.commandName]) }
+            }
+        }
+        struct Dump: Decodable { var command: Node }
+        let dump = try await Command.run(["--experimental-dump-help"], [:])
+        let all = Set(try JSONDecoder().decode(Dump.self, from: Data(dump.output.utf8)).command.leaves([]))
+        let tried = Self.commands(on: "t")
+        #expect(all.contains(["run"]) && all.contains(["dead-letters", "purge"]))
+        #expect(all.filter { leaf in !tried.contains { $0.starts(with: leaf) } } == Self.unconfigured)
+        for command in Self.unconfigured {
+            let help = try await Command.run(command + ["--help"], [:]).output
+            #expect(!help.contains("--config"), "\(command) reads a configuration by now")
+        }
     }
 
     @Test("no command prints a secret, whatever is configured, fails or is logged")
@@ -86,22 +179,29 @@ struct SecretsTests {
                 ["LOADER_LOG_LEVEL": "trace", "LOADER_WAIT_AT_START": "false", "LOADER_DEAD_LETTERS_MAX_SHARE": "1"]
             ) { $1 }
             environment["DATABASE_URL"] = nil
-            for (number, setUp) in try setUps(secured, landing, directory).enumerated() {
-                let file = "\(directory)/loader-\(number).yaml"
-                try setUp.yaml.write(toFile: file, atomically: true, encoding: .utf8)
-                let commands = [
-                    ["config"], ["config", "--json"], ["check"], ["run", "--until-end"], ["status"],
-                    ["migrate", "status"], ["infer", "--topic", landing.topic], ["dead-letters", "list"],
-                    ["backfill", "--topic", landing.topic, "--to-earliest", "--dry-run"],
-                ]
-                for command in commands {
-                    let ended = try await Command.run(command + ["--config", file], environment)
-                    #expect(ended.status != 64, "\(setUp.name): \(command): \(ended)")
-                    for secret in setUp.secrets {
-                        #expect(!ended.output.contains(secret), "\(setUp.name): \(command) prints \(secret)")
-                        let line = ended.errors.split(separator: "\n").first { $0.contains(secret) }
-                        #expect(line == nil, "\(setUp.name): \(command): \(line ?? "")")
+            let setUps = try setUps(secured, landing, directory)
+            for (number, setUp) in setUps.enumerated() {
+                try setUp.yaml.write(toFile: "\(directory)/\(number).yaml", atomically: true, encoding: .utf8)
+            }
+            let (topic, settings) = (landing.topic, environment)
+            try await withThrowingTaskGroup { group in
+                // These change what the next one meets.
+                group.addTask {
+                    for command in Self.commands(on: topic) {
+                        try await setUps[0].expectSilence(of: command + ["--config", "\(directory)/0.yaml"], settings)
                     }
+                }
+                // These mostly wait for somebody who is not there.
+                var others = setUps.enumerated().dropFirst().flatMap { number, setUp in
+                    Self.failing(on: topic).map { (setUp, $0 + ["--config", "\(directory)/\(number).yaml"]) }
+                }
+                for _ in 0..<8 {
+                    guard let (setUp, command) = others.popLast() else { break }
+                    group.addTask { try await setUp.expectSilence(of: command, settings) }
+                }
+                for try await _ in group {
+                    guard let (setUp, command) = others.popLast() else { continue }
+                    group.addTask { try await setUp.expectSilence(of: command, settings) }
                 }
             }
         }

@@ -54,8 +54,36 @@ struct WriteRightTests {
         }
     }
 
+    @Test("who may write to no topic at all is stopped at the start with every librdkafka, and who may is not")
+    func nothing() async throws {
+        let broker = try Broker(mockBrokers: 1)
+        let mock = try #require(broker.mock)
+        try await Landing.with(broker: broker, server: TestDatabase.shared(), partitions: 1) { landing in
+            let letters = landing.topic + "-dead"
+            try broker.createTopic(letters, partitions: 1)
+            try landing.produce(0..<10)
+            let settings = landing.environment.merging([
+                "LOADER_DEAD_LETTERS_TOPIC": letters, "LOADER_WAIT_AT_START": "false",
+            ]) { $1 }
+            let good = try await Command.run(["check"], settings)
+            #expect(good.status == 0, "\(good)")
+            // As Apache Kafka answers a user without any WRITE.
+            mock.fail(.initProducerID, with: Array(repeating: .clusterAuthorizationFailed, count: 20))
+            for command in [["check"], ["run", "--until-end"]] {
+                let ended = try await Command.run(command, settings)
+                let said = (ended.output + ended.errors).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                #expect(ended.status == 78, "\(ended)")
+                #expect(said.contains("do not let this user write to the topic \(letters)"), "\(said)")
+                #expect(said.contains("give this user WRITE on \(letters)"), "\(said)")
+            }
+            mock.stopFailing(.initProducerID)
+            let run = try await Command.run(["run", "--until-end"], settings)
+            #expect(run.status == 0, "\(run.errors)")
+        }
+    }
+
     /// What has a process use a librdkafka that knows of rights; nil: there is none.
-    private static let newLibrary: [String: String]? = {
+    static let newLibrary: [String: String]? = {
         if KafkaLibrary.version >= 0x0203_00ff { return [:] }
         let root = URL(filePath: #filePath).appending(path: "../../../../.local/venv/lib").standardized
         let files = FileManager.default
