@@ -42,6 +42,15 @@ func simulatedAssignmentLost(_ handle: OpaquePointer) -> Int32 {
     SimulatedClient.behind(handle).membership.isLost && !Mutant.is(.lossUntold) ? 1 : 0
 }
 
+/// What `rd_kafka_mem_free` frees.
+@_cdecl("rd_kafka_memberid")
+func simulatedMemberName(_ handle: OpaquePointer) -> UnsafeMutablePointer<CChar>? {
+    SimulatedClient.behind(handle).membership.identifier.flatMap { strdup("member-\($0)") }
+}
+
+@_cdecl("rd_kafka_mem_free")
+func simulatedFree(_ handle: OpaquePointer?, _ memory: UnsafeMutableRawPointer?) { free(memory) }
+
 @_cdecl("rd_kafka_assignment")
 func simulatedAssignment(
     _ handle: OpaquePointer, _ list: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?>

@@ -42,6 +42,15 @@ struct Assignment {
         if let error { throw error }
     }
 
+    /// Whether the group has given this member a name.
+    mutating func hasName() throws(KafkaError) -> Bool {
+        try ask("memberid") { handle in
+            guard let name = rd_kafka_memberid(handle) else { return false }
+            defer { rd_kafka_mem_free(handle, name) }
+            return name.pointee != 0
+        }
+    }
+
     /// Makes these positions all that is fetched, each partition into its queue.
     ///
     /// - Parameters:

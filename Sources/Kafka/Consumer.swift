@@ -145,6 +145,12 @@ public final class Consumer {
         brokerProbe?.topic = assignment.partitions.first?.topic
     }
 
+    /// Whether the group has given this member a name, which is its first answer to whoever wants to join. Asks librdkafka's own
+    /// thread, and no broker.
+    ///
+    /// - Throws: if that thread answers nothing any more, after which this member can do no more.
+    public func isKnownToGroup() throws(KafkaError) -> Bool { try assignment.hasName() }
+
     /// Whether the group hands over only what moves, rather than everything at each rebalance.
     public var isCooperative: Bool { assignment.isCooperative }
 

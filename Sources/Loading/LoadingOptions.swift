@@ -103,6 +103,8 @@ public struct LoadingOptions: Sendable {
     public var topicWatchInterval = Duration.seconds(30)
     /// How often the ledger's positions are compared of partitions of which nothing comes.
     public var ledgerWatchInterval = Duration.seconds(60)
+    /// How long the group may let a member wait for partitions before that is said.
+    public var groupPatience = GroupWait.patience
     /// Stop when every partition has reached the end it had at the start.
     public var untilEnd: Bool
     /// Begin at the earliest messages again, once for the deployment of this name; nil: do not.

@@ -277,7 +277,7 @@ extension World {
         case .ask(let number, let places):
             processes[number].giving = places.map(Self.partition)
             if mutant == .revokedAtOnce {
-                processes[number].member?.remove(places.map(Self.partition))
+                processes[number].member?.remove(places.map(Self.partition), Self.now)
                 _ = processes[number].member?.takeActions()
                 handle(number, .tick)
             } else {

@@ -57,7 +57,7 @@ extension World {
             case .tell(.ledgerElsewhere): tell("  its position is another in the ledger")
             case .readAgain(let messages): processes[number].proof = .asked(messages)
             case .lookAtLedger(let positions): processes[number].look = .asked(positions)
-            case .lookFor, .lookForOrphans, .prove, .tell, .publish: break
+            case .lookFor, .lookForOrphans, .prove, .lookAtGroup, .tell, .publish: break
             }
         }
     }
@@ -98,7 +98,7 @@ extension World {
         }
         let all = Set(member.partitions.map(\.partition)).union(member.pending).sorted()
         if mutant == .replacedAtOnce {
-            processes[number].member?.remove(all)
+            processes[number].member?.remove(all, Self.now)
             _ = processes[number].member?.takeActions()
         } else {
             perform(number, processes[number].member?.handle(.mustGive(all, lost: false), at: Self.now) ?? [])

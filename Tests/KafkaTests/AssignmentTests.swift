@@ -70,6 +70,16 @@ struct AssignmentTests {
         return offsets
     }
 
+    @Test("a member is known to its group once that has answered it, and not before it has asked")
+    func known() async throws {
+        try await withMember([]) { consumer, _ in try #expect(consumer.isKnownToGroup()) }
+        let stranger = try Consumer(
+            properties: Broker.sharedMock().properties([("group.id", Broker.randomName("group"))]), queues: 1,
+            wakeup: Wakeup())
+        defer { stranger.close() }
+        try #expect(!stranger.isKnownToGroup())
+    }
+
     @Test("a partition that begins anew does so at its offset, and another that has gone brings nothing more")
     func anew() async throws {
         try await withMember([]) { consumer, places in

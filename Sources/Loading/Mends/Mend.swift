@@ -130,6 +130,8 @@ extension Mend {
         case slow
         /// The group has taken partitions away.
         case lost
+        /// The group of this name waits for others of its members.
+        case waits(String)
         /// Another member has taken over what was being loaded.
         case fenced
         /// Others load what was dropped.

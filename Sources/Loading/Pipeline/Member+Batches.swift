@@ -171,7 +171,7 @@ extension Member {
         case .stop: commitAll()
         case .giving(let gone, let lost):
             if !lost { commitAll() }
-            remove(gone)
+            remove(gone, now)
         case .replacing(let why):
             commitAll()
             act(.replaceClient(why))

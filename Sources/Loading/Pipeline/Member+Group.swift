@@ -9,6 +9,7 @@ extension Member {
         hasBeenAssigned = true
         hasJoined = true
         if standstills.joined() { act(.tell(.takenIn)) }
+        endGroupWait(now)
         _ = standstills.release(topics: given.map(\.topic))
         act(.lookFor(standstills.missingTopics))
         if !isCooperative { partitions.removeAll() }
@@ -23,14 +24,14 @@ extension Member {
         } else if isStopping {
             // What could be loaded is.
             act(.tell(.givenBack))
-            remove(gone)
+            remove(gone, now)
         } else {
             act(.tell(.asked(gone.count)))
             beginFlush(.giving(gone, lost: false), now)
         }
     }
 
-    mutating func remove(_ gone: [TopicPartition]) {
+    mutating func remove(_ gone: [TopicPartition], _ now: ContinuousClock.Instant) {
         let gone = Set(gone)
         pending.subtract(gone)
         partitions.remove(gone)
@@ -39,7 +40,10 @@ extension Member {
         act(.lookForOrphans(partitions.map(\.partition)))
         act(.publish)
         // To have nothing in between two assignments is not to be done: a bounded run waits for what it is given next.
-        if partitions.isEmpty, pending.isEmpty { hasBeenAssigned = false }
+        if partitions.isEmpty, pending.isEmpty {
+            hasBeenAssigned = false
+            groupWait?.begin(at: now)
+        }
     }
 
     // MARK: Commits
@@ -82,6 +86,7 @@ extension Member {
             act(.tell(.brokersAway(error)))
         } else if let since = brokersAwaySince {
             brokersAwaySince = nil
+            groupWait?.restart(at: now)
             act(.tell(.brokersBack(now - since)))
         }
     }
@@ -122,11 +127,12 @@ extension Member {
     }
 
     /// - Parameter hasBegun: whether another client is there; if not, the one that was goes on.
-    mutating func replaced(_ error: LoadingError?, hasBegun: Bool) {
+    mutating func replaced(_ error: LoadingError?, hasBegun: Bool, _ now: ContinuousClock.Instant) {
         guard hasBegun else { return }
         partitions.removeAll()
         pending.removeAll()
         hasBeenAssigned = false
+        groupWait?.begin(at: now)
         if let error { fail(error) }
     }
 }

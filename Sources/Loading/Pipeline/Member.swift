@@ -24,6 +24,8 @@ struct Member {
         var topicWatchInterval: Duration?
         /// How often the ledger's positions are compared of partitions of which nothing comes; nil: there is no ledger.
         var ledgerWatchInterval: Duration?
+        /// How long the group may give nothing before that is said; nil: however long.
+        var groupPatience: Duration?
         var shutdownTimeout = Duration.seconds(25)
 
         /// How long a stop or a handover may take to load what was taken: the rest of `shutdownTimeout` is for giving up and
@@ -41,6 +43,8 @@ struct Member {
     var hasBeenAssigned = false
     /// The group has taken this member in, once at least.
     var hasJoined = false
+    /// Whether the group is waited for; nil: nobody wants to know.
+    var groupWait: GroupWait?
     var isStopping = false
     /// What ends the run.
     var failure: LoadingError?
@@ -79,6 +83,7 @@ struct Member {
         self.rules = rules
         topicWatch = rules.topicWatchInterval.map { TopicWatch(interval: $0, at: now) }
         ledgerWatch = rules.ledgerWatchInterval.map { LedgerWatch(interval: $0, at: now) }
+        groupWait = rules.groupPatience.map { GroupWait(patience: $0, at: now) }
         lanes = (0..<max(1, rules.lanes)).map { _ in Lane() }
         groupOffsets = GroupOffsets(metadata: rules.mark)
         search.mustBegin = rules.beginsAtOnce
@@ -110,10 +115,11 @@ struct Member {
         case .stalled(let asked, let stalled): proven(asked, stalled, now)
         case .readAgain(let findings): readAgain(findings, now)
         case .ledgerStands(let positions): ledgerStands(positions, now)
+        case .groupKnows(let isKnown): groupKnows(isKnown, now)
         case .secretsChanged:
             isRenewalDue = true
             renew(now)
-        case .replaced(let error, let hasBegun): replaced(error, hasBegun: hasBegun)
+        case .replaced(let error, let hasBegun): replaced(error, hasBegun: hasBegun, now)
         case .tick: tick(now)
         case .stop: stop(now)
         }
@@ -142,6 +148,7 @@ struct Member {
         watchForStalls(now)
         watchTopics(now)
         watchLedger(now)
+        watchGroup(now)
         fetchAgain(now)
         commit(groupOffsets.reportDue(of: &partitions, at: now))
         for lane in lanes.indices where isDue(lane, now) { handOver(lane, now) }
@@ -159,8 +166,10 @@ struct Member {
             moments.append(search.due ?? now)
         }
         // What stands still is not fetched again before it is known where all begin.
-        moments += [groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue(now), ledgerWatchDue]
-            .compactMap(\.self)
+        moments += [
+            groupOffsets.due, pending.isEmpty ? standstills.due : nil, topicWatchDue(now), ledgerWatchDue, groupWaitDue,
+        ]
+        .compactMap(\.self)
         return moments.min()
     }
 

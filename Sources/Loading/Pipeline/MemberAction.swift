@@ -27,6 +27,8 @@ extension Member {
         case readAgain([TopicPartition: LastMessage])
         /// Read where the ledger has these, which are believed to be there; answered by `ledgerStands`.
         case lookAtLedger([TopicPartition: Int64])
+        /// See whether the group knows this member; answered by `groupKnows`.
+        case lookAtGroup
         /// End the client, and begin with another; answered by `replaced`.
         case replaceClient(Flush.Replacement)
         case tell(Notice)
@@ -72,6 +74,10 @@ extension Member {
         case givenBack
         case lost(Int)
         case takenIn
+        /// For so long it has given nothing: it waits for others of its members.
+        case groupWaits(Duration)
+        /// It has given after so long.
+        case groupGives(Duration)
         case commitsTaken
         case loading(partitions: Int, lag: Int64)
         case fenced([Batch.PartitionRange], messages: Int)

@@ -37,6 +37,8 @@ extension Member {
         case readAgain([TopicPartition: TopicWatch.Finding])
         /// The answer to `lookAtLedger`; nil: it could not be asked.
         case ledgerStands([TopicPartition: Int64]?)
+        /// The answer to `lookAtGroup`.
+        case groupKnows(Bool)
         /// The group has not taken what was committed last; see `commitAndWait`.
         case lastOffsetsRefused([CommittedOffset])
         /// Files that the client was made with have changed.

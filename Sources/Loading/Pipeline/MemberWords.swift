@@ -18,9 +18,17 @@ struct MemberWords {
 
     private static let unknownPositions = Incident.Cause.named("where to begin is not known")
 
+    private static let groupWaits = Incident.Cause.named("the group waits for others")
+
+    private static func waited(_ time: Duration) -> Logger.Metadata {
+        ["waited_seconds": .stringConvertible(Int(time.inSeconds))]
+    }
+
     func tell(_ notice: Member.Notice) {
         switch notice {
-        case .given, .asked, .givenBack, .lost, .takenIn, .commitsTaken, .commitRefused, .loading: tell(group: notice)
+        case .given, .asked, .givenBack, .lost, .takenIn, .groupWaits, .groupGives, .commitsTaken, .commitRefused,
+            .loading:
+            tell(group: notice)
         case .fenced, .dropped, .ledgerElsewhere: tell(batch: notice)
         case .searchFails, .searchBack, .databaseAway: tell(search: notice)
         case .brokersAway, .brokersBack, .secretsTaken, .secretsUnfit, .stalled, .stillSuspects, .slow, .passing:
@@ -45,6 +53,15 @@ struct MemberWords {
                     .warning, "the group has taken partitions away",
                     mend: .group(.lost)), ["partitions": .stringConvertible(count)])
         case .takenIn: logger.notice("the group has taken this member in")
+        case .groupWaits(let waited):
+            report(
+                Incident(
+                    .notice, "the group gives this member nothing yet: mostly it waits for others of its members",
+                    at: group, mend: .group(.waits(group)), until: Self.groupWaits),
+                Self.waited(waited))
+        case .groupGives(let waited):
+            statistics.end(Self.groupWaits)
+            logger.notice("the group no longer lets this member wait", metadata: Self.waited(waited))
         case .commitsTaken: logger.notice("the group takes commits again")
         case .commitRefused(let code, let error):
             logger.debug("the group did not take a commit", metadata: ["code": "\(code.name)", "error": "\(error)"])

@@ -286,10 +286,19 @@ public final class Pipeline {
                 topicProof = TopicProof(messages, properties: options.consumerProperties, wakeup: stop.wakeup)
             case .lookAtLedger(let positions):
                 ledgerLook = LedgerLook(Set(positions.keys.map(\.topic)), options, stop)
+            case .lookAtGroup: lookAtGroup()
             case .replaceClient(let why): handle(replaceClient(why))
             case .tell(let notice): words.tell(notice)
             case .publish: publish()
             }
+        }
+    }
+
+    private func lookAtGroup() {
+        do throws(KafkaError) {
+            handle(.groupKnows(try consumer.isKnownToGroup()))
+        } catch {
+            consumer(consumer, reports: error)
         }
     }
 
@@ -573,6 +582,7 @@ extension Member.Rules {
             waitsAtStart: options.waitsAtStart, group: options.group, mark: mark, outageTimeout: options.outageTimeout,
             topicWatchInterval: options.delivery == .exactlyOnce ? options.topicWatchInterval : nil,
             ledgerWatchInterval: options.delivery == .exactlyOnce ? options.ledgerWatchInterval : nil,
+            groupPatience: options.groupPatience,
             shutdownTimeout: options.shutdownTimeout)
     }
 }

@@ -95,6 +95,9 @@ struct Standstills {
         Self.put(standstill, into: &commits, now)
     }
 
+    /// The group does not take this member in.
+    var isRefused: Bool { group != nil }
+
     /// The group has taken this member in.
     ///
     /// - Returns: whether it had not.

@@ -14,6 +14,9 @@ extension Mend.Group {
         case .slow: "raise max.poll.interval.ms in kafka.properties, or make batches smaller"
         case .lost:
             "nothing to do once; if it goes on, the network or this host is too slow for the group's timeouts"
+        case .waits(let group):
+            "nothing to do: one that has died is waited for until its session.timeout.ms is over, one that finishes a batch for its "
+                + "max.poll.interval.ms at most (kafka-consumer-groups.sh --describe --members --group \(group) lists them)"
         case .fenced: "nothing to do, unless it goes on: then two groups of loaders use one ledger under one name"
         case .dropped: "nothing to do"
         case .ledgerElsewhere:

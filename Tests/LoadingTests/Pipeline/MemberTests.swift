@@ -228,6 +228,62 @@ struct MemberTests {
         #expect(play.member.failure?.code == .unavailable)
     }
 
+    // MARK: A group that lets it wait
+
+    @Test("a group that gives nothing for ten seconds is said to let this member wait, once, and that it does no more")
+    func waits() {
+        let play = Play(partitions: 0, rules: .init(groupPatience: .seconds(10)))
+        #expect(play.member.due(play.now) == play.now + .seconds(10))
+        play.pass(.seconds(10))
+        #expect(play.tick() == ["look at group"])
+        #expect(play.tick().isEmpty, "asked once")
+        #expect(play.handle(.groupKnows(true)) == ["group waits 10"])
+        #expect(play.member.due(play.now) == nil)
+        play.pass(.seconds(30))
+        #expect(play.tick().isEmpty, "said once")
+        #expect(play.handle(.given([a(0)], isCooperative: false)).contains("group gives 40"))
+        play.tick()
+        play.found([(a(0), 0)])
+        play.handle(.mustGive([a(0)], lost: false))
+        play.pass(.seconds(10))
+        #expect(play.tick() == ["look at group"], "what it had went to others, and it waits anew")
+        #expect(play.handle(.groupKnows(true)) == ["group waits 10"])
+        #expect(play.handle(.given([], isCooperative: true)).contains("group gives 10"), "more members than partitions")
+        play.pass(.seconds(10))
+        #expect(play.tick().isEmpty, "it has its answer")
+    }
+
+    @Test("a group that gives in time, or does not know this member, is not waited for; nor while brokers are away")
+    func doesNotWait() {
+        let rules = Member.Rules(groupPatience: .seconds(10))
+        let quick = Play(partitions: 0, rules: rules)
+        quick.pass(.seconds(9))
+        #expect(!quick.handle(.given([a(0)], isCooperative: false)).contains { $0.hasPrefix("group") })
+        quick.pass(.seconds(60))
+        #expect(!quick.tick().contains("look at group"))
+        let unknown = Play(partitions: 0, rules: rules)
+        unknown.pass(.seconds(10))
+        unknown.tick()
+        #expect(unknown.handle(.groupKnows(false)).isEmpty, "its topics are not there yet, say")
+        #expect(unknown.member.due(unknown.now) == unknown.now + .seconds(10))
+        unknown.handle(.brokers(away: KafkaError(code: .allBrokersDown, operation: "connection")))
+        unknown.pass(.seconds(10))
+        #expect(unknown.tick().isEmpty && unknown.member.due(unknown.now) == nil, "which has been said")
+        unknown.handle(.brokers(away: nil))
+        #expect(unknown.tick().isEmpty && unknown.member.due(unknown.now) == unknown.now + .seconds(10))
+        unknown.pass(.seconds(10))
+        unknown.tick()
+        #expect(unknown.handle(.groupKnows(true)) == ["group waits 10"], "from when nothing else was waited for")
+        let refused = Play(partitions: 0, rules: rules)
+        refused.handle(.error(.init(code: .groupMaxSizeReached, reason: "full", place: .group)))
+        refused.pass(.seconds(10))
+        #expect(refused.tick().isEmpty, "which has been said as well")
+        let ending = Play(partitions: 0, rules: rules)
+        ending.handle(.stop)
+        ending.pass(.seconds(10))
+        #expect(ending.tick().isEmpty && ending.member.due(ending.now) == nil, "it waits for nothing any more")
+    }
+
     // MARK: The end
 
     @Test("a stop loads what was taken and tells the group; what a rebalance takes afterwards just goes")
@@ -586,6 +642,7 @@ private final class Play {
             return "look at ledger "
                 + positions.sorted { $0.key < $1.key }.map { "\($0.key)@\($0.value)" }
                 .joined(separator: " ")
+        case .lookAtGroup: return "look at group"
         case .replaceClient: return "replace"
         case .publish: return "publish"
         case .tell(let notice): return line(notice)
@@ -604,6 +661,8 @@ private final class Play {
         case .standstill(let standstill, _, _, _): "standstill \(standstill.place)"
         case .loadedAgain(let partition): "loaded again \(partition)"
         case .stalled(_, let first): "stalled \(first.partition)"
+        case .groupWaits(let waited): "group waits \(waited.components.seconds)"
+        case .groupGives(let waited): "group gives \(waited.components.seconds)"
         case .databaseAway: "database away"
         case .searchFails: "search fails"
         default: "\(notice)"
