@@ -5,7 +5,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Append", .serialized)
+@Suite("Append")
 struct AppendTests {
     @Test("every message of a topic becomes one row, and the group's offsets follow with the ledger's mark")
     func everyMessageBecomesOneRow() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 /// Getting in where brokers let nobody in by default, and staying in while secrets change.
 @Suite(
-    "Access to brokers", .serialized,
+    "Access to brokers",
     .enabled(if: Broker.externalProperties.isEmpty, "they put their own gate before a plain broker"))
 struct BrokerAccessTests {
     // A member that is shut out cannot leave its group, and only a broker that expires members has others go on: a mock, or a

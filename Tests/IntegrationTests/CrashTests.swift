@@ -4,7 +4,7 @@ import Loading
 import TestSupport
 import Testing
 
-@Suite("Crash", .serialized)
+@Suite("Crash")
 struct CrashTests {
     /// `LOADER_TEST_CRASHES` asks for more than the dozen.
     private static let count =

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// How a run says that it is over.
-@Suite("Last line", .serialized)
+@Suite("Last line")
 struct LastLineTests {
     /// The fields of the last line, if that is what it should be.
     private func finished(_ loader: LoaderProcess) throws -> [String: Any] {

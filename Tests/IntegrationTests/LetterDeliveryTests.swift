@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Each dead letter gets where it belongs before its batch commits, whatever is in it.
-@Suite("Delivery of dead letters", .serialized)
+@Suite("Delivery of dead letters")
 struct LetterDeliveryTests {
     private func header(_ name: String, _ message: TestMessage) -> String? {
         message.headers.last { $0.name == "__connect.errors." + name }?.value.map {

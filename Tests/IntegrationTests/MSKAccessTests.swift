@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Getting in as Amazon MSK lets in, with everything on the loopback interface in place of AWS.
-@Suite("Access to Amazon MSK", .serialized)
+@Suite("Access to Amazon MSK")
 struct MSKAccessTests {
     private static let role = "arn:aws:iam::111122223333:role/loader"
 

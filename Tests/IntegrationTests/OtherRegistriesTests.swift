@@ -10,7 +10,7 @@ import Testing
 import Web
 
 /// Messages of other serializers than Confluent's for Avro and Protobuf, each against its twin in JSON.
-@Suite("Other registries", .serialized)
+@Suite("Other registries")
 struct OtherRegistriesTests {
     private func route(_ topic: String, _ table: String, _ number: Int) -> Route {
         var route = Route(topic, table, label: "routes[\(number)]")

@@ -5,7 +5,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Outages", .serialized)
+@Suite("Outages")
 struct OutageTests {
     @Test("while PostgreSQL is away the loader waits, stays in its group, says so in a few lines, and then goes on")
     func databaseAway() async throws {

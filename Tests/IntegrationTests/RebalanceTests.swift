@@ -4,7 +4,7 @@ import Loading
 import TestSupport
 import Testing
 
-@Suite("Rebalance", .serialized)
+@Suite("Rebalance")
 struct RebalanceTests {
     @Test("loaders that join, leave by SIGTERM and are killed while messages arrive load every message once")
     func joinLeaveAndKill() async throws {

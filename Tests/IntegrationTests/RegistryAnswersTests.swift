@@ -9,7 +9,7 @@ import Testing
 @testable import Loader
 
 /// What a registry of Confluent's API may answer, from a broker into tables.
-@Suite("Answers of a schema registry", .serialized)
+@Suite("Answers of a schema registry")
 struct RegistryAnswersTests {
     private func route(_ topic: String, _ columns: [Route.Column]? = nil) -> Route {
         var route = Route(topic, "numbers", columns: columns)

@@ -10,7 +10,7 @@ import Testing
 @testable import Operating
 
 /// Messages that name their schemas, from a broker and a registry into tables.
-@Suite("Schema registry", .serialized)
+@Suite("Schema registry")
 struct SchemaRegistryTests {
     private func route(_ topic: String, _ table: String, format: Route.Format = .auto, _ number: Int = 0) -> Route {
         var route = Route(topic, table, label: "routes[\(number)]")

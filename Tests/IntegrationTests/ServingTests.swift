@@ -7,7 +7,7 @@ import Testing
 #endif
 
 /// What a running loader tells over HTTP and in its log.
-@Suite("Serving", .serialized)
+@Suite("Serving")
 struct ServingTests {
     @Test("probes, metrics, status and log say what was loaded, what was bad and what is away, and never a value")
     func day() async throws {

@@ -5,7 +5,7 @@ import Postgres
 import TestSupport
 import Testing
 
-@Suite("Signals", .serialized)
+@Suite("Signals")
 struct SignalTests {
     /// Batches that only a signal hands over before they hold 100 rows.
     private static func patient(_ landing: Landing) -> [String: String] {

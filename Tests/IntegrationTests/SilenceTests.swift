@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// A connection that something in between has forgotten: it stays open, and nothing comes any more.
-@Suite("Silence of the database", .serialized)
+@Suite("Silence of the database")
 struct SilenceTests {
     private func options(_ landing: Landing, _ proxy: TCPProxy) -> LoadingOptions {
         var options = landing.options()

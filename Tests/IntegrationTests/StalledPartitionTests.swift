@@ -4,7 +4,7 @@ import Loading
 import TestSupport
 import Testing
 
-@Suite("Stalled partitions", .serialized)
+@Suite("Stalled partitions")
 struct StalledPartitionTests {
     /// librdkafka forgets the partition in some of these moves, not in each: so it is moved until one stands still, for a
     /// while.

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The traces of a running loader, as a receiver gets them.
-@Suite("Traces", .serialized)
+@Suite("Traces")
 struct TracesTests {
     /// No number of the spans, nor a piece of one.
     private static let refused = 8_203_477_119_206_553

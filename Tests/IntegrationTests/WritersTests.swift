@@ -4,7 +4,7 @@ import Loading
 import TestSupport
 import Testing
 
-@Suite("Writers", .serialized)
+@Suite("Writers")
 struct WritersTests {
     @Test("four writers load everything, keep each partition's order, and leave the positions right")
     func fourWriters() async throws {

@@ -4,8 +4,7 @@ import Testing
 
 @testable import Kafka
 
-/// One after another: the log is the process's.
-@Suite("Clients", .serialized)
+@Suite("Clients")
 struct KafkaClientTests {
     private static let gate = MonotonicCondition()
     private static let isOpen = Atomic(false)
@@ -14,11 +13,11 @@ struct KafkaClientTests {
     func destroy() throws {
         let name = Broker.randomName("client")
         // It says what it does while it ends, and waits until that is said.
-        KafkaLog.send { line in
-            guard line.client.hasPrefix(name), line.text.contains("erminating") else { return }
+        ClientLog.hear(name) { line in
+            guard line.text.contains("erminating") else { return }
             Self.gate.withLock { while !Self.isOpen.load(ordering: .acquiring) { Self.gate.wait() } }
         }
-        defer { KafkaLog.send(to: nil) }
+        defer { ClientLog.stopHearing(name) }
         let client = try KafkaClient(.producer, [("debug", "generic"), ("client.id", name)])
         #expect(!client.destroy(until: .now + .milliseconds(200)))
         Self.gate.withLock {
@@ -38,12 +37,11 @@ struct KafkaClientTests {
             let isOpen = Atomic(false)
             let name = Broker.randomName("client")
             // Its main thread says something with each heartbeat, and waits until that is said.
-            KafkaLog.send { line in
-                guard isDeaf.load(ordering: .acquiring), line.client.hasPrefix(name), line.text.contains("eartbeat")
-                else { return }
+            ClientLog.hear(name) { line in
+                guard isDeaf.load(ordering: .acquiring), line.text.contains("eartbeat") else { return }
                 gate.withLock { while !isOpen.load(ordering: .acquiring) { gate.wait() } }
             }
-            defer { KafkaLog.send(to: nil) }
+            defer { ClientLog.stopHearing(name) }
             let consumer = try Consumer(
                 properties: broker.properties([
                     ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "cgrp"),
@@ -65,6 +63,7 @@ struct KafkaClientTests {
             #expect(failure?.code == .timedOut && failure?.isFatal == true)
             // And not by another wait.
             #expect(throws: KafkaError.self) { try consumer.subscribe(to: [topic]) }
+            #expect(throws: KafkaError.self) { try consumer.isKnownToGroup() }
             #expect(!consumer.close(until: .now + .seconds(2)))
             gate.withLock {
                 isOpen.store(true, ordering: .releasing)
@@ -81,11 +80,11 @@ struct KafkaClientTests {
             let isOpen = Atomic(false)
             let name = Broker.randomName("client")
             // It says so once it has asked for the partitions, and answers nothing until that is said.
-            KafkaLog.send { line in
-                guard line.client.hasPrefix(name), line.text.contains("before terminating") else { return }
+            ClientLog.hear(name) { line in
+                guard line.text.contains("before terminating") else { return }
                 gate.withLock { while !isOpen.load(ordering: .acquiring) { gate.wait() } }
             }
-            defer { KafkaLog.send(to: nil) }
+            defer { ClientLog.stopHearing(name) }
             let consumer = try Consumer(
                 properties: broker.properties([
                     ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "cgrp"),
@@ -167,10 +166,10 @@ struct KafkaClientTests {
         let broker = try Broker.sharedMock()
         let ear = Ear()
         let name = Broker.randomName("client")
-        KafkaLog.send { line in
-            if line.client.hasPrefix(name) { ear.lines.withLock { $0.append(line) } }
+        ClientLog.hear(name) { line in
+            ear.lines.withLock { $0.append(line) }
         }
-        defer { KafkaLog.send(to: nil) }
+        defer { ClientLog.stopHearing(name) }
         let secret = Broker.randomName("secret")
         // The group has the secret in its name, which many lines have.
         let client = try KafkaClient(
@@ -196,10 +195,10 @@ struct KafkaClientTests {
             try broker.produce((0..<300).map { _ in TestMessage(partition: 0, value: value) }, to: topic)
             let wakes = Mutex(0)
             let name = Broker.randomName("client")
-            KafkaLog.send { line in
-                if line.client.hasPrefix(name), line.text.contains("Wake-up sent") { wakes.withLock { $0 += 1 } }
+            ClientLog.hear(name) { line in
+                if line.text.contains("Wake-up sent") { wakes.withLock { $0 += 1 } }
             }
-            defer { KafkaLog.send(to: nil) }
+            defer { ClientLog.stopHearing(name) }
             let consumer = try Consumer(
                 properties: broker.properties([
                     ("group.id", Broker.randomName("group")), ("client.id", name), ("debug", "queue"),

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A server that is silent: what waits for it ends, says so, and never waits for libpq.
-@Suite("A silent server", .serialized)
+@Suite("A silent server")
 struct SilenceTests {
     let server: PostgresServer
     let proxy: TCPProxy
