@@ -19,7 +19,10 @@ extension World {
     /// The rule of `Ledger.advancing`: each position moves from where it is expected, or none does.
     func fenceLetsThrough(_ ranges: [Batch.PartitionRange]) -> Bool {
         guard scenario.hasLedger, mutant != .fenceOff else { return true }
-        return ranges.allSatisfy { database.positions[Int($0.partition.partition)]?.next == $0.expected }
+        return ranges.allSatisfy { range in
+            guard let position = database.positions[Int(range.partition.partition)] else { return false }
+            return position.next == range.expected && position.detour == range.detour
+        }
     }
 
     /// Rows and positions of a transaction are there for all to see.
@@ -154,6 +157,11 @@ extension World {
     mutating func loadAgain(_ number: Int, _ place: Int) {
         database.extra[number][place] += database.missed[number][place] ? 0 : 1
         database.missed[number][place] = false
+        // How often is told only up to a point: operators may decide so without end, and there would be no end of states.
+        if database.extra[number][place] > 2, database.rows[number][place] > 2 {
+            database.extra[number][place] -= 1
+            database.rows[number][place] -= 1
+        }
     }
 
     mutating func excuse(_ number: Int, _ offsets: Range<Int64>, by count: Int8 = 1) {

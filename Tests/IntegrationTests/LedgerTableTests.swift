@@ -99,6 +99,23 @@ struct LedgerTableTests {
         }
     }
 
+    @Test("the fence passes only on the way back on which the batch was taken, or on none")
+    func wayBack() throws {
+        try with { (connection: Connection) throws in
+            let way = Detour(until: 3, resume: 5)
+            let onTheWay = Batch.PartitionRange(partition: a, expected: 0, next: 1, detour: way)
+            #expect(try ledger.write([a: start(0, .reset(from: 5))], on: connection))
+            #expect(try !ledger.advance([onTheWay], on: connection), "a reset has ended it")
+            try ledger.set([(a, 0, way)], on: connection)
+            #expect(try !ledger.advance([range(a, 0, 1)], on: connection), "it was taken before that began")
+            #expect(try ledger.advance([onTheWay], on: connection))
+            let rest = Batch.PartitionRange(partition: a, expected: 1, next: 3, detour: way)
+            #expect(try ledger.advance([rest], on: connection))
+            #expect(try ledger.write([a: start(5, .resume(from: 3))], on: connection))
+            #expect(try ledger.advance([range(a, 5, 6)], on: connection))
+        }
+    }
+
     @Test("after a COMMIT without an answer the ledger says whether the batch is in")
     func outcome() throws {
         try with { (connection: Connection) throws in

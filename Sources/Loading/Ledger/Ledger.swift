@@ -55,6 +55,14 @@ package struct Ledger: Sendable {
             self.isLost = isLost
             self.detour = detour
         }
+
+        /// It is where a batch has moved it. What another member has loaded of a topic that was there before may end there as
+        /// well, and its last message is another then.
+        func isBehind(_ range: Batch.PartitionRange) -> Bool {
+            guard next == range.next else { return false }
+            guard let last, let known = range.last else { return true }
+            return last == known
+        }
     }
 
     /// Every position that this group has of the topics.
@@ -212,7 +220,7 @@ package struct Ledger: Sendable {
             }
             let known = updates.compactMap { update in seen[update.partition].map { (update.partition, $0.version) } }
             var isUnmoved = try hold(known, on: connection)
-            if isUnmoved, !updates.isEmpty { isUnmoved = try advance(updates, on: connection) }
+            if isUnmoved, !updates.isEmpty { isUnmoved = try advance(updates, fromAnyWay: true, on: connection) }
             guard isUnmoved else {
                 try connection.execute("ROLLBACK")
                 return false
@@ -272,16 +280,24 @@ package struct Ledger: Sendable {
 
     /// The fence: moves each position from where this member believes it to be.
     ///
+    /// - Parameter fromAnyWay: it leaves the way back on which the partition may be, or begins one; a batch goes on with it.
     /// - Returns: false if any was elsewhere, which means that another member has taken the partition over. The caller
     ///   must roll back.
-    func advance(_ ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Bool {
-        let statement = advancing(ranges)
+    func advance(
+        _ ranges: [Batch.PartitionRange], fromAnyWay: Bool = false, on connection: Connection
+    ) throws(PostgresError) -> Bool {
+        let statement = advancing(ranges, fromAnyWay: fromAnyWay)
         return try connection.query(statement.sql, statement.parameters).affectedRows == ranges.count
     }
 
     /// The fence as a statement of a pipeline: if it touches fewer rows than there are ranges, any was elsewhere.
-    func advancing(_ ranges: [Batch.PartitionRange]) -> Connection.Statement {
-        Connection.Statement(
+    ///
+    /// A way back is an operator's wish. A batch of somebody who was asleep meanwhile would end it, or begin one again that a
+    /// reset has ended, where it happens to begin at the same offset.
+    func advancing(_ ranges: [Batch.PartitionRange], fromAnyWay: Bool = false) -> Connection.Statement {
+        let sameWay =
+            "CASE WHEN p.last_message[1] = p.next_offset THEN p.last_message[6] END IS NOT DISTINCT FROM nullif(v.resume, -1)"
+        return Connection.Statement(
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now(), lost_offset = NULL,
               last_message = CASE
@@ -296,7 +312,7 @@ package struct Ledger: Sendable {
               AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint, until, resume,
                 proven_offset, proven_timestamp, proven_fingerprint)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
-              AND p.next_offset = v.expected
+              AND p.next_offset = v.expected\(fromAnyWay ? "" : " AND " + sameWay)
             """,
             [
                 .text(group), .array(ranges.map(\.partition.topic)), .array(ranges.map(\.partition.partition)),
@@ -323,10 +339,10 @@ package struct Ledger: Sendable {
         case committed, notCommitted, takenOver
 
         /// - Parameter known: where the ledger stands now.
-        init(of ranges: [Batch.PartitionRange], known: [TopicPartition: Int64]) {
-            if ranges.allSatisfy({ known[$0.partition] == $0.next }) {
+        init(of ranges: [Batch.PartitionRange], known: [TopicPartition: Position]) {
+            if ranges.allSatisfy({ known[$0.partition]?.isBehind($0) ?? false }) {
                 self = .committed
-            } else if ranges.allSatisfy({ known[$0.partition] == $0.expected }) {
+            } else if ranges.allSatisfy({ known[$0.partition]?.next == $0.expected }) {
                 self = .notCommitted
             } else {
                 self = .takenOver
@@ -335,6 +351,6 @@ package struct Ledger: Sendable {
     }
 
     func outcome(of ranges: [Batch.PartitionRange], on connection: Connection) throws(PostgresError) -> Outcome {
-        Outcome(of: ranges, known: try positions(of: Array(Set(ranges.map(\.partition.topic))), on: connection))
+        Outcome(of: ranges, known: try states(of: Array(Set(ranges.map(\.partition.topic))), on: connection))
     }
 }
