@@ -20,6 +20,8 @@ enum Mutant: String, CaseIterable {
     case commitAhead = "the group is told one message too many"
     case abortedRead = "messages of aborted transactions are read"
     case messagesLost = "one message in twenty is not handed over"
+    case parentsUnasked = "a row may refer to what is not there"
+    case waitingForgotten = "what waits for its parent is not looked at again"
     case schemasMixed = "the registry gives another id's schema"
     case renewalsUnheard = "nobody gives a client the next token"
     case messagesReordered = "messages of a fetch come in another order"
@@ -64,6 +66,8 @@ enum Mutant: String, CaseIterable {
         case .savepointsKept: sql.replacing("ROLLBACK TO SAVEPOINT", with: "RELEASE SAVEPOINT")
         case .ledgerForgotten:
             sql.replacing("FROM loader.positions WHERE", with: "FROM loader.positions WHERE false AND")
+        case .waitingForgotten where sql.hasPrefix("SELECT id FROM") && sql.contains("'waiting_for_parent'"):
+            sql.replacing("WHERE consumer_group", with: "WHERE false AND consumer_group")
         default: sql
         }
     }

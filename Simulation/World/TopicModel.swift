@@ -25,6 +25,10 @@ struct TopicModel {
         var again = 0
         /// Which of the topics of this name has it.
         var generation = 0
+        /// The id that was sent.
+        var sent: Int64?
+        /// Of what has children: to which row it refers.
+        var parent: Int64?
         /// It was taken before what comes before it.
         var cameEarly = false
 
@@ -55,30 +59,34 @@ struct TopicModel {
             partitions > plan.partitions && Draw.chance(0.2) ? partitions - 1 : Int(id) % plan.partitions
         let isOfNew = partition >= plan.partitions
         let key = isOfNew ? id + 1000 : id
-        let (value, effect) = message(key, plan.badShare)
+        let parent = route == .children ? Int64(Draw.from(1...plan.keys)) : nil
+        let (value, effect) = message(key, plan.badShare, parent)
         let place = WorldPlan.place(partition)
         // A marker in the place of a message by which the old topic is known looks as if compaction had taken that one.
         let isAborted = Draw.chance(0.03) && !isLeftOut(high(partition) + 1, of: partition)
         let offset = cluster.append(place, key: messages.key(key), value: value, kind: isAborted ? .aborted : .data)
-        note(partition, offset, isAborted ? .none : effect)
+        note(partition, offset, isAborted ? .none : effect, sent: key, parent: parent)
         if isAborted { note(partition, cluster.append(place, key: nil, value: nil, kind: .marker), .none) }
     }
 
-    private func message(_ id: Int64, _ badShare: Double) -> (value: [UInt8]?, effect: Effect) {
+    private func message(
+        _ id: Int64, _ badShare: Double, _ parent: Int64?
+    ) -> (value: [UInt8]?, effect: Effect) {
         let items = route.hasItems ? Draw.from(0...3) : 1
         var quantities = (0..<items).map { _ in Int64(Draw.from(20...1_000_000)) }
         if Draw.chance(badShare) {
             // No JSON, no number, and what only the server refuses.
             guard Draw.chance(0.4) else { return (Draw.one(of: messages.nonsense(id)), .letter) }
             quantities.append(WorldRoute.refusedQuantity)
-            return (messages.value(id, route.hasItems ? quantities : [WorldRoute.refusedQuantity]), .refused(id: id))
+            let refused = route.hasItems ? quantities : [WorldRoute.refusedQuantity]
+            return (messages.value(id, refused, parent: parent), .refused(id: id))
         }
         if route.hasDeletions, Draw.chance(0.15) { return (messages.deletion(id), .deletion(id: id)) }
         // Once a schema was waited for in vain, none is that is late.
         let schemas: [WorldMessages.Schema] = badShare == 0 ? [.plain, .plain, .other, .late] : [.plain, .other]
         let schema = messages.isFramed ? Draw.one(of: schemas) : .plain
         if schema == .late { registerLate() }
-        return (messages.value(id, quantities, schema), .rows(id: id, quantities: quantities))
+        return (messages.value(id, quantities, schema, parent: parent), .rows(id: id, quantities: quantities))
     }
 
     /// Whoever asks finds it missing at first, and there well before it is taken for unknown.
@@ -89,12 +97,14 @@ struct TopicModel {
         }
     }
 
-    private mutating func note(_ partition: Int, _ offset: Int64, _ effect: Effect) {
+    private mutating func note(
+        _ partition: Int, _ offset: Int64, _ effect: Effect, sent: Int64? = nil, parent: Int64? = nil
+    ) {
         while entries.count <= partition { entries.append([]) }
         entries[partition].append(
             Entry(
                 partition: partition, offset: offset, effect: effect, again: isLeftOut(offset, of: partition) ? -1 : 0,
-                generation: generation))
+                generation: generation, sent: sent, parent: parent))
     }
 
     private func isLeftOut(_ offset: Int64, of partition: Int) -> Bool {
@@ -186,19 +196,31 @@ struct TopicModel {
         return (former.filter { $0.partition == partition } + early + current).filter { $0.again >= 0 }
     }
 
-    /// - Parameter positions: the ledger's, of each partition.
-    func rows(at positions: [Int: Int64]) -> [Row] {
+    /// - Parameters:
+    ///   - positions: the ledger's, of each partition.
+    ///   - letters: of the rows that refer to others some may be these instead.
+    func rows(at positions: [Int: Int64], without letters: Set<Place> = []) -> [Row] {
         var all: [Row] = []
         for partition in entries.indices {
             var kept: [Int64: [Row]] = [:]
             for entry in loaded(partition, positions[partition] ?? 0) {
                 switch entry.effect {
                 case .rows(let id, let quantities):
+                    if route == .children {
+                        let place = Place(partition: Int64(partition), offset: entry.offset)
+                        guard !letters.contains(place) else { continue }
+                        let parent = entry.parent ?? id
+                        all.append(
+                            Row(
+                                id: id, qty: quantities[0], partition: place.partition, offset: place.offset,
+                                place: parent))
+                        continue
+                    }
                     let rows = quantities.enumerated().map { place, qty in
                         Row(id: id, qty: qty, partition: Int64(partition), offset: entry.offset, place: Int64(place))
                     }
                     switch route {
-                    case .insert, .elements: for _ in 0...entry.again { all += rows }
+                    case .insert, .elements, .children: for _ in 0...entry.again { all += rows }
                     case .history: if kept[entry.offset] == nil { kept[entry.offset] = rows }
                     case .ignore: if kept[id] == nil { kept[id] = rows }
                     case .newer: if rows[0].qty > kept[id]?.first?.qty ?? .min { kept[id] = rows }
@@ -233,22 +255,57 @@ struct TopicModel {
                     let isNeedless = loaded.contains { other in
                         guard other.id == id else { return false }
                         switch route {
-                        case .insert, .elements, .history: return false
+                        case .insert, .elements, .history, .children: return false
                         case .ignore: return other.came(before: entry)
                         case .newer: return other.came(before: entry) || entry.came(before: other)
                         case .upsert, .changes, .sets: return entry.came(before: other)
                         }
                     }
                     if isNeedless { may.insert(place) } else { must.insert(place) }
+                case .rows where route == .children:
+                    if !hasParentBefore(entry) { may.insert(place) }
                 case .rows, .deletion, .none: break
                 }
             }
         }
         return (must, may)
     }
+
+    /// What it refers to goes in no later than itself.
+    private func hasParentBefore(_ entry: Entry) -> Bool {
+        guard let parent = entry.parent else { return true }
+        return entries[entry.partition].contains { $0.offset <= entry.offset && $0.bringsParent(parent) }
+    }
+
+    /// - Returns: those of the letters that refer to what is there.
+    func waiting(_ letters: Set<Place>, at positions: [Int: Int64]) -> [Place] {
+        let parents = parents(at: positions).must
+        return entries.indices.flatMap { partition in
+            loaded(partition, positions[partition] ?? 0).compactMap { entry in
+                guard case .rows(let id, _) = entry.effect, parents.contains(entry.parent ?? id) else { return nil }
+                let place = Place(partition: Int64(partition), offset: entry.offset)
+                return letters.contains(place) ? place : nil
+            }
+        }
+    }
+
+    /// - Returns: the rows that must be there to be referred to, and those that may.
+    func parents(at positions: [Int: Int64]) -> (must: Set<Int64>, may: Set<Int64>) {
+        let loaded = entries.indices.flatMap { self.loaded($0, positions[$0] ?? 0) }
+        let must = Set(loaded.filter { ![.letter, .none].contains($0.effect) }.compactMap(\.id))
+        // What the one table does not take may have been a row of the other.
+        return (must, Set(loaded.filter { $0.effect == .letter }.compactMap(\.sent)))
+    }
 }
 
 extension TopicModel.Entry {
+    func bringsParent(_ parent: Int64) -> Bool {
+        switch effect {
+        case .rows(let id, _), .refused(let id): id == parent
+        case .deletion, .letter, .none: false
+        }
+    }
+
     /// Of the rows that it means; nil: it means none.
     fileprivate var id: Int64? {
         switch effect {

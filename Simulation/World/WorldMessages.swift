@@ -34,9 +34,13 @@ struct WorldMessages {
 
     func key(_ id: Int64) -> [UInt8] { Array((route == .changes ? #"{"id":\#(id)}"# : "\(id)").utf8) }
 
-    /// - Parameter quantities: of its items; of one, without.
-    func value(_ id: Int64, _ quantities: [Int64], _ schema: Schema = .plain) -> [UInt8] {
-        guard isFramed else { return Array(text(id, quantities).utf8) }
+    /// - Parameters:
+    ///   - quantities: of its items; of one, without.
+    ///   - parent: whose row it refers to; nil: its own.
+    func value(
+        _ id: Int64, _ quantities: [Int64], _ schema: Schema = .plain, parent: Int64? = nil
+    ) -> [UInt8] {
+        guard isFramed else { return Array(text(id, quantities, parent ?? id).utf8) }
         var bytes = Self.frame(route.hasItems ? .items : schema)
         switch schema {
         case _ where route.hasItems:
@@ -52,7 +56,8 @@ struct WorldMessages {
         return bytes
     }
 
-    private func text(_ id: Int64, _ quantities: [Int64]) -> String {
+    private func text(_ id: Int64, _ quantities: [Int64], _ parent: Int64) -> String {
+        if route == .children { return #"{"id":\#(id),"qty":\#(quantities[0]),"parent":\#(parent)}"# }
         if route.hasItems {
             let items = quantities.map { #"{"qty":\#($0)}"# }.joined(separator: ",")
             return #"{"id":\#(id),"items":[\#(items)]}"#

@@ -23,6 +23,8 @@ struct WorldPlan {
     let badShare: Double
     let maxRows: Int
     let maxDelay: Duration
+    /// Rows that refer to what is not there yet wait for it, and are letters until then; else they are letters for good.
+    let waitsForParents: Bool
     /// How long things go wrong, in nanoseconds.
     let length: Int64
     let brokers: SimulatedCluster.Faults
@@ -60,8 +62,9 @@ struct WorldPlan {
         writers = trim.limit(Draw.from(1...2), .writers)
         isCooperative = Draw.chance(0.4)
         isStatic = Draw.chance(0.2)
-        isFramed = Draw.chance(0.3) && route != .changes
+        isFramed = Draw.chance(0.3) && ![.changes, .children].contains(route)
         hasTokens = Draw.chance(0.2)
+        waitsForParents = route == .children && Draw.chance(0.7)
         keys = trim.limit(Draw.from(1...12), .keys)
         messages = trim.limit(Draw.from(10...120), .messages)
         badShare = Draw.chance(0.5) ? 0 : 0.08
@@ -84,7 +87,9 @@ struct WorldPlan {
         restarts = some(3)
         refusals = Draw.chance(0.3) ? some(3) : 0
         webOutages = isFramed || hasTokens ? some(2) : 0
-        let turn = isQuiet ? Turn.none : Draw.one(of: Turn.allCases)
+        // What is loaded again would be a row the one time, and a letter the other.
+        let turns = route == .children ? [.none, .groupExpires, .restore] : Turn.allCases
+        let turn = isQuiet ? Turn.none : Draw.one(of: turns)
         self.turn = trim.leavesOut("\(turn)") ? .none : turn
         restoresLate = turn == .restore && Draw.chance(0.5)
         // A backup from before a partition was added says nothing of it: the start stops there, as it is documented.
@@ -193,9 +198,10 @@ struct WorldPlan {
             database: .init(
                 url: "host=simulated user=loader", connectTimeout: .seconds(5), statementTimeout: .seconds(30),
                 lockTimeout: .seconds(5)),
-            routes: [route.route(Self.topic)], batch: BatchPolicy(maxRows: maxRows, maxDelay: maxDelay),
+            routes: route.routes(Self.topic), batch: BatchPolicy(maxRows: maxRows, maxDelay: maxDelay),
             writers: writers,
-            deadLetters: .init(maxShare: 1, waitForParent: .zero), allowDuplicates: true)
+            deadLetters: .init(maxShare: 1, waitForParent: waitsForParents ? .seconds(3600) : .zero),
+            allowDuplicates: true)
         if hasTokens {
             options.tokens = TokenKeeper(
                 OAuthTokens(.init(url: SimulatedWeb.tokens, id: "loader", proof: .secret("secret")), HTTPOptions()))

@@ -93,7 +93,7 @@ final class WorldStory {
         plan = WorldPlan(trim)
         model = TopicModel(WorldMessages(route: plan.route, isFramed: plan.isFramed))
         server = try SimulatedServer(ledger: "00000000-0000-0000-0000-000000000001")
-        try server.database.add(plan.route.definition)
+        for definition in plan.route.definitions { try server.database.add(definition) }
         server.faults = plan.server
         server.met = { [unowned self] name in count(name) }
         server.install()
@@ -391,17 +391,15 @@ final class WorldStory {
             if committed?.metadata.isEmpty == false { replays[partition] = nil }
         }
         guard replays.isEmpty else { return }
-        let expected = model.rows(at: positions)
+        let letters = letters()
+        let expected = model.rows(at: positions, without: letters)
         let found = server.database.rows(of: "public.orders").map { row in
             TopicModel.Row(
                 id: row[0].asInt ?? -1, qty: row[1].asInt ?? -1, partition: row[2].asInt ?? -1,
                 offset: row[3].asInt ?? -1, place: row[4].asInt ?? 0)
         }.sorted()
         if found != expected { complain(Self.difference(found, expected, "rows") + " at \(positions)") }
-        let letters = Set(
-            server.database.rows(of: "loader.dead_letters").map {
-                TopicModel.Place(partition: $0[3].asInt ?? -1, offset: $0[4].asInt ?? -1)
-            })
+        if plan.route == .children { auditParents(of: found, at: positions) }
         let (must, may) = model.letters(at: positions)
         let wanted = must.union(letters.intersection(may))
         if letters != wanted {
@@ -413,6 +411,25 @@ final class WorldStory {
                 complain("the group is told \(committed.offset) of \(place), and the ledger has \(positions)")
             }
         }
+    }
+
+    private func letters() -> Set<TopicModel.Place> {
+        Set(
+            server.database.rows(of: "loader.dead_letters").map {
+                TopicModel.Place(partition: $0[3].asInt ?? -1, offset: $0[4].asInt ?? -1)
+            })
+    }
+
+    /// Each row's parent is there, and no parent that was not sent.
+    private func auditParents(of rows: [TopicModel.Row], at positions: [Int: Int64]) {
+        let found = Set(server.database.rows(of: "public.\(WorldRoute.parents)").compactMap { $0[0].asInt })
+        let (must, may) = model.parents(at: positions)
+        let wanted = must.union(found.intersection(may))
+        if found != wanted {
+            complain(Self.difference(found.sorted(), wanted.sorted(), "rows of parents") + " at \(positions)")
+        }
+        let orphans = rows.filter { !found.contains($0.place) }
+        if !orphans.isEmpty { complain("0 rows missing, \(orphans.count) too many, which refer to nothing") }
     }
 
     private static func difference<Element: Comparable & Hashable>(
@@ -439,7 +456,12 @@ final class WorldStory {
 
     private var isAllLoaded: Bool {
         guard case .none = replacement else { return false }
-        return !isHeld && !isRestoring && replays.isEmpty && isPositionedAtEnd
+        return !isHeld && !isRestoring && replays.isEmpty && isPositionedAtEnd && waiting.isEmpty
+    }
+
+    /// What waits although that which it refers to is there.
+    private var waiting: [TopicModel.Place] {
+        plan.waitsForParents ? model.waiting(letters(), at: positions()) : []
     }
 
     private var isPositionedAtEnd: Bool {
@@ -467,6 +489,7 @@ final class WorldStory {
         if !isAllLoaded {
             complain(
                 "long after the last fault not all is loaded: \(positions()) of \(model.entries.map(\.count)), \(replacement)"
+                    + (waiting.isEmpty ? "" : ", and \(waiting.count) wait for what is there")
             )
             if log.isKept { sim_describe(nil) }
         }
