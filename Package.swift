@@ -171,7 +171,7 @@ let package = Package(
                 "TestSupport",
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ], swiftSettings: strict),
-        .testTarget(name: "ExplorationTests", dependencies: ["Loading", "Kafka"], swiftSettings: strict),
+        .testTarget(name: "ExplorationTests", dependencies: ["Loading", "Kafka"], swiftSettings: quick),
         .testTarget(
             name: "OperatingTests",
             dependencies: [

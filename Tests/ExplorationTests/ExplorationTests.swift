@@ -6,7 +6,7 @@ import Testing
 @Suite("Every interleaving")
 struct ExplorationTests {
     /// How long all scenarios may take, in seconds.
-    static let seconds = Double(ProcessInfo.processInfo.environment["EXPLORATION_SECONDS"] ?? "") ?? 90
+    static let seconds = Double(ProcessInfo.processInfo.environment["EXPLORATION_SECONDS"] ?? "") ?? 60
 
     /// Those to be tried: all, or those in whose names the words are.
     static let scenarios = {

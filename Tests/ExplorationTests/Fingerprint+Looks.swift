@@ -18,6 +18,16 @@ extension Process {
             }
         case nil: break
         }
+        print.add(stall == nil)
+        switch stall {
+        case .asked(let suspects):
+            print.add(0)
+            print.add(suspects)
+        case .answered(let suspects):
+            print.add(1)
+            print.add(suspects)
+        case nil: break
+        }
         print.add(look == nil)
         switch look {
         case .asked(let positions):
@@ -78,6 +88,14 @@ extension Fingerprint {
     mutating func add(_ message: LastMessage?) {
         add(message?.offset)
         add(message?.fingerprint)
+    }
+
+    fileprivate mutating func add(_ suspects: [StallWatch.Suspect]) {
+        add(suspects.count)
+        for suspect in suspects {
+            add(suspect.partition.partition)
+            add(suspect.next)
+        }
     }
 
     fileprivate mutating func add(_ messages: [LastMessage]) {

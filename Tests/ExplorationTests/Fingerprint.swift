@@ -9,9 +9,12 @@ struct Fingerprint: Hashable, Sendable {
         high = Self.mix(high &+ value &* 0xff51_afd7_ed55_8ccd)
     }
 
+    // In line: what is generic costs more here than all that it does.
+    @inline(__always)
     mutating func add(_ value: some BinaryInteger) { add(UInt64(truncatingIfNeeded: value)) }
     mutating func add(_ value: Bool) { add(value ? 1 : 0 as UInt64) }
     /// Nil differs from each value.
+    @inline(__always)
     mutating func add(_ value: (some BinaryInteger)?) {
         add(value == nil)
         if let value { add(value) }

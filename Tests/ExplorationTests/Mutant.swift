@@ -76,6 +76,8 @@ enum Mutant: String, Sendable, CaseIterable {
     case mixedNotRemembered
     /// Where nothing comes the ledger is not looked at.
     case ledgerNotWatched
+    /// A partition that stands still is not suspected.
+    case stallNotWatched
 
     /// Alters what was decided about where partitions begin.
     func alter(_ starts: inout [TopicPartition: StartPosition], _ decision: StartDecision) {

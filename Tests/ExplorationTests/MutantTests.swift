@@ -41,6 +41,7 @@ struct MutantTests {
         (.narrowingForgotten, .oneTopicReplaced, .once),
         (.mixedNotRemembered, .oneTopicReplaced, .once),
         (.ledgerNotWatched, .oneRestoredIdle, .progress),
+        (.stallNotWatched, .oneForgotten, .progress),
     ]
 
     @Test("is found, and told as a story", arguments: places.map(\.mutant))

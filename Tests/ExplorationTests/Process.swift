@@ -78,6 +78,10 @@ struct Process {
     /// Of which epoch of its topic nothing may be taken before it has been compared with what was loaded.
     var suspects: [Int64?] = []
     var settling: Settling?
+    /// Whose partitions no longer come, though nobody has said so: the client has forgotten them.
+    var isForgotten: [Bool] = []
+    /// What stands still is asked for by another client.
+    var stall: Inquiry<[StallWatch.Suspect], [StallWatch.Suspect]>?
     /// Messages that were loaded are read again.
     var proof: Inquiry<[TopicPartition: LastMessage], [TopicPartition: TopicWatch.Finding]>?
     /// The ledger is read.

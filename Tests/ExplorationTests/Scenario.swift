@@ -42,6 +42,8 @@ struct Scenario: Sendable {
         case topicReplaced
         /// The client's secrets change, and another client takes over.
         case renewal
+        /// The client no longer fetches a partition, and tells nobody.
+        case forgetting
     }
 
     var name: String
@@ -73,6 +75,8 @@ struct Scenario: Sendable {
     var watchesLedger = false
     /// Rows may be copied while the batch before is committed.
     var hasHeadStarts = false
+    /// How often the topic is made anew at most.
+    var replacements: Int64 = 1
 
     var hasTopicsAnew: Bool { !faults.isDisjoint(with: [.topicAnew, .topicReplaced]) }
 
@@ -166,10 +170,29 @@ struct Scenario: Sendable {
         name: "another client takes over", partitions: 2, messages: 2, batch: 1,
         faults: [.crash, .expiry, .renewal, .slowWriter])
 
+    static let topicReplacedTwice = Scenario(
+        name: "a topic is made anew twice under a running loader", members: 1, messages: 2, loaded: 1, batch: 1,
+        faults: [.crash, .topicReplaced], budget: 3, isRunning: true, watchesTopics: true, replacements: 2)
+    static let topicReplacedTwiceAppending = Scenario(
+        name: "a topic is made anew twice under a loader that only appends", members: 1, messages: 2, loaded: 1,
+        batch: 1, faults: [.topicReplaced], replayDoubles: true, isRunning: true, watchesTopics: true, replacements: 2)
+    static let topicReplacedUnanswered = Scenario(
+        name: "a topic is made anew, and COMMIT gets no answer", messages: 2, loaded: 1, batch: 1,
+        faults: [.topicReplaced, .expiry, .lostCommit], budget: 3, onLostOffsets: .earliest, isRunning: true,
+        watchesTopics: true)
+    static let forgotten = Scenario(
+        name: "a client forgets a partition", partitions: 2, messages: 2, batch: 1,
+        faults: [.crash, .expiry, .forgetting])
+    /// What a mutant is found in sooner than among other faults.
+    static let oneForgotten = Scenario(
+        name: "a client forgets a partition, and nothing else", members: 1, messages: 2, batch: 1,
+        faults: [.forgetting], budget: 1)
+
     static let all = [
         members, oneByOne, commits, resets, zombies, operators, restored, appending, repeated, retention, newPartition,
         eager, withoutLedger, twoLanes, parts, headStarts, refusals, backfills, topicAnew, topicAnewGoesOn, renewals,
         topicReplaced, topicReplacedAppending, topicReplacedGoesOn, topicReplacedWhole, restoredIdle, oneTopicReplaced,
-        oneRestoredIdle,
+        oneRestoredIdle, topicReplacedTwice, topicReplacedTwiceAppending, topicReplacedUnanswered, forgotten,
+        oneForgotten,
     ]
 }

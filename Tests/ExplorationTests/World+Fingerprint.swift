@@ -77,6 +77,7 @@ extension World {
         for cursor in process.cursors { print.add(cursor) }
         for isTold in process.isEndTold + process.isGoneTold { print.add(isTold) }
         for suspect in process.suspects { print.add(suspect) }
+        for isForgotten in process.isForgotten { print.add(isForgotten) }
         process.addInquiries(to: &print)
         print.add(process.giving)
         print.add(process.isLeft)
@@ -167,7 +168,7 @@ extension Member {
         }
         print.add(pending.sorted())
         for flag in [
-            hasBeenAssigned, isStopping, isReadingAgain, search.mustBegin, search.isUnderWay, isRenewalDue,
+            hasBeenAssigned, isStopping, isReadingAgain, isProving, search.mustBegin, search.isUnderWay, isRenewalDue,
         ] {
             print.add(flag)
         }

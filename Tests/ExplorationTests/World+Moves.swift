@@ -26,6 +26,10 @@ extension World {
         /// The ledger is read where nothing comes, or what came of that is heard.
         case lookAtLedger(Int)
         case hearLook(Int)
+        /// A partition that stands still is suspected, is asked for, and what came of that is heard.
+        case suspect(Int)
+        case askForSuspects(Int)
+        case hearSuspects(Int)
         /// A topic that was gone is there again, and so long by then.
         case topicBack(end: Int64)
         /// A message is written.
@@ -63,12 +67,13 @@ extension World {
         case topicAnew(Int)
         case topicGone
         case renew(Int, hasBegun: Bool)
+        case forget(Int, Int)
 
         var isFault: Bool {
             switch self {
             case .crash, .expire, .stop, .loseCommit, .databaseAway, .brokersAway, .slowWriter, .repeatMessage,
                 .groupGone, .reset, .otherLedger, .restore, .retention, .newPartition, .refuse, .tooMuch, .backfill,
-                .topicAnew, .topicGone, .renew:
+                .topicAnew, .topicGone, .renew, .forget:
                 true
             default: false
             }
@@ -133,7 +138,7 @@ extension World {
     }
 
     private func canDeliver(_ process: Process, _ member: Member, _ place: Int) -> Bool {
-        guard let cursor = process.cursors[place] else { return false }
+        guard let cursor = process.cursors[place], !process.isForgotten[place] else { return false }
         if logs[place].isGone {
             guard !process.isGoneTold[place] else { return false }
         } else {
@@ -175,6 +180,12 @@ extension World {
         switch process.proof {
         case .asked: moves.append(.readAgain(number))
         case .answered where !process.isBusy: moves.append(.hearProof(number))
+        default: break
+        }
+        switch process.stall {
+        case .asked: moves.append(.askForSuspects(number))
+        case .answered where !process.isBusy: moves.append(.hearSuspects(number))
+        case nil where !process.isBusy && !suspects(number).isEmpty: moves.append(.suspect(number))
         default: break
         }
         switch process.look {
@@ -227,6 +238,11 @@ extension World {
             for (place, cursor) in process.cursors.enumerated() where may(.repetition) {
                 if let cursor, cursor > logs[place].low { moves.append(.repeatMessage(number, place)) }
             }
+            for (place, cursor) in process.cursors.enumerated() where may(.forgetting) {
+                if let cursor, cursor < logs[place].end, !process.isForgotten[place] {
+                    moves.append(.forget(number, place))
+                }
+            }
         }
         if may(.databaseAway), !isDatabaseAway { moves.append(.databaseAway) }
         if may(.brokersAway), !areBrokersAway {
@@ -234,7 +250,7 @@ extension World {
             if processes.contains(where: { $0.sent != nil }) { moves.append(.brokersAway(isCommitTaken: true)) }
         }
         if may(.restore), dump != nil { moves.append(.restore) }
-        if may(.topicReplaced), logs[0].epoch == 0, !logs[0].isGone {
+        if may(.topicReplaced), logs[0].epoch < scenario.replacements, !logs[0].isGone {
             moves.append(.topicGone)
         }
         if may(.newPartition), logs.count == scenario.partitions { moves.append(.newPartition) }
@@ -302,6 +318,11 @@ extension World {
         case .answer(let number): answer(number)
         case .readAgain(let number): readAgain(number)
         case .hearProof(let number): hearProof(number)
+        case .suspect(let number):
+            processes[number].stall = .asked(suspects(number))
+            processes[number].member?.isProving = true
+        case .askForSuspects(let number): askForSuspects(number)
+        case .hearSuspects(let number): hearSuspects(number)
         case .lookAtLedger(let number): lookAtLedger(number)
         case .hearLook(let number): hearLook(number)
         case .silence(let number), .slowWriter(let number):
@@ -375,6 +396,7 @@ extension World {
             } else {
                 handle(number, .secretsChanged)
             }
+        case .forget(let number, let place): processes[number].isForgotten[place] = true
         case .newPartition: addPartition()
         default: break
         }
@@ -420,6 +442,7 @@ extension World {
             processes[number].isEndTold.append(false)
             processes[number].isGoneTold.append(false)
             processes[number].suspects.append(nil)
+            processes[number].isForgotten.append(false)
         }
         database.addPartition(scenario.messages)
         dump?.addPartition(scenario.messages)

@@ -20,6 +20,7 @@ extension World {
         process.isEndTold = Array(repeating: false, count: logs.count)
         process.isGoneTold = Array(repeating: false, count: logs.count)
         process.suspects = Array(repeating: nil, count: logs.count)
+        process.isForgotten = Array(repeating: false, count: logs.count)
         processes[number] = process
         group.isMember[number] = true
     }
@@ -77,6 +78,7 @@ extension World {
             for partition in giving {
                 let place = Int(partition.partition)
                 processes[number].cursors[place] = nil
+                processes[number].isForgotten[place] = false
                 if group.owners[place] == number { group.owners[place] = nil }
             }
             // It joins anew, as somebody else.
@@ -106,6 +108,7 @@ extension World {
         processes[number].waiting.drop(all)
         checkGiven(number, all)
         processes[number].cursors = processes[number].cursors.map { _ in nil }
+        processes[number].isForgotten = processes[number].isForgotten.map { _ in false }
         leave(number)
         // It joins anew, as somebody else.
         group.isMember[number] = true
@@ -158,6 +161,7 @@ extension World {
             cursors[place] = fetch.restarting.contains(position.partition) ? position.offset : before ?? position.offset
             if cursors[place] != before { processes[number].isEndTold[place] = false }
             if fetch.restarting.contains(position.partition) {
+                processes[number].isForgotten[place] = false
                 processes[number].suspects[place] = suspect(place, processes[number])
             }
         }
@@ -339,7 +343,7 @@ extension World {
             processes[number].lanes[lane].phase = .fencing
             return
         }
-        var outcome = Ledger.Outcome(of: part.ranges, known: knownPositions)
+        var outcome = Ledger.Outcome(of: part.ranges, known: ledgerRows)
         if mutant == .unknownTakenForDone { outcome = .committed }
         if mutant == .unknownTakenForFailed {
             processes[number].lanes[lane].phase = .open

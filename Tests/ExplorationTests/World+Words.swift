@@ -35,6 +35,9 @@ extension World {
             return "\(batch(number, lane)) of \(name(number)) is too much for one transaction"
         case .readAgain(let number): return "\(name(number)) reads again what was loaded"
         case .hearProof(let number): return "\(name(number)) hears what that has shown"
+        case .suspect(let number): return "\(name(number)) suspects that its client no longer fetches"
+        case .askForSuspects(let number): return "another client of \(name(number)) asks for what does not come"
+        case .hearSuspects(let number): return "\(name(number)) hears what that has found"
         case .lookAtLedger(let number): return "\(name(number)) reads where the ledger stands"
         case .hearLook(let number): return "\(name(number)) hears where it stands"
         case .answer(let number): return "the group answers a commit of \(name(number))"
@@ -76,6 +79,7 @@ extension World {
         case .topicAnew(let place): "the topic of \(Self.partition(place)) is made anew"
         case .renew(let number, let hasBegun):
             "the secrets of \(name(number)) change" + (hasBegun ? "" : ", to what no client begins with")
+        case .forget(let number, let place): "\(name(number))'s client forgets \(Self.partition(place))"
         default: "\(move)"
         }
     }
