@@ -30,6 +30,8 @@ package final class KafkaClient: Sendable {
     package nonisolated(unsafe) let handle: OpaquePointer
     /// What librdkafka's opaque pointer leads to: it must outlive the handle.
     let callbacks: KafkaCallbacks
+    /// The handle's own hold on them.
+    private let ofHandle: Unmanaged<KafkaCallbacks>
     /// For SASL's PLAIN and SCRAM; empty without.
     let credentials: (username: String, password: String)
 
@@ -63,6 +65,8 @@ package final class KafkaClient: Sendable {
         callbacks.register(in: configuration.pointer, for: role)
         credentials = (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
         handle = try configuration.makeClient(role.type)
+        // A handle that does not go in time goes on logging after this client is gone.
+        ofHandle = Unmanaged.passRetained(callbacks)
         // It says so where the mechanism is none with tokens: then there is nothing to call back for.
         if properties.tokens != nil, let error = rd_kafka_sasl_background_callbacks_enable(handle) {
             rd_kafka_error_destroy(error)
@@ -125,10 +129,10 @@ package final class KafkaClient: Sendable {
         stopThreads()
         callbacks.tokens?.close()
         guard waitForThreads(until: deadline) else { return false }
-        let callbacks = callbacks
+        let ofHandle = ofHandle
         let destruction: Void? = call("kafka-destroy", within: max(.zero, deadline - .now)) { handle in
             rd_kafka_destroy_flags(handle, flags)
-            withExtendedLifetime(callbacks) {}
+            ofHandle.release()
         }
         return destruction != nil
     }

@@ -28,6 +28,23 @@ struct KafkaClientTests {
         #expect(other.destroy(until: .now + .seconds(30) * testTimeScale))
     }
 
+    @Test("what a handle calls back lives as long as the handle, and no longer")
+    func callbacks() throws {
+        func end(_ body: (KafkaClient) -> Void) throws -> KafkaCallbacks? {
+            weak var callbacks: KafkaCallbacks?
+            do {
+                let client = try KafkaClient(.admin, [("bootstrap.servers", "127.0.0.1:1")])
+                callbacks = client.callbacks
+                body(client)
+            }
+            return callbacks
+        }
+        let left = try end { $0.abandon() }
+        #expect(left != nil, "it goes on logging")
+        let gone = try end { #expect($0.destroy(until: .now + .seconds(30) * testTimeScale)) }
+        #expect(gone == nil)
+    }
+
     @Test("a member whose client answers nothing any more is told so at its deadline, and ends")
     func deafClient() async throws {
         let broker = try Broker.sharedMock()
