@@ -57,7 +57,7 @@ final class BrokerProbe: @unchecked Sendable {
             if let topic { _ = try query.topic(topic) } else { _ = try query.all() }
             silences = 0
             isAway = false
-        } catch  where error.code == .timedOut {
+        } catch  where [.timedOut, .brokerReplaced].contains(error.code) {
             // A host that has vanished counts as connected for a minute; the next question may go to another one.
             silences += 1
             isAway = silences >= Self.silencesOfAnOutage || thread.locked { shared.isAway }

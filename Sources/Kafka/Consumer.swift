@@ -18,6 +18,9 @@ public final class Consumer {
         func consumer(_ consumer: Consumer, reports error: KafkaError)
         /// No broker answers any more, and the last that was heard of one; or, with nil, some broker does again.
         func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?)
+        /// Some broker answers, and not one that this member cannot do without, for a leader of its partitions or its group's
+        /// coordinator, with the last that was heard of any; or, with nil, all of them do again.
+        func consumer(_ consumer: Consumer, isCutOff error: KafkaError?)
         /// The answer to `commit(_:)`.
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?)
     }
@@ -38,9 +41,13 @@ public final class Consumer {
     private let committer: GroupCommitter
     private let endProbe: EndProbe
     private(set) var brokerProbe: BrokerProbe?
+    private var leaderProbe: LeaderProbe?
     private var topicProbe: TopicProbe?
+    /// What the group has given, fetched or not yet.
+    private var given: Set<TopicPartition> = []
     private var lastError: KafkaError?
     private var hasLostBrokers = false
+    private var isCutOff = false
     private var isClosed = false
 
     /// Starts a client; it joins no group before `subscribe(to:)`.
@@ -102,6 +109,10 @@ public final class Consumer {
             hasLostBrokers = isAway
             delegate?.consumer(self, hasLostBrokers: isAway ? trouble : nil)
         }
+        if let isCutOff = leaderProbe?.isCutOff, isCutOff != self.isCutOff {
+            self.isCutOff = isCutOff
+            delegate?.consumer(self, isCutOff: isCutOff ? trouble : nil)
+        }
         return rd_kafka_consumer_poll(client.handle, 0).map { Message($0) }
     }
 
@@ -143,6 +154,7 @@ public final class Consumer {
     private func tellProbes() {
         endProbe.partitions = Array(assignment.partitions)
         brokerProbe?.topic = assignment.partitions.first?.topic
+        leaderProbe?.partitions = given
     }
 
     /// Whether the group has given this member a name, which is its first answer to whoever wants to join. Asks librdkafka's own
@@ -175,7 +187,7 @@ public final class Consumer {
         let operation = "reading the group's offsets"
         let list = PartitionList(partitions.map { ($0, SpecialOffset.invalid) })
         let code = rd_kafka_committed(client.handle, list.pointer, timeout.milliseconds)
-        if let error = KafkaError(code, operation: operation) { throw error }
+        if let error = KafkaError(code, operation: operation) { throw unanswered(error) }
         let found = try PartitionList.offsets(of: list.pointer, operation: operation).filter { $0.offset >= 0 }
         return Dictionary(found.map { ($0.partition, $0) }, uniquingKeysWith: { $1 })
     }
@@ -186,8 +198,12 @@ public final class Consumer {
     public func watermarks(
         _ partitions: [TopicPartition], timeout: Duration
     ) throws(KafkaError) -> [TopicPartition: Watermarks] {
-        try OffsetQuery(client: client, operation: "reading the watermarks", timeout: timeout)
-            .watermarks(of: partitions)
+        let query = OffsetQuery(client: client, operation: "reading the watermarks", timeout: timeout)
+        do throws(KafkaError) {
+            return try query.watermarks(of: partitions)
+        } catch {
+            throw unanswered(error)
+        }
     }
 
     /// The high watermark that the last fetch brought; nil before the first.
@@ -238,14 +254,40 @@ public final class Consumer {
         lastError?.refusal == nil ? client.callbacks.closed?.recent ?? lastError : lastError
     }
 
+    /// Whether the group's coordinator does not answer, and this client will not find it any more, though another may.
+    public var hasLostGroup: Bool { leaderProbe?.isGroupLost ?? false }
+
+    /// Takes the brokers that this member needs for silent until they answer, as they were to the client before.
+    public func begin(cutOffBy error: KafkaError) {
+        isCutOff = true
+        doubtBrokers(after: error)
+    }
+
     private func doubtBrokers(after error: KafkaError) {
         guard !error.isFatal else { return }
         // That all are down says less than why.
         if error.code != .allBrokersDown || lastError == nil { lastError = error }
+        askBrokers()
+    }
+
+    /// A question that nobody has answered: where no connection breaks, nothing else tells of a partition that has no leader.
+    private func unanswered(_ error: KafkaError) -> KafkaError {
+        if error.isRetriable, !isClosed {
+            lastError = lastError ?? error
+            askBrokers()
+        }
+        return error
+    }
+
+    private func askBrokers() {
         let probe = brokerProbe ?? BrokerProbe(client: client, wakeup: wakeup)
         brokerProbe = probe
         probe.topic = assignment.partitions.first?.topic
         probe.doubt()
+        let leaders = leaderProbe ?? LeaderProbe(client: client, brokers: probe, wakeup: wakeup, isCutOff: isCutOff)
+        leaderProbe = leaders
+        leaders.partitions = given
+        leaders.doubt()
     }
 
     // MARK: Rebalances, on the consumer's thread, from within `serve()` and `close()`
@@ -260,14 +302,18 @@ public final class Consumer {
             switch code {
             case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
                 try assignment.accept()
+                given = isCooperative ? given.union(partitions) : Set(partitions)
+                leaderProbe?.partitions = given
                 delegate?.consumer(self, wasGiven: partitions)
             case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
                 delegate?.consumer(self, mustGive: partitions, lost: assignment.isLost)
                 // Sent now, they could come behind those of the member that has the partitions next.
                 committer.drop(partitions)
+                given.subtract(partitions)
                 try assignment.giveUp(partitions)
                 tellProbes()
             default:
+                given.removeAll()
                 try assignment.giveUpAll()
                 if let error = KafkaError(code, operation: "rebalance") { delegate?.consumer(self, reports: error) }
             }
@@ -327,4 +373,8 @@ public final class Consumer {
         }
         return !assignment.isStuck
     }
+}
+
+extension Consumer.Delegate {
+    public func consumer(_ consumer: Consumer, isCutOff error: KafkaError?) {}
 }

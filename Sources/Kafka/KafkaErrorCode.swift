@@ -98,8 +98,13 @@ extension KafkaErrorCode {
         [.illegalGeneration, .unknownMember, .rebalanceInProgress, .memberIDRequired, .assignmentLost].contains(self)
     }
 
+    /// `_DESTROY_BROKER`, of librdkafka 2.10 and newer: the broker has another address by now, or the client begins anew with those
+    /// that it was given.
+    static let brokerReplaced = KafkaErrorCode(rawValue: -137)
+
     private static let retriable: Set<KafkaErrorCode> = [
-        .transport, .resolve, .allBrokersDown, .timedOut, .messageTimedOut, .queueFull, .waitingForCoordinator,
+        .transport, .resolve, .allBrokersDown, .brokerReplaced, .timedOut, .messageTimedOut, .queueFull,
+        .waitingForCoordinator,
         .notCoordinator, .unknownTopicOrPartition,
         KafkaErrorCode(RD_KAFKA_RESP_ERR__RETRY),
         // Given up by a client that ends or begins anew, before the brokers had it or had said so.

@@ -31,10 +31,13 @@ struct OffsetQuery {
         let offsets: [TopicPartition: Int64]
         /// The first partition's error.
         let refusal: KafkaError?
+        /// Of some partition nobody has answered who would know.
+        let isAnySilent: Bool
 
         init(_ answers: [PartitionList.Answer], operation: String) {
             let found = answers.filter { $0.code == .none && $0.offset.offset >= 0 }
             offsets = Dictionary(found.map { ($0.offset.partition, $0.offset.offset) }, uniquingKeysWith: { $1 })
+            isAnySilent = answers.contains { $0.code.isRetriable && $0.code != .unknownTopicOrPartition }
             refusal = answers.first { $0.code != .none }.map { refused in
                 KafkaError(
                     code: refused.code, operation: operation, topic: refused.offset.partition.topic,

@@ -1,6 +1,7 @@
 import CRdKafka
 import CRdKafkaMock
 import Kafka
+import Synchronization
 
 /// A Kafka cluster inside this process, on loopback ports, that any client can use: librdkafka's own mock.
 ///
@@ -19,6 +20,7 @@ public final class MockCluster: Sendable {
     public let bootstrapServers: String
     /// The brokers' ids: from 1 to their number.
     public let brokers: ClosedRange<Int32>
+    private let down = Mutex<Set<Int32>>([])
 
     /// - Parameter brokers: at least 1.
     public init(brokers: Int = 1) throws(KafkaError) {
@@ -67,10 +69,24 @@ public final class MockCluster: Sendable {
     /// Cuts a broker's connections and accepts none until `setUp`. Partitions keep their leader. Nil means every broker.
     public func setDown(_ broker: Int32? = nil) throws(KafkaError) {
         try check(rd_kafka_mock_broker_set_down(cluster, broker ?? -1), "broker down")
+        down.withLock { $0.formUnion(broker.map { [$0] } ?? Set(brokers)) }
     }
 
     /// Nil means every broker.
+    ///
+    /// - Throws: where somebody has the port of one of them by now. librdkafka would end the process.
     public func setUp(_ broker: Int32? = nil) throws(KafkaError) {
+        let ports = bootstrapServers.split(separator: ",").compactMap { UInt16($0.split(separator: ":").last ?? "") }
+        let rising = down.withLock { down in
+            defer { down.subtract(broker.map { [$0] } ?? down) }
+            return broker.map { down.intersection([$0]) } ?? down
+        }
+        for (id, port) in zip(brokers, ports) where rising.contains(id) {
+            guard LoopbackPort.isFree(port, within: .seconds(60)) else {
+                throw KafkaError(
+                    code: .systemResource, operation: "broker up", reason: "somebody has the port \(port)")
+            }
+        }
         try check(rd_kafka_mock_broker_set_up(cluster, broker ?? -1), "broker up")
     }
 

@@ -168,7 +168,8 @@ extension Member {
         }
         print.add(pending.sorted())
         for flag in [
-            hasBeenAssigned, isStopping, isReadingAgain, isProving, search.mustBegin, search.isUnderWay, isRenewalDue,
+            hasBeenAssigned, isStopping, isReadingAgain, isProving, search.mustBegin, search.isUnderWay,
+            renewalDue != nil,
         ] {
             print.add(flag)
         }

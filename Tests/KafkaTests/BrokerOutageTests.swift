@@ -9,6 +9,8 @@ struct BrokerOutageTests {
     private final class Ear: Consumer.Delegate {
         /// What was told, in order: true when no broker answered.
         var told: [Bool] = []
+        /// The same of those that this member needs, where others answer.
+        var cutOff: [KafkaError?] = []
         var isAssigned = false
         /// How many errors were reported.
         var errors = 0
@@ -17,6 +19,7 @@ struct BrokerOutageTests {
         func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool) {}
         func consumer(_ consumer: Consumer, reports error: KafkaError) { errors += 1 }
         func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) { told.append(error != nil) }
+        func consumer(_ consumer: Consumer, isCutOff error: KafkaError?) { cutOff.append(error) }
         func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {}
     }
 
@@ -72,6 +75,20 @@ struct BrokerOutageTests {
         try member.mock.setUp()
         try await member.serve { member.ear.told.count > 1 }
         #expect(member.ear.told == [true, false])
+    }
+
+    @Test(
+        "is one for this member where only the leader of its partitions, or only its group's coordinator, is away",
+        arguments: [Int32(1), 2])
+    func neededAway(broker: Int32) async throws {
+        let member = try await Member()
+        try member.mock.setDown(broker)
+        try await member.serve { !member.ear.cutOff.isEmpty }
+        #expect(member.ear.cutOff.count == 1 && member.ear.cutOff[0] != nil)
+        #expect(member.ear.told.isEmpty, "another broker answers")
+        try member.mock.setUp(broker)
+        try await member.serve { member.ear.cutOff.count > 1 }
+        #expect(member.ear.cutOff.count == 2 && member.ear.cutOff[1] == nil)
     }
 
     @Test("is one as well where connections stay open and nobody answers")

@@ -108,6 +108,8 @@ extension Mend {
         case away
         /// With what they refuse; nil where none is there.
         case brokers(BrokerRefusal?)
+        /// Some broker answers, and not those that hold what is loaded.
+        case leaders(BrokerRefusal?)
         case letterTopic(String, BrokerRefusal?)
         /// By why the registry told nothing, and whose it is.
         case registry(RegistryFailure.Code, RegistryKind)

@@ -87,6 +87,8 @@ extension Member {
             case stalled(StallWatch.Suspect)
             /// What it was made with has changed.
             case secrets
+            /// It will not find its group's coordinator any more.
+            case groupLost
         }
 
         let purpose: Purpose

@@ -117,13 +117,13 @@ extension Member {
         beginFlush(.replacing(.stalled(first)), now)
     }
 
-    // MARK: Secrets
+    // MARK: Another client
 
-    /// What the client was made with has changed: another takes over as soon as nothing else is under way.
+    /// What the client was made with has changed, or what it knows: another takes over as soon as nothing else is under way.
     mutating func renew(_ now: ContinuousClock.Instant) {
-        guard isRenewalDue, flush == nil, failure == nil, !isStopping, !isProving else { return }
-        isRenewalDue = false
-        beginFlush(.replacing(.secrets), now)
+        guard let why = renewalDue, flush == nil, failure == nil, !isStopping, !isProving else { return }
+        renewalDue = nil
+        beginFlush(.replacing(why), now)
     }
 
     /// - Parameter hasBegun: whether another client is there; if not, the one that was goes on.

@@ -71,8 +71,8 @@ struct Member {
     var stalls = StallWatch()
     /// Somebody is asked whether partitions that stand still have messages.
     var isProving = false
-    /// What the client was made with has changed.
-    var isRenewalDue = false
+    /// Why another client is to take over.
+    var renewalDue: Flush.Replacement?
     var brokersAwaySince: ContinuousClock.Instant?
 
     /// What is loaded before anything else goes on.
@@ -117,7 +117,10 @@ struct Member {
         case .ledgerStands(let positions): ledgerStands(positions, now)
         case .groupKnows(let isKnown): groupKnows(isKnown, now)
         case .secretsChanged:
-            isRenewalDue = true
+            renewalDue = .secrets
+            renew(now)
+        case .groupLost:
+            renewalDue = renewalDue ?? .groupLost
             renew(now)
         case .replaced(let error, let hasBegun): replaced(error, hasBegun: hasBegun, now)
         case .tick: tick(now)

@@ -99,6 +99,11 @@ extension Member {
         case databaseAway
         case brokersAway(KafkaError)
         case brokersBack(Duration)
+        /// Some broker answers, and not one that this member cannot do without.
+        case cutOff(KafkaError)
+        case cutOffNoMore
+        /// Another client has begun, for the one before asked for the group where it no longer was.
+        case lookingForGroup
         /// Another client has begun with what the files say now.
         case secretsTaken
         /// No client begins with it.

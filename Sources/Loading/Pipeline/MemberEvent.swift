@@ -43,6 +43,8 @@ extension Member {
         case lastOffsetsRefused([CommittedOffset])
         /// Files that the client was made with have changed.
         case secretsChanged
+        /// The client will not find its group's coordinator any more.
+        case groupLost
         /// The answer to `replaceClient`; without another, the client that was goes on.
         case replaced(LoadingError?, hasBegun: Bool)
         /// Time has passed.

@@ -31,8 +31,8 @@ struct MemberWords {
             tell(group: notice)
         case .fenced, .dropped, .ledgerElsewhere: tell(batch: notice)
         case .searchFails, .searchBack, .databaseAway: tell(search: notice)
-        case .brokersAway, .brokersBack, .secretsTaken, .secretsUnfit, .stalled, .stillSuspects, .slow, .passing:
-            tell(client: notice)
+        case .brokersAway, .brokersBack, .cutOff, .cutOffNoMore, .lookingForGroup: tell(brokers: notice)
+        case .secretsTaken, .secretsUnfit, .stalled, .stillSuspects, .slow, .passing: tell(client: notice)
         case .questioned, .standstill, .loadedAgain, .topicsFound, .topicFull, .topicTaken: tell(partition: notice)
         }
     }
@@ -119,7 +119,7 @@ struct MemberWords {
         }
     }
 
-    private func tell(client notice: Member.Notice) {
+    private func tell(brokers notice: Member.Notice) {
         switch notice {
         case .brokersAway(let error):
             statistics.outage(.brokers, isOver: false)
@@ -127,6 +127,20 @@ struct MemberWords {
         case .brokersBack(let away):
             statistics.outage(.brokers, isOver: true)
             logger.notice("the brokers are back", metadata: ["away_seconds": .stringConvertible(Int(away.inSeconds))])
+        case .cutOff(let error):
+            statistics.outage(.brokers, for: "leaders", isOver: false)
+            report(OutageNotice(cutOff: error).incident("they are tried"))
+        case .cutOffNoMore:
+            statistics.outage(.brokers, for: "leaders", isOver: true)
+            logger.notice("the brokers that lead the partitions answer again")
+        case .lookingForGroup:
+            logger.notice("the group's coordinator does not answer where it was: a new client looks for it")
+        default: break
+        }
+    }
+
+    private func tell(client notice: Member.Notice) {
+        switch notice {
         case .secretsTaken:
             logger.info("a password or certificate for the brokers has changed: a new client goes on with it")
         case .secretsUnfit(let error):
@@ -222,6 +236,7 @@ extension LoadingError {
             switch why {
             case .stalled(let suspect): "a Kafka client that no longer fetches \(suspect.partition)"
             case .secrets: "a Kafka client whose password or certificate has changed"
+            case .groupLost: "a Kafka client that no longer reaches its group's coordinator"
             }
         return LoadingError(.kafka, "\(client) does not leave its group", mend: .group(.startAgain))
     }

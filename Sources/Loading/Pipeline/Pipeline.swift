@@ -39,6 +39,8 @@ public final class Pipeline {
     private var nextPublication: ContinuousClock.Instant = .now
     /// Batches have come in since.
     private var isUnpublished = false
+    /// Why the client does not reach all the brokers that it needs.
+    private var cutOff: KafkaError?
 
     /// How many messages are taken of a lane before the others, and the group, have their turn.
     private static let turn = 1024
@@ -338,23 +340,28 @@ public final class Pipeline {
             if why == .secrets { try producer?.renew() }
             next = try Consumer(properties: options.consumerProperties, queues: options.writers, wakeup: stop.wakeup)
         } catch {
-            guard case .stalled = why else {
-                words.tell(.secretsUnfit(error))
-                return .replaced(nil, hasBegun: false)
+            switch why {
+            case .stalled:
+                return .replaced(
+                    LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: .group(.startAgain)),
+                    hasBegun: true)
+            case .secrets: words.tell(.secretsUnfit(error))
+            case .groupLost: break
             }
-            return .replaced(
-                LoadingError(.kafka, "the Kafka client cannot start again: \(error)", mend: .group(.startAgain)),
-                hasBegun: true)
+            return .replaced(nil, hasBegun: false)
         }
         // It gives its partitions back on the way. One that cannot leave stays a member as long as this process lives, and
         // keeps partitions that nobody loads.
         // One whose secret brokers take no longer cannot leave: its last commit waits for a coordinator that it never finds. It
-        // is ended without.
-        let patience = why == .secrets && member.brokersAwaySince != nil ? Duration.seconds(2) : .seconds(10)
-        guard consumer.close(until: .now + patience, orDestroyWithin: why == .secrets ? .seconds(5) : nil) else {
+        // is ended without; so is one that has lost its group.
+        let isShutOut = why == .groupLost || (why == .secrets && member.brokersAwaySince != nil)
+        let patience = isShutOut ? Duration.seconds(2) : .seconds(10)
+        let mayVanish = why == .secrets || why == .groupLost
+        guard consumer.close(until: .now + patience, orDestroyWithin: mayVanish ? .seconds(5) : nil) else {
             return .replaced(.clientDoesNotLeave(why), hasBegun: true)
         }
         consumer = next
+        if let cutOff { next.begin(cutOffBy: cutOff) }
         noteOwnCertificate()
         do throws(KafkaError) {
             try join()
@@ -363,7 +370,11 @@ public final class Pipeline {
                 LoadingError(.kafka, "the Kafka client cannot join again: \(error)", mend: .group(.startAgain)),
                 hasBegun: true)
         }
-        if why == .secrets { words.tell(.secretsTaken) }
+        switch why {
+        case .stalled: break
+        case .secrets: words.tell(.secretsTaken)
+        case .groupLost: words.tell(.lookingForGroup)
+        }
         return .replaced(nil, hasBegun: true)
     }
 
@@ -455,6 +466,7 @@ public final class Pipeline {
             handle(.stalled(asked: proof.suspects, answer))
         }
         if secrets?.takeChange() ?? false { handle(.secretsChanged) }
+        if consumer.hasLostGroup { handle(.groupLost) }
         if let answer = topicProof?.answer {
             topicProof = nil
             handle(.readAgain(answer))
@@ -565,6 +577,11 @@ extension Pipeline: Consumer.Delegate {
     }
 
     public func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?) { handle(.brokers(away: error)) }
+
+    public func consumer(_ consumer: Consumer, isCutOff error: KafkaError?) {
+        cutOff = error
+        words.tell(error.map { .cutOff($0) } ?? .cutOffNoMore)
+    }
 
     public func consumer(_ consumer: Consumer, committed offsets: [CommittedOffset], error: KafkaError?) {
         tracing?.groupCommitted(offsets, error)

@@ -71,6 +71,19 @@ package struct OutageNotice: Sendable {
         mend = .database(.outage(.brokers(refusal)))
     }
 
+    /// Some broker answers, and not one that leads partitions of this member's, or its group.
+    package init(cutOff error: KafkaError) {
+        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
+        place = .brokers
+        what =
+            "brokers answer, but not all of those that lead the partitions and the group"
+            + (refusal.map { ": \($0.what)" } ?? "")
+        until = "they answer"
+        code = error.code.name
+        self.error = "\(error)"
+        mend = .database(.outage(.leaders(refusal)))
+    }
+
     /// The schema registry tells nothing.
     package init(registry failure: RegistryFailure) {
         place = .schemaRegistry

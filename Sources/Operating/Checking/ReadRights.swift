@@ -9,18 +9,12 @@ enum ReadRights {
         ("isolation.level", "read_uncommitted"),
     ]
 
-    /// What the brokers that hold the topics have answered.
-    struct Answers {
-        /// Topics that are refused.
-        var missing: [String] = []
-        /// Nobody has answered in time, for any topic.
-        var isSilent = false
-    }
-
     /// Asks for what comes behind the end of a partition of each, which is nothing, or a refusal.
-    static func ask(_ topics: some Collection<String>, _ options: LoadingOptions, timeout: Duration) -> Answers {
-        guard !topics.isEmpty else { return Answers() }
-        var answers = Answers()
+    ///
+    /// - Returns: the topics that are refused.
+    static func missing(_ topics: some Collection<String>, _ options: LoadingOptions, timeout: Duration) -> [String] {
+        guard !topics.isEmpty else { return [] }
+        var missing: [String] = []
         do throws(KafkaError) {
             let reader = try PartitionReader(
                 properties: options.clientProperties + properties, patience: .inAll(timeout), mayBeGone: true)
@@ -33,15 +27,13 @@ enum ReadRights {
                     while try reading.next() != nil {}
                 } catch {
                     guard error.code == .topicAuthorizationFailed, let topic = error.topic else { break }
-                    answers.missing.append(topic)
+                    missing.append(topic)
                     reading.leave(TopicPartition(topic: topic, partition: 0))
                 }
             }
-            answers.isSilent = reading.open.count == topics.count
         } catch {
             // Whatever else is wrong is met by others.
         }
-        answers.missing.sort()
-        return answers
+        return missing.sorted()
     }
 }

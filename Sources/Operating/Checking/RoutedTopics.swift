@@ -49,12 +49,8 @@ public struct RoutedTopics: Sendable {
             }
             all = counts
             find(options, among: counts)
-            let answers = ReadRights.ask(found.keys, options, timeout: min(timeout, .seconds(5)))
-            if answers.isSilent {
-                warnings += [LeaderReach.problem(found.keys.sorted(), admin, timeout: min(timeout, .seconds(5)))]
-                    .compactMap(\.self)
-            }
-            problems += answers.missing.map { topic in
+            warnings += [LeaderReach.problem(found, admin, timeout: min(timeout, .seconds(5)))].compactMap(\.self)
+            problems += ReadRights.missing(found.keys, options, timeout: min(timeout, .seconds(5))).map { topic in
                 SetupProblem(
                     .topic, at: topic, "the brokers show this user the topic \(topic) and do not let it read it",
                     mend: "give this user READ on \(topic) (deploy/kafka/acls.sh)")

@@ -49,6 +49,7 @@ extension Mend.Outage {
         case .shortOfResource: "see the server's log for which, and raise it"
         case .away: "bring the server of postgres.url back"
         case .brokers(let refusal): refusal?.mend() ?? "bring the brokers of kafka.brokers back"
+        case .leaders(let refusal): refusal?.mend() ?? LeaderReach.mend
         case .registry(let code, let kind): Self.words(registry: code, kind)
         case .tokens(let failure): failure.mend
         case .letterTopic(let topic, let refusal?): refusal.mend(topic: topic)

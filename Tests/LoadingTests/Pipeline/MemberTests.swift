@@ -507,6 +507,21 @@ struct MemberTests {
         #expect(play.member.brokersAwaySince == nil, "the client before was shut out, and this one is let in")
     }
 
+    @Test(
+        "a client that will not find its group any more is replaced at the batch's end, and once for all reasons that it has"
+    )
+    func groupLost() {
+        let play = Play(partitions: 1)
+        play.take(0, 0)
+        #expect(play.handle(.groupLost) == ["submit 0: a[0]@0..1"])
+        #expect(play.loaded(0) == ["commit a[0]@1", "commit and wait a[0]@1", "replace"])
+        play.handle(.replaced(nil, hasBegun: true))
+        #expect(play.member.partitions.isEmpty && play.member.failure == nil)
+        #expect(!play.tick().contains("replace"))
+        play.handle(.stop)
+        #expect(!play.handle(.groupLost).contains("replace"), "it ends")
+    }
+
     @Test("a client that cannot begin with what a secret's file says leaves the one that was at work")
     func unfitSecrets() {
         let play = Play(partitions: 1)
