@@ -16,7 +16,8 @@ public final class Consumer {
         func consumer(_ consumer: Consumer, mustGive partitions: [TopicPartition], lost: Bool)
         /// Something that librdkafka goes on retrying by itself, or a fatal error that it does not.
         func consumer(_ consumer: Consumer, reports error: KafkaError)
-        /// No broker answers any more, and the last that was heard of one; or, with nil, some broker does again.
+        /// No broker answers any more, and the last that was heard of one, once more for each reason that is heard later; or, with
+        /// nil, some broker does again.
         func consumer(_ consumer: Consumer, hasLostBrokers error: KafkaError?)
         /// Some broker answers, and not one that this member cannot do without, for a leader of its partitions or its group's
         /// coordinator, with the last that was heard of any; or, with nil, all of them do again.
@@ -45,9 +46,8 @@ public final class Consumer {
     private var topicProbe: TopicProbe?
     /// What the group has given, fetched or not yet.
     private var given: Set<TopicPartition> = []
-    private var lastError: KafkaError?
-    private var hasLostBrokers = false
     private var isCutOff = false
+    private var outage = BrokerOutage()
     private var isClosed = false
 
     /// Starts a client; it joins no group before `subscribe(to:)`.
@@ -105,13 +105,15 @@ public final class Consumer {
     /// - Returns: a message or partition error that came here instead of to a queue, which is rare.
     public func serve() -> Message? {
         committer.serve()
-        if let isAway = brokerProbe?.isAway, isAway != hasLostBrokers {
-            hasLostBrokers = isAway
-            delegate?.consumer(self, hasLostBrokers: isAway ? trouble : nil)
+        switch brokerProbe.flatMap({ outage.news(isAway: $0.isAway, logged: client.callbacks.closed?.recent) }) {
+        case .lost(let error): delegate?.consumer(self, hasLostBrokers: error)
+        case .back: delegate?.consumer(self, hasLostBrokers: nil)
+        case nil: break
         }
         if let isCutOff = leaderProbe?.isCutOff, isCutOff != self.isCutOff {
             self.isCutOff = isCutOff
-            delegate?.consumer(self, isCutOff: isCutOff ? trouble : nil)
+            delegate?.consumer(
+                self, isCutOff: isCutOff ? outage.reason(logged: client.callbacks.closed?.recent) : nil)
         }
         return rd_kafka_consumer_poll(client.handle, 0).map { Message($0) }
     }
@@ -249,11 +251,6 @@ public final class Consumer {
         delegate?.consumer(self, reports: error)
     }
 
-    /// The last that was heard of a connection, if it says why; else what librdkafka has only logged of late.
-    private var trouble: KafkaError? {
-        lastError?.refusal == nil ? client.callbacks.closed?.recent ?? lastError : lastError
-    }
-
     /// Whether the group's coordinator does not answer, and this client will not find it any more, though another may.
     public var hasLostGroup: Bool { leaderProbe?.isGroupLost ?? false }
 
@@ -265,15 +262,14 @@ public final class Consumer {
 
     private func doubtBrokers(after error: KafkaError) {
         guard !error.isFatal else { return }
-        // That all are down says less than why.
-        if error.code != .allBrokersDown || lastError == nil { lastError = error }
+        outage.hear(error)
         askBrokers()
     }
 
     /// A question that nobody has answered: where no connection breaks, nothing else tells of a partition that has no leader.
     private func unanswered(_ error: KafkaError) -> KafkaError {
         if error.isRetriable, !isClosed {
-            lastError = lastError ?? error
+            outage.hear(unanswered: error)
             askBrokers()
         }
         return error

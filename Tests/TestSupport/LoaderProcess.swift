@@ -165,12 +165,22 @@ public final class LoaderProcess: Sendable {
         guard poll() == .signal(SIGKILL) else { throw Unexpected(what: "ended before it was killed", output: output) }
     }
 
-    /// Waits for a condition; without it in time, the error has the end of the log and what /status.json says.
+    /// Waits for a condition; without it in time, or once the process has ended without it, the error has the end of the log and what
+    /// /status.json says.
     public func wait(
         for what: String, within timeout: Duration = .seconds(120), _ condition: () throws -> Bool
     ) async throws {
-        do { try await eventually(what, within: timeout, condition) } catch {
-            throw Unexpected(what: "\(error)", output: output + (status ?? "no /status.json"))
+        do {
+            try await eventually(what, within: timeout) {
+                let end = poll()
+                if try condition() { return true }
+                guard let end else { return false }
+                throw Unexpected(what: "ended (\(end)) before: \(what)", output: "")
+            }
+        } catch {
+            // Of /status.json the end has standstills and recent errors; it must not push the log out.
+            throw Unexpected(
+                what: "\(error)", output: "\(output.suffix(12_000))\((status ?? "no /status.json").suffix(2_000))")
         }
     }
 
@@ -183,6 +193,6 @@ public final class LoaderProcess: Sendable {
             self.output = output
         }
 
-        public var description: String { "\(what); its log:\n\(output.suffix(4000))" }
+        public var description: String { "\(what); its log:\n\(output.suffix(14_000))" }
     }
 }

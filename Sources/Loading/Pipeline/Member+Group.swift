@@ -82,7 +82,8 @@ extension Member {
 
     mutating func brokers(_ error: KafkaError?, _ now: ContinuousClock.Instant) {
         if let error {
-            brokersAwaySince = now
+            // Why they are away may come to be known later than that they are.
+            brokersAwaySince = brokersAwaySince ?? now
             act(.tell(.brokersAway(error)))
         } else if let since = brokersAwaySince {
             brokersAwaySince = nil

@@ -75,6 +75,8 @@ extension Mend.Group {
             "give this user READ and DESCRIBE on the routes' topics"
         case .invalidGroupID:
             "mend kafka.group"
+        case .authentication, .saslAuthenticationFailed:
+            "\(BrokerRefusal.credentials.mend()): the group's coordinator does not let this user in"
         default:
             "see the log of the group's coordinator; it is tried again by itself"
         }

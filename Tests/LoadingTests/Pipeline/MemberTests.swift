@@ -500,7 +500,11 @@ struct MemberTests {
         play.handle(.replaced(nil, hasBegun: true))
         #expect(play.member.partitions.isEmpty && play.member.failure == nil)
         #expect(play.tick().contains("replace"), "what has changed meanwhile is taken up, too")
+        play.handle(.brokers(away: KafkaError(code: .transport, operation: "connection")))
+        let since = play.member.brokersAwaySince
+        play.now += .seconds(5)
         play.handle(.brokers(away: KafkaError(code: .authentication, operation: "connection")))
+        #expect(play.member.brokersAwaySince == since, "why is known later than since when")
         play.handle(.replaced(nil, hasBegun: true))
         #expect(play.member.brokersAwaySince != nil)
         play.handle(.given([a(0)], isCooperative: false))
