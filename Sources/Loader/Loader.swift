@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Loading
 
 @main
@@ -23,6 +24,23 @@ struct Loader: ParsableCommand {
     static func main() {
         // A mistake in them stops `loader run`, which reads them once more to say so.
         if let settings = try? Failpoint.settings() { Failpoint.arm(settings) }
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+            end(.success)
+        } catch {
+            let (code, text) = (exitCode(for: error), fullMessage(for: error))
+            // What was asked for, such as help, is no complaint.
+            let stream: FileHandle = code == .success ? .standardOutput : .standardError
+            if !text.isEmpty { stream.write(Data("\(text)\n".utf8)) }
+            end(code)
+        }
+    }
+
+    /// Ends the process without what libraries have left to be done at its end: a client that did not end in time is still at work, and
+    /// crashes once OpenSSL has taken down what it works with, so that a run that went well would end by a signal.
+    private static func end(_ code: ExitCode) -> Never {
+        fflush(nil)
+        _exit(code.rawValue)
     }
 }

@@ -26,9 +26,10 @@ sanitizer_build() {
         options+=:detect_leaks=1
         leak_options=suppressions=$sources/leak.supp:print_suppressions=0
     fi
-    clang -c -O1 -fPIC -DOPTIONS="\"$options\"" -DOPTIONS_OF_LEAK_CHECK="\"$leak_options\"" \
+    clang -c -O1 -fPIC ${leak_options:+-DCHECKS_LEAKS} -DOPTIONS="\"$options\"" -DOPTIONS_OF_LEAK_CHECK="\"$leak_options\"" \
         -o "$reports/options-$sanitizer.o" "$sources/options.c"
     build=(--scratch-path ".build-$sanitizer" --sanitize "$sanitizer")
+    [ -z "$leak_options" ] || build+=(-Xlinker --wrap=_exit)
     for object in "${objects[@]}"; do build+=(-Xlinker "$object"); done
     # The linker gold has a line for each of the sanitizer's own helpers.
     swift build "${build[@]}" --build-tests 2>&1 | sed '/Cannot export local symbol/d'
