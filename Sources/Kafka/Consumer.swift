@@ -43,6 +43,8 @@ public final class Consumer {
     private let endProbe: EndProbe
     private(set) var brokerProbe: BrokerProbe?
     private var leaderProbe: LeaderProbe?
+    /// Members that poll too seldom, and then those that have died, hold a rebalance up for so long.
+    private let rebalanceTime: Duration
     private var topicProbe: TopicProbe?
     /// What the group has given, fetched or not yet.
     private var given: Set<TopicPartition> = []
@@ -79,6 +81,11 @@ public final class Consumer {
         bundles = MessageBundle.isSound ? self.queues.map { _ in MessageBundle() } : []
         fetchWaker = FetchWaker.ifNeeded(properties)
         assignment = Assignment(client, patience: patience)
+        // What is not set, librdkafka has so.
+        func time(_ name: String, _ usual: Int) -> Duration {
+            .milliseconds(properties[name].flatMap { Int($0) } ?? usual)
+        }
+        rebalanceTime = time("max.poll.interval.ms", 300_000) + time("session.timeout.ms", 45_000)
         committer = GroupCommitter(client, wakeup: wakeup)
         endProbe = EndProbe(client: client)
         for queue in [groupQueue] + self.queues { queue.ring(wakeup) }
@@ -280,7 +287,10 @@ public final class Consumer {
         brokerProbe = probe
         probe.topic = assignment.partitions.first?.topic
         probe.doubt()
-        let leaders = leaderProbe ?? LeaderProbe(client: client, brokers: probe, wakeup: wakeup, isCutOff: isCutOff)
+        let leaders =
+            leaderProbe
+            ?? LeaderProbe(
+                client: client, brokers: probe, wakeup: wakeup, rebalanceTime: rebalanceTime, isCutOff: isCutOff)
         leaderProbe = leaders
         leaders.partitions = given
         leaders.doubt()

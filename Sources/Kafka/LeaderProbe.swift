@@ -6,15 +6,15 @@ import CRdKafka
 /// `BrokerProbe` is content with whichever broker answers first, and librdkafka waits for the others for ever, without a word:
 /// behind addresses that lead nowhere from here nothing comes, as from a topic that is at its end.
 final class LeaderProbe: @unchecked Sendable {
-    // Unchecked: everything mutable is touched only under the thread's lock, but both counts, which are the thread's alone.
+    // Unchecked: everything mutable is touched only under the thread's lock, but these two, which are the thread's alone.
     private let client: KafkaClient
     private let query: OffsetQuery
     private let brokers: BrokerProbe
     private let wakeup: Wakeup
     private var shared: Shared
-    /// Questions in a row that somebody has not answered, and that the coordinator has not.
+    /// Questions in a row that somebody has not answered, and since when the coordinator has answered none.
     private var silences = 0
-    private var coordinatorSilences = 0
+    private var coordinatorSilentSince: ContinuousClock.Instant?
     private let thread = ClientThread()
 
     private struct Shared {
@@ -31,14 +31,18 @@ final class LeaderProbe: @unchecked Sendable {
     private static let patience = Duration.seconds(3)
     /// Leaders that restart are others' by then.
     private static let silencesOfAnOutage = 4
-    /// About a minute: a coordinator that is gone for good is another's task by then, wherever there is another.
-    private static let silencesOfALoss = 12
+    /// For so long a coordinator may keep a member waiting for a rebalance, and answers nothing else on that connection meanwhile. One
+    /// that is gone for good is another's task by then, wherever there is another.
+    private let rebalanceTime: Duration
     /// Between two questions, in seconds.
     private static let pause = 1.0
 
-    /// - Parameter isCutOff: they are taken for silent until they answer.
-    init(client: KafkaClient, brokers: BrokerProbe, wakeup: Wakeup, isCutOff: Bool) {
+    /// - Parameters:
+    ///   - rebalanceTime: how long a rebalance of the group may take.
+    ///   - isCutOff: they are taken for silent until they answer.
+    init(client: KafkaClient, brokers: BrokerProbe, wakeup: Wakeup, rebalanceTime: Duration, isCutOff: Bool) {
         shared = Shared(isCutOff: isCutOff)
+        self.rebalanceTime = rebalanceTime
         self.client = client
         self.brokers = brokers
         self.wakeup = wakeup
@@ -70,14 +74,15 @@ final class LeaderProbe: @unchecked Sendable {
     private func ask() {
         guard thread.sleep(while: { shared.isIdle }) else { return }
         let (doubts, partitions, wasCutOff) = thread.locked { (shared.doubts, shared.partitions, shared.isCutOff) }
+        let isAnyLeaderSilent = isAnyLeaderSilent(partitions)
         let isCoordinatorSilent = isCoordinatorSilent(partitions.first)
-        let isSilent = isCoordinatorSilent || isAnyLeaderSilent(partitions)
         // Where nobody answers, that is told, and these need not be.
         let isAnyoneThere = !brokers.isAway
-        silences = isSilent && isAnyoneThere ? silences + 1 : 0
-        coordinatorSilences = isCoordinatorSilent && isAnyoneThere ? coordinatorSilences + 1 : 0
-        let isCutOff = isSilent && (wasCutOff || silences >= Self.silencesOfAnOutage)
-        let isGroupLost = coordinatorSilences >= Self.silencesOfALoss
+        silences = isAnyLeaderSilent && isAnyoneThere ? silences + 1 : 0
+        coordinatorSilentSince = isCoordinatorSilent && isAnyoneThere ? coordinatorSilentSince ?? .now : nil
+        let isGroupLost = coordinatorSilentSince.map { .now - $0 >= rebalanceTime } ?? false
+        let isSilent = isAnyLeaderSilent || isCoordinatorSilent
+        let isCutOff = isGroupLost || silences >= Self.silencesOfAnOutage || (wasCutOff && isSilent)
         let hasChanged = thread.locked {
             if !isSilent { shared.settled = doubts }
             defer { (shared.isCutOff, shared.isGroupLost) = (isCutOff, isGroupLost) }

@@ -33,7 +33,11 @@ struct GroupWaitTests {
                 run.log.count(of: Self.gives) > 0 && run.log.count(of: Self.gives) == run.log.count(of: Self.waits)
             }
             #expect(run.log.lines.first { $0.message == Self.gives }?.metadata["waited_seconds"] != nil)
-            #expect(run.log.lines.allSatisfy { $0.level < .warning }, "\(run.log.lines)")
+            // Beside other tests the database may be slow, which is another matter.
+            #expect(
+                run.log.lines.allSatisfy {
+                    $0.level < .warning || $0.metadata["mend"]?.contains("postgres.url") == true
+                }, "\(run.log.lines)")
             try await eventually("nothing of it is left on the page") {
                 run.statistics.snapshot.incidents.contains { $0.summary == Self.waits && !$0.goesOn }
             }

@@ -81,7 +81,7 @@ struct BrokerOutageTests {
         "is one for this member where only the leader of its partitions, or only its group's coordinator, is away",
         arguments: [Int32(1), 2])
     func neededAway(broker: Int32) async throws {
-        let member = try await Member()
+        let member = try await Member([("session.timeout.ms", "6000"), ("max.poll.interval.ms", "6000")])
         try member.mock.setDown(broker)
         try await member.serve { !member.ear.cutOff.isEmpty }
         #expect(member.ear.cutOff.count == 1 && member.ear.cutOff[0] != nil)
