@@ -1,5 +1,4 @@
 import CRdKafka
-import Foundation
 
 extension Admin {
     /// A broker that leads partitions and does not answer, though others do.
@@ -39,33 +38,35 @@ extension Admin {
 private final class LeaderRound: @unchecked Sendable {
     // Unchecked: what is mutable is touched only under `condition`.
     private let condition = MonotonicCondition()
-    private var open: Int
+    private var open: Set<[TopicPartition]>
     private var found: Set<TopicPartition> = []
+    private let end: ContinuousClock.Instant
 
     /// - Parameter groups: each is one question, which nobody has answered before all have.
     init(_ client: KafkaClient, _ groups: [[TopicPartition]], _ patience: Duration) {
-        open = groups.count
+        open = Set(groups)
+        // Now and then librdkafka goes on asking for much longer than it was told to.
+        end = .now + patience + .seconds(1)
         let query = OffsetQuery(client: client, operation: "looking for the partitions' leaders", timeout: patience)
         for group in groups {
-            let thread = Thread { [self] in
+            let thread = ClientThread()
+            client.start(thread, named: "leader-round") { [self] in
                 let isSilent = Self.isSilent(query, group)
                 condition.withLock {
                     if isSilent { found.formUnion(group) }
-                    open -= 1
+                    open.remove(group)
                     condition.broadcast()
                 }
+                thread.stop()
             }
-            thread.name = "leader-round"
-            thread.stackSize = 256 << 10
-            thread.start()
         }
     }
 
-    /// Those of whose question somebody has not answered.
+    /// Those of whose question somebody has not answered, or nobody has said in time whether.
     var silent: Set<TopicPartition> {
         condition.withLock {
-            while open > 0 { condition.wait() }
-            return found
+            while !open.isEmpty, condition.wait(until: end) {}
+            return found.union(open.joined())
         }
     }
 

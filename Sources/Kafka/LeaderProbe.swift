@@ -6,34 +6,25 @@ import CRdKafka
 /// `BrokerProbe` is content with whichever broker answers first, and librdkafka waits for the others for ever, without a word:
 /// behind addresses that lead nowhere from here nothing comes, as from a topic that is at its end.
 final class LeaderProbe: @unchecked Sendable {
-    // Unchecked: everything mutable is touched only under the thread's lock, but these two, which are the thread's alone.
+    // Unchecked: everything mutable is touched only under the thread's lock.
     private let client: KafkaClient
     private let query: OffsetQuery
     private let brokers: BrokerProbe
     private let wakeup: Wakeup
     private var shared: Shared
-    /// Questions in a row that somebody has not answered, and since when the coordinator has answered none.
-    private var silences = 0
-    private var coordinatorSilentSince: ContinuousClock.Instant?
     private let thread = ClientThread()
 
     private struct Shared {
         /// Counted, so that a doubt that comes while they are asked is not over with their answer.
         var doubts = 0
         var settled = 0
-        var isCutOff: Bool
-        var isGroupLost = false
+        var silence: LeaderSilence
         var partitions: Set<TopicPartition> = []
 
-        var isIdle: Bool { doubts == settled && !isCutOff }
+        var isIdle: Bool { doubts == settled && !silence.isCutOff }
     }
 
     private static let patience = Duration.seconds(3)
-    /// Leaders that restart are others' by then.
-    private static let silencesOfAnOutage = 4
-    /// For so long a coordinator may keep a member waiting for a rebalance, and answers nothing else on that connection meanwhile. One
-    /// that is gone for good is another's task by then, wherever there is another.
-    private let rebalanceTime: Duration
     /// Between two questions, in seconds.
     private static let pause = 1.0
 
@@ -41,8 +32,7 @@ final class LeaderProbe: @unchecked Sendable {
     ///   - rebalanceTime: how long a rebalance of the group may take.
     ///   - isCutOff: they are taken for silent until they answer.
     init(client: KafkaClient, brokers: BrokerProbe, wakeup: Wakeup, rebalanceTime: Duration, isCutOff: Bool) {
-        shared = Shared(isCutOff: isCutOff)
-        self.rebalanceTime = rebalanceTime
+        shared = Shared(silence: LeaderSilence(rebalanceTime: rebalanceTime, isCutOff: isCutOff))
         self.client = client
         self.brokers = brokers
         self.wakeup = wakeup
@@ -51,11 +41,11 @@ final class LeaderProbe: @unchecked Sendable {
     }
 
     /// Whether somebody whom this member needs does not answer though others do; `wakeup` rings when that changes.
-    var isCutOff: Bool { thread.locked { shared.isCutOff } }
+    var isCutOff: Bool { thread.locked { shared.silence.isCutOff } }
 
     /// Whether the group's coordinator has been silent for so long, though other brokers answer, that this client will not find it
     /// any more: librdkafka 2.0.2 goes on asking where the coordinator was when it heard of it first. `wakeup` rings.
-    var isGroupLost: Bool { thread.locked { shared.isGroupLost } }
+    var isGroupLost: Bool { thread.locked { shared.silence.isGroupLost } }
 
     /// What the group has given to this member. Its leaders are asked.
     var partitions: Set<TopicPartition> {
@@ -73,20 +63,17 @@ final class LeaderProbe: @unchecked Sendable {
 
     private func ask() {
         guard thread.sleep(while: { shared.isIdle }) else { return }
-        let (doubts, partitions, wasCutOff) = thread.locked { (shared.doubts, shared.partitions, shared.isCutOff) }
+        let (doubts, partitions) = thread.locked { (shared.doubts, shared.partitions) }
         let isAnyLeaderSilent = isAnyLeaderSilent(partitions)
         let isCoordinatorSilent = isCoordinatorSilent(partitions.first)
-        // Where nobody answers, that is told, and these need not be.
         let isAnyoneThere = !brokers.isAway
-        silences = isAnyLeaderSilent && isAnyoneThere ? silences + 1 : 0
-        coordinatorSilentSince = isCoordinatorSilent && isAnyoneThere ? coordinatorSilentSince ?? .now : nil
-        let isGroupLost = coordinatorSilentSince.map { .now - $0 >= rebalanceTime } ?? false
         let isSilent = isAnyLeaderSilent || isCoordinatorSilent
-        let isCutOff = isGroupLost || silences >= Self.silencesOfAnOutage || (wasCutOff && isSilent)
         let hasChanged = thread.locked {
             if !isSilent { shared.settled = doubts }
-            defer { (shared.isCutOff, shared.isGroupLost) = (isCutOff, isGroupLost) }
-            return isCutOff != shared.isCutOff || isGroupLost != shared.isGroupLost
+            let before = shared.silence
+            shared.silence.note(
+                leader: isAnyLeaderSilent, coordinator: isCoordinatorSilent, isAnyoneThere: isAnyoneThere, at: .now)
+            return (before.isCutOff, before.isGroupLost) != (shared.silence.isCutOff, shared.silence.isGroupLost)
         }
         if hasChanged { wakeup.ring() }
         // They may say by now that they are elsewhere, which librdkafka asks for every five minutes.

@@ -1,4 +1,5 @@
 import Foundation
+import KafkaMock
 
 /// A TCP port of the loopback interface that nobody had a moment ago.
 ///
@@ -7,29 +8,9 @@ import Foundation
 public func freeLoopbackPort() throws -> UInt16 {
     for _ in 0..<100 {
         let port = UInt16.random(in: 10_000..<32_768)
-        if try isFree(port) { return port }
+        if LoopbackPort.isFree(port) { return port }
     }
     throw POSIXError(.EADDRINUSE)
-}
-
-private func isFree(_ port: UInt16) throws -> Bool {
-    #if canImport(Darwin)
-        let stream = SOCK_STREAM
-    #else
-        let stream = Int32(SOCK_STREAM.rawValue)
-    #endif
-    let socket = socket(AF_INET, stream, 0)
-    guard socket >= 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EMFILE) }
-    defer { close(socket) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    address.sin_port = port.bigEndian
-    return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-            bind(socket, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-        }
-    }
 }
 
 /// Asks a server on this machine for a page.

@@ -197,4 +197,11 @@ struct MendWordsTests {
             LoadingError(.kafka, "it went", mend: .group(.startAgain)).told
                 == "it went; start it again; nothing is lost")
     }
+
+    @Test("a group whose coordinator does not let a user in is mended where the brokers' refusal of it is")
+    func groupRefusesUser() {
+        let words = Mend.group(.standstill(.group, .authentication, nil)).words
+        #expect(words.contains(BrokerRefusal.credentials.mend()))
+        #expect(!words.contains("see the log"))
+    }
 }
