@@ -6,11 +6,13 @@
 /// timer when all is well.
 final class BrokerProbe: @unchecked Sendable {
     // Unchecked: everything mutable is touched only under the thread's lock.
+    private let client: KafkaClient
     private let query: TopicQuery
     private let wakeup: Wakeup
     private var shared = Shared()
     /// Questions in a row that a connected broker has not answered.
     private var silences = 0
+    private var reminder = BrokerReminder()
     private let thread = ClientThread()
 
     private struct Shared {
@@ -28,6 +30,7 @@ final class BrokerProbe: @unchecked Sendable {
     private static let silencesOfAnOutage = 3
 
     init(client: KafkaClient, wakeup: Wakeup) {
+        self.client = client
         query = TopicQuery(client: client, operation: "looking for a broker", timeout: Self.patience)
         self.wakeup = wakeup
         client.start(thread, named: "broker-probe") { [self] in ask() }
@@ -74,6 +77,11 @@ final class BrokerProbe: @unchecked Sendable {
             return isAway != shared.isAway
         }
         if hasChanged { wakeup.ring() }
+        if !isAway {
+            reminder.rest()
+        } else if reminder.isDue(at: .now) {
+            client.remindOfBrokers()
+        }
         // What is refused at once must not be asked in a loop.
         if isAway { thread.pause(0.5) }
     }

@@ -34,6 +34,8 @@ package final class KafkaClient: Sendable {
     private let ofHandle: Unmanaged<KafkaCallbacks>
     /// For SASL's PLAIN and SCRAM; empty without.
     let credentials: (username: String, password: String)
+    /// Where it begins to look for brokers.
+    private let bootstrapServers: String
 
     private struct State {
         var threads: [ClientThread] = []
@@ -64,6 +66,7 @@ package final class KafkaClient: Sendable {
             closed: role == .admin || role == .member ? ClosedConnections() : nil)
         callbacks.register(in: configuration.pointer, for: role)
         credentials = (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
+        bootstrapServers = properties["bootstrap.servers"] ?? ""
         handle = try configuration.makeClient(role.type)
         // A handle that does not go in time goes on logging after this client is gone.
         ofHandle = Unmanaged.passRetained(callbacks)
@@ -78,6 +81,13 @@ package final class KafkaClient: Sendable {
     }
 
     deinit { destroy(until: .now + Self.patience) }
+
+    /// Has librdkafka try again the brokers that it was given; see `BrokerReminder`. Any thread may, while the handle lives. Before
+    /// 2.10 it never lets go of them.
+    func remindOfBrokers() {
+        guard KafkaLibrary.version >= 0x020a_00ff, !bootstrapServers.isEmpty else { return }
+        rd_kafka_brokers_add(handle, bootstrapServers)
+    }
 
     // MARK: Errors
 

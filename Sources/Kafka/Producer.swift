@@ -1,4 +1,5 @@
 import CRdKafka
+import Synchronization
 
 /// Writes messages to topics, and tells of each whether the brokers have acknowledged it.
 ///
@@ -9,6 +10,8 @@ import CRdKafka
 /// nobody takes another's outcome.
 public final class Producer: Sendable {
     private let client: KafkaClient
+    /// Runs while nothing is acknowledged in time.
+    private let reminder = Mutex(BrokerReminder())
 
     /// - Parameter properties: librdkafka's, in order; those given overrule `acks=all` and `enable.idempotence=true`.
     /// - Throws: for a property or a combination that librdkafka refuses.
@@ -84,10 +87,14 @@ public final class Producer: Sendable {
         for delivery: Delivery, until deadline: ContinuousClock.Instant, isGivenUp: (() -> Bool)? = nil
     ) -> Bool {
         while delivery.underWayCount > 0 {
-            guard ContinuousClock.now < deadline, !(isGivenUp?() ?? false) else { return false }
+            guard ContinuousClock.now < deadline, !(isGivenUp?() ?? false) else {
+                if reminder.withLock({ $0.isDue(at: .now) }) { client.remindOfBrokers() }
+                return false
+            }
             // Short, for another thread may be given the reports of these messages.
             rd_kafka_poll(client.handle, 20)
         }
+        reminder.withLock { $0.rest() }
         return true
     }
 
