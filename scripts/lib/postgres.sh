@@ -6,7 +6,7 @@
 # shellcheck source=scripts/lib/install.sh
 source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
 
-demo_directory=$local_directory/demo
+demo_directory=${DEMO_DIRECTORY:-$local_directory/demo}
 
 # PostgreSQL refuses to run as root.
 as_postgres() {
