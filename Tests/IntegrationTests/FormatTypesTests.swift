@@ -71,14 +71,11 @@ struct FormatTypesTests {
 
     @Test("each value lands exactly, from every format, in binary COPY and in text COPY")
     func everyFormat() async throws {
-        let samples = Self.binary + Self.other
+        let server = try TestDatabase.shared().connect()
+        let samples = Self.binary + Self.other.filter { server.makes($0.type) }
         let types = """
-            CREATE TYPE mood AS ENUM ('calm', 'very glad'); CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
+            \(SourceType.prerequisites) CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
             CREATE TYPE pair AS (a int, b text);
-            DO $$ BEGIN
-                PERFORM pg_advisory_xact_lock(15); -- IF NOT EXISTS alone fails where two are at it
-                CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public;
-            END $$;
             """
         let tables = MessageWriter.allCases.flatMap { [("\($0)_binary", Self.binary), ("\($0)_text", samples)] }
         let definitions = tables.map { name, samples in

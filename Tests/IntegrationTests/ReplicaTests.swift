@@ -10,8 +10,8 @@ struct ReplicaTests {
     func everyMode(run: Int) async throws {
         var generator = SeededGenerator(seed: UInt64(run))
         let modes = ReplicaScope.modes(run, &generator)
-        let makesXML = try TestDatabase.shared().connect().makes("xml")
-        let types = ReplicaScope.types.filter { makesXML || $0 != .xml }
+        let server = try TestDatabase.shared().connect()
+        let types = ReplicaScope.types.filter { server.makes("\($0)") }
         let table =
             run < 3 ? SourceTable(ofEach: types) : SourceTable(width: 5...14, of: types, using: &generator)
         try await Landing.with(

@@ -47,11 +47,13 @@ public enum SourceType: Hashable, Sendable {
         }
     }
 
-    /// What has to be there before a table can have such columns.
+    /// What has to be there before a table can have such columns, as far as the server has come with it.
     public static let prerequisites = """
         DO $$ BEGIN
             PERFORM pg_advisory_xact_lock(15); -- IF NOT EXISTS alone fails where two are at it
-            CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public;
+            IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'hstore') THEN
+                CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public;
+            END IF;
         END $$;
         CREATE TYPE mood AS ENUM (\(moods.map { "'\($0)'" }.joined(separator: ", ")));
         """
