@@ -49,17 +49,30 @@ public struct RoutedTopics: Sendable {
             }
             all = counts
             find(options, among: counts)
-            warnings += [LeaderReach.problem(found, admin, timeout: min(timeout, .seconds(5)))].compactMap(\.self)
+            let unreached = LeaderReach.problem(found, admin, timeout: min(timeout, .seconds(5)))
+            warnings += [unreached].compactMap(\.self)
             problems += ReadRights.missing(found.keys, options, timeout: min(timeout, .seconds(5))).map { topic in
                 SetupProblem(
                     .topic, at: topic, "the brokers show this user the topic \(topic) and do not let it read it",
-                    mend: "give this user READ on \(topic) (deploy/kafka/acls.sh)")
+                    mend: .said(Self.readMend(topic, options)))
+            }
+            // Who does not reach the brokers that hold the topics need not wait for the one that has the group as well.
+            if unreached == nil,
+                let problem = GroupRight.problem(
+                    options, admin, topic: found.keys.min(), timeout: min(timeout, .seconds(3)))
+            {
+                if problem.isWarning { warnings.append(problem) } else { problems.append(problem) }
             }
             problems += WriteRight.problems(options, admin, timeout: min(timeout, .seconds(5)))
         } catch {
             self.error = error
             problems = Self.problems(options, error, admin.connectionTrouble)
         }
+    }
+
+    private static func readMend(_ topic: String, _ options: LoadingOptions) -> String {
+        let line = AccessLine(options).text(["Read"], on: .topic(topic))
+        return "give this user READ on \(topic): " + (line ?? "deploy/kafka/acls.sh does")
     }
 
     private static func isAnyMissing(_ options: LoadingOptions, among all: [String: Int]) -> Bool {
@@ -81,10 +94,11 @@ public struct RoutedTopics: Sendable {
                 switch pattern {
                 case .name(let name):
                     let near = nearest(to: name, in: names)
+                    let line = AccessLine(options).text(["Read"], on: .topic(name))
                     problem = SetupProblem(
                         .topic, at: route.label, "the brokers show no topic \(name)",
                         mend: (near.map { "did you mean \($0)? Else " } ?? "")
-                            + "create it, or give this user DESCRIBE and READ on it")
+                            + "create it, or give this user DESCRIBE and READ on it" + (line.map { " (\($0))" } ?? ""))
                     problem.isWarning = options.waitsAtStart || isMade
                 case .expression(let expression):
                     let near = nearest(to: expression.filter { $0.isLetter || $0.isNumber }, in: names)

@@ -47,6 +47,8 @@ public struct TopicSurvey: Sendable {
                 .position, at: "kafka.group", "the positions cannot be read: \(error)", mend: .said(LeaderReach.mend))
             problem.passing = .outage
             problems.append(problem)
+        } catch let error as KafkaError where error.code == .groupAuthorizationFailed && lacksGroup {
+            // That is said.
         } catch {
             problems.append(
                 SetupProblem(
@@ -65,6 +67,8 @@ public struct TopicSurvey: Sendable {
         }
     }
 
+    private var lacksGroup: Bool { (problems + warnings).contains { $0.code == .group } }
+
     /// Where a sample of these topics is taken.
     public func plans(of topic: String, count: Int) -> [SamplePlan] {
         partitions.filter { $0.partition.topic == topic }.map {
@@ -76,11 +80,11 @@ public struct TopicSurvey: Sendable {
         do throws(KafkaError) {
             group = try admin.group(options.group, timeout: Self.timeout)
         } catch {
-            guard error.code == .groupAuthorizationFailed else { return }
+            guard error.code == .groupAuthorizationFailed, !lacksGroup else { return }
             problems.append(
                 SetupProblem(
                     .group, at: "kafka.group", "no right to the group \(options.group)",
-                    mend: "give this user READ and DESCRIBE on it"))
+                    mend: .said(GroupRight.mend(options))))
         }
     }
 

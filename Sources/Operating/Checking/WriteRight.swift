@@ -8,12 +8,25 @@ enum WriteRight {
         guard let topic = options.deadLetters.topic else { return [] }
         // Whatever else is wrong is met by others.
         let isAllowed = (try? admin.mayWrite(to: topic, timeout: timeout)) ?? nil
-        guard isAllowed == false || (isAllowed == nil && mayWriteNothing(options, timeout)) else { return [] }
+        let mayWriteNothing = isAllowed == nil && mayWriteNothing(options, timeout)
+        guard isAllowed == false || mayWriteNothing else { return [] }
         return [
             SetupProblem(
                 .topic, at: "dead_letters.topic", "the brokers do not let this user write to the topic \(topic)",
-                mend: BrokerRefusal.topicRight.mend(topic: topic) + ", or set dead_letters.topic to null")
+                mend: .said(mend(topic, options, isOfCluster: mayWriteNothing)))
         ]
+    }
+
+    /// - Parameter isOfCluster: older brokers refuse so whoever lacks a right on the cluster.
+    private static func mend(_ topic: String, _ options: LoadingOptions, isOfCluster: Bool) -> String {
+        let access = AccessLine(options)
+        var mend =
+            "give this user WRITE on \(topic): "
+            + (access.text(["Write"], on: .topic(topic)) ?? "deploy/kafka/acls.sh does")
+        if isOfCluster, let line = access.text(["IdempotentWrite"], on: .cluster) {
+            mend += "; brokers older than 2.8 want IDEMPOTENT_WRITE on the cluster as well: \(line)"
+        }
+        return mend + "; or set dead_letters.topic to null"
     }
 
     /// Where nobody tells a topic's rights, the brokers still tell whom they let write nothing at all.

@@ -40,7 +40,7 @@ extension BrokerRefusal {
         case .topicRight:
             topic.map { "give this user WRITE on \($0) (deploy/kafka/acls.sh)" }
                 ?? "give this user READ and DESCRIBE on the routes' topics, and WRITE on dead_letters.topic (deploy/kafka/acls.sh)"
-        case .groupRight: "give this user READ on the group (kafka.group; deploy/kafka/acls.sh)"
+        case .groupRight: "give this user READ on the group (kafka.group): `loader check` has the line for it"
         case .clusterRight:
             "give this user WRITE on \(topic ?? "the topic"), and IDEMPOTENT_WRITE on the cluster where brokers are older than 2.8"
         case .transactionRight: "give this user WRITE and DESCRIBE on the transactional id"

@@ -33,7 +33,8 @@ extension Mend.Group {
     ) -> String {
         switch reason {
         case .unreadable: unreadable(code, partition)
-        case .refused: "give this user READ and DESCRIBE on the topic; the loader goes on by itself"
+        case .refused:
+            "give this user READ and DESCRIBE on the topic, for which `loader check` has the line; the loader goes on by itself"
         case .missing: "create the topic, or mend routes[].topic; the loader goes on by itself"
         case .group: refusedByGroup(code)
         }
@@ -70,7 +71,7 @@ extension Mend.Group {
         case .groupMaxSizeReached:
             "start fewer members, or raise group.max.size of the brokers"
         case .groupAuthorizationFailed:
-            "give this user READ and DESCRIBE on the group (kafka.group)"
+            "give this user READ and DESCRIBE on the group (kafka.group): `loader check` has the line for it"
         case .topicAuthorizationFailed:
             "give this user READ and DESCRIBE on the routes' topics"
         case .invalidGroupID:

@@ -1,0 +1,36 @@
+import Testing
+
+@testable import Operating
+
+@Suite("The line that gives a right on the brokers")
+struct AccessLineTests {
+    @Test("it can be typed as it stands, whatever the names are")
+    func line() throws {
+        let access = AccessLine(brokers: "b:9093", principal: "User:loader")
+        #expect(
+            access.text(["Read"], on: .topic("orders"))
+                == "`kafka-acls.sh --bootstrap-server b:9093 --command-config admin.properties --add --allow-principal "
+                + "User:loader --operation Read --topic orders`")
+        let other = AccessLine(brokers: "b:9093", principal: "User:CN=the loader")
+        #expect(
+            try #require(other.text(["Read"], on: .group("it's"))).hasSuffix(
+                #"'User:CN=the loader' --operation Read --group 'it'\''s'`"#))
+        #expect(try #require(other.text(["IdempotentWrite"], on: .cluster)).hasSuffix("IdempotentWrite --cluster`"))
+        #expect(AccessLine(brokers: "b:9092", principal: nil).text(["Read"], on: .topic("orders")) == nil)
+    }
+
+    @Test("it names who the brokers take this user for")
+    func principal() {
+        func principal(_ properties: [String: String], hasTokens: Bool = false) -> String? {
+            AccessLine.principal(properties, hasTokens: hasTokens)
+        }
+        #expect(principal(["security.protocol": "sasl_ssl", "sasl.username": "loader"]) == "User:loader")
+        #expect(
+            principal(["security.protocol": "SASL_SSL", "sasl.kerberos.principal": "loader/host@REALM"])
+                == "User:loader")
+        #expect(principal(["security.protocol": "SASL_SSL"], hasTokens: true) == AccessLine.unnamed)
+        // A user without SASL is nobody's.
+        #expect(principal(["security.protocol": "SSL", "sasl.username": "loader"]) == nil)
+        #expect(principal([:]) == nil)
+    }
+}
