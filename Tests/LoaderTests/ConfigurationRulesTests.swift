@@ -242,4 +242,30 @@ import Testing
         let warnings = try Configuration(ConfigurationSources(file: ("loader.yaml", said))).warnings
         #expect(warnings.contains { $0.message.contains("can read and change every message") })
     }
+
+    @Test(
+        "brokers off this machine to whom messages go plain, or whose names nobody checks, are a warning, and no others",
+        arguments: [
+            ("kafka-1:9092", [:], "can read every message"),
+            ("127.0.0.1:9092,10.0.0.1:9092", [:], "can read every message"),
+            ("kafka-1:9094", ["security.protocol": "SASL_PLAINTEXT"], "the password or token and every message"),
+            (
+                "kafka-1:9093", ["security.protocol": "ssl", "ssl.endpoint.identification.algorithm": "none"],
+                "host names are not checked"
+            ),
+            ("kafka-1:9093", ["security.protocol": "SASL_SSL"], nil),
+            ("localhost:9092,127.0.0.1:9093,[::1]:9094", [:], nil),
+        ] as [(String, [String: String], String?)])
+    func exposed(brokers: String, properties: [String: String], warning: String?) throws {
+        let lines = properties.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+        let yaml = """
+            kafka: { brokers: "\(brokers)", group: g, properties: { \(lines) } }
+            postgres: { url: "postgresql://loader@localhost/shop" }
+            routes: [{ topic: orders, table: public.orders }]
+            """
+        let warnings = try Configuration(ConfigurationSources(file: ("loader.yaml", yaml))).warnings
+        let exposed = warnings.filter { $0.code == .exposed }
+        #expect(exposed.count == (warning == nil ? 0 : 1))
+        if let warning { #expect(exposed.first?.message.contains(warning) == true, "\(exposed)") }
+    }
 }

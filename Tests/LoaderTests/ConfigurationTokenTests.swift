@@ -95,6 +95,7 @@ struct ConfigurationTokenTests {
             (["source=file", "path=/run/token"], "the file /run/token"),
             (["source=command", "command=[/bin/token, --now]"], "the command /bin/token"),
             (["source=command", "command=/bin/token"], "the command /bin/token"),
+            (["source=command", #"command=["/bin/token", "a, b"]"#], "the command /bin/token"),
             (["source=azure", "scope=https://a/.default"], "the identity endpoint http://169.254.169.254"),
             (["source=gcp"], "the metadata server http://169.254.169.254"),
             (["source=gcp", "path=/key.json"], "Google, as the file /key.json says"),
@@ -102,6 +103,14 @@ struct ConfigurationTokenTests {
     func sources(assignments: [String], place: String) throws {
         let configuration = try read(set: assignments.map { "kafka.token.\($0)" })
         #expect(configuration.loading.tokens?.place == place)
+    }
+
+    @Test("a command's arguments have their commas in a variable as in a file")
+    func commandInVariable() throws {
+        let environment = [
+            "LOADER_KAFKA_TOKEN_SOURCE": "command", "LOADER_KAFKA_TOKEN_COMMAND": #"["/bin/token", "a, b", ""]"#,
+        ]
+        #expect(try read(environment: environment).kafkaToken.command == ["/bin/token", "a, b", ""])
     }
 
     @Test("the brokers of Event Hubs say what a token of Azure's is for, and the environment where it is had")

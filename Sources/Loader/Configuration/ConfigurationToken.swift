@@ -384,7 +384,13 @@ extension ConfigurationKind where Value == [String] {
             switch value {
             case .list(let parts) where !(parts.first ?? "").isEmpty: return parts
             case .text(let program) where !program.isEmpty && !program.hasPrefix("["): return [program]
-            case .text(let list) where list.hasPrefix("["): return try value.items(what: "a program and its arguments")
+            case .text(let list) where list.hasPrefix("["):
+                // As JSON in a variable, where an argument has a comma.
+                let parts = try? JSONDecoder().decode([String].self, from: Data(list.utf8))
+                guard let parts, !(parts.first ?? "").isEmpty else {
+                    return try value.items(what: "a program and its arguments")
+                }
+                return parts
             default:
                 throw ValueMistake(.invalidValue, "names no program", "Write a list, as [/usr/bin/program, --option].")
             }
