@@ -20,6 +20,7 @@ final class BrokerProbe: @unchecked Sendable {
         var doubts = 0
         var settled = 0
         var isAway = false
+        var reminders = 0
         var topic: String?
 
         var isDoubtful: Bool { doubts > settled }
@@ -38,6 +39,9 @@ final class BrokerProbe: @unchecked Sendable {
 
     /// Whether no broker answered when last asked; `wakeup` rings when that changes.
     var isAway: Bool { thread.locked { shared.isAway } }
+
+    /// How often the client was sent back to where it began; see `BrokerReminder`.
+    var reminders: Int { thread.locked { shared.reminders } }
 
     /// A topic that is assigned, to be asked about.
     var topic: String? {
@@ -80,7 +84,7 @@ final class BrokerProbe: @unchecked Sendable {
         if !isAway {
             reminder.rest()
         } else if reminder.isDue(at: .now) {
-            client.remindOfBrokers()
+            if client.remindOfBrokers() { thread.locked { shared.reminders += 1 } }
         }
         // What is refused at once must not be asked in a loop.
         if isAway { thread.pause(0.5) }

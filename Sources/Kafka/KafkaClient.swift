@@ -84,9 +84,13 @@ package final class KafkaClient: Sendable {
 
     /// Has librdkafka try again the brokers that it was given; see `BrokerReminder`. Any thread may, while the handle lives. Before
     /// 2.10 it never lets go of them.
-    func remindOfBrokers() {
-        guard KafkaLibrary.version >= 0x020a_00ff, !bootstrapServers.isEmpty else { return }
+    ///
+    /// - Returns: whether it was told.
+    @discardableResult
+    func remindOfBrokers() -> Bool {
+        guard KafkaLibrary.version >= 0x020a_00ff, !bootstrapServers.isEmpty else { return false }
         rd_kafka_brokers_add(handle, bootstrapServers)
+        return true
     }
 
     // MARK: Errors

@@ -18,6 +18,8 @@ final class LeaderProbe: @unchecked Sendable {
         /// Counted, so that a doubt that comes while they are asked is not over with their answer.
         var doubts = 0
         var settled = 0
+        /// Of the reminders, those that the coordinator has answered behind.
+        var settledReminders = 0
         var silence: LeaderSilence
         var partitions: Set<TopicPartition> = []
 
@@ -65,14 +67,17 @@ final class LeaderProbe: @unchecked Sendable {
         guard thread.sleep(while: { shared.isIdle }) else { return }
         let (doubts, partitions) = thread.locked { (shared.doubts, shared.partitions) }
         let isAnyLeaderSilent = isAnyLeaderSilent(partitions)
+        let reminders = brokers.reminders
         let isCoordinatorSilent = isCoordinatorSilent(partitions.first)
         let isAnyoneThere = !brokers.isAway
         let isSilent = isAnyLeaderSilent || isCoordinatorSilent
         let hasChanged = thread.locked {
             if !isSilent { shared.settled = doubts }
+            if !isCoordinatorSilent { shared.settledReminders = reminders }
             let before = shared.silence
             shared.silence.note(
-                leader: isAnyLeaderSilent, coordinator: isCoordinatorSilent, isAnyoneThere: isAnyoneThere, at: .now)
+                leader: isAnyLeaderSilent, coordinator: isCoordinatorSilent, isAnyoneThere: isAnyoneThere,
+                wasReminded: reminders > shared.settledReminders, at: .now)
             return (before.isCutOff, before.isGroupLost) != (shared.silence.isCutOff, shared.silence.isGroupLost)
         }
         if hasChanged { wakeup.ring() }

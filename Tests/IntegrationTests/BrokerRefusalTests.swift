@@ -175,7 +175,11 @@ struct BrokerRefusalTests {
         let gate = try KafkaGate(to: .sharedReal(), settings)
         try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
             try landing.produce(0..<10)
-            let loader = try LoaderProcess(landing.environment(gate, Self.neverBack).merging(library) { $1 })
+            // So long a rebalance may take, in which a coordinator is silent, too.
+            let properties = Self.neverBack.merging(["max.poll.interval.ms": "6000"]) { $1 }
+            var environment = landing.environment(gate, properties).merging(library) { $1 }
+            environment["LOADER_POSTGRES_LOCK_TIMEOUT"] = "2s"
+            let loader = try LoaderProcess(environment)
             try await loader.wait(for: "an outage", within: .seconds(90)) {
                 loader.metric(#"loader_outage{place="brokers"}"#) == 1
             }

@@ -9,10 +9,12 @@ struct LeaderSilenceTests {
     private let start = ContinuousClock.now
 
     private mutating func note(
-        leader: Bool = false, coordinator: Bool = false, isAnyoneThere: Bool = true, after: Int
+        leader: Bool = false, coordinator: Bool = false, isAnyoneThere: Bool = true, wasReminded: Bool = false,
+        after: Int
     ) {
         silence.note(
-            leader: leader, coordinator: coordinator, isAnyoneThere: isAnyoneThere, at: start + .seconds(after))
+            leader: leader, coordinator: coordinator, isAnyoneThere: isAnyoneThere, wasReminded: wasReminded,
+            at: start + .seconds(after))
     }
 
     @Test("a coordinator that lets its member wait for a rebalance is no outage and not gone, however often asked")
@@ -33,6 +35,22 @@ struct LeaderSilenceTests {
         #expect(silence.isCutOff && silence.isGroupLost)
         note(after: 346)
         #expect(!silence.isCutOff && !silence.isGroupLost)
+    }
+
+    @Test("a client that was sent back to where it began looks for a coordinator that stays silent within a minute")
+    mutating func behindReminder() {
+        note(leader: true, coordinator: true, isAnyoneThere: false, wasReminded: true, after: 0)
+        note(coordinator: true, wasReminded: true, after: 100)
+        note(coordinator: true, wasReminded: true, after: 159)
+        #expect(!silence.isGroupLost, "members that have died are waited for")
+        note(coordinator: true, wasReminded: true, after: 160)
+        #expect(silence.isCutOff && silence.isGroupLost)
+        var short = LeaderSilence(rebalanceTime: .seconds(12), isCutOff: false)
+        for second in [0, 12] {
+            short.note(
+                leader: false, coordinator: true, isAnyoneThere: true, wasReminded: true, at: start + .seconds(second))
+        }
+        #expect(short.isGroupLost, "no longer than a rebalance may take")
     }
 
     @Test("a leader that is silent four times in a row is an outage until all answer, and no loss of the group")
