@@ -76,6 +76,9 @@ public final class TokenKeeper: Sendable {
     /// What is asked and where, without a secret.
     public var place: String { source.place }
 
+    /// What its tokens may do is said by policies of AWS's, and not by the brokers' ACLs.
+    public var isOfMSK: Bool { source is MSKIAMTokens }
+
     /// The token at hand, as long as it is good.
     public var current: Token? {
         let now = now()

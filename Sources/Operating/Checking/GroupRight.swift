@@ -21,7 +21,6 @@ enum GroupRight {
     }
 
     static func mend(_ options: LoadingOptions) -> String {
-        let line = AccessLine(options).text(["Read"], on: .group(options.group))
-        return "give this user READ on it" + (line.map { ": \($0)" } ?? "")
+        "give this user READ on it: " + AccessLine(options).words(["Read"], on: .group(options.group))
     }
 }

@@ -71,8 +71,7 @@ public struct RoutedTopics: Sendable {
     }
 
     private static func readMend(_ topic: String, _ options: LoadingOptions) -> String {
-        let line = AccessLine(options).text(["Read"], on: .topic(topic))
-        return "give this user READ on \(topic): " + (line ?? "deploy/kafka/acls.sh does")
+        "give this user READ on \(topic): " + AccessLine(options).words(["Read"], on: .topic(topic))
     }
 
     private static func isAnyMissing(_ options: LoadingOptions, among all: [String: Int]) -> Bool {

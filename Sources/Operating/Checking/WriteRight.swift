@@ -20,9 +20,7 @@ enum WriteRight {
     /// - Parameter isOfCluster: older brokers refuse so whoever lacks a right on the cluster.
     private static func mend(_ topic: String, _ options: LoadingOptions, isOfCluster: Bool) -> String {
         let access = AccessLine(options)
-        var mend =
-            "give this user WRITE on \(topic): "
-            + (access.text(["Write"], on: .topic(topic)) ?? "deploy/kafka/acls.sh does")
+        var mend = "give this user WRITE on \(topic): " + access.words(["Write"], on: .topic(topic))
         if isOfCluster, let line = access.text(["IdempotentWrite"], on: .cluster) {
             mend += "; brokers older than 2.8 want IDEMPOTENT_WRITE on the cluster as well: \(line)"
         }

@@ -12,16 +12,28 @@ struct AccessLine {
     let brokers: String
     /// As the brokers call this user; nil where it is nobody, whose rights need no line of their own.
     let principal: String?
+    /// Policies of AWS's say what may be done, and no line.
+    let isOfMSK: Bool
 
     /// What stands where only the brokers know who a token is.
     static let unnamed = "User:NAME"
 
     init(_ options: LoadingOptions) {
         brokers = options.brokers
-        principal = Self.principal(options.currentProperties, hasTokens: options.tokens != nil)
+        isOfMSK = options.tokens?.isOfMSK ?? false
+        principal = isOfMSK ? nil : Self.principal(options.currentProperties, hasTokens: options.tokens != nil)
     }
 
-    init(brokers: String, principal: String?) { (self.brokers, self.principal) = (brokers, principal) }
+    init(brokers: String, principal: String?, isOfMSK: Bool = false) {
+        (self.brokers, self.principal, self.isOfMSK) = (brokers, principal, isOfMSK)
+    }
+
+    /// What gives the right: the line, or where there is none a file to look into.
+    func words(_ operations: [String], on resource: Resource) -> String {
+        if let line = text(operations, on: resource) { return line }
+        guard isOfMSK else { return "deploy/kafka/acls.sh does" }
+        return "deploy/aws/msk-\(operations.contains("Write") ? "dead-letters-" : "")policy.json does"
+    }
 
     /// - Parameter operations: as Kafka's own tool has them, `Read`.
     func text(_ operations: [String], on resource: Resource) -> String? {

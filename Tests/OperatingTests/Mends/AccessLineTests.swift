@@ -16,7 +16,16 @@ struct AccessLineTests {
             try #require(other.text(["Read"], on: .group("it's"))).hasSuffix(
                 #"'User:CN=the loader' --operation Read --group 'it'\''s'`"#))
         #expect(try #require(other.text(["IdempotentWrite"], on: .cluster)).hasSuffix("IdempotentWrite --cluster`"))
-        #expect(AccessLine(brokers: "b:9092", principal: nil).text(["Read"], on: .topic("orders")) == nil)
+        let nobody = AccessLine(brokers: "b:9092", principal: nil)
+        #expect(nobody.text(["Read"], on: .topic("orders")) == nil)
+        #expect(nobody.words(["Read"], on: .topic("orders")) == "deploy/kafka/acls.sh does")
+    }
+
+    @Test("on Amazon MSK with IAM it is a policy that gives it")
+    func policy() throws {
+        let access = AccessLine(brokers: "b:9098", principal: nil, isOfMSK: true)
+        #expect(access.words(["Read"], on: .group("g")) == "deploy/aws/msk-policy.json does")
+        #expect(access.words(["Write"], on: .topic("dead")) == "deploy/aws/msk-dead-letters-policy.json does")
     }
 
     @Test("it names who the brokers take this user for")
