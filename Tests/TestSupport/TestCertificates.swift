@@ -24,7 +24,7 @@ public final class TestCertificates: Sendable {
             key: directory.appending(path: "authority.key").path())
         try Self.openssl([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=an authority of the tests", "-days", "2",
-            "-keyout", authority.key, "-out", authority.file,
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", authority.key, "-out", authority.file,
         ])
     }
 
@@ -45,7 +45,9 @@ public final class TestCertificates: Sendable {
         let extensions = directory.appending(path: "\(name).cnf").path()
         let settings = directory.appending(path: "\(name)-ca.cnf").path()
         let database = directory.appending(path: "\(name)-index").path()
-        try "subjectAltName=\(names)\n".write(toFile: extensions, atomically: true, encoding: .utf8)
+        // Python from 3.13 on takes none that does not say whose key has signed it, and none of an authority that may not.
+        try "subjectAltName=\(names)\nauthorityKeyIdentifier=keyid\n"
+            .write(toFile: extensions, atomically: true, encoding: .utf8)
         try "".write(toFile: database, atomically: true, encoding: .utf8)
         try """
         [ca]
