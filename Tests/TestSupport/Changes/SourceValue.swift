@@ -50,7 +50,7 @@ public enum SourceValue: Hashable, Sendable {
         case .clock(let time): SourceTime.clock(time)
         case .local(let time): SourceTime.timestamp(time, separator: " ")
         case .instant(let time): SourceTime.timestamp(time, separator: " ") + "+00"
-        case .interval(let months, let days, let time): "\(months) months \(days) days \(time) microseconds"
+        case .interval(let months, let days, let time): "\(months) months \(days) days \(Self.seconds(time)) seconds"
         case .uuid(let bytes): Self.uuidText(bytes)
         case .bits(let bits): bits.map { $0 ? "1" : "0" }.joined()
         case .texts(let texts): Self.array(texts.map { $0.map(Self.quoted) })
@@ -73,6 +73,12 @@ public enum SourceValue: Hashable, Sendable {
         case .pairs(let pairs): pairs.reduce(0) { $0 + $1.name.utf8.count + ($1.value?.utf8.count ?? 0) }
         default: 8
         }
+    }
+
+    /// Before PostgreSQL 15 no field of an interval was a number beyond 32 bits, which microseconds soon are.
+    private static func seconds(_ microseconds: Int64) -> String {
+        let (whole, rest) = microseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000)
+        return (microseconds < 0 ? "-" : "") + "\(whole)." + String(1_000_000 + rest).dropFirst()
     }
 
     static func uuidText(_ bytes: [UInt8]) -> String {
