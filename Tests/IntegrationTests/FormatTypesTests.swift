@@ -60,6 +60,7 @@ struct FormatTypesTests {
     /// Types that the server reads itself.
     private static let other = [
         Sample("interval", .interval(months: 14, days: 2, milliseconds: 3000), "1 year 2 mons 2 days 00:00:03"),
+        Sample("interval", .duration(3_500_000), "00:00:03.5"), Sample("interval", .duration(1), "00:00:00.000001"),
         Sample("timetz", .text("12:00+02"), "12:00+02"), Sample("inet", .text("10.0.0.1/8"), "10.0.0.1/8"),
         Sample("bit(4)", .text("1010"), "1010"), Sample("int4range", .text("[1,5)"), "[1,5)"),
         Sample("point", .text("(1,2)"), "(1,2)"), Sample("xml", .text("<a b=\"c\">d</a>"), "<a b=\"c\">d</a>"),
@@ -69,20 +70,21 @@ struct FormatTypesTests {
         Sample("pair[]", .list([.map([("a", .int(1)), ("b", .null)])]), #"{"(1,)"}"#),
     ]
 
+    private static let types = """
+        \(SourceType.prerequisites) CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
+        CREATE TYPE pair AS (a int, b text);
+        """
+
     @Test("each value lands exactly, from every format, in binary COPY and in text COPY")
     func everyFormat() async throws {
         let server = try TestDatabase.shared().connect()
         let samples = Self.binary + Self.other.filter { server.makes($0.type) }
-        let types = """
-            \(SourceType.prerequisites) CREATE DOMAIN even AS int CHECK (VALUE % 2 = 0);
-            CREATE TYPE pair AS (a int, b text);
-            """
         let tables = MessageWriter.allCases.flatMap { [("\($0)_binary", Self.binary), ("\($0)_text", samples)] }
         let definitions = tables.map { name, samples in
             "CREATE TABLE \(name) ("
                 + samples.enumerated().map { "c\($0) \($1.type)" }.joined(separator: ", ") + ")"
         }
-        try await Scenario.with(types + definitions.joined(separator: ";")) { scenario in
+        try await Scenario.with(Self.types + definitions.joined(separator: ";")) { scenario in
             let fields = samples.enumerated().map { FormatField(name: "c\($0)", value: $1.value, literal: $1.literal) }
             var routes: [Route] = []
             for writer in MessageWriter.allCases {
@@ -115,6 +117,156 @@ struct FormatTypesTests {
                     #expect(result.string(0, index) == expected.string(0, 0), "\(sample.type) in \(name)")
                 }
             }
+        }
+    }
+
+    // MARK: What is nested
+
+    /// A column of a value in a list, in a composite type, in an hstore or in JSON, and how the value is taken out again.
+    private struct Wrapped {
+        var column: String
+        var type: String
+        var value: FormatValue
+        /// An SQL expression of the whole, of `$1` as the value's text.
+        var whole: String
+        /// What has to be the value.
+        var part: String
+        var sample: Sample
+        var isBinary: Bool
+    }
+
+    private static func wrapped(_ samples: [Sample], hasHstore: Bool) -> [Wrapped] {
+        samples.enumerated().flatMap { index, sample -> [Wrapped] in
+            let value = FormatValue.nested(sample.value, literal: sample.literal)
+            let type = sample.type
+            let said = "CAST($1 AS text)::\(type)"
+            func made(_ kind: String, _ of: String, _ value: FormatValue, _ whole: String, _ part: String) -> Wrapped {
+                let isBinary = index < binary.count && kind != "c" && kind != "h"
+                return Wrapped(
+                    column: "\(kind)\(index)", type: of, value: value, whole: whole,
+                    part: part.replacing("@", with: "\(kind)\(index)"), sample: sample, isBinary: isBinary)
+            }
+            let composite = made("c", "wrap\(index)", .map([("v", value)]), "ROW(\(said))::wrap\(index)", "(@).v")
+            switch sample.value {
+            case .list, .map: return [composite]
+            default: break
+            }
+            let list = made("a", type + "[]", .list([value, value]), "ARRAY[\(said), \(said)]", "@[2]")
+            // In both of these bytes are text of one kind or another.
+            if case .bytes = sample.value { return [composite, list] }
+            let json = made(
+                "j", "jsonb", .map([("v", value)]), "jsonb_build_object('v', $1::text)", "(@ ->> 'v')::\(type)")
+            guard hasHstore else { return [composite, list, json] }
+            return [
+                composite, list, json,
+                made("h", "hstore", .map([("k", value)]), "hstore('k', $1)", "(@ -> 'k')::\(type)"),
+            ]
+        }
+    }
+
+    @Test("each value within a list, a composite type, an hstore or JSON lands exactly, from every format")
+    func nested() async throws {
+        let server = try TestDatabase.shared().connect()
+        let samples = Self.binary + Self.other.filter { server.makes($0.type) }
+        let all = Self.wrapped(samples, hasHstore: server.makes("hstore"))
+        let tables = MessageWriter.allCases.flatMap { writer in
+            [("\(writer)_binary", all.filter(\.isBinary)), ("\(writer)_text", all)]
+        }
+        let definitions =
+            samples.enumerated().map { "CREATE TYPE wrap\($0) AS (v \($1.type))" }
+            + tables.map { name, columns in
+                "CREATE TABLE \(name) (" + columns.map { "\($0.column) \($0.type)" }.joined(separator: ", ") + ")"
+            }
+        try await Scenario.with(Self.types + definitions.joined(separator: ";")) { scenario in
+            let fields = try all.map { wrapped in
+                let whole = try scenario.connection.query(
+                    "SELECT (\(wrapped.whole))::text", [.text(wrapped.sample.literal)])
+                return FormatField(
+                    name: wrapped.column, value: wrapped.value, literal: try #require(whole.string(0, 0)))
+            }
+            var routes: [Route] = []
+            for writer in MessageWriter.allCases {
+                let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
+                for suffix in ["binary", "text"] {
+                    var route = Route(topic, "\(writer)_\(suffix)", label: "routes[\(routes.count)]")
+                    try writer.configure(&route, fields)
+                    if writer == .csv {
+                        route.columns = all.filter { $0.type == "jsonb" && (suffix == "text" || $0.isBinary) }
+                            .map { Route.Column(name: $0.column, decoding: .json) }
+                    }
+                    routes.append(route)
+                }
+            }
+            try await scenario.load(routes)
+            #expect(try scenario.deadLetters().map { "\($0.table): \($0.message)" } == [])
+            for (name, columns) in tables {
+                let parts = columns.map { "(\($0.part))::text" }.joined(separator: ", ")
+                let result = try scenario.connection.query("SELECT \(parts) FROM \(name)")
+                guard result.rowCount == 1 else {
+                    Issue.record("\(name) has \(result.rowCount) rows")
+                    continue
+                }
+                for (index, wrapped) in columns.enumerated() {
+                    let expected = try scenario.connection.query(
+                        "SELECT CAST($1 AS text)::\(wrapped.sample.type)::text", [.text(wrapped.sample.literal)])
+                    #expect(
+                        result.string(0, index) == expected.string(0, 0),
+                        "\(wrapped.sample.type) \(wrapped.sample.literal) as \(wrapped.type) in \(name)")
+                }
+            }
+        }
+    }
+
+    // MARK: What does not fit
+
+    @Test("what a column cannot hold is a dead letter that names it, for the same reason from every format")
+    func refusals() async throws {
+        let edges: [(sample: Sample, reason: String)] = [
+            (Sample("int8", .unsigned(.max), "18446744073709551615"), "out_of_range"),
+            (Sample("int8", .unsigned(1 << 63), "9223372036854775808"), "out_of_range"),
+            (Sample("int4", .int(1 << 31), "2147483648"), "out_of_range"),
+            (Sample("int2", .int(-32769), "-32769"), "out_of_range"),
+            (Sample("numeric(4,2)", .decimal("12345", scale: 1), "1234.5"), "out_of_range"),
+            (Sample("float4", .double(1e39), "1e39"), "out_of_range"),
+            (Sample("varchar(3)", .text("abcd"), "abcd"), "too_long"),
+            (Sample("text", .text("a\0b"), "a\0b"), "nul"), (Sample("uuid", .text("x"), "x"), "bad_syntax"),
+            (Sample("jsonb", .map([("a b", .text("\0"))]), #"{"a b": "\u0000"}"#), "nul"),
+            (Sample("int4[]", .list([.int(1), .int(1 << 31)]), "{1,2147483648}"), "out_of_range"),
+        ]
+        // Each in a table of its own, so that one that is refused hides no other; and once more where COPY is text.
+        let tables = edges.indices.map { "CREATE TABLE e\($0) (c\($0) \(edges[$0].sample.type))" }
+        let asText = edges.indices.map { "CREATE TABLE t\($0) (c\($0) \(edges[$0].sample.type), other inet)" }
+        try await Scenario.with((tables + asText).joined(separator: ";")) { scenario in
+            let fields = edges.enumerated().map { index, edge in
+                FormatField(name: "c\(index)", value: edge.sample.value, literal: edge.sample.literal)
+            }
+            var routes: [Route] = []
+            var writers: [String: MessageWriter] = [:]
+            for writer in MessageWriter.allCases {
+                let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
+                writers[topic] = writer
+                for (index, edge) in edges.enumerated() {
+                    for table in ["e\(index)", "t\(index)"] {
+                        var route = Route(topic, table, label: "routes[\(routes.count)]")
+                        try writer.configure(&route, fields)
+                        if writer == .csv, edge.sample.type == "jsonb" {
+                            route.columns = [Route.Column(name: "c\(index)", decoding: .json)]
+                        }
+                        routes.append(route)
+                    }
+                }
+            }
+            try await scenario.load(routes) { $0.deadLetters.maxShare = 1 }
+            let found = try scenario.deadLetters().map { letter in
+                "\(writers[letter.topic].map { "\($0)" } ?? "") \(letter.table).\(letter.column ?? "") \(letter.reason)"
+            }
+            let expected = MessageWriter.allCases.flatMap { writer in
+                edges.enumerated().flatMap { index, edge in
+                    ["e", "t"].map { "\(writer) \($0)\(index).c\(index) \(edge.reason)" }
+                }
+            }
+            #expect(Set(found).symmetricDifference(expected).sorted() == [])
+            #expect(found.count == expected.count)
         }
     }
 }

@@ -123,9 +123,14 @@ struct SchemaResolverTests {
         defer { registry.stop() }
         let rules = #"{"domainRules":[{"name":"e","kind":"TRANSFORM","type":"ENCRYPT","mode":"WRITEREAD"}]}"#
         let off = #"{"domainRules":[{"name":"e","type":"ENCRYPT","disabled":true},{"name":"c","type":"CEL"}]}"#
+        // Of the whole message, which then is no longer what its schema says.
+        let payload = #"{"encodingRules":[{"name":"p","kind":"TRANSFORM","type":"ENCRYPT_PAYLOAD"}]}"#
         let gone = RegistryMock.Reference(name: "a.B", subject: "b", version: 3)
         let ways: [(RegistryMock.Schema, String?)] = [
             (.init(Self.order, ruleSet: rules), "encryption"), (.init(Self.order, ruleSet: off), nil),
+            (.init("message A { optional string s = 1; }", type: "PROTOBUF", ruleSet: rules), "encryption"),
+            (.init("{}", type: "JSON", ruleSet: rules), "encryption"),
+            (.init(Self.order, ruleSet: payload), "encryption"),
             (
                 .init("syntax = \"proto3\";\nmessage A { b.B b = 1; }", type: "PROTOBUF"),
                 "schema.proto:2:13 names a type b.B that nothing defines"

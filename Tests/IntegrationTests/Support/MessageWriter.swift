@@ -3,7 +3,7 @@ import Loading
 import Records
 
 /// A value as the formats have it.
-indirect enum FormatValue {
+indirect enum FormatValue: Sendable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -24,8 +24,15 @@ indirect enum FormatValue {
     case instantNanos(Int64)
     case localNanos(Int64)
     case interval(months: UInt32, days: UInt32, milliseconds: UInt32)
+    /// Microseconds, without days or months.
+    case duration(Int64)
     case list([FormatValue])
     case map([(String, FormatValue)])
+    /// A value in a list or a map, with its text for formats that have only that for it.
+    case nested(FormatValue, literal: String)
+
+    /// Without the text.
+    var itself: FormatValue { if case .nested(let value, _) = self { value.itself } else { self } }
 }
 
 struct FormatField {
@@ -117,6 +124,7 @@ private enum JSONWriter {
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"", "\\": out += "\\" + String(scalar)
+            case "\0": out += "\\u0000"
             case "\n": out += "\\n"
             case "\t": out += "\\t"
             default: out.unicodeScalars.append(scalar)
@@ -134,8 +142,10 @@ private enum JSONWriter {
         case .double(let number): "\(number)"
         case .decimal(let digits, let scale): MessageWriter.plain(digits, scale)
         case .text(let string): text(string)
-        case .bytes, .uuid, .day, .clock, .instant, .local, .interval, .clockNanos, .instantNanos, .localNanos:
+        case .bytes, .uuid, .day, .clock, .instant, .local, .interval, .duration, .clockNanos, .instantNanos,
+            .localNanos:
             text(literal.isEmpty ? inner(value) : literal)
+        case .nested(let value, let literal): self.value(value, literal)
         case .list(let values): "[" + values.map { self.value($0, "") }.joined(separator: ",") + "]"
         case .map(let pairs): "{" + pairs.map { "\(text($0)):\(self.value($1, ""))" }.joined(separator: ",") + "}"
         }
@@ -177,6 +187,8 @@ private enum ConnectWriter {
         case .local: return made("int64", "io.debezium.time.MicroTimestamp")
         case .clockNanos: return made("int64", "io.debezium.time.NanoTime")
         case .localNanos: return made("int64", "io.debezium.time.NanoTimestamp")
+        case .duration: return made("int64", "io.debezium.time.MicroDuration")
+        case .nested(let value, _): return type(value, more)
         case .instant, .instantNanos: return made("string", "io.debezium.time.ZonedTimestamp")
         case .text, .uuid, .interval, .null: return made("string")
         case .list(let values):
@@ -194,8 +206,9 @@ private enum ConnectWriter {
         case .decimal(let digits, _): base64(MessageWriter.unscaled(digits))
         case .bytes(let bytes): base64(bytes)
         case .day(let number), .clock(let number), .local(let number), .clockNanos(let number),
-            .localNanos(let number):
+            .localNanos(let number), .duration(let number):
             "\(number)"
+        case .nested(let value, let literal): self.value(value, literal)
         case .list(let values): "[" + values.map { self.value($0, "") }.joined(separator: ",") + "]"
         case .map(let pairs):
             "{" + pairs.map { "\(JSONWriter.text($0)):\(self.value($1, ""))" }.joined(separator: ",") + "}"
@@ -249,6 +262,8 @@ private enum AvroWriter {
         case .clockNanos: return #"{"type":"long","connect.name":"io.debezium.time.NanoTime"}"#
         case .instantNanos: return meant("long", "timestamp-nanos")
         case .localNanos: return meant("long", "local-timestamp-nanos")
+        case .duration: return #"{"type":"long","connect.name":"io.debezium.time.MicroDuration"}"#
+        case .nested(let value, _): return type(value, &names)
         case .list(let values):
             let items = values.first { if case .null = $0 { false } else { true } } ?? .text("")
             return #"{"type":"array","items":["null",\#(type(items, &names))]}"#
@@ -265,8 +280,9 @@ private enum AvroWriter {
         case .null: []
         case .bool(let flag): [flag ? 1 : 0]
         case .int(let number), .day(let number), .clock(let number), .instant(let number), .local(let number),
-            .clockNanos(let number), .instantNanos(let number), .localNanos(let number):
+            .clockNanos(let number), .instantNanos(let number), .localNanos(let number), .duration(let number):
             varint(number)
+        case .nested(let value, let literal): bytes(value, literal)
         case .unsigned(let number): sized(MessageWriter.unscaled("\(number)"))
         case .double(let number): withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) }
         case .decimal(let digits, _): sized(MessageWriter.unscaled(digits))
@@ -343,7 +359,9 @@ private struct ItemWriter {
         case .uuid(let bytes) where isCBOR: return [0xD8, 37] + self.bytes(bytes)
         case .day(let day) where isCBOR: return [0xD8, 100] + integer(day)
         case .day: return text(literal.isEmpty ? JSONWriter.inner(value) : literal)
-        case .decimal, .uuid, .clock, .local, .interval, .clockNanos, .instantNanos, .localNanos: return text(literal)
+        case .nested(let value, let literal): return self.value(value, literal)
+        case .decimal, .uuid, .clock, .local, .interval, .duration, .clockNanos, .instantNanos, .localNanos:
+            return text(literal)
         }
     }
 

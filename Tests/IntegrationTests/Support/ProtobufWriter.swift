@@ -3,8 +3,8 @@ import Foundation
 /// A message `R` of Protobuf, and its schema: each value in the type that Protobuf has for it, and as a string where it has none.
 enum ProtobufWriter {
     private static let imports = [
-        "google/protobuf/timestamp", "google/protobuf/struct", "google/type/date", "google/type/timeofday",
-        "google/type/datetime", "confluent/type/decimal",
+        "google/protobuf/timestamp", "google/protobuf/duration", "google/protobuf/struct", "google/type/date",
+        "google/type/timeofday", "google/type/datetime", "confluent/type/decimal",
     ]
 
     static func schema(_ fields: [FormatField]) -> String {
@@ -21,7 +21,7 @@ enum ProtobufWriter {
     private static func members(_ fields: [(String, FormatValue)]) -> String {
         fields.enumerated().map { index, field in
             let number = index + 1
-            switch field.1 {
+            switch field.1.itself {
             case .list(let values) where isRepeated(values):
                 let item = values.first ?? .text("")
                 return nested(item, "M\(number)") + "  repeated \(type(item, "M\(number)")) \(field.0) = \(number);\n"
@@ -35,7 +35,7 @@ enum ProtobufWriter {
 
     /// The message that a value is of, where it has one of its own.
     private static func nested(_ value: FormatValue, _ name: String) -> String {
-        guard case .map(let pairs) = value, isMessage(pairs) else { return "" }
+        guard case .map(let pairs) = value.itself, isMessage(pairs) else { return "" }
         return "  message \(name) {\n" + members(pairs) + "  }\n"
     }
 
@@ -51,6 +51,8 @@ enum ProtobufWriter {
         case .clock, .clockNanos: "google.type.TimeOfDay"
         case .instant, .instantNanos: "google.protobuf.Timestamp"
         case .local, .localNanos: "google.type.DateTime"
+        case .duration: "google.protobuf.Duration"
+        case .nested(let value, _): type(value, name)
         case .null, .text, .uuid, .interval: "string"
         case .list(let values): isNested(values) ? "google.protobuf.ListValue" : "string"
         case .map(let pairs): isMessage(pairs) ? name : "google.protobuf.Struct"
@@ -60,7 +62,7 @@ enum ProtobufWriter {
     /// Protobuf's lists have neither nulls nor lists in them.
     private static func isRepeated(_ values: [FormatValue]) -> Bool {
         values.allSatisfy {
-            switch $0 {
+            switch $0.itself {
             case .null, .list: false
             default: true
             }
@@ -68,7 +70,7 @@ enum ProtobufWriter {
     }
 
     private static func isNested(_ values: [FormatValue]) -> Bool {
-        values.contains { if case .list = $0 { true } else { false } }
+        values.contains { if case .list = $0.itself { true } else { false } }
     }
 
     private static func isMessage(_ pairs: [(String, FormatValue)]) -> Bool {
@@ -76,7 +78,7 @@ enum ProtobufWriter {
     }
 
     private static func isTexts(_ pairs: [(String, FormatValue)]) -> Bool {
-        pairs.allSatisfy { if case .text = $0.1 { true } else { false } }
+        pairs.allSatisfy { if case .text = $0.1.itself { true } else { false } }
     }
 
     // MARK: Bytes
@@ -143,6 +145,8 @@ enum ProtobufWriter {
         case .instantNanos(let nanos): bytes(field, instant(nanos))
         case .local(let micros): bytes(field, date(literal) + clock(ofDay(micros * 1000), from: 4))
         case .localNanos(let nanos): bytes(field, date(literal) + clock(ofDay(nanos), from: 4))
+        case .duration(let micros): bytes(field, instant(micros * 1000))
+        case .nested(let value, let literal): self.field(field, value, literal)
         case .uuid, .interval: text(field, literal)
         case .list(let values) where isRepeated(values): values.flatMap { self.field(field, $0, "") }
         case .list(let values) where isNested(values): bytes(field, list(values))
@@ -172,6 +176,7 @@ enum ProtobufWriter {
         case .bool(let flag): number(4, flag ? 1 : 0)
         case .map(let pairs): bytes(5, structure(pairs))
         case .list(let values): bytes(6, list(values))
+        case .nested(let value, _): self.value(value)
         default: number(1, 0)
         }
     }
