@@ -49,6 +49,8 @@ extension ProtoParser {
             if let features = try features(option, over: message.options.features) {
                 message.options.features = features
             }
+            // protoc refuses it, but so does Confluent's registry write the maps of descriptors.
+            if option.path == ["map_entry"] { message.options.mapEntry = option.value.word == "true" }
         case "oneof": try oneof(of: &message, in: scope, depth)
         case "extensions":
             for range in try ranges(upTo: Int64(1 << 29 - 1)) {

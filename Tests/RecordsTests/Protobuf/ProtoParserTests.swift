@@ -163,4 +163,27 @@ struct ProtoParserTests {
         let message: [UInt8] = [8, 1, 0x12, 1, 0x61, 0x32, 3, 0x0A, 1, 0x62, 0x4A, 5, 8, 7, 0x12, 1, 0x63, 0x50, 2]
         #expect(told(message, by: decoder) == .success(["i:1", "s:61", "absent", "s:62", "s:63", "e:2:50414944"]))
     }
+
+    @Test("maps that are written as the messages of their entries, as registries write those of descriptors, are maps")
+    func writtenEntries() throws {
+        let text = """
+            syntax = "proto3"; package p;
+            message A {
+              repeated .p.A.CountsEntry counts = 1;
+              message CountsEntry { option map_entry = true; string key = 1; int64 value = 2; }
+              message B { int32 id = 1; }
+            }
+            """
+        let schema = try ProtobufSchema(.text(Array(text.utf8)), named: "a.proto")
+        let decoder = ProtobufRecordDecoder(
+            schema, message: try #require(schema.message([0], inFile: 0)),
+            paths: [FieldPath(["counts"]), FieldPath(["counts", "x"]), FieldPath(["counts", ""])])
+        // An entry without a key has the empty one.
+        let message: [UInt8] = [0x0A, 5, 0x0A, 1, 0x78, 0x10, 7, 0x0A, 2, 0x10, 8]
+        #expect(told(message, by: decoder) == .success(["{78=i:7,=i:8}", "i:7", "i:8"]))
+        // Whoever counts a message among others counts the entries, as they stand there.
+        #expect(schema.message([0, 1], inFile: 0).map { schema[$0].name } == "p.A.B")
+        let other = "syntax = \"proto3\"; message A { option map_entry = true; string key = 3; }"
+        #expect(failure(other) == "A is no entry of a map")
+    }
 }
