@@ -8,9 +8,12 @@ enum FuzzedJSON {
         Walk.decode(input, by: JSONRecordDecoder(paths: paths))
     }
 
-    /// The first part is the schema, the second one that it may refer to.
+    /// The first part is the schema, the second one that it may refer to, and a message.
     static func schema(_ input: UnsafeRawBufferPointer) {
         let (text, other) = input.divided
+        let types = String.connectTypes(
+            ofJSONSchema: String(decoding: text, as: UTF8.self), references: ["o.json": String(decoding: other, as: UTF8.self)])
+        if let types, let decoder = TypedJSONDecoder(paths: paths, types: types) { Walk.decode(other, by: decoder) }
         let outline = SchemaOutline(
             ofJSONSchema: String(decoding: text, as: UTF8.self), references: ["o.json": String(decoding: other, as: UTF8.self)])
         guard let outline else { return }
@@ -26,6 +29,10 @@ enum FuzzedJSON {
         (
             ##"{"$ref": "#/definitions/a~1b", "definitions": {"a/b": {"properties": {"x": {"type": "string", "format": "date"}}}}}"##,
             "[]"
+        ),
+        (
+            #"{"type": "object", "properties": {"a": {"oneOf": [{"type": "null"}, {"type": "number", "title": "org.apache.kafka.connect.data.Decimal", "connect.type": "bytes", "connect.parameters": {"scale": "2"}}]}, "aB": {"type": "array", "items": {"type": "integer", "connect.type": "int32", "title": "io.debezium.time.Date"}}}}"#,
+            #"{"a": "AJY=", "aB": [0, null]}"#
         ),
     ].map { .joined(Array($0.0.utf8), Array($0.1.utf8)) }
 

@@ -23,6 +23,9 @@ public final class FramedDecoder: RecordDecoder {
     public private(set) var framing = Framing.none
     /// The last message was JSON, or nothing that could be told from it.
     public private(set) var wasJSON = true
+    /// The last message was JSON, but its schema says more of its values than they do, so that they are read as those of other
+    /// formats.
+    public private(set) var wasTypedJSON = false
     /// The last message without what names its schema, where that was compressed; valid until the next one.
     public private(set) var inflated: UnsafeRawBufferPointer?
     private lazy var decompressor = Decompressor()
@@ -30,6 +33,8 @@ public final class FramedDecoder: RecordDecoder {
     private struct Reader {
         var decoder: any RecordDecoder
         var isJSON: Bool
+        /// JSON whose schema says more of the values than they do, so that they are what the decoder makes of them.
+        var isTypedJSON = false
         /// Values of its schema have names.
         var isRecord: Bool
         /// Of Protobuf: which of a file's messages it is, stands behind the schema.
@@ -155,7 +160,7 @@ public final class FramedDecoder: RecordDecoder {
             unknown.append(id)
             entries[id] = .refused(DecodingFailure(.unknownSchema, "names schema \(self.words(for: id)), \(words)"))
         case .schema(let schema):
-            if case .json(let outline?) = schema.content { jsonOutlines[id] = outline }
+            if case .json(let outline?, _) = schema.content { jsonOutlines[id] = outline }
             entries[id] =
                 switch schema.content {
                 case .avro(let schema): .reader(Self.reader(of: schema, paths))
@@ -164,13 +169,20 @@ public final class FramedDecoder: RecordDecoder {
                         Reader(
                             decoder: json, isJSON: false, isRecord: true,
                             messages: ProtobufMessages(schema, paths, unnamed, messageIndexes)))
-                case .json: .reader(Reader(decoder: json, isJSON: true, isRecord: true))
+                case .json(_, let types): .reader(reader(ofJSON: types))
                 case .unreadable(let words):
                     .refused(
                         DecodingFailure(
                             .unknownSchema, "names schema \(self.words(for: id))\(schema.place), which \(words)"))
                 }
         }
+    }
+
+    private func reader(ofJSON types: String?) -> Reader {
+        guard let types, let typed = TypedJSONDecoder(paths: paths, types: types) else {
+            return Reader(decoder: json, isJSON: true, isRecord: true)
+        }
+        return Reader(decoder: typed, isJSON: false, isTypedJSON: true, isRecord: true)
     }
 
     private func words(for id: SchemaID) -> String { names?[id]?.description ?? id.description }
@@ -206,7 +218,7 @@ public final class FramedDecoder: RecordDecoder {
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         if header == nil, isPlain(message) {
             framing = .none
-            wasJSON = true
+            (wasJSON, wasTypedJSON) = (true, false)
             return try json.decode(message)
         }
         return try decodeFramed(message, header)
@@ -217,9 +229,9 @@ public final class FramedDecoder: RecordDecoder {
         _ message: UnsafeRawBufferPointer, _ header: SchemaHeader?
     ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         framing = framing(of: message, header)
-        (wasJSON, inflated) = (false, nil)
+        (wasJSON, wasTypedJSON, inflated) = (false, false, nil)
         var reader = try reader(framing)
-        if header?.isJSON ?? false, !reader.isJSON {
+        if header?.isJSON ?? false, !reader.isJSON, !reader.isTypedJSON {
             throw DecodingFailure(
                 .unknownSchema,
                 "is Avro in its encoding as JSON, which is not read: have it written in the binary one "
@@ -235,7 +247,7 @@ public final class FramedDecoder: RecordDecoder {
             (reader.decoder, framing.payload) = (named.decoder, named.payload)
         }
         opened = reader.decoder
-        wasJSON = reader.isJSON
+        (wasJSON, wasTypedJSON) = (reader.isJSON, reader.isTypedJSON)
         do throws(DecodingFailure) {
             return try reader.decoder.decode(UnsafeRawBufferPointer(rebasing: message[framing.payload...]))
         } catch {
@@ -336,7 +348,7 @@ public final class FramedDecoder: RecordDecoder {
     /// Whether what a message says of its schema leads to JSON.
     public func isJSON(_ framing: Framing) -> Bool { (try? reader(framing))?.isJSON ?? false }
 
-    public var outline: SchemaOutline? { wasJSON ? jsonOutlines[framing.schema] : opened.outline }
+    public var outline: SchemaOutline? { jsonOutlines[framing.schema] ?? (wasJSON ? nil : opened.outline) }
 
     public func visit(
         _ container: Field, _ body: (_ name: UnsafeRawBufferPointer, _ value: Field) -> Bool

@@ -7,7 +7,7 @@ import Records
 /// end where an outline does. https://json-schema.org/draft/2020-12
 struct JSONSchemaOutline {
     /// The schema's own text, and those that it refers to by name.
-    private let root: [String: Any]
+    let root: [String: Any]
     private let others: [String: [String: Any]]
 
     /// Objects in objects that are outlined, as of the other formats.
@@ -15,10 +15,10 @@ struct JSONSchemaOutline {
     /// References that are followed for one field.
     private static let mostReferences = 16
     /// Fields of one object.
-    private static let mostFields = 1000
+    static let mostFields = 1000
 
     /// Where a schema stands: in which of the texts.
-    private typealias Place = (schema: [String: Any], root: [String: Any])
+    typealias Place = (schema: [String: Any], root: [String: Any])
 
     init?(_ text: SchemaText) {
         func parsed(_ text: String) -> [String: Any]? {
@@ -63,7 +63,7 @@ struct JSONSchemaOutline {
     }
 
     /// What a field may be beside null.
-    private func alternatives(_ place: Place) -> (places: [Place], isNullable: Bool) {
+    func alternatives(_ place: Place) -> (places: [Place], isNullable: Bool) {
         let place = resolved(place)
         let branches = ["oneOf", "anyOf"].flatMap { parts(of: place, $0) }
         if !branches.isEmpty {
@@ -78,15 +78,16 @@ struct JSONSchemaOutline {
 
     private func hasNoType(_ schema: [String: Any]) -> Bool { schema["type"] == nil }
 
-    private func types(of schema: [String: Any]) -> [String] {
+    func types(of schema: [String: Any]) -> [String] {
         (schema["type"] as? String).map { [$0] } ?? schema["type"] as? [String] ?? []
     }
 
-    private func parts(of place: Place, _ keyword: String) -> [Place] {
+    func parts(of place: Place, _ keyword: String) -> [Place] {
         (place.schema[keyword] as? [[String: Any]] ?? []).map { resolved(($0, place.root)) }
     }
 
     private func content(_ place: Place, depth: Int) -> SchemaOutline.Content {
+        if let meant = Self.meant(place.schema) { return meant }
         switch types(of: place.schema).first(where: { $0 != "null" }) {
         case "boolean": return .boolean
         case "integer": return .integer(bits: bits(place.schema), isSigned: true)
@@ -126,8 +127,23 @@ struct JSONSchemaOutline {
         }
     }
 
+    /// What Connect says of a value by a name.
+    private static func meant(_ schema: [String: Any]) -> SchemaOutline.Content? {
+        let type = schema["connect.type"] as? String ?? (schema["type"] as? String == "object" ? "struct" : nil)
+        return SchemaOutline.Content(
+            connectType: type, name: schema["title"] as? String, parameters: parameters(of: schema))
+    }
+
+    static func parameters(of schema: [String: Any]) -> [String: String] {
+        (schema["connect.parameters"] as? [String: Any] ?? [:]).compactMapValues { $0 as? String }
+    }
+
     private func words(_ place: Place) -> String {
         let type = types(of: place.schema).first { $0 != "null" } ?? (place.schema["enum"] == nil ? "any" : "enum")
+        if Self.meant(place.schema) != nil {
+            let name = (place.schema["title"] as? String)?.split(separator: ".").last ?? "bytes"
+            return "\(type) (\(name.prefix(40)))"
+        }
         return type + ((place.schema["format"] as? String).map { " (\($0.prefix(40)))" } ?? "")
     }
 
@@ -144,7 +160,7 @@ struct JSONSchemaOutline {
     }
 
     /// What a reference leads to; itself where it is none, and nothing where it leads nowhere.
-    private func resolved(_ place: Place) -> Place {
+    func resolved(_ place: Place) -> Place {
         var place = place
         for _ in 0..<Self.mostReferences {
             guard let reference = place.schema["$ref"] as? String else { return place }

@@ -6,8 +6,9 @@ public struct RegisteredSchema: Sendable {
         case avro(AvroSchema)
         /// Which of its file's messages it is, each message says.
         case protobuf(ProtobufSchema)
-        /// A JSON Schema: the messages are JSON, and say all by themselves. What it says of their fields is for people.
-        case json(SchemaOutline?)
+        /// A JSON Schema: the messages are JSON, and say all by themselves, but for what Connect means by its types: these, as its
+        /// JsonConverter writes them. What the schema says of fields beyond that is for people.
+        case json(SchemaOutline?, types: String? = nil)
         /// Nobody here reads messages of it; why, to follow what it is called.
         case unreadable(String)
     }

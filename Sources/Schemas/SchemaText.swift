@@ -20,7 +20,9 @@ struct SchemaText {
     /// What it is in a language; of one that cannot be read, why not.
     func content(_ language: Language) -> RegisteredSchema.Content {
         switch language {
-        case .json: return .json(JSONSchemaOutline(self)?.outline)
+        case .json:
+            let schema = JSONSchemaOutline(self)
+            return .json(schema?.outline, types: schema?.connectTypes)
         case .avro:
             do throws(AvroSchemaFailure) {
                 return .avro(try AvroSchema(text, references: references.map { ($0.name, $0.text) }))

@@ -50,6 +50,68 @@ struct OtherRegistriesTests {
         try await compare(cases, count: 40, SchemaSource(RegistryOptions(urls: [registry.url])))
     }
 
+    @Test("what Connect's converter of JSON Schema means by its types is what lands, in columns and in documents")
+    func connectTypes() async throws {
+        let registry = try RegistryMock()
+        defer { registry.stop() }
+        let decimal =
+            #""connect.type":"bytes","title":"org.apache.kafka.connect.data.Decimal","connect.parameters":{"scale":"2"}"#
+        let date = #"{"type":"integer","connect.type":"int32","title":"org.apache.kafka.connect.data.Date"}"#
+        let at = #"{"type":"integer","connect.type":"int64","title":"org.apache.kafka.connect.data.Timestamp"}"#
+        let inner = #"{"type":"object","title":"i","properties":{"days":{"type":"array","items":\#(date)}}}"#
+        let id = registry.register(
+            .init(
+                #"""
+                {"type":"object","title":"r","properties":{"id":{"type":"integer","connect.type":"int64"},
+                "total":{"oneOf":[{"type":"null"},{"type":"number",\#(decimal)}]},"day":\#(date),"at":\#(at),
+                "raw":{"type":"string","connect.type":"bytes"},"more":\#(inner),
+                "sums":{"type":"object","connect.type":"map","additionalProperties":{"type":"number",\#(decimal)}}}}
+                """#, type: "JSON"), as: "orders-value")
+        let columns = """
+            (id bigint PRIMARY KEY, total numeric(12,2), day date, at timestamptz, raw bytea, days date[], sums jsonb,
+             doc jsonb, bytes bytea, said text, k jsonb, ktext text)
+            """
+        try await Scenario.with("CREATE TABLE orders \(columns)") { scenario in
+            let frame = AvroMessage.framed(id)
+            let texts = [
+                #"{"id":1,"total":"AJY=","day":20487,"at":1700000000123,"raw":"AP8=","more":{"days":[0,1]},"sums":{"a":"/w=="}}"#,
+                // As with decimal.format=NUMERIC; and what is null or not there.
+                #"{"id":2,"total":1.5,"day":null,"more":{"days":[]}}"#, #"{"id":3,"total":null}"#,
+                #"{"id":4,"total":"no base64!"}"#,
+            ]
+            let key = frame + Array(#"{"total":"AJY="}"#.utf8)
+            let topic = try scenario.topic(texts.map { TestMessage(key: key, bytes: frame + Array($0.utf8)) })
+            var route = route(topic, "orders", 0)
+            route.keyFormat = .auto
+            route.columns = [
+                .init("days", "more.days"), .init("doc", "$value"), .init("bytes", "$value"),
+                .init("said", "$value"), .init("k", "$key"), .init("ktext", "$key"),
+            ]
+            try await scenario.load([route]) {
+                $0.schemas = SchemaSource(RegistryOptions(urls: [registry.url]))
+                $0.deadLetters.maxShare = 1
+            }
+            let letters = try scenario.deadLetters()
+            #expect(letters.map(\.offset) == [3] && letters.first?.reason == "bad_syntax")
+            #expect(letters.first?.message.contains("no base64") == true, "\(letters.map(\.message))")
+            #expect(
+                try scenario.rows("SELECT id, total, day, at, raw, days, sums FROM orders ORDER BY id") == [
+                    #"1|1.50|2026-02-03|2023-11-14 22:13:20.123+00|\x00ff|{1970-01-01,1970-01-02}|{"a": -0.01}"#,
+                    "2|1.50|∅|∅|∅|{}|∅", "3|∅|∅|∅|∅|∅|∅",
+                ])
+            #expect(
+                try scenario.rows("SELECT doc ->> 'total', doc ->> 'at', doc -> 'more' FROM orders WHERE id = 1") == [
+                    #"1.50|2023-11-14T22:13:20.123Z|{"days": ["1970-01-01", "1970-01-02"]}"#
+                ])
+            #expect(
+                try scenario.rows("SELECT said, k, ktext FROM orders WHERE id = 1") == [
+                    #"\#(texts[0])|{"total": 1.50}|{"total":"AJY="}"#
+                ])
+            let whole = (frame + Array(texts[0].utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            #expect(try scenario.rows("SELECT encode(bytes, 'hex') FROM orders WHERE id = 1") == [whole])
+        }
+    }
+
     @Test(
         "what AWS Glue's serializers write, in Avro and JSON, compressed or not, is loaded as its twin in JSON is",
         .enabled(if: PythonScript.has("aws_schema_registry"), "\(RegistryCases.missing)"))

@@ -213,6 +213,10 @@ struct ApicurioRegistryTests {
         #expect(try read(json, [named, encoded], source).contains("apicurio.registry.avro.encoding=BINARY"))
         let schema = registry.register(.init("{}", type: "JSON"), as: "json")
         #expect(try read(json, [("apicurio.value.contentId", long(schema)), encoded], source) == "7")
+        let typed = registry.register(
+            .init(#"{"type":"object","properties":{"b":{"type":"string","connect.type":"bytes"}}}"#, type: "JSON"),
+            as: "typed")
+        #expect(try read(json, [("apicurio.value.contentId", long(typed)), encoded], source) == "7")
         for headers: [(String, [UInt8])] in [
             [("apicurio.value.contentId", [1, 2])], [("apicurio.key.contentId", long(id))], [encoded],
             [("apicurio.value.contentId", long(-1))], [("apicurio.value.artifactId", [])], [("apicurio.value.", [1])],

@@ -70,6 +70,44 @@ struct JSONSchemaOutlineTests {
         }
     }
 
+    @Test("what Connect writes of its own types into a schema is what its values are")
+    func connect() {
+        let found = outline(
+            #"""
+            {"type": "object", "title": "r", "properties": {
+              "total": {"connect.index": 0, "oneOf": [{"type": "null"}, {"type": "number", "connect.type": "bytes",
+                "title": "org.apache.kafka.connect.data.Decimal",
+                "connect.parameters": {"scale": "2", "connect.decimal.precision": "12"}}]},
+              "day": {"connect.index": 1, "type": "integer", "connect.type": "int32", "title": "io.debezium.time.Date"},
+              "at": {"connect.index": 2, "type": "integer", "connect.type": "int64",
+                "title": "org.apache.kafka.connect.data.Timestamp"},
+              "raw": {"connect.index": 3, "type": "string", "connect.type": "bytes"},
+              "n": {"connect.index": 4, "type": "integer", "connect.type": "int64", "title": "Quantity"},
+              "v": {"connect.index": 5, "type": "object", "title": "io.debezium.data.VariableScaleDecimal",
+                "properties": {"scale": {"type": "integer", "connect.type": "int32"},
+                "value": {"type": "string", "connect.type": "bytes"}}}}}
+            """#)
+        #expect(
+            words(found) == [
+                "total decimal(precision: Optional(12), scale: Optional(2)) optional number (Decimal)",
+                "day day optional integer (Date)", "at instant optional integer (Timestamp)",
+                "raw bytes optional string (bytes)", "n integer(bits: 64, isSigned: true) optional integer",
+                "v decimal(precision: nil, scale: nil) optional object (VariableScaleDecimal)",
+            ])
+    }
+
+    @Test("types that refer to themselves, and more of them than anybody has, come to an end")
+    func endless() throws {
+        let members = (0..<100).map { ##""f\##($0)": {"$ref": "#"}"## }.joined(separator: ",")
+        let bytes = #""b": {"type": "string", "connect.type": "bytes"}"#
+        let text = #"{"type": "object", "properties": {\#(bytes), \#(members)}}"#
+        let types = try #require(String.connectTypes(ofJSONSchema: text, references: [:]))
+        #expect(TypedJSONDecoder(paths: [FieldPath(["b"])], types: types) != nil)
+        #expect(
+            String.connectTypes(ofJSONSchema: #"{"type": "object", "properties": {\#(members)}}"#, references: [:])
+                == nil)
+    }
+
     @Test("what is no schema of an object says nothing")
     func others() {
         for text in ["", "1", "[]", "{}", #"{"type":"string"}"#, #"{"properties":7}"#, #"{"$ref":7}"#] {

@@ -195,7 +195,7 @@ extension RowBuilder {
                 return try append(InputValue(.null), column, into: &buffer)
             }
             if takesWholeValue, !column.takesBytes {
-                if let wholeValue, column.isJSON || !plan.format.isText {
+                if let wholeValue, column.isJSON || !(isFramed ? framed.wasTypedJSON : plan.format.isText) {
                     return try append(InputValue(wholeValue), column, into: &buffer)
                 }
                 bytes = inflatedValue ?? UnsafeRawBufferPointer(rebasing: bytes[valueStart...])
@@ -208,7 +208,7 @@ extension RowBuilder {
             let kind: InputValue.Kind = column.isJSON && isRead ? .object : .string
             try append(InputValue(kind, kind == .object ? bytes.withoutByteOrderMark : bytes), column, into: &buffer)
         case .key:
-            if let wholeKey, !column.takesBytes {
+            if let wholeKey, !column.takesBytes, column.isJSON || !isKeyFramed || !framedKey.wasTypedJSON {
                 return try append(InputValue(ofKey: wholeKey), column, into: &buffer)
             }
             let bytes = batch.key(of: message).map { column.takesBytes ? $0 : .init(rebasing: $0[keyStart...]) }

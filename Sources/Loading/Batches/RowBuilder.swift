@@ -232,11 +232,10 @@ package final class RowBuilder {
         // What is taken whole and names no schema is anybody's bytes.
         guard readsValue || framed.framing(of: held, header).form != .none else { return nil }
         let fields = try framed.decode(held, header: header)
-        if framed.wasJSON {
+        if framed.wasJSON || framed.wasTypedJSON {
             (valueStart, inflatedValue) = (framed.framing.payload, framed.inflated)
-        } else {
-            wholeValue = fields[whole]
         }
+        if !framed.wasJSON { wholeValue = fields[whole] }
         return fields
     }
 
@@ -367,7 +366,7 @@ package final class RowBuilder {
             return nil
         }
         let fields = try framedKey.decode(held, header: header)
-        keyStart = framedKey.wasJSON ? framing.payload : 0
+        keyStart = framedKey.wasJSON || framedKey.wasTypedJSON ? framing.payload : 0
         if framedKey.wasJSON { return self.fields(fields, inEnvelope: framedKey.payload) }
         if let whole = plan.wholeKey { wholeKey = fields[whole] }
         return hasFields ? fields : nil

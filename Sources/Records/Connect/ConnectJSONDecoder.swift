@@ -9,7 +9,7 @@
 ///
 /// JSON without the envelope costs a look at its first bytes.
 public final class ConnectJSONDecoder: RecordDecoder {
-    private final class Plan {
+    final class Plan {
         let text: [UInt8]
         let schema: ConnectSchema
         /// The type of what each path leads to, where JSON does not say all of it; negative: it does.
@@ -100,9 +100,7 @@ public final class ConnectJSONDecoder: RecordDecoder {
         guard let plan = plan(of: message) else { return nil }
         let start = Self.head.utf8CodeUnitCount + plan.text.count + Self.middle.utf8CodeUnitCount
         let inside = UnsafeRawBufferPointer(rebasing: message[start..<message.count - 1])
-        memory.reset()
-        container.reset()
-        opened.removeAll(keepingCapacity: true)
+        begin()
         guard inside.first == UInt8(ascii: "{") else { return try openScalar(inside, plan) }
         let fields: UnsafeBufferPointer<Field>
         do throws(DecodingFailure) {
@@ -111,11 +109,32 @@ public final class ConnectJSONDecoder: RecordDecoder {
             // Either way: more names than an envelope has, or no JSON at all, which is told by the place in the message.
             return nil
         }
+        payload = try value(of: Field(.object, inside), plan.schema.root, plan.schema)
+        return try convert(fields, plan)
+    }
+
+    /// Reads a message that has no envelope and is of these types.
+    func decode(
+        _ message: UnsafeRawBufferPointer, of plan: Plan
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
+        begin()
+        current = plan
+        return try convert(try json.decode(message), plan)
+    }
+
+    private func begin() {
+        memory.reset()
+        container.reset()
+        opened.removeAll(keepingCapacity: true)
+    }
+
+    private func convert(
+        _ fields: UnsafeBufferPointer<Field>, _ plan: Plan
+    ) throws(DecodingFailure) -> UnsafeBufferPointer<Field> {
         for slot in paths.indices {
             let type = plan.types[slot]
             converted[slot] = type < 0 ? fields[slot] : try value(of: fields[slot], type, plan.schema)
         }
-        payload = try value(of: Field(.object, inside), plan.schema.root, plan.schema)
         return UnsafeBufferPointer(converted)
     }
 

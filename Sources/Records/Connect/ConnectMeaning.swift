@@ -95,3 +95,37 @@ enum ConnectMeaning: Equatable, Sendable {
         return Field(.string, UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 }
+
+extension SchemaOutline.Content {
+    /// What values of Connect's types are that JSON does not tell from others; nil for the others.
+    ///
+    /// - Parameters:
+    ///   - type: as Connect calls it: `int32`, `bytes`, `struct`.
+    ///   - name: its semantic name.
+    public init?(connectType type: String?, name: String?, parameters: [String: String]) {
+        let base: ConnectMeaning.Base? =
+            switch type {
+            case "int32": .int32
+            case "int64": .int64
+            case "bytes": .bytes
+            case "struct": .structure
+            default: nil
+            }
+        guard let base else { return nil }
+        switch name.flatMap({ ConnectMeaning($0, base, parameters: parameters) }) {
+        case .date: self = .day
+        case .timeMillis, .timeMicros, .timeNanos: self = .timeOfDay
+        case .instantMillis: self = .instant
+        case .boundedMillis, .boundedMicros, .boundedNanos: self = .localTime
+        case .durationMicros, .durationNanos: self = .interval
+        case .decimal(let scale):
+            let precision = parameters["connect.decimal.precision"].flatMap { Int($0) }
+            self = .decimal(precision: precision, scale: precision == nil ? nil : Int(scale))
+        case .variableDecimal: self = .decimal(precision: nil, scale: nil)
+        case .bits: self = .string
+        case nil:
+            guard base == .bytes else { return nil }
+            self = .bytes
+        }
+    }
+}
