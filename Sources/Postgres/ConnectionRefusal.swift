@@ -113,7 +113,8 @@ extension ConnectionRefusal {
         ("no password supplied", .noPassword),
         ("received invalid response to SSL negotiation", .notPostgres), ("wrong version number", .notPostgres),
         ("expected authentication request from server, but received", .notPostgres),
-        (tlsFirst, .notPostgres), ("GSSAPI encryption required but was impossible", .requiredMethod),
+        // "… was impossible" before libpq 17, which says what it lacks.
+        (tlsFirst, .notPostgres), ("GSSAPI encryption required but", .requiredMethod),
         ("invalid sslmode value", .options), ("invalid target_session_attrs value", .options),
         ("invalid channel_binding value", .options), ("weak sslmode", .options),
         ("definition of service", .options), ("service file", .options),
