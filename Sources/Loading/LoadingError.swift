@@ -122,6 +122,22 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
             mend: .position(mend))
     }
 
+    /// What was to be loaded again is, and the offset at which the partition was to go on is none of it.
+    ///
+    /// - Parameters:
+    ///   - from: where it stands.
+    ///   - doubles: whether loading what lies in between once more would leave its rows once more.
+    static func lostWayBack(
+        _ partition: TopicPartition, from position: Int64, to resume: Int64, _ log: Watermarks, doubles: Bool
+    ) -> LoadingError {
+        LoadingError(
+            .lostOffsets,
+            "what was to be loaded again of \(partition) is, up to @\(position), and from there it was to go on at @\(resume), "
+                + "which the partition did not hold: the topic was recreated, or its log was truncated; it holds "
+                + "\(log.low)…\(log.high)",
+            mend: .position(.goOnAt(partition, position, mayDouble: doubles && position < min(resume, log.high))))
+    }
+
     package static func noPosition(_ partition: TopicPartition) -> LoadingError {
         LoadingError(
             .noPosition, "neither the ledger nor the group has a position of \(partition)",
@@ -130,8 +146,9 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
 
     /// - Parameter repeated: how many messages from the offset on are loaded already.
     static func unsafeReplay(
-        _ partition: TopicPartition, from position: Int64, to offset: Int64, repeated: Int64, _ detour: Detour? = nil
+        _ facts: StartPosition.Facts, from position: Int64, to offset: Int64, repeated: Int64
     ) -> LoadingError {
+        let (partition, detour) = (facts.partition, facts.detour)
         if let mixed = detour?.mixed(at: position) {
             return LoadingError(
                 .unsafeReplay,
@@ -139,10 +156,23 @@ public struct LoadingError: Error, Sendable, CustomStringConvertible {
                     + "be loaded of it already: its log became another one while it was loaded",
                 mend: .position(.loadBeforeReset(partition, mixed.lowerBound)))
         }
+        if let detour, facts.loss != nil || detour.resume > facts.watermarks.logEnd {
+            let mend: Mend.Position =
+                position < facts.watermarks.low
+                ? .goOnBehind(partition, detour, hasRest: facts.watermarks.low < detour.until)
+                : .goOnAt(partition, position, mayDouble: position < min(detour.resume, facts.watermarks.high))
+            return LoadingError(
+                .unsafeReplay,
+                "the group was set to \(partition)@\(offset), a route of this topic only appends, and \(repeated) messages from "
+                    + "there on are loaded already, or may be: it went back for a stretch, and was to go on at @\(detour.resume)",
+                mend: .position(mend))
+        }
+        // Once all of a way back is loaded, it is back where the way ends.
+        let back = detour.flatMap { position >= $0.until ? $0.resume : nil }
         return LoadingError(
             .unsafeReplay,
             "the group was set \(offset < position ? "back " : "")from \(partition)@\(position) to @\(offset), and a route "
                 + "of this topic only appends: \(repeated) messages would be loaded twice",
-            mend: .position(.takeBack(partition, to: position, detour)))
+            mend: .position(.takeBack(partition, to: back ?? position, back == nil ? detour : nil)))
     }
 }

@@ -38,8 +38,10 @@ extension World {
             if let way = database.ways[number], let offset = offsets.first(where: { $0 >= way.until }) {
                 breaks(.resets, "\(range.partition)@\(offset) is loaded again, and it was to be until @\(way.until)")
             }
+            let before = database.positions[number]
+            let proven = range.proven ?? before?.earliest
             database.positions[number] = Ledger.Position(
-                next: range.next, last: range.last, proven: mutant == .provenNotKept ? nil : range.proven,
+                next: range.next, last: range.last, proven: mutant == .provenNotKept ? nil : proven,
                 detour: mutant == .detourForgotten ? nil : range.detour)
             noteWritten(number)
             checkRows(number)
@@ -111,21 +113,34 @@ extension World {
             database.isOfFormerTopic[number] = false
         case .resume(let from): resume(number, from: from, to: start.offset)
         }
-        database.positions[number] = Ledger.Position(next: start.offset, detour: start.detour)
+        var position = Ledger.Position(next: start.offset, detour: start.detour)
+        if case .resume = start.step { position.proven = database.positions[number]?.earliest }
+        database.positions[number] = position
         noteWritten(number)
         checkRows(number)
     }
 
     /// The way back is over: what lies behind its end is in already.
     private mutating func resume(_ number: Int, from: Int64, to: Int64) {
-        guard let way = database.ways[number], to == way.resume else {
-            return breaks(.resets, "nobody has asked for a way back, which ends at @\(from)")
-        }
+        guard let way = database.ways[number], to == way.resume else { return resumeInAnotherTopic(number, from, to) }
         if from < way.until, from < logs[number].end {
             breaks(.resets, "\(Self.partition(number))@\(from) was to be loaded again, and is not")
         }
         excuse(number, from..<to)
         database.ways[number] = nil
+    }
+
+    /// The way was asked for in the topic that was there before: what it passes over is to be found out, where anything of that one
+    /// is known.
+    private mutating func resumeInAnotherTopic(_ number: Int, _ from: Int64, _ to: Int64) {
+        guard logs[number].epoch > 0, database.positions[number]?.detour != nil else {
+            return breaks(.resets, "nobody has asked for a way back, which ends at @\(from)")
+        }
+        if database.isOfFormerTopic[number] {
+            for offset in from..<to { database.missed[number][Int(offset)] = true }
+        } else {
+            excuse(number, from..<to)
+        }
     }
 
     mutating func noteWritten(_ number: Int) {

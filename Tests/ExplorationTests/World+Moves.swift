@@ -212,8 +212,12 @@ extension World {
             let position = database.positions[place]?.next ?? logs[place].low
             moves.append(.decide(place, logs[place].low))
             if position > logs[place].low { moves.append(.decide(place, position)) }
+            let way = database.positions[place].flatMap { $0.isLost ? $0.detour : nil }
+            let isMixed = way?.resume == position
+            // Where a way leads nowhere, all that is there may be in.
+            let leadsAhead = way.map { $0.resume > position } ?? false
+            if leadsAhead, logs[place].end > position { moves.append(.decide(place, logs[place].end)) }
             // Who sets a position waits for whoever holds it.
-            let isMixed = database.positions[place].map { $0.isLost && $0.detour != nil } ?? false
             if isMixed, !isLocked([Self.partition(place)]) { moves.append(.loadRest(place)) }
         }
     }

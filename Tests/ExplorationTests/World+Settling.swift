@@ -73,11 +73,11 @@ extension World {
             {
                 return obstacle(number)
             }
-            checkStop(failure, places, decision.watermarks)
+            checkStop(failure, places, decision)
             for (partition, position) in verdict.lost {
                 let place = Int(partition.partition)
-                guard database.positions[place]?.next == position else { continue }
-                remember(place, position, mixed: verdict.mixed[partition])
+                guard database.positions[place]?.next == position.next else { continue }
+                remember(place, position)
             }
             processes[number].settling = nil
             return handle(number, .notFound(.failure(failure)))
@@ -118,14 +118,13 @@ extension World {
     }
 
     /// That who stops has a reason.
-    private mutating func checkStop(
-        _ failure: LoadingError, _ places: [Int], _ watermarks: [TopicPartition: Watermarks]
-    ) {
+    private mutating func checkStop(_ failure: LoadingError, _ places: [Int], _ decision: StartDecision) {
         let isSo = places.contains { place in
-            // As it was when it was asked: since then it may have grown.
-            let held = watermarks[Self.partition(place)] ?? Watermarks(low: logs[place].low, high: logs[place].end)
+            let partition = Self.partition(place)
+            // As it was when it was asked: since then the topic may have grown, or gone and taken the group's offsets along.
+            let held = decision.watermarks[partition] ?? Watermarks(low: logs[place].low, high: logs[place].end)
             let position = database.positions[place]
-            let told = group.offsets[place]
+            let told = decision.groups[partition]
             return switch failure.code {
             case .lostPosition: position == nil
             case .otherLedger: told?.metadata == Self.otherMark.metadata

@@ -15,8 +15,9 @@ extension World {
         // What was loaded of the former topic is not what counts from now on.
         database.rows[place] = database.rows[place].map { _ in 0 }
         database.ways[place] = nil
-        // A position without a last message tells nothing.
-        let isKnown = position?.last != nil
+        // A position without a message that was loaded tells nothing. One that is not the last is read by a running loader alone.
+        let known = scenario.watchesTopics ? position?.earliest : position?.last
+        let isKnown = known != nil
         for offset in database.extra[place].indices {
             let isPassed = Int64(offset) < position?.next ?? 0
             database.missed[place][offset] = isPassed && isKnown
@@ -100,13 +101,12 @@ extension World {
     // MARK: What is remembered, and decided
 
     /// `Ledger.remember`
-    ///
-    /// - Parameter mixed: from which offset on messages of the topic as it is now may be in; nil: none is.
-    mutating func remember(_ place: Int, _ position: Int64, mixed: Int64?) {
+    mutating func remember(_ place: Int, _ position: Ledger.Position) {
         database.positions[place]?.isLost = true
-        if let mixed, mutant != .mixedNotRemembered {
-            database.positions[place] = Ledger.Position(
-                next: position, isLost: true, detour: Detour(until: mixed, resume: position))
+        if position.detour?.resume == position.next {
+            if mutant != .mixedNotRemembered { database.positions[place] = position }
+        } else if position.detour == nil {
+            database.positions[place]?.detour = nil
         }
     }
 

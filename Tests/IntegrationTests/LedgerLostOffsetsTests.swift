@@ -302,6 +302,38 @@ struct LedgerLostOffsetsTests {
         }
     }
 
+    @Test(
+        "what a way back has loaded is not loaded twice where it leads beyond the topic's end, however far that grows"
+    )
+    func wayBackLost() async throws {
+        try await LedgerScenario.with(broker) { scenario in
+            try scenario.produce(3)
+            try await scenario.load()
+            // As a topic that was made anew leaves it: its rest is loaded, as the mend has said, and it is still too short.
+            _ = try scenario.connection.query(
+                """
+                UPDATE loader.positions SET last_message = ARRAY[3, NULL, NULL, NULL, 3, 8]
+                WHERE consumer_group = $1
+                """, [.text(scenario.options.group)])
+            func expectStop(repeated: Int64) async throws {
+                let failure = try await scenario.failure()
+                #expect(failure?.code == .lostOffsets && failure?.message.contains("go on at @8") == true)
+                #expect(failure?.mend.words.contains("--to-offset 3\(repeated > 3 ? " --allow" : "`")") == true)
+                let all = try Backfill(scenario.options, topic: scenario.topic, partitions: [0], to: .earliest)
+                #expect(try all.plan(on: scenario.connection).map(\.repeated) == [repeated])
+            }
+            for _ in 0..<2 { try await expectStop(repeated: 3) }
+            try scenario.produce(7)
+            try await expectStop(repeated: 8)
+            try scenario.setGroup(0)
+            #expect(try await scenario.failure()?.code == .unsafeReplay)
+            scenario.options.allowDuplicates = true
+            try scenario.setGroup(3)
+            #expect(try await scenario.load().messages == 7)
+            #expect(try scenario.ids() == Array(0..<10))
+        }
+    }
+
     /// Apache Kafka 4 takes no time of more than an hour to come, unless it is told to; before, and elsewhere, any.
     private func brokersTake(_ timestamp: Int64) async throws -> Bool {
         try await broker.withTopic(partitions: 1) { topic in

@@ -116,6 +116,35 @@ struct LedgerTableTests {
         }
     }
 
+    @Test("a batch that knows no message to be read again keeps the one that the batch before it has left")
+    func proven() throws {
+        try with { (connection: Connection) throws in
+            func batch(_ expected: Int64, proven: LastMessage? = nil) -> Batch.PartitionRange {
+                Batch.PartitionRange(
+                    partition: a, expected: expected, next: expected + 1, last: message(expected), proven: proven)
+            }
+            func message(_ offset: Int64) -> LastMessage {
+                LastMessage(offset: offset, timestamp: 10 + offset, fingerprint: 20 + offset)
+            }
+            func state() throws -> Ledger.Position? { try ledger.states(of: ["orders"], on: connection)[a] }
+            #expect(try ledger.advance([batch(5)], on: connection))
+            #expect(try state()?.last == message(5) && state()?.proven == nil)
+            for offset: Int64 in [6, 7] {
+                #expect(try ledger.advance([batch(offset)], on: connection))
+                #expect(try state()?.last == message(offset) && state()?.proven == message(5))
+            }
+            #expect(try ledger.advance([batch(8, proven: message(6))], on: connection))
+            #expect(try state()?.proven == message(6))
+            #expect(try ledger.write([a: start(3, .reset(from: 9))], on: connection))
+            #expect(try ledger.advance([batch(3)], on: connection))
+            #expect(try state()?.last == message(3) && state()?.proven == nil, "nothing is known behind a reset")
+            let seen = try ledger.states(of: ["orders"], on: connection)
+            #expect(try ledger.write([a: start(9, .resume(from: 4))], seen: seen, on: connection))
+            #expect(
+                try state()?.last == nil && state()?.proven == message(3), "the way back is read again behind its end")
+        }
+    }
+
     @Test("after a COMMIT without an answer the ledger says whether the batch is in")
     func outcome() throws {
         try with { (connection: Connection) throws in

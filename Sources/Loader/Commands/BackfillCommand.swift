@@ -214,7 +214,7 @@ struct BackfillCommand: ParsableCommand {
                     + "\(mixed.upperBound - 1) count as loaded, and nothing before. If it was only truncated, what is left of it was."
             )
         }
-        let lost = moves.filter { $0.isLost && $0.mixed == nil }.map { "\($0.partition)" }
+        let lost = moves.filter(\.holdsNothingLoaded).map { "\($0.partition)" }
         if !lost.isEmpty {
             lines.append(
                 "\(lost.joined(separator: ", ")) no longer holds its position: all that it holds counts as not loaded. If its log was only truncated, what is left of it was."

@@ -1,3 +1,5 @@
+import Kafka
+
 /// A partition that went back: its messages below `until` are loaded again, and then it goes on at `resume`, where it stood
 /// before. What lies between the two is loaded already.
 public struct Detour: Sendable, Hashable {
@@ -23,7 +25,20 @@ public struct Detour: Sendable, Hashable {
 }
 
 extension Ledger.Position {
-    /// How many of these messages are loaded.
+    /// How many of these messages are loaded of what the partition holds now.
+    package func loaded(of messages: Range<Int64>, in log: Watermarks) -> Int64 {
+        let held = messages.clamped(to: log.low..<max(log.low, log.logEnd))
+        if isLost, let mixed = detour?.mixed(at: next) { return Int64(held.clamped(to: mixed).count) }
+        return isOf(log) ? loaded(of: held) : 0
+    }
+
+    /// Whether what lies below it was loaded of the log as it is now. Of one that is lost it was where the position itself is not
+    /// what was lost, but the place where it was to go on: then it is remembered along with its way.
+    package func isOf(_ log: Watermarks) -> Bool {
+        next <= log.logEnd && (!isLost || detour.map { $0.resume > next } ?? false)
+    }
+
+    /// How many of these messages are loaded, where the log is the one that it was.
     package func loaded(of messages: Range<Int64>) -> Int64 {
         let below = messages.clamped(to: 0..<max(0, next))
         let ahead = detour.map { messages.clamped(to: $0.loaded(aheadOf: next)) }

@@ -56,6 +56,9 @@ package struct Ledger: Sendable {
             self.detour = detour
         }
 
+        /// What is to be read again of what was loaded.
+        var earliest: LastMessage? { proven ?? last }
+
         /// It is where a batch has moved it. What another member has loaded of a topic that was there before may end there as
         /// well, and its last message is another then.
         func isBehind(_ range: Batch.PartitionRange) -> Bool {
@@ -131,25 +134,27 @@ package struct Ledger: Sendable {
 
     /// Remembers that these positions are lost, so that the next start stops as well, whatever the topics hold by then.
     ///
-    /// - Parameter mixed: where messages below a position may be of the log as it is now: from which on.
-    func remember(
-        lost positions: [TopicPartition: Int64], mixed: [TopicPartition: Int64], on connection: Connection
-    ) throws(PostgresError) {
+    /// A way back is kept as far as it says what of the log is loaded, for which see `Position.loaded`: one that leads to the
+    /// position itself tells from where on it may be, any other that what lies below is.
+    func remember(lost positions: [TopicPartition: Position], on connection: Connection) throws(PostgresError) {
         guard !positions.isEmpty else { return }
         let entries = positions.sorted { $0.key < $1.key }
         _ = try connection.query(
             """
             UPDATE loader.positions AS p SET lost_offset = p.next_offset,
               last_message = CASE
-                WHEN v.mixed >= 0 THEN ARRAY[p.next_offset, NULL, NULL, NULL, v.mixed, p.next_offset]
-                ELSE p.last_message END
-            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS v (topic, partition, next_offset, mixed)
+                WHEN v.resume = p.next_offset THEN ARRAY[p.next_offset, NULL, NULL, NULL, v.until, v.resume]
+                WHEN v.resume >= 0 OR p.last_message[6] IS NULL THEN p.last_message
+                ELSE ARRAY[p.last_message[1], p.last_message[2], p.last_message[3], p.last_message[4]] END
+            FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[])
+              AS v (topic, partition, next_offset, until, resume)
             WHERE p.consumer_group = $1 AND p.topic = v.topic AND p.partition = v.partition
               AND p.next_offset = v.next_offset
             """,
             [
                 .text(group), .array(entries.map(\.key.topic)), .array(entries.map(\.key.partition)),
-                .array(entries.map(\.value)), .array(entries.map { mixed[$0.key] ?? -1 }),
+                .array(entries.map(\.value.next)), .array(entries.map { $0.value.detour?.until ?? -1 }),
+                .array(entries.map { $0.value.detour?.resume ?? -1 }),
             ])
     }
 
@@ -181,7 +186,8 @@ package struct Ledger: Sendable {
     ///
     /// - Parameters:
     ///   - seen: what it was decided by. A position that has gone away and come back since is none of it: what was set is loaded
-    ///     by then, and would be once more.
+    ///     by then, and would be once more. What was loaded on a way back is read again behind its end, too: the topic may
+    ///     have become another one on the way.
     ///   - memories: what is to be remembered along with it.
     ///   - lockTimeout: how long to wait for a member that is moving one of the positions.
     /// - Returns: false if another member has moved one of the positions in the meantime; then nothing is written.
@@ -197,10 +203,14 @@ package struct Ledger: Sendable {
             switch start.step {
             case .none: break
             case .insert: inserts.append((partition, start.offset))
-            case .reset(let from), .skip(let from), .resume(let from):
+            case .reset(let from), .skip(let from):
                 updates.append(
                     Batch.PartitionRange(
                         partition: partition, expected: from, next: start.offset, detour: start.detour))
+            case .resume(let from):
+                updates.append(
+                    Batch.PartitionRange(
+                        partition: partition, expected: from, next: start.offset, proven: seen[partition]?.earliest))
             }
         }
         guard !inserts.isEmpty || !updates.isEmpty else { return true }
@@ -297,16 +307,21 @@ package struct Ledger: Sendable {
     func advancing(_ ranges: [Batch.PartitionRange], fromAnyWay: Bool = false) -> Connection.Statement {
         let sameWay =
             "CASE WHEN p.last_message[1] = p.next_offset THEN p.last_message[6] END IS NOT DISTINCT FROM nullif(v.resume, -1)"
+        // A batch that was taken before the first one behind a set position was in knows of no message to be read again: then that
+        // one's last is, which the row has. Else a topic that is replaced between the two would be known to nobody.
+        func proven(_ column: String, _ index: Int) -> String {
+            let before = "coalesce(p.last_message[\(7 + index)], p.last_message[\(2 + index)])"
+            let kept = fromAnyWay ? "" : " WHEN p.last_message[1] = p.next_offset THEN \(before)"
+            return "CASE WHEN v.proven_offset >= 0 THEN v.\(column)\(kept) END"
+        }
         return Connection.Statement(
             """
             UPDATE loader.positions AS p SET next_offset = v.next_offset, updated_at = now(), lost_offset = NULL,
               last_message = CASE
-                WHEN v.proven_offset >= 0 OR v.resume >= 0
+                WHEN v.proven_offset >= 0 OR v.resume >= 0 OR v.last_offset >= 0
                 THEN ARRAY[v.next_offset, nullif(v.last_offset, -1), v.last_timestamp, v.last_fingerprint,
-                  nullif(v.until, -1), nullif(v.resume, -1),
-                  nullif(v.proven_offset, -1), v.proven_timestamp, v.proven_fingerprint]
-                WHEN v.last_offset >= 0
-                THEN ARRAY[v.next_offset, v.last_offset, v.last_timestamp, v.last_fingerprint] END
+                  nullif(v.until, -1), nullif(v.resume, -1), \(proven("proven_offset", 0)),
+                  \(proven("proven_timestamp", 1)), \(proven("proven_fingerprint", 2))] END
             FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
                 $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
               AS v (topic, partition, expected, next_offset, last_offset, last_timestamp, last_fingerprint, until, resume,

@@ -58,18 +58,18 @@ package struct StartPosition: Equatable, Sendable {
             self.hasReachedEnd = hasReachedEnd
         }
 
-        /// Messages that may be loaded of the log as it is now, where the position is lost.
-        var mixed: Range<Int64>? {
-            guard loss != nil, let ledger else { return nil }
-            return detour?.mixed(at: ledger)
+        /// The ledger's position with what tells how much is loaded of the log as it is now; where a loader stops for it, it is
+        /// remembered so. Another log has nothing of a way that began in the one before, but for what may be mixed.
+        var position: Ledger.Position? {
+            guard let ledger else { return nil }
+            let isOther = loss == .anotherLog || ledger > watermarks.logEnd
+            let isMixed = loss != nil && detour?.mixed(at: ledger) != nil
+            return Ledger.Position(next: ledger, isLost: loss != nil, detour: isOther && !isMixed ? nil : detour)
         }
 
         /// How many messages from this offset on are loaded already.
         func loaded(from offset: Int64) -> Int64 {
-            // What is below a lost position was never loaded, or is known to nobody.
-            if loss != nil { return Int64(mixed?.clamped(to: offset..<max(offset, ledger ?? 0)).count ?? 0) }
-            let position = ledger.map { Ledger.Position(next: $0, detour: detour) }
-            return position?.loaded(of: offset..<max(offset, ledger ?? 0, detour?.resume ?? 0)) ?? 0
+            position?.loaded(of: offset..<max(offset, watermarks.logEnd), in: watermarks) ?? 0
         }
     }
 
@@ -109,8 +109,7 @@ package struct StartPosition: Equatable, Sendable {
                 }
                 let repeated = facts.loaded(from: group.offset)
                 if repeated > 0, rules.replayDoubles {
-                    throw .unsafeReplay(
-                        facts.partition, from: position, to: group.offset, repeated: repeated, facts.detour)
+                    throw .unsafeReplay(facts, from: position, to: group.offset, repeated: repeated)
                 }
                 let reset = StartPosition(offset: group.offset, step: .reset(from: position), needsMark: true)
                 return try reset.within(facts, rules)
@@ -167,13 +166,7 @@ package struct StartPosition: Equatable, Sendable {
     ) throws(LoadingError) -> StartPosition {
         // Above what a consumer gets may lie an open transaction: whoever read uncommitted has been there.
         guard offset < facts.watermarks.low || offset > facts.watermarks.logEnd || loss != nil else { return self }
-        // Where going back could double rows, how far is for nobody but an operator to say.
-        let mayDouble = loss != nil && facts.mixed != nil && rules.replayDoubles
-        if rules.onLostOffsets == .stop || mayDouble && rules.onLostOffsets == .earliest {
-            throw .lostOffsets(
-                facts.partition, position: offset, watermarks: facts.watermarks, loss, detour,
-                doubles: rules.replayDoubles)
-        }
+        guard rules.onLostOffsets != .stop else { throw lost(facts, rules, loss) }
         let goOnAt = rules.onLostOffsets == .latest ? facts.watermarks.high : facts.watermarks.low
         let step: Step = facts.ledger.map { .skip(from: $0) } ?? .insert
         var start = StartPosition(offset: goOnAt, step: step, needsMark: true)
@@ -185,6 +178,24 @@ package struct StartPosition: Equatable, Sendable {
                 start.offset = min(max(goOnAt, detour.resume), facts.watermarks.high)
             }
         }
+        // Where going on could double rows, how far is for nobody but an operator to say.
+        let again = start.offset..<max(start.offset, start.detour?.until ?? facts.watermarks.logEnd)
+        let doubles = facts.position?.loaded(of: again, in: facts.watermarks) ?? 0 > 0 && rules.replayDoubles
+        guard !doubles else { throw lost(facts, rules, loss) }
         return start
+    }
+
+    private func lost(_ facts: Facts, _ rules: Rules, _ loss: Loss?) -> LoadingError {
+        let log = facts.watermarks
+        switch step {
+        case .resume(let from) where offset > log.logEnd:
+            return .lostWayBack(facts.partition, from: from, to: offset, log, doubles: rules.replayDoubles)
+        case .none where loss == .remembered && (log.low...log.logEnd).contains(offset):
+            guard let detour, detour.resume > offset else { break }
+            return .lostWayBack(facts.partition, from: offset, to: detour.resume, log, doubles: rules.replayDoubles)
+        default: break
+        }
+        return .lostOffsets(
+            facts.partition, position: offset, watermarks: log, loss, detour, doubles: rules.replayDoubles)
     }
 }

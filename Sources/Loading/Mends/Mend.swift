@@ -59,6 +59,10 @@ extension Mend {
         case loadBefore(TopicPartition, Int64)
         /// The same, where the group was set there.
         case loadBeforeReset(TopicPartition, Int64)
+        /// All before the offset is loaded.
+        ///
+        /// - mayDouble: so may be what lies behind it, and its rows would double.
+        case goOnAt(TopicPartition, Int64, mayDouble: Bool)
         /// Rows would double behind a reset.
         case takeBack(TopicPartition, to: Int64, Detour?)
         /// The ledger has no identity.

@@ -85,8 +85,7 @@ struct StartDecision {
         var starts: [TopicPartition: StartPosition] = [:]
         /// Nothing begins; the rest says what is to be remembered of that.
         var failure: LoadingError?
-        var lost: [TopicPartition: Int64] = [:]
-        var mixed: [TopicPartition: Int64] = [:]
+        var lost: [TopicPartition: Ledger.Position] = [:]
     }
 
     /// - Throws: where the leader of a wanted partition has not said what it holds.
@@ -117,10 +116,7 @@ struct StartDecision {
             } catch {
                 guard mine.contains(partition) else { continue }
                 verdict.failure = verdict.failure ?? error
-                if error.code == .lostOffsets, let position, facts.isLedgers {
-                    verdict.lost[partition] = position.next
-                    verdict.mixed[partition] = facts.mixed?.lowerBound
-                }
+                if error.code == .lostOffsets, facts.isLedgers { verdict.lost[partition] = facts.position }
             }
         }
         return verdict
@@ -220,11 +216,12 @@ struct StartDecision {
                         partition: partition, from: from, to: start.offset,
                         reason: wasReset ? .groupWasReset : .positionWasLost))
             case .resume(let from):
+                result.proven[partition] = ledger[partition]?.earliest
                 result.moves.append(Move(partition: partition, from: from, to: start.offset, reason: .loadedAgain))
             case .none:
                 let last = ledger[partition]?.last
                 if let last, last.offset >= watermarks[partition]?.low ?? 0 { result.last[partition] = last }
-                result.proven[partition] = ledger[partition]?.proven ?? last
+                result.proven[partition] = ledger[partition]?.earliest
             case .insert: break
             }
         }

@@ -114,7 +114,7 @@ package struct StartSettling {
                 throw Overtaken()
             }
             // By the next start the topic may hold the position again, and others' messages would be skipped.
-            try ledger.remember(lost: verdict.lost, mixed: verdict.mixed, on: connection)
+            try ledger.remember(lost: verdict.lost, on: connection)
             throw failure
         }
         let starts = verdict.starts

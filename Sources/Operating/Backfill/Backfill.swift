@@ -27,8 +27,7 @@ public struct Backfill: Sendable {
         public var from: Int64?
         public var to: Int64
         public var watermarks: Watermarks
-        /// Where it stands is lost: a loader has stopped for it, or the partition ends before it. So what lies below it in
-        /// this log was never loaded, but for what is `mixed`.
+        /// Where it stands is lost: a loader has stopped for it, or the partition ends before it.
         public var isLost = false
         /// Where it ends, and where the partition goes on then; nil: at the partition's end.
         public var detour: Detour?
@@ -52,14 +51,15 @@ public struct Backfill: Sendable {
             return Int64(all.count - again.count) - (loaded(of: all) - loaded(of: again))
         }
 
+        /// All that the partition holds counts as not loaded.
+        public var holdsNothingLoaded: Bool { isLost && mixed == nil && position?.isOf(watermarks) == false }
+
+        private var position: Ledger.Position? {
+            from.map { Ledger.Position(next: $0, isLost: isLost, detour: replaced) }
+        }
+
         private func loaded(of messages: Range<Int64>) -> Int64 {
-            guard let from else { return 0 }
-            let messages = messages.clamped(to: watermarks.low..<max(watermarks.low, watermarks.high))
-            guard isLost else { return Ledger.Position(next: from, detour: replaced).loaded(of: messages) }
-            if let mixed { return Int64(messages.clamped(to: mixed).count) }
-            // Gone by retention, a position says nothing of what it would have come back to.
-            guard let replaced, from < watermarks.low else { return 0 }
-            return Int64(messages.clamped(to: replaced.loaded(aheadOf: from)).count)
+            position?.loaded(of: messages.clamped(to: 0..<max(0, watermarks.high)), in: watermarks) ?? 0
         }
     }
 

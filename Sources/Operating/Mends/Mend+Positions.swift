@@ -30,6 +30,11 @@ extension Mend.Position {
             "load what is before them: "
                 + "`\(Self.backfill(partition, "--to-earliest --until-offset \(offset)"))`; or accept the doubles with "
                 + "--allow-duplicates"
+        case .goOnAt(let partition, let offset, let mayDouble):
+            "go on where it stands: `"
+                + Self.backfill(partition, "--to-offset \(offset)" + (mayDouble ? " --allow-duplicates" : ""))
+                + "`, which leaves nothing out" + (mayDouble ? " and may double what is behind" : "")
+                + "; or `--to-latest`, which leaves out what it holds behind that"
         case .takeBack(let partition, let offset, let detour):
             "take the reset back: `\(Self.backfill(partition, Self.back(to: offset, detour)))`; "
                 + "or use mode ignore or upsert with a key, or accept the doubles with --allow-duplicates"

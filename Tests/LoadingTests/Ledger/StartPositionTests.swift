@@ -329,12 +329,88 @@ struct StartPositionTests {
             "another topic holds nothing of it")
     }
 
+    /// A way back of a log that is another by now, or shorter: all below 40 is loaded again, and it was to go on at 150.
+    private static let lostWay = Detour(until: 40, resume: 150)
+
+    @Test(
+        "where a way back leads beyond the end, what it has loaded is loaded, also once a loader has stopped for it"
+    )
+    func wayBackLost() throws {
+        for loss in [nil, StartPosition.Loss.remembered] {
+            for doubles in [false, true] {
+                let error = #expect(throws: LoadingError.self) {
+                    try decide(ledger: 40, doubles: doubles, loss: loss, detour: Self.lostWay)
+                }
+                #expect(error?.code == .lostOffsets)
+                #expect(error?.message.contains("up to @40") == true && error?.message.contains("at @150") == true)
+                #expect(error?.mend == .position(.goOnAt(Self.partition, 40, mayDouble: doubles)))
+            }
+            for (offset, repeated) in [(Int64(10), 90), (40, 60), (99, 1), (100, 0)] {
+                func reset(doubles: Bool) throws -> StartPosition {
+                    try decide(ledger: 40, group: (offset, ""), doubles: doubles, loss: loss, detour: Self.lostWay)
+                }
+                #expect(try reset(doubles: false).offset == offset)
+                guard repeated > 0 else {
+                    #expect(try reset(doubles: true).offset == offset)
+                    continue
+                }
+                let error = #expect(throws: LoadingError.self) { try reset(doubles: true) }
+                #expect(error?.code == .unsafeReplay)
+                #expect(error?.message.contains("\(repeated) messages") == true)
+            }
+        }
+    }
+
+    @Test("on_lost_offsets goes on behind such a way by itself only where that doubles nothing")
+    func wayBackLostGoesOn() throws {
+        for loss in [nil, StartPosition.Loss.remembered] {
+            func goOn(_ lost: LoadingOptions.OnLostOffsets, doubles: Bool) throws -> Int64 {
+                try decide(ledger: 40, lost: lost, doubles: doubles, loss: loss, detour: Self.lostWay).offset
+            }
+            #expect(try goOn(.earliest, doubles: false) == 10)
+            #expect(try goOn(.latest, doubles: true) == 100)
+            let error = #expect(throws: LoadingError.self) { try goOn(.earliest, doubles: true) }
+            #expect(error?.code == .lostOffsets)
+        }
+    }
+
+    @Test("what retention has left behind a way back is loaded, and no reset of the group loads it twice")
+    func wayBackRetention() throws {
+        let error = #expect(throws: LoadingError.self) {
+            try decide(
+                ledger: 5, group: (10, ""), doubles: true, loss: .remembered, detour: Detour(until: 8, resume: 60))
+        }
+        #expect(error?.code == .unsafeReplay && error?.message.contains("50 messages") == true)
+        #expect(
+            error?.mend == .position(.goOnBehind(Self.partition, Detour(until: 8, resume: 60), hasRest: false)))
+    }
+
+    @Test("a way back says nothing of a log that is another one before it is over")
+    func wayBackOfAnotherLog() throws {
+        for loss in [nil, StartPosition.Loss.anotherLog] {
+            let facts = StartPosition.Facts(
+                partition: Self.partition, ledger: loss == nil ? 120 : 40, group: nil,
+                watermarks: Watermarks(low: 10, high: 100), isNew: false, loss: loss,
+                detour: Detour(until: 130, resume: 150))
+            #expect(facts.loaded(from: 10) == 0 && facts.position?.detour == nil)
+        }
+    }
+
     @Test("a reset of the group among what is loaded ahead of the position doubles rows as one backwards does")
     func resetAhead() throws {
         let detour = Detour(until: 40, resume: 60)
         for (offset, repeated) in [(Int64(15), true), (30, true), (50, true), (60, false)] {
             let start = try? decide(ledger: 20, group: (offset, ""), doubles: true, detour: detour)
             #expect((start == nil) == repeated, "\(offset)")
+        }
+        for (position, mend) in [
+            (Int64(20), Mend.Position.takeBack(Self.partition, to: 20, detour)),
+            (40, .takeBack(Self.partition, to: 60, nil)),
+        ] {
+            let error = #expect(throws: LoadingError.self) {
+                try decide(ledger: position, group: (10, ""), doubles: true, detour: detour)
+            }
+            #expect(error?.mend == .position(mend))
         }
     }
 }

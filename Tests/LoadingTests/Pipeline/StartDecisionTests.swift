@@ -80,6 +80,15 @@ struct StartDecisionTests {
         }
     }
 
+    @Test("what was loaded on a way back is read again behind its end: the topic may have become another one meanwhile")
+    func wayBackReadAgain() throws {
+        let last = LastMessage(offset: 3, timestamp: 0, fingerprint: 1)
+        let row = Ledger.Position(next: 4, last: last, detour: Detour(until: 4, resume: 9))
+        let known = decision([a(0)], rows: [a(0): row])
+        let conclusion = try known.conclude(decide(known).starts, written: [:], Self.mark)
+        #expect(conclusion.offsets == [a(0): 9] && conclusion.proven == [a(0): last] && conclusion.last.isEmpty)
+    }
+
     @Test("a topic that nobody has begun begins as a whole, and a partition that comes later at its beginning")
     func wholeTopics() throws {
         var first = decision([a(0)])

@@ -60,6 +60,17 @@ struct MendWordsTests {
                     + "or accept the doubles with --allow-duplicates"
             ),
             (
+                .goOnAt(partition, 42, mayDouble: false),
+                "go on where it stands: `loader backfill --topic orders --partitions 3 --to-offset 42`, which leaves nothing "
+                    + "out; or `--to-latest`, which leaves out what it holds behind that"
+            ),
+            (
+                .goOnAt(partition, 42, mayDouble: true),
+                "go on where it stands: `loader backfill --topic orders --partitions 3 --to-offset 42 --allow-duplicates`, "
+                    + "which leaves nothing out and may double what is behind; or `--to-latest`, which leaves out what it "
+                    + "holds behind that"
+            ),
+            (
                 .takeBack(partition, to: 42, Detour(until: 50, resume: 60)),
                 "take the reset back: `loader backfill --topic orders --partitions 3 --to-offset 42 --until-offset 50`; or use "
                     + "mode ignore or upsert with a key, or accept the doubles with --allow-duplicates"
