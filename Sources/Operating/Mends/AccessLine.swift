@@ -9,35 +9,47 @@ struct AccessLine {
         case cluster
     }
 
+    /// Whose brokers they are, where rights are given in a way of its own.
+    enum Service { case kafka, msk, eventHubs }
+
     let brokers: String
     /// As the brokers call this user; nil where it is nobody, whose rights need no line of their own.
     let principal: String?
-    /// Policies of AWS's say what may be done, and no line.
-    let isOfMSK: Bool
+    let service: Service
 
     /// What stands where only the brokers know who a token is.
     static let unnamed = "User:NAME"
 
     init(_ options: LoadingOptions) {
         brokers = options.brokers
-        isOfMSK = options.tokens?.isOfMSK ?? false
-        principal = isOfMSK ? nil : Self.principal(options.currentProperties, hasTokens: options.tokens != nil)
+        if options.tokens?.isOfMSK ?? false {
+            service = .msk
+        } else {
+            service = brokers.contains(".servicebus.windows.net") ? .eventHubs : .kafka
+        }
+        principal = Self.principal(options.currentProperties, brokers: brokers, hasTokens: options.tokens != nil)
     }
 
-    init(brokers: String, principal: String?, isOfMSK: Bool = false) {
-        (self.brokers, self.principal, self.isOfMSK) = (brokers, principal, isOfMSK)
+    init(brokers: String, principal: String?, service: Service = .kafka) {
+        (self.brokers, self.principal, self.service) = (brokers, principal, service)
     }
 
-    /// What gives the right: the line, or where there is none a file to look into.
+    /// What gives the right: the line, or where there is none what does it there, or a file to look into.
     func words(_ operations: [String], on resource: Resource) -> String {
-        if let line = text(operations, on: resource) { return line }
-        guard isOfMSK else { return "deploy/kafka/acls.sh does" }
-        return "deploy/aws/msk-\(operations.contains("Write") ? "dead-letters-" : "")policy.json does"
+        let writes = operations.contains("Write")
+        switch service {
+        case .kafka: return text(operations, on: resource) ?? "deploy/kafka/acls.sh does"
+        case .msk: return "deploy/aws/msk-\(writes ? "dead-letters-" : "")policy.json does"
+        case .eventHubs:
+            return
+                "the role Azure Event Hubs Data \(writes ? "Sender" : "Receiver") does, or a policy of the namespace with "
+                + (writes ? "Send" : "Listen")
+        }
     }
 
     /// - Parameter operations: as Kafka's own tool has them, `Read`.
     func text(_ operations: [String], on resource: Resource) -> String? {
-        guard let principal else { return nil }
+        guard service == .kafka, let principal else { return nil }
         let place =
             switch resource {
             case .topic(let name): "--topic \(Self.quoted(name))"
@@ -50,8 +62,9 @@ struct AccessLine {
     }
 
     /// Who this user is by what brokers go by unless they are told otherwise.
-    static func principal(_ properties: [String: String], hasTokens: Bool) -> String? {
-        if hasTokens { return unnamed }
+    static func principal(_ properties: [String: String], brokers: String = "", hasTokens: Bool) -> String? {
+        // There an API key belongs to a service account, which alone is somebody.
+        if hasTokens || brokers.contains(".confluent.cloud") { return unnamed }
         if properties["security.protocol"]?.uppercased().hasPrefix("SASL") ?? false {
             if let user = properties["sasl.username"] { return "User:\(user)" }
             // Of loader/host@REALM brokers take the first part.

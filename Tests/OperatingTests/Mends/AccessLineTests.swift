@@ -23,9 +23,21 @@ struct AccessLineTests {
 
     @Test("on Amazon MSK with IAM it is a policy that gives it")
     func policy() throws {
-        let access = AccessLine(brokers: "b:9098", principal: nil, isOfMSK: true)
+        let access = AccessLine(brokers: "b:9098", principal: AccessLine.unnamed, service: .msk)
         #expect(access.words(["Read"], on: .group("g")) == "deploy/aws/msk-policy.json does")
         #expect(access.words(["Write"], on: .topic("dead")) == "deploy/aws/msk-dead-letters-policy.json does")
+    }
+
+    @Test("on Azure Event Hubs it is a role that gives it, or a policy")
+    func role() {
+        let access = AccessLine(
+            brokers: "n.servicebus.windows.net:9093", principal: "User:$ConnectionString", service: .eventHubs)
+        #expect(
+            access.words(["Read"], on: .group("g")).contains(
+                "Data Receiver does, or a policy of the namespace with Listen"))
+        #expect(
+            access.words(["Write"], on: .topic("dead")).contains(
+                "Data Sender does, or a policy of the namespace with Send"))
     }
 
     @Test("it names who the brokers take this user for")
@@ -38,6 +50,10 @@ struct AccessLineTests {
             principal(["security.protocol": "SASL_SSL", "sasl.kerberos.principal": "loader/host@REALM"])
                 == "User:loader")
         #expect(principal(["security.protocol": "SASL_SSL"], hasTokens: true) == AccessLine.unnamed)
+        let key = ["security.protocol": "SASL_SSL", "sasl.username": "ABCDEFGH"]
+        #expect(
+            AccessLine.principal(key, brokers: "pkc-1.eu-central-1.aws.confluent.cloud:9092", hasTokens: false)
+                == AccessLine.unnamed, "an API key is nobody there")
         // A user without SASL is nobody's.
         #expect(principal(["security.protocol": "SSL", "sasl.username": "loader"]) == nil)
         #expect(principal([:]) == nil)
