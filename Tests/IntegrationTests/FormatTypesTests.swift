@@ -86,31 +86,12 @@ struct FormatTypesTests {
         }
         try await Scenario.with(Self.types + definitions.joined(separator: ";")) { scenario in
             let fields = samples.enumerated().map { FormatField(name: "c\($0)", value: $1.value, literal: $1.literal) }
-            var routes: [Route] = []
-            for writer in MessageWriter.allCases {
-                let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
-                for suffix in ["binary", "text"] {
-                    var route = Route(topic, "\(writer)_\(suffix)", label: "routes[\(routes.count)]")
-                    try writer.configure(&route, fields)
-                    if writer == .csv {
-                        // A string in jsonb is a string, unless the route says that it is a document.
-                        let documents = (suffix == "binary" ? Self.binary : samples).enumerated().filter {
-                            $1.type == "jsonb"
-                        }
-                        route.columns = documents.map { Route.Column(name: "c\($0.offset)", decoding: .json) }
-                    }
-                    routes.append(route)
-                }
+            try await load(fields, in: scenario) { isBinary in
+                (isBinary ? Self.binary : samples).enumerated().filter { $1.type == "jsonb" }.map { "c\($0.offset)" }
             }
-            try await scenario.load(routes)
-            #expect(try scenario.deadLetters().map { "\($0.table): \($0.message)" } == [])
             for (name, samples) in tables {
                 let columns = samples.indices.map { "c\($0)::text" }.joined(separator: ", ")
-                let result = try scenario.connection.query("SELECT \(columns) FROM \(name)")
-                guard result.rowCount == 1 else {
-                    Issue.record("\(name) has \(result.rowCount) rows")
-                    continue
-                }
+                guard let result = try row(columns, of: name, in: scenario) else { continue }
                 for (index, sample) in samples.enumerated() {
                     let expected = try scenario.connection.query(
                         "SELECT CAST($1 AS text)::\(sample.type)::text", [.text(sample.literal)])
@@ -118,6 +99,37 @@ struct FormatTypesTests {
                 }
             }
         }
+    }
+
+    /// Loads one message in every format, by binary COPY and by text COPY, and expects no dead letter.
+    ///
+    /// - Parameter documents: columns of jsonb, in the tables that are loaded by binary COPY, or in the others.
+    private func load(
+        _ fields: [FormatField], in scenario: Scenario, documents: (_ isBinary: Bool) -> [String]
+    ) async throws {
+        var routes: [Route] = []
+        for writer in MessageWriter.allCases {
+            let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
+            for suffix in ["binary", "text"] {
+                var route = Route(topic, "\(writer)_\(suffix)", label: "routes[\(routes.count)]")
+                try writer.configure(&route, fields)
+                if writer == .csv {
+                    // A string in jsonb is a string, unless the route says that it is a document.
+                    route.columns = documents(suffix == "binary").map { Route.Column(name: $0, decoding: .json) }
+                }
+                routes.append(route)
+            }
+        }
+        try await scenario.load(routes)
+        #expect(try scenario.deadLetters().map { "\($0.table): \($0.message)" } == [])
+    }
+
+    /// The one row of a table; nil, and an issue, where it has another number of them.
+    private func row(_ columns: String, of table: String, in scenario: Scenario) throws -> QueryResult? {
+        let result = try scenario.connection.query("SELECT \(columns) FROM \(table)")
+        if result.rowCount == 1 { return result }
+        Issue.record("\(table) has \(result.rowCount) rows")
+        return nil
     }
 
     // MARK: What is nested
@@ -184,28 +196,12 @@ struct FormatTypesTests {
                 return FormatField(
                     name: wrapped.column, value: wrapped.value, literal: try #require(whole.string(0, 0)))
             }
-            var routes: [Route] = []
-            for writer in MessageWriter.allCases {
-                let topic = try scenario.topic([TestMessage(key: nil, bytes: try writer.message(fields))])
-                for suffix in ["binary", "text"] {
-                    var route = Route(topic, "\(writer)_\(suffix)", label: "routes[\(routes.count)]")
-                    try writer.configure(&route, fields)
-                    if writer == .csv {
-                        route.columns = all.filter { $0.type == "jsonb" && (suffix == "text" || $0.isBinary) }
-                            .map { Route.Column(name: $0.column, decoding: .json) }
-                    }
-                    routes.append(route)
-                }
+            try await load(fields, in: scenario) { isBinary in
+                all.filter { $0.type == "jsonb" && (!isBinary || $0.isBinary) }.map(\.column)
             }
-            try await scenario.load(routes)
-            #expect(try scenario.deadLetters().map { "\($0.table): \($0.message)" } == [])
             for (name, columns) in tables {
                 let parts = columns.map { "(\($0.part))::text" }.joined(separator: ", ")
-                let result = try scenario.connection.query("SELECT \(parts) FROM \(name)")
-                guard result.rowCount == 1 else {
-                    Issue.record("\(name) has \(result.rowCount) rows")
-                    continue
-                }
+                guard let result = try row(parts, of: name, in: scenario) else { continue }
                 for (index, wrapped) in columns.enumerated() {
                     let expected = try scenario.connection.query(
                         "SELECT CAST($1 AS text)::\(wrapped.sample.type)::text", [.text(wrapped.sample.literal)])
