@@ -305,8 +305,11 @@ package struct Ledger: Sendable {
     /// A way back is an operator's wish. A batch of somebody who was asleep meanwhile would end it, or begin one again that a
     /// reset has ended, where it happens to begin at the same offset.
     func advancing(_ ranges: [Batch.PartitionRange], fromAnyWay: Bool = false) -> Connection.Statement {
-        let sameWay =
-            "CASE WHEN p.last_message[1] = p.next_offset THEN p.last_message[6] END IS NOT DISTINCT FROM nullif(v.resume, -1)"
+        // With its end: the same way may have been set anew, to another one.
+        let sameWay = [(5, "until"), (6, "resume")].map { place, column in
+            "CASE WHEN p.last_message[1] = p.next_offset THEN p.last_message[\(place)] END "
+                + "IS NOT DISTINCT FROM nullif(v.\(column), -1)"
+        }.joined(separator: " AND ")
         // A batch that was taken before the first one behind a set position was in knows of no message to be read again: then that
         // one's last is, which the row has. Else a topic that is replaced between the two would be known to nobody.
         func proven(_ column: String, _ index: Int) -> String {
