@@ -78,13 +78,14 @@ public final class Verification {
         do {
             try connection.execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE NOT DEFERRABLE; SET LOCAL jit = off")
+            let compared = tables.filter { isAsked($0.target) && !$0.target.choosesTable }
+            try lock(compared)
             try span.extend(to: try readPositions())
             messages += try reading.read(span.rest) { try take($0, inTransaction: true) }
             span.close()
             try connection.execute("SET TRANSACTION READ ONLY")
             tell(Progress(step: .comparing, messages: 0, all: 0))
             let replayed = try replayedMeanwhile(span)
-            let compared = tables.filter { isAsked($0.target) && !$0.target.choosesTable }
             try fillRanges(span)
             var results = try compared.map { try compare($0, span) }
             try connection.execute("COMMIT")
@@ -109,6 +110,14 @@ public final class Verification {
             ("row_security", "off"), ("temp_buffers", "64MB"), ("work_mem", "64MB"),
             ("default_transaction_read_only", "off"),
         ]).map { "set_config('\($0.0)', '\($0.1)', false)" }.joined(separator: ", ")
+
+    /// Before the snapshot, which the first query takes and this does not: a snapshot that is older than a TRUNCATE, or than a table that
+    /// was written anew, sees it empty.
+    private func lock(_ compared: [ExpectedTable]) throws(PostgresError) {
+        guard !compared.isEmpty else { return }
+        let names = Set(compared.map { $0.target.name.quoted }).sorted().joined(separator: ", ")
+        try connection.execute("LOCK TABLE \(names) IN ACCESS SHARE MODE")
+    }
 
     func isAsked(_ target: Target) -> Bool { scope.routes.map { $0.contains(target.place) } ?? true }
 
