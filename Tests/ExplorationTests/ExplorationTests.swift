@@ -14,6 +14,9 @@ struct ExplorationTests {
         return words.isEmpty ? Scenario.all : Scenario.all.filter { $0.name.contains(words) }
     }()
 
+    @Test("there is a scenario in whose name the words are")
+    func chosen() { #expect(!Self.scenarios.isEmpty) }
+
     @Test("nothing is lost or doubled or stuck, whatever meets whatever", arguments: scenarios)
     func holds(scenario: Scenario) {
         let began = ContinuousClock.now
