@@ -97,7 +97,7 @@ final class ConnectionAttempt: Sendable {
             hosts.count > 1 && resolved["target_session_attrs"] == "prefer-standby" ? ["standby", "any"] : [nil]
         var failure: PostgresError?
         for (round, (login, keywords)) in rounds.flatMap({ round in hosts.map { (round, $0) } }) {
-            if secrets.needsTLS { try Self.checkTLS(resolved, login) }
+            if secrets.needsTLS { try Self.checkTLS(resolved, login, keywords) }
             let password: String
             do throws(SecretFailure) {
                 password = try secrets.password(for: login, within: options.connectTimeout) { [self] in isGivenUp }
@@ -121,10 +121,17 @@ final class ConnectionAttempt: Sendable {
     }
 
     /// Refuses to ask for a password that would go out plain.
-    private static func checkTLS(_ resolved: ResolvedOptions, _ login: Login) throws(PostgresError) {
+    ///
+    /// - Parameter keywords: the host's.
+    private static func checkTLS(
+        _ resolved: ResolvedOptions, _ login: Login, _ keywords: [(key: String, value: String)]
+    ) throws(PostgresError) {
         let mode = resolved["sslmode"] ?? "prefer"
         let goesPlain = ["disable", "allow", "prefer"].contains(mode) && resolved["sslrootcert"] != "system"
-        guard goesPlain, !login.isLocal else { return }
+        // libpq goes to the address where there is one, whatever the name.
+        let address = keywords.first { $0.key == "hostaddr" && !$0.value.isEmpty }?.value
+        let isLocal = address.map { ConnectionSecurity.isLocal(host: "", address: $0) } ?? login.isLocal
+        guard goesPlain, !isLocal else { return }
         throw PostgresError(
             .invalidOptions, message: "a password of this kind goes by TLS only, and sslmode is \(mode)",
             hint: "add sslmode=verify-full, and sslrootcert with the authority of the server's certificate")

@@ -1,4 +1,5 @@
 import CCurl
+import Foundation
 
 /// Asks servers over HTTP, one request at a time, over a connection that it keeps for the next.
 ///
@@ -71,7 +72,9 @@ public final class HTTPClient {
             settings.set(CURLOPT_USERNAME, user)
             settings.set(CURLOPT_PASSWORD, password)
         }
-        if options.isDirect { settings.set(CURLOPT_NOPROXY, "*") }
+        // What is plain because nobody is in between must not go to a proxy.
+        let host = URLComponents(string: request.url)?.host ?? ""
+        if options.isDirect || LocalHost.isLoopback(host) { settings.set(CURLOPT_NOPROXY, "*") }
         if let body = request.method.body {
             settings.set(CURLOPT_POST, 1)
             settings.set(CURLOPT_POSTFIELDSIZE_LARGE, size: body.count)

@@ -72,6 +72,11 @@ import Testing
         let report = ConfigurationReport(try read(yaml, set: command))
         #expect(report.text.contains("/bin/token") && !(report.text + report.json).contains("s3cret"))
 
+        let one = ["kafka.token.source=command", "kafka.token.command=/bin/token --password s3cret"]
+        let refused = try mistakes(completeYAML, set: one)
+        #expect(refused.contains { $0.path == "kafka.token.command" })
+        #expect(!refused.map(\.description).joined().contains("s3cret"))
+
         let wrong = completeYAML.replacing(
             "orders-loader", with: "g\n  properties: { ssl.key.pem: s3cret }\nwriters: \"${file:/s}\"")
         let complaints = try mistakes(

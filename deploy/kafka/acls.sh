@@ -9,7 +9,7 @@
 # GROUP              kafka.group with its prefix and suffix
 # TOPICS             those of the routes; for an expression a name with * behind it, which means all that begin so
 # DEAD_LETTER_TOPIC  dead_letters.topic, where there is one
-# IDEMPOTENT_WRITE   1 before Kafka 3.0, where the right to write is not enough for an idempotent producer
+# IDEMPOTENT_WRITE   1 before Kafka 2.8, where the right to write is not enough for an idempotent producer
 # KAFKA_ACLS         the program; kafka-acls.sh by default, echo to see what it would be told
 set -euo pipefail
 

@@ -7,7 +7,7 @@
 -- Do not call it loader: that is the schema of the ledger, and a role has the schema of its own name first in its search
 -- path ("$user"), so that CREATE TABLE without a schema would land there.
 --
--- mode is the route's: insert, ignore or upsert. -v keep_dead_letters=1 leaves out DELETE on the dead letters, which only
+-- mode is the route's: insert, ignore, history or upsert. -v keep_dead_letters=1 leaves out DELETE on the dead letters, which only
 -- `loader dead-letters replay` and `purge` need, and rows that wait for those they refer to.
 --
 -- The role that migrates is another one; this is enough for it:
@@ -47,11 +47,12 @@ GRANT SELECT, INSERT, UPDATE ON loader.dead_letters TO :"role";
 -- The route's table. A column that takes its default from a sequence (serial, not identity) wants USAGE on that as well.
 SELECT format('GRANT USAGE ON SCHEMA %s TO %I', relnamespace::regnamespace, :'role')
 FROM pg_class WHERE oid = :'table'::regclass \gexec
--- INSERT is enough to append. ignore reads what is there; upsert replaces it, and deletes by tombstones
--- (not with on_tombstone: skip).
+-- INSERT is enough to append. ignore and history read what is there; upsert replaces it, and deletes by tombstones
+-- (not with on_tombstone: skip). A history with valid_to wants UPDATE on that column as well.
 SELECT format(
   'GRANT %s ON %s TO %I',
-  CASE :'mode' WHEN 'insert' THEN 'INSERT' WHEN 'ignore' THEN 'SELECT, INSERT' WHEN 'upsert' THEN 'SELECT, INSERT, UPDATE, DELETE' END,
+  CASE :'mode' WHEN 'insert' THEN 'INSERT' WHEN 'ignore' THEN 'SELECT, INSERT' WHEN 'history' THEN 'SELECT, INSERT'
+    WHEN 'upsert' THEN 'SELECT, INSERT, UPDATE, DELETE' END,
   :'table'::regclass, :'role') \gexec
 
 COMMIT;

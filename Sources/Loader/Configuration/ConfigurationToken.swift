@@ -383,7 +383,13 @@ extension ConfigurationKind where Value == [String] {
             value throws(ValueMistake) in
             switch value {
             case .list(let parts) where !(parts.first ?? "").isEmpty: return parts
-            case .text(let program) where !program.isEmpty && !program.hasPrefix("["): return [program]
+            case .text(let program) where !program.isEmpty && !program.hasPrefix("["):
+                guard !program.contains(where: \.isWhitespace) else {
+                    throw ValueMistake(
+                        .invalidValue, "has a program and its arguments in one text",
+                        "Write a list, as [/usr/bin/program, --option].")
+                }
+                return [program]
             case .text(let list) where list.hasPrefix("["):
                 // As JSON in a variable, where an argument has a comma.
                 let parts = try? JSONDecoder().decode([String].self, from: Data(list.utf8))

@@ -6,7 +6,9 @@ import Testing
 /// `deploy/postgres/role.sql` is enough for all that the loader does, and none of it is too much.
 @Suite("Least privilege")
 struct LeastPrivilegeTests {
-    private static let tables = ["appended": "insert", "kept": "ignore", "replaced": "upsert"]
+    private static let tables = [
+        "appended": "insert", "kept": "ignore", "replaced": "upsert", "told": "history",
+    ]
 
     /// A database in which nobody may do anything that he was not given, with the loader's schema and a table of each mode.
     private func prepare(_ url: String) throws {
@@ -20,6 +22,7 @@ struct LeastPrivilegeTests {
             CREATE TABLE appended (id bigint, n int);
             CREATE TABLE kept (id bigint PRIMARY KEY, n int);
             CREATE TABLE replaced (id bigint PRIMARY KEY, n int);
+            CREATE TABLE told (id bigint, n int, place int, number bigint, PRIMARY KEY (place, number));
             """)
         let script = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../../deploy/postgres/role.sql").standardizedFileURL.path()
@@ -44,6 +47,9 @@ struct LeastPrivilegeTests {
             environment["LOADER_ROUTES_\(index)_TOPIC"] = topics[table]
             environment["LOADER_ROUTES_\(index)_TABLE"] = "public.\(table)"
             environment["LOADER_ROUTES_\(index)_MODE"] = mode
+            guard mode == "history" else { continue }
+            environment["LOADER_ROUTES_\(index)_COLUMNS_PLACE"] = "$partition"
+            environment["LOADER_ROUTES_\(index)_COLUMNS_NUMBER"] = "$offset"
         }
         return environment
     }
@@ -91,10 +97,13 @@ struct LeastPrivilegeTests {
                 try connection.query("SELECT count(*) FROM \(table)").int(0, 0)
             }
             #expect(try count("appended") == 2 && count("kept") == 2 && count("replaced") == 1)
-            #expect(try count("loader.dead_letters") == 3)
+            #expect(try count("told") == 2 && count("loader.dead_letters") == 4)
             try await expect(["status"])
+            try await expect(["verify", "--route", "2"])
             try await expect(["dead-letters", "list"])
-            try connection.execute("ALTER TABLE appended ALTER n TYPE text; ALTER TABLE kept ALTER n TYPE text")
+            try connection.execute(
+                "ALTER TABLE appended ALTER n TYPE text; ALTER TABLE kept ALTER n TYPE text; ALTER TABLE told ALTER n TYPE text"
+            )
             // One of them has no better table.
             try await expect(["dead-letters", "replay"], 65)
             #expect(try count("loader.dead_letters") == 1)
