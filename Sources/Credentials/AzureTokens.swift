@@ -9,6 +9,7 @@ public final class AzureTokens: TokenSource {
     private let userAgent: String
     private let authorities: String?
     private let extensions: [String: String]
+    private let clock = ServerClock()
 
     /// - Parameters:
     ///   - environment: the variables that Azure itself sets, and its own libraries read.
@@ -36,6 +37,8 @@ public final class AzureTokens: TokenSource {
 
     private var authority: String { environment["AZURE_AUTHORITY_HOST"] ?? "https://login.microsoftonline.com/" }
     private var metadata: String { environment["AZURE_POD_IDENTITY_AUTHORITY_HOST"] ?? "http://169.254.169.254" }
+
+    public var note: String? { clock.note(place) }
 
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         if let file = environment["AZURE_FEDERATED_TOKEN_FILE"] { return try federated(file, isGivenUp) }
@@ -70,7 +73,7 @@ public final class AzureTokens: TokenSource {
         ]
         let http = HTTPOptions(tls: HTTPOptions.TLS(authorities: authorities), userAgent: userAgent)
         let exchange = TokenExchange(
-            place, http,
+            place, http, clock,
             TokenExchange.Mends(
                 refused:
                     "look at the identity's federated credential: issuer, subject and audience must be those of the "
@@ -112,7 +115,7 @@ public final class AzureTokens: TokenSource {
         let text = query.map { "\($0.0)=\($0.1.percentEncoded)" }.joined(separator: "&")
         let base = url.hasSuffix("/") ? String(url.dropLast()) : url
         var exchange = TokenExchange(
-            place, MetadataPlace.http(userAgent),
+            place, MetadataPlace.http(userAgent), clock,
             TokenExchange.Mends(
                 refused: "give this machine or pod a managed identity; if it has several, say by client_id which",
                 unusable: "run it on Azure, or name another source of tokens",

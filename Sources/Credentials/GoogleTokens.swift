@@ -17,6 +17,7 @@ public final class GoogleTokens: TokenSource {
     private let path: String?
     private let scope: String
     private let userAgent: String
+    private let clock = ServerClock()
 
     /// The right to all that the account may do.
     public static let wholeScope = "https://www.googleapis.com/auth/cloud-platform"
@@ -56,6 +57,8 @@ public final class GoogleTokens: TokenSource {
         var token: Token
         var email: String?
     }
+
+    public var note: String? { clock.note(place) }
 
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         let asked = Date()
@@ -105,7 +108,7 @@ public final class GoogleTokens: TokenSource {
                 .unusable, at: place, "it is at no link-local or loopback address", mend: "unset GCE_METADATA_HOST")
         }
         let exchange = TokenExchange(
-            place, MetadataPlace.http(userAgent),
+            place, MetadataPlace.http(userAgent), clock,
             TokenExchange.Mends(
                 refused: "give this machine or pod a service account, and its scopes cloud-platform",
                 unusable: "give this machine or pod a service account; elsewhere name a file of credentials",
@@ -208,7 +211,7 @@ public final class GoogleTokens: TokenSource {
 
     private var elsewhere: TokenExchange {
         TokenExchange(
-            place, HTTPOptions(userAgent: userAgent),
+            place, HTTPOptions(userAgent: userAgent), clock,
             TokenExchange.Mends(
                 refused:
                     "look whether the account is there and enabled, whether its key is, and what the workload may do",

@@ -39,6 +39,7 @@ public final class OAuthTokens: TokenSource {
     private let http: HTTPOptions
     private let extensions: [String: String]
     private let readSecret: (@Sendable () -> String?)?
+    private let clock = ServerClock()
 
     /// - Parameters:
     ///   - extensions: of SASL, which go with each token to a broker.
@@ -54,6 +55,8 @@ public final class OAuthTokens: TokenSource {
     }
 
     public var place: String { "the token server \(HTTPClient.withoutSecrets(client.url))" }
+
+    public var note: String? { clock.note(place) }
 
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         var form = [("grant_type", "client_credentials")]
@@ -103,7 +106,7 @@ public final class OAuthTokens: TokenSource {
             case .key: "key"
             }
         return TokenExchange(
-            place, http,
+            place, http, clock,
             TokenExchange.Mends(
                 refused: "mend client_id, \(proof) and scope, or let the token server know the client",
                 unusable: "mend url: it is the server's token endpoint, token_endpoint in its "

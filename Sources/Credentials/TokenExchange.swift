@@ -18,13 +18,14 @@ struct TokenExchange {
     var mends: Mends
     /// Says by its status that it is there in a moment, beside 408, 429 and 5xx: 404 and 410 of Azure's metadata.
     var passingStatuses: Set<Int> = []
-    /// Clocks that differ by less are taken for the same: an answer's time has whole seconds, and is on its way for a while.
-    private static let bearableSkew: TimeInterval = 30
+    /// The server's, which each of its answers tells.
+    private let clock: ServerClock
     /// All tries of one request, in all.
     private static let patience = Duration.seconds(10)
 
-    init(_ place: String, _ http: HTTPOptions, _ mends: Mends) {
+    init(_ place: String, _ http: HTTPOptions, _ clock: ServerClock, _ mends: Mends) {
         self.place = place
+        self.clock = clock
         self.http = http
         self.http.largestAnswer = 1 << 20
         self.mends = mends
@@ -44,7 +45,7 @@ struct TokenExchange {
         guard Token.isOne(said.token) else {
             throw CredentialFailure(.unusable, at: place, "what it gives is no token", mend: mends.unusable)
         }
-        let skew = Self.skew(of: answer, at: asked)
+        let skew = clock.skew
         let end = said.end.map { $0.addingTimeInterval(skew) } ?? said.lifetime.map(asked.addingTimeInterval)
         return Token(
             readable: said.token, expires: end ?? asked.addingTimeInterval(TokenKeeper.unsaid), extensions: extensions,
@@ -65,12 +66,14 @@ struct TokenExchange {
     ) throws(CredentialFailure) -> HTTPAnswer {
         var http = http
         http.timeout = min(http.timeout, max(deadline - .now, .seconds(1)))
+        let asked = Date()
         let answer: HTTPAnswer
         do throws(HTTPFailure) {
             answer = try HTTPClient(http).send(request, isGivenUp: isGivenUp)
         } catch {
             throw failure(error)
         }
+        clock.learn(from: answer, asked: asked)
         guard !(200..<300).contains(answer.status) else { return answer }
         throw refusal(answer)
     }
@@ -99,15 +102,10 @@ struct TokenExchange {
             return CredentialFailure(.away, at: place, words, mend: mends.away)
         }
         let isRefused = [401, 403].contains(answer.status) || answer.status == 400 && name != nil
-        return CredentialFailure(
-            isRefused ? .refused : .unusable, at: place, words, mend: isRefused ? mends.refused : mends.unusable)
-    }
-
-    /// How much this machine's clock is ahead of the server's.
-    private static func skew(of answer: HTTPAnswer, at asked: Date) -> TimeInterval {
-        guard let theirs = answer.headers["date"].flatMap(date) else { return 0 }
-        let skew = asked.timeIntervalSince(theirs)
-        return abs(skew) > bearableSkew ? skew : 0
+        guard isRefused else { return CredentialFailure(.unusable, at: place, words, mend: mends.unusable) }
+        // What a client has signed itself has its times by this machine's clock.
+        let all = [words, clock.words(place)].compactMap(\.self).joined(separator: "; ")
+        return CredentialFailure(.refused, at: place, all, mend: mends.refused)
     }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).

@@ -95,6 +95,17 @@ public final class TokenKeeper: Sendable {
         state.withLock { state in if state.token?.text == token.text { state.token = nil } }
     }
 
+    /// Whoever takes this token has refused it, and others may not have: the next one is fetched when somebody asks for it, and
+    /// this one serves until it has come.
+    public func renew(_ text: String) {
+        let isLast = state.withLock { state in
+            guard state.token?.text == text else { return false }
+            state.renewal = .distantPast
+            return true
+        }
+        if isLast { source.wasRefused() }
+    }
+
     /// Answers once: at once with a token that serves, else when the source has answered, on another thread.
     public func token(_ need: Need = .any, _ answer: @escaping Answer) {
         let now = now()

@@ -12,10 +12,14 @@ public protocol TokenSource: AnyObject, Sendable, CustomReflectable {
 
     /// What somebody should know of the last attempt, although it has brought a token; nil: nothing. Without a secret.
     var note: String? { get }
+
+    /// Whoever takes the last token has refused it before its end: what it was made with may be good no more.
+    func wasRefused()
 }
 
 extension TokenSource {
     public var note: String? { nil }
+    public func wasRefused() {}
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

@@ -75,14 +75,23 @@ final class KafkaCallbacks: @unchecked Sendable {
 
     private func registerErrors(in configuration: OpaquePointer) {
         rd_kafka_conf_set_error_cb(configuration) { handle, code, reason, opaque in
-            guard let callbacks = KafkaCallbacks.behind(opaque), let failed = callbacks.failed else { return }
+            guard let callbacks = KafkaCallbacks.behind(opaque) else { return }
             let code = rd_kafka_resp_err_t(code)
+            let reason = reason.map { String(cString: $0) } ?? ""
+            callbacks.watchTokens(KafkaErrorCode(code), reason)
+            guard let failed = callbacks.failed else { return }
             // The code says only that it is fatal; what it was has to be asked for.
             let fatal =
                 code == RD_KAFKA_RESP_ERR__FATAL
                 ? KafkaClient.fatalError(of: handle, operation: KafkaCallbacks.connecting) : nil
-            failed(fatal ?? callbacks.connectionError(KafkaErrorCode(code), reason.map { String(cString: $0) } ?? ""))
+            failed(fatal ?? callbacks.connectionError(KafkaErrorCode(code), reason))
         }
+    }
+
+    /// Brokers refuse a token in words of their own, in which not always is one.
+    private func watchTokens(_ code: KafkaErrorCode, _ reason: String) {
+        guard let tokens, let refusal = BrokerRefusal(code, reason: reason) else { return }
+        if [.token, .credentials].contains(refusal) { tokens.replaceRefused() }
     }
 
     /// What librdkafka tells of a connection, with what OpenSSL has against the certificate. Whatever the code is: a

@@ -7,6 +7,9 @@ public protocol TokenProvider: AnyObject, Sendable {
     /// - Parameter isRenewal: whoever asks has one still, and wants the next: it has time.
     func provide(
         isRenewal: Bool, _ answer: @escaping @Sendable (Result<BearerToken, BearerTokenFailure>) -> Void)
+
+    /// The brokers refuse the token of this text, though it should still be good: whoever asks to renew it wants another.
+    func wasRefused(_ text: String)
 }
 
 /// A token as librdkafka takes it.

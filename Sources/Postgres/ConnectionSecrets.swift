@@ -23,6 +23,17 @@ public protocol ConnectionSecrets: AnyObject, Sendable {
 
     /// The database has let nobody in with this password: the next one had better be another.
     func wasRefused(_ password: String, for login: Login)
+
+    /// What somebody should know although there are passwords, as of a clock that is off; nil: nothing. Without a secret.
+    var note: String? { get }
+
+    /// Has somebody told of it behind each password that is asked for, on the thread of that connection.
+    func watch(_ watcher: @escaping @Sendable (_ note: String?) -> Void)
+}
+
+extension ConnectionSecrets {
+    public var note: String? { nil }
+    public func watch(_ watcher: @escaping @Sendable (_ note: String?) -> Void) {}
 }
 
 /// Who wants in where, with all that a password may be made for.

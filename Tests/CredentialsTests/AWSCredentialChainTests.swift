@@ -1,5 +1,6 @@
 import Foundation
 import RegistryMock
+import Synchronization
 import TestSupport
 import Testing
 
@@ -229,6 +230,47 @@ final class AWSCredentialChainTests {
         #expect(chain.failure == nil && chain.note == nil)
     }
 
+    @Test("while another attempt hangs, whoever cannot wait for it gets credentials that are still good")
+    func hanging() async throws {
+        let aws = try AWSMock()
+        defer { aws.stop() }
+        aws.with { $0.lifetime = 300 }
+        let now = Held(Date())
+        let home = try makeHome()
+        let token = try home.write("one", to: "token")
+        let chain = chain(
+            aws, home, ["AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_ARN": "arn:aws:iam::1:role/pod"],
+            clock: AWSClock { now.value })
+        #expect(try chain.credentials().accessKeyID == "pod.web.one")
+        now.value += 61
+        aws.with { state in
+            state.ahead = 61
+            state.faults = Array(repeating: .silence, count: 3)
+        }
+        Thread { _ = try? chain.credentials() }.start()
+        try await eventually("another attempt") { aws.requests.count == 2 }
+        #expect(try chain.credentials { true }.accessKeyID == "pod.web.one")
+    }
+
+    @Test("credentials behind a token that brokers refuse are asked for anew")
+    func refusedToken() async throws {
+        let aws = try AWSMock()
+        defer { aws.stop() }
+        let now = Held(Date())
+        let home = try makeHome()
+        let keeper = TokenKeeper(MSKIAMTokens(chain(aws, home, clock: AWSClock { now.value }), region: AWSRegion()))
+        let first = try keeper.token(within: .seconds(60))
+        let asked = aws.requests.count
+        now.value += 61
+        aws.with { $0.ahead = 61 }
+        keeper.renew(first.text)
+        let answers = Mutex<[String?]>([])
+        keeper.token(.next) { result in answers.withLock { $0.append(try? result.get().text) } }
+        try await eventually("the next") { answers.withLock { !$0.isEmpty } }
+        #expect(aws.requests.count > asked)
+        #expect(answers.withLock { $0 } != [first.text])
+    }
+
     private final class Held: @unchecked Sendable {
         // Unchecked: one thread sets it while no other asks.
         var value: Date
@@ -262,7 +304,7 @@ final class AWSCredentialChainTests {
         let tokens = MSKIAMTokens(chain, region: AWSRegion())
         let keeper = TokenKeeper(tokens)
         let token = try keeper.token(within: .seconds(60))
-        #expect(keeper.standing.note == chain.note)
+        #expect(keeper.standing.note == chain.note && RDSIAMPasswords(chain).note == chain.note)
         #expect(abs((token.expires?.timeIntervalSinceNow ?? 0) - 900) < 60)
         let url = String(decoding: try #require(Data(base64URL: token.text)), as: UTF8.self)
         let signed = try #require(url.firstMatch(of: /X-Amz-Date=(\w+)/)).1

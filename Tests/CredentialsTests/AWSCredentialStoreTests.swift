@@ -55,6 +55,27 @@ struct AWSCredentialStoreTests {
         _ = store.take(endless, of: .command(["x"]), at: at(2))
         #expect(store.demand(at: at(6.9)) == .none(endless))
         #expect(store.demand(at: at(7.1)) == .now)
+        #expect(store.fail(away, of: .command(["x"]), at: at(8)) == endless, "nobody has said that they end")
+        #expect(store.demand(at: at(8.9)) == .none(endless))
+        store.forget(endless)
+        #expect(store.fail(away, of: .command(["x"]), at: at(9)) == nil)
+    }
+
+    @Test("what may be refused is asked for anew, no more than once a minute, and serves while there is nothing else")
+    func doubted() {
+        var store = AWSCredentialStore()
+        let key = key("A", until: 60)
+        _ = store.take(key, of: Self.role, at: at(0))
+        store.renew(at: at(0.9))
+        #expect(store.demand(at: at(0.9)) == .none(key))
+        store.renew(at: at(1.1))
+        #expect(store.demand(at: at(1.1)) == .now)
+        #expect(store.fail(away, of: Self.role, at: at(1.2)) == key)
+        #expect(store.demand(at: at(1.2)) == .none(key))
+        store.renew(at: at(3))
+        let other = self.key("B", until: 60)
+        #expect(store.take(other, of: Self.role, at: at(3)) == other)
+        #expect(store.demand(at: at(3)) == .none(other))
     }
 
     @Test("what stands in variables or files is looked up at each use")

@@ -57,18 +57,25 @@ struct OAuthTokensTests {
         }
     }
 
-    @Test("end by this machine's clock, also where the server's goes otherwise")
+    @Test("end by this machine's clock, also where the server's goes otherwise; and that it does is told")
     func skew() throws {
         let ahead: TimeInterval = 7200
-        let formatter = DateFormatter()
-        formatter.locale = Locale(identifier: "en_US_POSIX")
-        formatter.timeZone = .gmt
-        formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
         let theirs = Date().addingTimeInterval(ahead)
         let token = readableToken(["exp": theirs.addingTimeInterval(600).timeIntervalSince1970])
-        server.answer(.json(["access_token": token], headers: ["Date": formatter.string(from: theirs)]))
-        let end = try #require(try fetch(source()).expires)
+        let good = MockHTTPServer.Answer.json(["access_token": token])
+        server.answer(good.dated(theirs))
+        let source = source()
+        let end = try #require(try fetch(source).expires)
         #expect(abs(end.timeIntervalSinceNow - 600) < 60 * testTimeScale)
+        let words = "s behind that of the token server \(server.url)/token"
+        #expect(source.note?.hasPrefix("this machine's clock is 7") == true && source.note?.contains(words) == true)
+        // What a client has signed is refused for its times, and the server says only that it is.
+        server.answer(.json(["error": "invalid_client"], status: 401).dated(theirs))
+        let refusal = try #require(whyNone(of: source))
+        #expect(refusal.words.hasPrefix("HTTP status 401, invalid_client; this machine's clock is 7"))
+        server.answer(good.dated(Date()))
+        _ = try fetch(source)
+        #expect(source.note == nil)
     }
 
     @Test(

@@ -20,7 +20,11 @@ struct TokenKeeperTests {
         private let answers = Mutex<[Result<Token, CredentialFailure>]>([])
         private let told = DispatchSemaphore(value: 0)
         private let asked = Mutex(0)
+        private let refused = Mutex(0)
         var count: Int { asked.withLock { $0 } }
+        var refusals: Int { refused.withLock { $0 } }
+
+        func wasRefused() { refused.withLock { $0 += 1 } }
 
         func answer(_ result: Result<Token, CredentialFailure>) {
             answers.withLock { $0.append(result) }
@@ -170,6 +174,29 @@ struct TokenKeeperTests {
         try await hear(["first", "first", "second"])
         keeper.forget(first)
         #expect(keeper.current?.text == "second")
+    }
+
+    @Test("one that some refuse is followed by the next long before its end, and serves on while that fails")
+    func replaced() async throws {
+        try await begin()
+        keeper.renew("another")
+        ask(.next)
+        #expect(source.count == 1 && source.refusals == 0)
+        keeper.renew("first")
+        #expect(source.refusals == 1)
+        source.answer(.failure(Self.failure))
+        ask(.next)
+        try await hear(["first", "first", "failure"])
+        ask()
+        #expect(askers.heard.last == "first" && source.count == 2)
+        clock.pass(TokenKeeper.pause)
+        source.answer(.success(token("second")))
+        ask(.next)
+        try await eventually("the second") { askers.heard.last == "second" }
+        // Another client had the first as well.
+        keeper.renew("first")
+        ask(.next)
+        #expect(askers.heard.last == "second" && source.count == 3 && source.refusals == 1)
     }
 
     @Test("one that does not say until when it is good serves until the next, which is fetched after a while")

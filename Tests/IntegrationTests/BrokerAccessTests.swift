@@ -1,5 +1,6 @@
 import Foundation
 import RegistryMock
+import Synchronization
 import TestSupport
 import Testing
 
@@ -157,12 +158,13 @@ struct BrokerAccessTests {
     @Test("sessions that end every other second lose nothing and alarm nobody, and each client has its tokens")
     func sessionsEnd() async throws {
         let certificates = try TestCertificates()
+        let (first, second) = ("t0k3n-first-\(UUID().uuidString)", "t0k3n-second-\(UUID().uuidString)")
         let gate = try KafkaGate(
             to: .sharedReal(),
             .init(
-                try certificates.make("broker"), mechanisms: ["OAUTHBEARER"], tokens: ["first", "second"], session: 2))
+                try certificates.make("broker"), mechanisms: ["OAUTHBEARER"], tokens: [first, second], session: 2))
         try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 2) { landing in
-            let tokens = try TokenServer(lifetime: 4) { $0 == 0 ? "first" : "second" }
+            let tokens = try TokenServer(lifetime: 4) { $0 == 0 ? first : second }
             defer { tokens.stop() }
             var settings = landing.environment(gate, ["ssl.ca.location": certificates.authority.file])
             settings.merge(tokens.settings) { $1 }
@@ -181,13 +183,14 @@ struct BrokerAccessTests {
                 try landing.produce(round * 50..<round * 50 + 50) { $0 % 50 == 7 }
                 try await landing.waitForRows(round * 49 + 49)
             }
-            try await loader.wait(for: "a second token is shown") { try gate.count().tokens.contains("second") }
+            try await loader.wait(for: "a second token is shown") { try gate.count().tokens.contains(second) }
             #expect(try gate.count().refused.isEmpty)
+            #expect(loader.metric(#"loader_outages_total{place="brokers"}"#) ?? 0 == 0)
             #expect(!loader.output.contains("away") && !loader.output.contains("refuse"), "\(loader.output)")
             loader.kill(SIGTERM)
             #expect(try await loader.waitForExit() == 0)
             try landing.expectExactlyOnce()
-            #expect(!loader.output.contains("\"first\""))
+            #expect(!loader.output.contains("t0k3n"))
         }
     }
 
@@ -205,11 +208,16 @@ struct BrokerAccessTests {
             let settings = landing.environment(gate, ["ssl.ca.location": certificates.authority.file])
             let run = try await Command.run(["run", "--until-end"], settings.merging(bad.settings) { $1 })
             #expect(run.status == 78 && run.errors.contains("the brokers refuse the loader's token"), "\(run.errors)")
-            let tokens = try TokenServer(lifetime: 2) { _ in "good-one" }
+            let tokens = try TokenServer(lifetime: 2, ahead: 7200) { _ in "good-one" }
             defer { tokens.stop() }
+            let behind = " s behind that of the token server"
+            let check = try await Command.run(["check"], settings.merging(tokens.settings) { $1 })
+            #expect(check.status == 0 && check.output.contains(behind), "\(check.output)")
             try landing.produce(0..<50)
             let loader = try LoaderProcess(settings.merging(tokens.settings) { $1 })
             try await landing.waitForRows(50)
+            try await loader.waitForLog("the token for the brokers is there, and not all is well")
+            #expect(loader.output.contains(behind))
             try gate.change(.init(tokens: ["better-one"]))
             try gate.cut()
             try await loader.waitForLog("the brokers refuse the loader's token")
@@ -221,18 +229,88 @@ struct BrokerAccessTests {
             try landing.expectExactlyOnce()
         }
     }
+
+    @Test("a token that the brokers refuse long before its end is replaced by the next one at once")
+    func tokenReplaced() async throws {
+        let certificates = try TestCertificates()
+        let gate = try KafkaGate(
+            to: .sharedReal(),
+            .init(try certificates.make("broker"), mechanisms: ["OAUTHBEARER"], tokens: ["of-old-keys"]))
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            let tokens = try TokenServer(lifetime: 86_400) { $0 == 0 ? "of-old-keys" : "of-new-keys" }
+            defer { tokens.stop() }
+            var settings = landing.environment(gate, ["ssl.ca.location": certificates.authority.file])
+            // A secret for a server of this machine goes to no other.
+            settings["http_proxy"] = "http://127.0.0.1:1"
+            try landing.produce(0..<50)
+            let loader = try LoaderProcess(settings.merging(tokens.settings) { $1 })
+            try await landing.waitForRows(50)
+            try gate.change(.init(tokens: ["of-new-keys"]))
+            try gate.cut()
+            try landing.produce(50..<100)
+            try await landing.waitForRows(100, within: .seconds(120))
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+            try landing.expectExactlyOnce()
+        }
+    }
+
+    @Test(
+        "a token server that takes too long is told while the old token serves, and is an outage once that has ended",
+        .enabled(
+            if: ProcessInfo.processInfo.environment["KAFKA_BROKERS"] != nil,
+            "it takes minutes: with a broker of your own"))
+    func slowTokens() async throws {
+        let certificates = try TestCertificates()
+        let gate = try KafkaGate(
+            to: .sharedReal(),
+            .init(try certificates.make("broker"), mechanisms: ["OAUTHBEARER"], tokens: ["good-one"], session: 2))
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            let delay = Mutex<Int64>(0)
+            // It is waited for for ten seconds, in the last fifth of the token's time.
+            let tokens = try TokenServer(lifetime: 90, delay: { _ in delay.withLock { $0 } }) { _ in "good-one" }
+            defer { tokens.stop() }
+            let settings = landing.environment(gate, ["ssl.ca.location": certificates.authority.file])
+            try landing.produce(0..<50)
+            let loader = try LoaderProcess(settings.merging(tokens.settings) { $1 })
+            try await landing.waitForRows(50)
+            delay.withLock { $0 = 20 }
+            try await loader.waitForLog(
+                "the next token for the brokers cannot be had; the one at hand serves until", within: .seconds(150))
+            try landing.produce(50..<100)
+            try await landing.waitForRows(100)
+            let outage = #"loader_outage{place="tokens"}"#
+            try await loader.wait(for: "an outage", within: .seconds(150)) { loader.metric(outage) == 1 }
+            delay.withLock { $0 = 0 }
+            try await loader.wait(for: "its end", within: .seconds(60)) { loader.metric(outage) == 0 }
+            try landing.produce(100..<150)
+            try await landing.waitForRows(150)
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+            try landing.expectExactlyOnce()
+        }
+    }
 }
 
 /// A token server that gives what it is told to.
 private struct TokenServer {
     private let server: MockHTTPServer
 
-    /// - Parameter token: by how many were given before.
-    init(lifetime: Int, token: @escaping @Sendable (Int) -> String) throws {
+    /// - Parameters:
+    ///   - ahead: by how many seconds its clock is before this machine's.
+    ///   - delay: how many seconds it takes for an answer, by how many were given before.
+    ///   - token: by the same.
+    init(
+        lifetime: Int, ahead: TimeInterval = 0, delay: @escaping @Sendable (Int) -> Int64 = { _ in 0 },
+        token: @escaping @Sendable (Int) -> String
+    ) throws {
         let given = Counter()
         server = try MockHTTPServer { _ in
-            let text = #"{"access_token":"\#(token(given.next()))","token_type":"Bearer","expires_in":\#(lifetime)}"#
-            return .said(status: 200, body: Array(text.utf8))
+            let number = given.next()
+            let text = #"{"access_token":"\#(token(number))","token_type":"Bearer","expires_in":\#(lifetime)}"#
+            let answer = MockHTTPServer.Answer.said(status: 200, body: Array(text.utf8))
+                .dated(Date(timeIntervalSinceNow: ahead))
+            return delay(number) == 0 ? answer : .later(milliseconds: delay(number) * 1000, answer)
         }
     }
 

@@ -1,6 +1,7 @@
 import Credentials
 import Foundation
 import Postgres
+import RegistryMock
 import Synchronization
 import TestSupport
 import Testing
@@ -146,5 +147,30 @@ struct DatabaseSecretsTests {
         for source in ["azure", "gcp"] {
             #expect(try secrets("postgres.password.source=\(source)").needsTLS)
         }
+        let given = Mutex(0)
+        let metadata = try MockHTTPServer { _ in
+            let number = given.withLock { given in
+                given += 1
+                return given
+            }
+            let text = #"{"access_token":"token-\#(number)","expires_in":3600}"#
+            return .said(status: 200, body: Array(text.utf8)).dated(Date(timeIntervalSinceNow: 7200))
+        }
+        defer { metadata.stop() }
+        let configuration = try Configuration(
+            ConfigurationSources(
+                file: ("loader.yaml", completeYAML),
+                environment: ["GCE_METADATA_HOST": String(metadata.url.dropFirst("http://".count))],
+                assignments: ["postgres.password.source=gcp"]))
+        let secrets = try #require(configuration.loading.database.secrets)
+        let notes = Mutex<[String?]>([])
+        secrets.watch { note in notes.withLock { $0.append(note) } }
+        #expect(try password(secrets) == "token-1")
+        #expect(try password(secrets) == "token-1")
+        secrets.wasRefused("token-1", for: Self.login)
+        #expect(try password(secrets) == "token-2")
+        #expect(given.withLock { $0 } == 2)
+        let told = notes.withLock { $0.compactMap(\.self) }
+        #expect(told.count == 3 && told[0].contains(" s behind that of the metadata server") && Set(told).count == 1)
     }
 }

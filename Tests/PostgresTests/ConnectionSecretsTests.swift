@@ -124,8 +124,11 @@ struct ConnectionSecretsTests {
     @Test("a password that is good elsewhere, too, is not asked for where it would go out plain")
     func plain() throws {
         let secrets = ToldSecrets(needsTLS: true, .init())
-        for parameters in ["", "?sslmode=disable", "?sslmode=allow"] {
-            let options = ConnectionOptions(url: "postgresql://app@db.invalid/shop\(parameters)", secrets: secrets)
+        for place in [
+            "db.invalid/shop", "db.invalid/shop?sslmode=disable", "db.invalid/shop?sslmode=allow",
+            "localhost/shop?hostaddr=10.0.0.1",
+        ] {
+            let options = ConnectionOptions(url: "postgresql://app@\(place)", secrets: secrets)
             let error = #expect(throws: PostgresError.self) { try Connection(options) }
             #expect(error?.refusal == .options && error?.message.contains("TLS") == true)
         }

@@ -126,7 +126,7 @@ extension MockHTTPServer.Answer {
     }
 
     /// With the time that a server puts into each answer.
-    fileprivate func dated(_ date: Date) -> MockHTTPServer.Answer {
+    public func dated(_ date: Date) -> MockHTTPServer.Answer {
         guard case .said(let status, var headers, let body) = self else { return self }
         let style = Date.VerbatimFormatStyle(
             format: """

@@ -60,7 +60,12 @@ public final class AWSCredentialChain: Sendable {
             thread.start()
             return credentials
         case .now:
-            try waitForTurn(isGivenUp)
+            do throws(CredentialFailure) {
+                try waitForTurn(isGivenUp)
+            } catch {
+                guard let credentials = store.withLock({ $0.good(at: clock.now) }) else { throw error }
+                return credentials
+            }
             defer { fetching.unlock() }
             // Whoever had the turn before may have brought them.
             if case .none(let credentials) = store.withLock({ $0.demand(at: clock.now) }) { return credentials }
@@ -72,6 +77,10 @@ public final class AWSCredentialChain: Sendable {
 
     /// They are refused before their end, as those of a session that somebody has ended: the next are others.
     public func forget(_ credentials: AWSCredentials) { store.withLock { $0.forget(credentials) } }
+
+    /// What was signed with them is refused, which may have another cause: the next are others, if there are any, and until then
+    /// these serve.
+    public func renew() { store.withLock { $0.renew(at: clock.now) } }
 
     /// Why the last attempt to renew the credentials has failed, while others serve; nil once it has not.
     public var failure: CredentialFailure? { store.withLock { $0.failure } }

@@ -17,6 +17,8 @@ struct AWSCredentialStore {
     private var isOfInstance = false
     /// When others were asked for last.
     private var asked = Date.distantPast
+    /// Others are wanted before their end.
+    private var isDoubted = false
     private(set) var failure: CredentialFailure?
 
     /// How long before their end others are fetched beside, and how long before it somebody waits for them.
@@ -30,7 +32,7 @@ struct AWSCredentialStore {
     private static let reprieve: TimeInterval = 15 * 60
 
     func demand(at now: Date) -> Demand {
-        guard let kept else { return .now }
+        guard let kept, !isDoubted else { return .now }
         guard let end = kept.expires else { return now < unsaidEnd ? .none(kept) : .now }
         let rest = end.timeIntervalSince(now)
         guard rest > 0 else { return .now }
@@ -45,6 +47,7 @@ struct AWSCredentialStore {
     mutating func take(_ credentials: AWSCredentials, of source: AWSCredentialSource, at now: Date) -> AWSCredentials {
         failure = nil
         asked = now
+        isDoubted = false
         if case .instance = source { isOfInstance = true } else { isOfInstance = false }
         if case .written = source {
             // Looked up anew each time: that costs nothing, and somebody may have written others.
@@ -62,6 +65,16 @@ struct AWSCredentialStore {
         return (failure, end)
     }
 
+    /// Those at hand, as long as nobody has said that they have ended.
+    func good(at now: Date) -> AWSCredentials? {
+        kept.flatMap { kept in kept.expires.map { now < $0 } ?? true ? kept : nil }
+    }
+
+    /// They may be refused before their end: others are asked for once, and no more often than where that fails.
+    mutating func renew(at now: Date) {
+        isDoubted = isDoubted || !(0..<Self.pause).contains(now.timeIntervalSince(asked))
+    }
+
     /// They are refused before their end: the next are others.
     mutating func forget(_ credentials: AWSCredentials) {
         if kept == credentials { kept = nil }
@@ -75,9 +88,15 @@ struct AWSCredentialStore {
     ) -> AWSCredentials? {
         self.failure = failure
         asked = now
+        isDoubted = false
         guard var credentials = kept else { return nil }
         if isOfInstance, failure.code == .away { credentials = Self.prolonged(credentials, at: now) }
-        guard let end = credentials.expires, end > now else { return nil }
+        guard let end = credentials.expires else {
+            // Nobody has said that they end.
+            unsaidEnd = now.addingTimeInterval(Self.pause)
+            return credentials
+        }
+        guard end > now else { return nil }
         kept = credentials
         return credentials
     }

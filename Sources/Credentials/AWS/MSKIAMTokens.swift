@@ -19,6 +19,8 @@ public final class MSKIAMTokens: TokenSource {
 
     public var note: String? { chain.note }
 
+    public func wasRefused() { chain.renew() }
+
     public func fetch(_ isGivenUp: @escaping @Sendable () -> Bool) throws(CredentialFailure) -> Token {
         let region = try chain.region(region, isGivenUp)
         let credentials = try chain.credentials(isGivenUp)

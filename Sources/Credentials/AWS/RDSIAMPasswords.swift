@@ -16,6 +16,9 @@ public final class RDSIAMPasswords: Sendable {
     /// What is asked, for people.
     public var place: String { "AWS's credentials for Amazon RDS" }
 
+    /// What somebody should know although there are passwords; nil: nothing.
+    public var note: String? { chain.note }
+
     /// A password for a connection that begins now. It waits for AWS only where the credentials at hand are at their end.
     ///
     /// - Parameter host: as the database is called in AWS; another name that leads there is none to it.

@@ -2,6 +2,7 @@ import Credentials
 import Foundation
 import Loading
 import Postgres
+import Synchronization
 
 /// What the configuration says of the database's secrets, asked at each connection: files in the URL are read again, and
 /// passwords come from where the configuration says, so that one that was changed there is taken up without a start.
@@ -22,6 +23,7 @@ final class DatabaseSecrets: ConnectionSecrets {
     private let template: String?
     private let substitution: Substitution
     private let passwords: Passwords?
+    private let watcher = Mutex<(@Sendable (String?) -> Void)?>(nil)
 
     init(template: String? = nil, _ passwords: Passwords? = nil, _ substitution: Substitution) {
         self.template = template
@@ -54,6 +56,8 @@ final class DatabaseSecrets: ConnectionSecrets {
     ) throws(SecretFailure) -> String {
         let deadline = ContinuousClock.now + patience
         let isOver: @Sendable () -> Bool = { isGivenUp() || ContinuousClock.now > deadline }
+        let told = watcher.withLock { $0 }
+        defer { told?(note) }
         do throws(CredentialFailure) {
             switch passwords {
             case nil: return ""
@@ -71,6 +75,16 @@ final class DatabaseSecrets: ConnectionSecrets {
     func wasRefused(_ password: String, for login: Login) {
         if case .kept(let keeper) = passwords { keeper.forget(Token(password)) }
     }
+
+    var note: String? {
+        switch passwords {
+        case .kept(let keeper): keeper.standing.note
+        case .signed(let passwords): passwords.note
+        case .file, .fresh, nil: nil
+        }
+    }
+
+    func watch(_ watcher: @escaping @Sendable (_ note: String?) -> Void) { self.watcher.withLock { $0 = watcher } }
 
     private func read(_ path: String) throws(CredentialFailure) -> String {
         func unusable(_ words: String) -> CredentialFailure {

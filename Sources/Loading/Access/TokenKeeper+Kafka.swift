@@ -11,6 +11,8 @@ extension TokenKeeper: TokenProvider {
                 result.map(BearerToken.init).mapError { BearerTokenFailure(words: $0.description) })
         }
     }
+
+    public func wasRefused(_ text: String) { renew(text) }
 }
 
 extension BearerToken {

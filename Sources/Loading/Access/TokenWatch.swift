@@ -1,6 +1,7 @@
 import Credentials
 import Foundation
 import Logging
+import Postgres
 import Synchronization
 
 /// Tells how it stands with the tokens for the brokers: once when the next one cannot be had, with how long the one at hand
@@ -20,14 +21,28 @@ public struct TokenWatch: Sendable {
     }
 
     private var told = Told.nothing
-    private var note: String?
+    private var notes: [Kind: String] = [:]
+
+    /// What is given.
+    enum Kind: String {
+        case token = "token for the brokers"
+        case password = "password for the database"
+    }
 
     init() {}
 
-    /// Has the statistics and the log told of each attempt to get a token that changes how it stands.
+    /// Has the statistics and the log told of each attempt to get a token that changes how it stands, and the log of what should be
+    /// known of the database's passwords: that there are none, each connection says itself.
     public static func begin(_ options: LoadingOptions, _ statistics: LoadingStatistics, _ logger: Logger) {
-        guard let tokens = options.tokens else { return }
         let watch = LockedWatch()
+        if let secrets = options.database.secrets {
+            let take: @Sendable (String?) -> Void = { note in
+                watch.held.withLock { $0.take(.password, note, logger) }
+            }
+            secrets.watch(take)
+            take(secrets.note)
+        }
+        guard let tokens = options.tokens else { return }
         let take: @Sendable (TokenKeeper.Standing) -> Void = { standing in
             watch.held.withLock { $0.take(standing, at: Date(), statistics, logger) }
         }
@@ -45,9 +60,7 @@ public struct TokenWatch: Sendable {
                 "no token for the brokers",
                 metadata: ["error": "\(failure)", "detail": "\(failure.detail ?? "none")"])
         }
-        if let note = take(note: standing.note) {
-            logger.warning("the token for the brokers is there, and not all is well", metadata: ["error": "\(note)"])
-        }
+        take(.token, standing.note, logger)
         let cause = Incident.Cause.named("tokens")
         switch take(standing, at: now) {
         case .nothing: break
@@ -70,10 +83,15 @@ public struct TokenWatch: Sendable {
         }
     }
 
-    /// What somebody should know although there is a token, where that has changed.
-    mutating func take(note: String?) -> String? {
-        defer { self.note = note }
-        return note == self.note ? nil : note
+    private mutating func take(_ kind: Kind, _ note: String?, _ logger: Logger) {
+        guard let note = take(kind, note: note) else { return }
+        logger.warning("the \(kind.rawValue) is there, and not all is well", metadata: ["error": "\(note)"])
+    }
+
+    /// What somebody should know although there is a token or a password, where that has changed.
+    mutating func take(_ kind: Kind, note: String?) -> String? {
+        defer { notes[kind] = note }
+        return note == notes[kind] ? nil : note
     }
 
     /// What an attempt changes.

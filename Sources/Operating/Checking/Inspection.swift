@@ -63,6 +63,7 @@ package struct Inspection {
         let survey = TopicSurvey(
             options, routed, preflight: preflight, on: start.databaseError == nil ? connection : nil)
         inspectBrokers(survey, BrokerAccess(options, routed.admin?.certificate), &report)
+        for warning in TokenCheck.warnings(options) { report.add(warning, to: "clock") }
         if let preflight, survey.isReachable, sample > 0 {
             takeSample(preflight, survey, connection, Set(locks.compactMap(\.table)), &report)
         }

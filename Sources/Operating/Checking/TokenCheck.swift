@@ -19,6 +19,18 @@ enum TokenCheck {
         }
     }
 
+    /// What whoever gives tokens and passwords has shown beside them: a clock that is off.
+    static func warnings(_ options: LoadingOptions) -> [SetupProblem] {
+        let notes = [
+            ("kafka.token", options.tokens?.standing.note), ("postgres.password", options.database.secrets?.note),
+        ]
+        return notes.compactMap { place, note in
+            note.map {
+                SetupProblem(.clock, at: place, $0, mend: "run a time service on this machine (NTP)", isWarning: true)
+            }
+        }
+    }
+
     static func problem(_ failure: CredentialFailure) -> SetupProblem {
         var problem = SetupProblem(
             .kafka, at: "kafka.token", "\(OutageNotice(tokens: failure).what): \(failure)", mend: .said(failure.mend))

@@ -33,12 +33,13 @@ struct TokenWatchTests {
     @Test("what should be known although there is a token is told once, and again once it has changed")
     func notes() {
         var watch = TokenWatch()
-        #expect(watch.take(note: nil) == nil)
-        #expect(watch.take(note: "the clock is off") == "the clock is off")
-        #expect(watch.take(note: "the clock is off") == nil)
-        #expect(watch.take(note: "the clock is far off") == "the clock is far off")
-        #expect(watch.take(note: nil) == nil)
-        #expect(watch.take(note: "the clock is off") == "the clock is off")
+        #expect(watch.take(.token, note: nil) == nil)
+        #expect(watch.take(.token, note: "the clock is off") == "the clock is off")
+        #expect(watch.take(.token, note: "the clock is off") == nil)
+        #expect(watch.take(.token, note: "the clock is far off") == "the clock is far off")
+        #expect(watch.take(.token, note: nil) == nil)
+        #expect(watch.take(.token, note: "the clock is off") == "the clock is off")
+        #expect(watch.take(.password, note: "the clock is off") == "the clock is off")
     }
 
     @Test("without any token a failure is an outage at once; without an end a token serves on")
