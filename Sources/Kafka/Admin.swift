@@ -18,7 +18,7 @@ public final class Admin: Sendable {
         rd_kafka_poll(client.handle, 0)
         let told = trouble.error.withLock(\.self)
         // A name of two addresses may have nobody at the first.
-        return told?.refusal != nil ? told : client.callbacks.closed?.last ?? told
+        return told?.suspicion != nil ? told : client.callbacks.closed?.last ?? told
     }
 
     /// The certificate that a broker has shown last; nil without TLS, and where none was taken.

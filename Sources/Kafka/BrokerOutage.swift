@@ -20,23 +20,28 @@ struct BrokerOutage {
     mutating func hear(unanswered error: KafkaError) { heard = heard ?? error }
 
     /// The last that was heard of a connection, if it says why; else what librdkafka has only logged of late.
-    func reason(logged: @autoclosure () -> KafkaError?) -> KafkaError {
-        if let heard, heard.refusal != nil { return heard }
-        return logged() ?? heard ?? KafkaError(code: .allBrokersDown, operation: "connection to the brokers")
+    ///
+    /// - Parameter proven: what was left in doubt, and is so.
+    func reason(logged: @autoclosure () -> KafkaError?, proven: BrokerRefusal? = nil) -> KafkaError {
+        let isSaid = heard?.suspicion != nil
+        var error = isSaid ? heard : logged() ?? heard
+        if let proven, error?.suspicion == proven { error?.isProven = true }
+        return error ?? KafkaError(code: .allBrokersDown, operation: "connection to the brokers")
     }
 
     /// - Parameter isAway: whether no broker answers.
     /// - Returns: what nobody has been told yet.
-    mutating func news(isAway: Bool, logged: @autoclosure () -> KafkaError? = nil) -> News? {
+    mutating func news(
+        isAway: Bool, logged: @autoclosure () -> KafkaError? = nil, proven: BrokerRefusal? = nil
+    ) -> News? {
         guard isAway else {
             guard isTold else { return nil }
             // What is heard next is of another outage.
             self = BrokerOutage()
             return .back
         }
-        let error = reason(logged: logged())
-        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
-        let isNew = refusal.map { told.insert($0).inserted } ?? false
+        let error = reason(logged: logged(), proven: proven)
+        let isNew = error.refusal.map { told.insert($0).inserted } ?? false
         guard isNew || !isTold else { return nil }
         isTold = true
         return .lost(error)

@@ -13,6 +13,9 @@ final class BrokerProbe: @unchecked Sendable {
     /// Questions in a row that a connected broker has not answered.
     private var silences = 0
     private var reminder = BrokerReminder()
+    private let proof: RefusalProof
+    /// When it was asked for what is suspected.
+    private var asked: ContinuousClock.Instant?
     private let thread = ClientThread()
 
     private struct Shared {
@@ -22,6 +25,8 @@ final class BrokerProbe: @unchecked Sendable {
         var isAway = false
         var reminders = 0
         var topic: String?
+        var suspicion: BrokerRefusal?
+        var proven: BrokerRefusal?
 
         var isDoubtful: Bool { doubts > settled }
     }
@@ -29,9 +34,14 @@ final class BrokerProbe: @unchecked Sendable {
     /// For how long no broker answers before that is an outage: one that restarts at once is none.
     private static let patience = Duration.seconds(3)
     private static let silencesOfAnOutage = 3
+    /// For a proof, and before the next one.
+    private static let patienceForProof = Duration.seconds(5)
+    private static let pauseBeforeProof = Duration.seconds(10)
 
-    init(client: KafkaClient, wakeup: Wakeup) {
+    /// - Parameter properties: the client's.
+    init(client: KafkaClient, properties: ClientProperties, wakeup: Wakeup) {
         self.client = client
+        proof = RefusalProof(properties)
         query = TopicQuery(client: client, operation: "looking for a broker", timeout: Self.patience)
         self.wakeup = wakeup
         client.start(thread, named: "broker-probe") { [self] in ask() }
@@ -42,6 +52,15 @@ final class BrokerProbe: @unchecked Sendable {
 
     /// How often the client was sent back to where it began; see `BrokerReminder`.
     var reminders: Int { thread.locked { shared.reminders } }
+
+    /// Why no broker answers, by words that leave it in doubt: to be asked for while none does.
+    var suspicion: BrokerRefusal? {
+        get { thread.locked { shared.suspicion } }
+        set { thread.locked { shared.suspicion = newValue } }
+    }
+
+    /// What was suspected in this outage, and is so; `wakeup` rings when that is known.
+    var proven: BrokerRefusal? { thread.locked { shared.proven } }
 
     /// A topic that is assigned, to be asked about.
     var topic: String? {
@@ -81,12 +100,30 @@ final class BrokerProbe: @unchecked Sendable {
             return isAway != shared.isAway
         }
         if hasChanged { wakeup.ring() }
-        if !isAway {
+        guard isAway else {
             reminder.rest()
-        } else if reminder.isDue(at: .now) {
-            if client.remindOfBrokers() { thread.locked { shared.reminders += 1 } }
+            forget()
+            return
         }
+        if reminder.isDue(at: .now), client.remindOfBrokers() { thread.locked { shared.reminders += 1 } }
+        prove()
         // What is refused at once must not be asked in a loop.
-        if isAway { thread.pause(0.5) }
+        thread.pause(0.5)
+    }
+
+    /// What was suspected and proven is of one outage.
+    private func forget() {
+        asked = nil
+        thread.locked { (shared.suspicion, shared.proven) = (nil, nil) }
+    }
+
+    private func prove() {
+        let suspicion = thread.locked { shared.suspicion == shared.proven ? nil : shared.suspicion }
+        guard let suspicion, asked.map({ .now - $0 >= Self.pauseBeforeProof }) ?? true else { return }
+        let isProven = proof.holds(suspicion, timeout: Self.patienceForProof)
+        asked = .now
+        guard isProven else { return }
+        thread.locked { shared.proven = suspicion }
+        wakeup.ring()
     }
 }

@@ -49,11 +49,15 @@ extension BrokerRefusal {
         case .transactionAuthorizationFailed: self = .transactionRight
         case .unsupportedMechanism: self = .mechanism
         case .illegalSASLState: self = .speaksNoSASL
+        // A broker that goes in the middle of a handshake has refused nothing.
+        case _ where Self.goesAway.contains(where: { reason.contains($0) }): return nil
         default:
             guard let refusal = Self.inWords(reason, verification) ?? Self.byCode(code, reason) else { return nil }
             self = refusal
         }
     }
+
+    private static let goesAway = ["Local: Broker transport failure", "Local: Timed out"]
 
     private static func inWords(_ reason: String, _ verification: Int32?) -> BrokerRefusal? {
         if reason.contains("certificate verify failed") { return verification.map(ofVerification) ?? .unknownAuthority }
@@ -122,12 +126,15 @@ extension BrokerRefusal {
         }
     }
 
-    /// Whether the words alone leave open that nobody is there: what stands before a broker closes a connection just so when
-    /// there is none behind it. `ListenerProbe` knows.
-    public var isInDoubt: Bool { [.wantsTLS, .speaksNoTLS].contains(self) }
+    /// Whether the words alone leave open that nobody is there: a broker that goes closes a connection just so, and what stands
+    /// before it, when there is none behind. `RefusalProof` knows.
+    public var isInDoubt: Bool { [.wantsTLS, .speaksNoTLS, .wantsSASL].contains(self) }
 }
 
 extension KafkaError {
-    /// What is refused; nil for what is away, or about something else.
-    public var refusal: BrokerRefusal? { BrokerRefusal(code, reason: reason, verification: verification) }
+    /// What is refused, as far as is known; nil for what is away, or about something else.
+    public var refusal: BrokerRefusal? { suspicion.flatMap { $0.isInDoubt && !isProven ? nil : $0 } }
+
+    /// What is refused by the words alone.
+    public var suspicion: BrokerRefusal? { BrokerRefusal(code, reason: reason, verification: verification) }
 }

@@ -33,6 +33,7 @@ public final class Consumer {
     public var certificate: BrokerCertificate? { client.callbacks.certificates.certificate }
 
     let client: KafkaClient
+    private let properties: ClientProperties
     let groupQueue: KafkaQueue
     private var queues: [KafkaQueue]
     /// One for each queue, or none where they cannot be used.
@@ -76,6 +77,7 @@ public final class Consumer {
         }
         self.wakeup = wakeup
         self.client = client
+        self.properties = properties
         self.groupQueue = groupQueue
         self.queues = (0..<max(queues, 1)).map { _ in KafkaQueue(client) }
         bundles = MessageBundle.isSound ? self.queues.map { _ in MessageBundle() } : []
@@ -112,7 +114,7 @@ public final class Consumer {
     /// - Returns: a message or partition error that came here instead of to a queue, which is rare.
     public func serve() -> Message? {
         committer.serve()
-        switch brokerProbe.flatMap({ outage.news(isAway: $0.isAway, logged: client.callbacks.closed?.recent) }) {
+        switch brokerNews() {
         case .lost(let error): delegate?.consumer(self, hasLostBrokers: error)
         case .back: delegate?.consumer(self, hasLostBrokers: nil)
         case nil: break
@@ -123,6 +125,15 @@ public final class Consumer {
                 self, isCutOff: isCutOff ? outage.reason(logged: client.callbacks.closed?.recent) : nil)
         }
         return rd_kafka_consumer_poll(client.handle, 0).map { Message($0) }
+    }
+
+    private func brokerNews() -> BrokerOutage.News? {
+        guard let brokerProbe else { return nil }
+        guard brokerProbe.isAway else { return outage.news(isAway: false) }
+        let (logged, proven) = (client.callbacks.closed?.recent, brokerProbe.proven)
+        let suspicion = outage.reason(logged: logged, proven: proven).suspicion
+        brokerProbe.suspicion = suspicion.flatMap { $0.isInDoubt ? $0 : nil }
+        return outage.news(isAway: true, logged: logged, proven: proven)
     }
 
     /// The next message of a queue, or nil if none is there yet.
@@ -283,7 +294,7 @@ public final class Consumer {
     }
 
     private func askBrokers() {
-        let probe = brokerProbe ?? BrokerProbe(client: client, wakeup: wakeup)
+        let probe = brokerProbe ?? BrokerProbe(client: client, properties: properties, wakeup: wakeup)
         brokerProbe = probe
         probe.topic = assignment.partitions.first?.topic
         probe.doubt()

@@ -18,6 +18,8 @@ public struct KafkaError: Error, Sendable, Hashable {
     public let offset: Int64?
     /// OpenSSL's number for what is wrong with the certificate that a broker has shown.
     let verification: Int32?
+    /// What the words leave in doubt was asked for, and is so.
+    var isProven = false
 
     /// - Parameters:
     ///   - reason: without one, librdkafka's text for the code.

@@ -19,6 +19,9 @@ public final class Producer: Sendable {
         client = try KafkaClient(.producer, [("acks", "all"), ("enable.idempotence", "true")] + properties)
     }
 
+    /// Why it can write nothing more, so that another has to take its place; nil while it can.
+    public var fatalError: KafkaError? { client.fatalError(operation: "produce") }
+
     /// Gives up what is not acknowledged yet.
     deinit {
         rd_kafka_purge(client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)

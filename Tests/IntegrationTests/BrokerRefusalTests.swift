@@ -10,7 +10,7 @@ import Testing
 struct BrokerRefusalTests {
     /// One way of not coming together.
     struct Way: Sendable, CustomTestStringConvertible {
-        enum Listener: Sendable { case tls, mutualTLS, sasl, plain, elsewhere, expired }
+        enum Listener: Sendable { case tls, mutualTLS, sasl, scram, noSASL, plain, elsewhere, expired, early }
 
         var name: String
         var listener: Listener
@@ -27,9 +27,11 @@ struct BrokerRefusalTests {
 
     private static let tls = ["security.protocol": "SSL"]
 
-    private static func plain(_ password: String, _ mechanism: String = "PLAIN") -> [String: String] {
+    private static func plain(
+        _ password: String, _ mechanism: String = "PLAIN", user: String = "me"
+    ) -> [String: String] {
         [
-            "security.protocol": "SASL_SSL", "sasl.mechanisms": mechanism, "sasl.username": "me",
+            "security.protocol": "SASL_SSL", "sasl.mechanisms": mechanism, "sasl.username": user,
             "sasl.password": password,
         ]
     }
@@ -46,6 +48,9 @@ struct BrokerRefusalTests {
             name: "an expired certificate", listener: .expired, properties: tls,
             words: "a broker's certificate has expired", mend: "renew the brokers' certificates"),
         Way(
+            name: "a certificate of tomorrow, or a clock that is slow", listener: .early, properties: tls,
+            words: "a broker's certificate is not valid yet", mend: "set this machine's clock"),
+        Way(
             name: "no certificate of the client", listener: .mutualTLS, properties: tls,
             words: "the brokers want a certificate of the loader", mend: "ssl.certificate.location"),
         Way(
@@ -58,6 +63,15 @@ struct BrokerRefusalTests {
         Way(
             name: "a wrong password", listener: .sasl, properties: plain("wrong"),
             words: "the brokers refuse this user, or its password", mend: "sasl.password"),
+        Way(
+            name: "a user that nobody knows", listener: .sasl, properties: plain("right", user: "nobody"),
+            words: "the brokers refuse this user, or its password", mend: "that the brokers know the user"),
+        Way(
+            name: "a wrong password by SCRAM", listener: .scram, properties: plain("wrong", "SCRAM-SHA-256"),
+            words: "the brokers refuse this user, or its password", mend: "sasl.password"),
+        Way(
+            name: "SASL to a listener that wants none", listener: .noSASL, properties: plain("right"),
+            words: "the loader speaks SASL, and the brokers do not", mend: "security.protocol"),
         Way(
             name: "a mechanism that the brokers have not", listener: .sasl, properties: plain("right", "SCRAM-SHA-512"),
             words: "the brokers take other SASL mechanisms", mend: "sasl.mechanisms"),
@@ -78,15 +92,19 @@ struct BrokerRefusalTests {
         let others = try TestCertificates()
         let good = try certificates.make("broker")
         let broker = try Broker.sharedReal()
-        let settings: KafkaGate.Settings =
+        var settings: KafkaGate.Settings =
             switch way.listener {
             case .tls: .init(good)
             case .mutualTLS: .init(good, clients: certificates.authority)
             case .sasl: .init(good, mechanisms: ["PLAIN"], users: ["me": "right"])
+            case .scram: .init(good, mechanisms: ["SCRAM-SHA-256"], users: ["me": "right"])
+            case .noSASL: .init(good)
             case .plain: .init()
             case .elsewhere: .init(try certificates.make("elsewhere", names: "DNS:elsewhere.example"))
             case .expired: .init(try certificates.make("old", isExpired: true))
+            case .early: .init(try certificates.make("early", from: Date(timeIntervalSinceNow: 86_400)))
             }
+        if way.listener == .noSASL { settings.refusesSASL = true }
         let gate = try KafkaGate(to: broker, settings)
         var properties = way.properties
         if properties["security.protocol"] != nil {
@@ -103,7 +121,64 @@ struct BrokerRefusalTests {
             #expect(run.errors.contains(way.words), "\(run.errors)")
             #expect(run.errors.contains(way.mend), "\(run.errors)")
         }
-        withExtendedLifetime(gate) {}
+        withExtendedLifetime((gate, certificates, others)) {}
+    }
+
+    /// What brokers may begin to refuse under a running loader, as it then says.
+    enum Turn: String, CaseIterable, Sendable, CustomTestStringConvertible {
+        case expired = "a broker's certificate has expired"
+        case otherAuthority = "a broker's certificate is of an authority that is not trusted here"
+        case otherClients = "the brokers refuse the loader's certificate"
+        case otherMechanism = "the brokers take other SASL mechanisms"
+
+        var testDescription: String { rawValue }
+    }
+
+    @Test("each that begins under a running loader is an outage of that name, and survived", arguments: Turn.allCases)
+    func refusedLater(_ turn: Turn) async throws {
+        let certificates = try TestCertificates()
+        let others = try TestCertificates()
+        let right = KafkaGate.Settings(
+            try certificates.make("broker"), clients: certificates.authority, mechanisms: ["PLAIN"],
+            users: ["me": "right"])
+        var wrong = right
+        func show(_ certificate: TestCertificates.Certificate) {
+            (wrong.certificate, wrong.key) = (certificate.file, certificate.key)
+        }
+        switch turn {
+        case .expired: show(try certificates.make("old", isExpired: true))
+        case .otherAuthority: show(try others.make("broker"))
+        case .otherClients: wrong.clients = others.authority.file
+        case .otherMechanism: wrong.mechanisms = ["SCRAM-SHA-512"]
+        }
+        let own = try certificates.make("loader")
+        let properties = Self.plain("right").merging([
+            "ssl.ca.location": certificates.authority.file, "ssl.certificate.location": own.file,
+            "ssl.key.location": own.key,
+        ]) { $1 }
+        let gate = try KafkaGate(to: .sharedReal(), right)
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            try landing.produce(0..<10)
+            let loader = try LoaderProcess(landing.environment(gate, properties))
+            try await landing.waitForRows(10)
+            try gate.change(wrong)
+            try gate.cut()
+            try await loader.wait(for: "an outage", within: .seconds(90)) {
+                loader.metric(#"loader_outage{place="brokers"}"#) == 1
+            }
+            // That they are away may be known before why.
+            try await loader.waitForLog(turn.rawValue, within: .seconds(90))
+            try landing.produce(10..<20)
+            try gate.change(right)
+            try await landing.waitForRows(20, within: .seconds(90))
+            try await loader.wait(for: "the end of the outage") {
+                loader.metric(#"loader_outage{place="brokers"}"#) == 0
+            }
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+            try landing.expectExactlyOnce()
+        }
+        withExtendedLifetime((gate, certificates, others)) {}
     }
 
     @Test("a listener that closes without a word, as one with nobody behind it does, is away and not wrongly spoken to")
@@ -227,6 +302,37 @@ struct BrokerRefusalTests {
             try await landing.waitForRows(20)
             loader.kill(SIGTERM)
             #expect(try await loader.waitForExit() == 0)
+            try landing.expectExactlyOnce()
+        }
+        withExtendedLifetime(gate) {}
+    }
+
+    @Test(
+        "brokers that go as soon as they are reached are away, and are not said to want SASL, with each librdkafka",
+        arguments: [false, true])
+    func going(isNew: Bool) async throws {
+        let library = isNew ? try #require(WriteRightTests.newLibrary) : [:]
+        var settings = KafkaGate.Settings()
+        let gate = try KafkaGate(to: .sharedReal(), settings)
+        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            try landing.produce(0..<10)
+            let loader = try LoaderProcess(landing.environment(gate, [:]).merging(library) { $1 })
+            try await landing.waitForRows(10)
+            settings.going = true
+            try gate.change(settings)
+            try gate.cut()
+            try await loader.waitForLog("the brokers are away", within: .seconds(90))
+            try await eventually("they are asked whether they want SASL", within: .seconds(90)) {
+                try gate.count().tried["in vain", default: 0] > 0
+            }
+            settings.going = false
+            try gate.change(settings)
+            try await loader.wait(for: "the end of the outage", within: .seconds(90)) {
+                loader.metric(#"loader_outage{place="brokers"}"#) == 0
+            }
+            loader.kill(SIGTERM)
+            #expect(try await loader.waitForExit() == 0)
+            #expect(!loader.output.contains("want SASL"), "\(loader.output)")
             try landing.expectExactlyOnce()
         }
         withExtendedLifetime(gate) {}

@@ -71,6 +71,32 @@ struct StandstillTests {
         }
     }
 
+    @Test("a right to read that is lost is told with what gives it, keeps the loader from being ready, and is survived")
+    func topicRight() async throws {
+        try await withLanding { landing, mock in
+            try landing.produce(0..<100)
+            let run = try LoaderRun(landing.options())
+            try await landing.waitForRows(100)
+            mock.fail(.fetch, with: Array(repeating: .topicAuthorizationFailed, count: 1000))
+            try await eventually("it is told") {
+                hasTold(run, "TOPIC_AUTHORIZATION_FAILED", mend: "READ", at: landing.topic)
+            }
+            try await eventually("it is not ready") {
+                status(run).obstacles.contains { $0.hasPrefix(landing.topic) }
+            }
+            try await eventually("both partitions are counted") {
+                PrometheusText(status(run)).text.contains(#"loader_standstills{reason="refused"} 2"#)
+            }
+            try landing.produce(100..<200)
+            mock.stopFailing(.fetch)
+            try await landing.waitForRows(200)
+            try await eventually("it is ready") { status(run).isReady }
+            try await run.finish()
+            try landing.expectExactlyOnce()
+            try await landing.expectGroupFollowsLedger()
+        }
+    }
+
     @Test("what the group refuses to be told is an incident, while rows go on to be loaded")
     func commits() async throws {
         try await withLanding { landing, mock in

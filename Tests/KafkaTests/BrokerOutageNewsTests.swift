@@ -43,10 +43,27 @@ struct BrokerOutageNewsTests {
         var outage = BrokerOutage()
         outage.hear(gone)
         #expect(outage.news(isAway: true) == .lost(gone))
-        #expect(outage.news(isAway: true, logged: closed) == .lost(closed))
-        #expect(outage.news(isAway: true, logged: closed) == nil)
+        #expect(outage.news(isAway: true, logged: closed) == nil, "whoever goes closes a connection as well")
+        let known = outage.news(isAway: true, logged: closed, proven: .wantsSASL)
+        guard case .lost(let error) = known else {
+            Issue.record("\(String(describing: known))")
+            return
+        }
+        #expect(error.reason == closed.reason && error.refusal == .wantsSASL)
+        #expect(outage.news(isAway: true, logged: closed, proven: .wantsSASL) == nil)
         outage.hear(password)
-        #expect(outage.news(isAway: true, logged: closed) == .lost(password))
+        #expect(outage.news(isAway: true, logged: closed, proven: .wantsSASL) == .lost(password))
+    }
+
+    @Test("what words leave in doubt is refused by nobody until it is proven", arguments: BrokerRefusal.allCases)
+    func inDoubt(refusal: BrokerRefusal) throws {
+        let line = BrokerRefusalTests.lines.first { _, _, said in said == refusal }
+        guard let (code, reason, _) = line else { return }
+        var outage = BrokerOutage()
+        outage.hear(KafkaError(code: code, operation: "connection", reason: reason))
+        #expect(outage.reason(logged: nil).refusal == (refusal.isInDoubt ? nil : refusal))
+        #expect(outage.reason(logged: nil, proven: .speaksNoSASL).refusal == (refusal.isInDoubt ? nil : refusal))
+        #expect(outage.reason(logged: nil, proven: refusal).refusal == refusal)
     }
 
     @Test("an outage has nothing of the one before: what was refused then may have been mended since")

@@ -90,7 +90,7 @@ struct BrokerRefusalTests {
 
     @Test("each line is known for what it says", arguments: lines)
     func known(code: KafkaErrorCode, reason: String, refusal: BrokerRefusal) {
-        #expect(KafkaError(code: code, operation: "connection", reason: reason).refusal == refusal)
+        #expect(KafkaError(code: code, operation: "connection", reason: reason).suspicion == refusal)
     }
 
     @Test("what is away is refused by nobody")
@@ -99,6 +99,11 @@ struct BrokerRefusalTests {
             (.transport, "Connect to ipv4#127.0.0.1:1 failed: Connection refused"), (.resolve, "Failed to resolve 'h'"),
             (.allBrokersDown, "1/1 brokers are down"), (.timedOut, "ApiVersionRequest failed: Local: Timed out"),
             (.ssl, "SSL handshake failed: Disconnected"),
+            (
+                .authentication,
+                "SASL PLAIN mechanism handshake failed: Local: Broker transport failure: broker's supported mechanisms: "
+            ),
+            (.authentication, "SASL authentication error: SaslAuthenticateRequest failed: Local: Timed out"),
             (
                 .transport,
                 "h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN (after 2000ms in state UP)"
@@ -110,7 +115,7 @@ struct BrokerRefusalTests {
             (.transport, "sasl_ssl://h:1/1: Disconnected: SSL connection closed by peer (after 3ms in state UP)"),
             (.transport, "h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN"),
         ] as [(KafkaErrorCode, String)] {
-            #expect(KafkaError(code: code, operation: "connection", reason: reason).refusal == nil, "\(reason)")
+            #expect(KafkaError(code: code, operation: "connection", reason: reason).suspicion == nil, "\(reason)")
         }
     }
 
@@ -148,6 +153,6 @@ struct BrokerRefusalTests {
         closed.add(
             "[thrd:h:1/1]: h:1/1: Disconnected: connection closed by peer: receive 0 after POLLIN (after 60000ms in state UP)"
         )
-        #expect(closed.last?.reason == line && closed.last?.refusal == .wantsSASL)
+        #expect(closed.last?.reason == line && closed.last?.suspicion == .wantsSASL)
     }
 }

@@ -1,5 +1,6 @@
 import Credentials
 import Foundation
+import Loading
 import Testing
 
 @testable import Loader
@@ -28,6 +29,8 @@ struct ConfigurationAWSTests {
             configuration.loading.properties == [
                 "sasl.mechanisms": "OAUTHBEARER", "security.protocol": "sasl_ssl", "reconnect.backoff.ms": "1000",
             ])
+        let clients = [configuration.loading.clientProperties, configuration.loading.letterProperties]
+        #expect(clients.allSatisfy { $0["reconnect.backoff.ms"] == "1000" }, "not the consumer alone")
         let request = try request(configuration)
         #expect(request.hasPrefix("https://kafka.us-east-2.amazonaws.com/?Action=kafka-cluster%3AConnect&"))
         #expect(request.contains("Credential=AKIDEXAMPLE%2F"))
@@ -50,6 +53,16 @@ struct ConfigurationAWSTests {
             .properties
         #expect(properties[name] == "500")
         #expect(properties.count == 3)
+    }
+
+    @Test(
+        "what the properties say of how long connections last holds for every client, the letters' producer among them",
+        arguments: ["reconnect.backoff.max.ms", "connections.max.idle.ms", "metadata.max.age.ms"])
+    func connections(name: String) throws {
+        let options = try read(set: ["kafka.properties.\(name)=180000"]).loading
+        for properties in [options.consumerProperties, options.clientProperties, options.letterProperties] {
+            #expect(properties[name] == "180000")
+        }
     }
 
     @Test("the mechanism AWS_MSK_IAM of Amazon's library for Java is the same, and contradicts any other source")

@@ -39,6 +39,9 @@ struct SecurityPageTests {
             let named = text.matches(of: /\$\{file:([^}]*)\}/).map { (String($0.1), "secret") }
             let found = try mistakes(text, environment: environment, files: Dictionary(named) { $1 })
             #expect(found.isEmpty, "\(found)\n\(text)")
+            for url in text.matches(of: /postgresql:\/\/[^\s"']+/) where url.0.contains("sslmode=verify") {
+                #expect(url.0.contains("sslrootcert="), "libpq has no authorities of its own: \(url.0)")
+            }
         }
     }
 

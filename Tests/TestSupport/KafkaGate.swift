@@ -15,6 +15,10 @@ public final class KafkaGate: Sendable {
         public var session: Double?
         /// What Metadata says that this user may do to a topic, by the numbers of Kafka's `AclOperation`.
         public var rights: [String: [Int]]?
+        /// Who begins with SASL is told that none is wanted.
+        public var refusesSASL: Bool?
+        /// Each connection ends as soon as it is there.
+        public var going: Bool?
         /// The port that brokers are said to be at; nil: the gate's own.
         public var advertised: Int?
 

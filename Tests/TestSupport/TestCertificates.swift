@@ -35,9 +35,11 @@ public final class TestCertificates: Sendable {
     /// - Parameters:
     ///   - names: as openssl writes them.
     ///   - isExpired: since a while.
+    ///   - start: nil: since a while.
     ///   - end: nil: in many years.
     public func make(
-        _ name: String, names: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false, until end: Date? = nil
+        _ name: String, names: String = "DNS:localhost,IP:127.0.0.1", isExpired: Bool = false,
+        from start: Date? = nil, until end: Date? = nil
     ) throws -> Certificate {
         let made = Certificate(
             file: directory.appending(path: "\(name).pem").path(), key: directory.appending(path: "\(name).key").path())
@@ -69,7 +71,8 @@ public final class TestCertificates: Sendable {
         // `openssl x509` takes no days but those to come.
         let (from, to) =
             isExpired
-            ? ("20200101000000Z", "20200102000000Z") : ("20200101000000Z", end.map(Self.time) ?? "20491231000000Z")
+            ? ("20200101000000Z", "20200102000000Z")
+            : (start.map(Self.time) ?? "20200101000000Z", end.map(Self.time) ?? "20491231000000Z")
         try Self.openssl([
             "ca", "-batch", "-notext", "-config", settings, "-cert", authority.file, "-keyfile", authority.key,
             "-startdate", from, "-enddate", to, "-extfile", extensions, "-in", request, "-out", made.file,

@@ -51,7 +51,7 @@ extension LoadingOptions {
         let shared = currentProperties.filter { name, _ in
             [
                 "security.", "sasl.", "ssl.", "socket.", "broker.", "enable.ssl", "enable.sasl", "client.dns",
-                "message.max", "debug",
+                "reconnect.", "connections.", "metadata.max.age", "message.max", "debug",
             ]
             .contains { name.hasPrefix($0) }
         }

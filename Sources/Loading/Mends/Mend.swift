@@ -114,7 +114,8 @@ extension Mend {
         case brokers(BrokerRefusal?)
         /// Some broker answers, and not those that hold what is loaded.
         case leaders(BrokerRefusal?)
-        case letterTopic(String, BrokerRefusal?)
+        /// By its name, what the brokers refuse of it, and whose they are.
+        case letterTopic(String, BrokerRefusal?, BrokerService)
         /// By why the registry told nothing, and whose it is.
         case registry(RegistryFailure.Code, RegistryKind)
         /// Whoever gives tokens says himself what helps.

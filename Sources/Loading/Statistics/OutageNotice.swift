@@ -61,8 +61,7 @@ package struct OutageNotice: Sendable {
 
     /// No broker answers, or none lets this client in.
     package init(brokers error: KafkaError) {
-        // What closes a connection without a word, closed it for a loader that knew how to speak with it before.
-        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
+        let refusal = error.refusal
         place = .brokers
         what = refusal?.what ?? "the brokers are away"
         if refusal != nil { until = "they let it in" } else { until = "they answer" }
@@ -73,7 +72,7 @@ package struct OutageNotice: Sendable {
 
     /// Some broker answers, and not one that leads partitions of this member's, or its group.
     package init(cutOff error: KafkaError) {
-        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
+        let refusal = error.refusal
         place = .brokers
         what =
             "brokers answer, but not all of those that lead the partitions and the group"
@@ -118,12 +117,15 @@ package struct OutageNotice: Sendable {
     }
 
     /// The topic of dead letters acknowledges nothing.
-    init(deadLetterTopic error: KafkaError, _ topic: String) {
+    ///
+    /// - Parameter service: whose brokers it is on.
+    init(deadLetterTopic error: KafkaError, _ topic: String, on service: BrokerService) {
         place = .deadLetterTopic
-        let refusal = error.refusal.flatMap { $0.isInDoubt ? nil : $0 }
+        let refusal = error.refusal
         what = refusal.map { "the dead-letter topic takes nothing: \($0.what)" } ?? "the dead-letter topic is away"
+        if refusal != nil { until = "it does" }
         code = error.code.name
         self.error = "\(error)"
-        mend = .database(.outage(.letterTopic(topic, refusal)))
+        mend = .database(.outage(.letterTopic(topic, refusal, service)))
     }
 }

@@ -206,10 +206,14 @@ final class BatchLoader {
             return .ended(.failed(batch, .tooManyDeadLetters(share: share, batch, batch.tables.targets, options)))
         case .deadLetterTopic(let error):
             let topic = options.deadLetters.topic ?? ""
-            guard error.isRetriable else { return .ended(.failed(batch, .deadLetterTopic(error, topic))) }
+            // Whom brokers refuse they may be told to let in, while the loader waits.
+            guard error.isRetriable || error.refusal != nil else {
+                return .ended(.failed(batch, .deadLetterTopic(error, topic)))
+            }
             if isAbandoned { return .again }
             batch.noteFailure(code: error.code.name, "\(error)")
-            return away(OutageNotice(deadLetterTopic: error, topic), nil, of: batch, &trying)
+            return away(
+                OutageNotice(deadLetterTopic: error, topic, on: options.brokerService), nil, of: batch, &trying)
         case .deadLetterTable(let error, let table):
             guard FailureClass(error).passes else { return .ended(.failed(batch, .deadLetterTable(error, table))) }
             return react(to: error, withRows: false, isReused: isReused, part, of: batch, &trying)

@@ -1,7 +1,7 @@
 import Kafka
 import Synchronization
 
-/// The producer that the dead letters of all writers go through. One that has met a fatal error is replaced.
+/// The producer that the dead letters of all writers go through. One that has met a fatal error, or been refused, is replaced.
 final class LetterProducer: Sendable {
     private let options: LoadingOptions
     private let current: Mutex<Producer>
@@ -166,13 +166,14 @@ final class TopicLetters {
                 try send(Array(letters[half...]), mayMiss, deadline, isSearching: true, message)
             }
         } catch {
-            guard error.isFatal else { throw error }
+            // One that was refused goes by that for minutes, whatever it might do by then.
+            guard error.isFatal || error.refusal != nil else { throw error }
             lone = nil
             // What went through it may or may not have arrived; it is sent again through another.
             try self.producer.replace(producer)
             throw KafkaError(
-                code: error.code, operation: error.operation, reason: error.reason, isRetriable: true,
-                topic: error.topic, partition: error.partition)
+                code: error.code, operation: error.operation, reason: error.reason,
+                isRetriable: error.refusal == nil, topic: error.topic, partition: error.partition)
         }
     }
 
@@ -241,12 +242,13 @@ final class TopicLetters {
                 }
             }
         }
-        if let failure { throw failure }
-        guard missing == 0 else {
-            throw KafkaError(
+        if missing > 0, failure == nil {
+            failure = KafkaError(
                 code: .timedOut, operation: "produce",
                 reason: "\(missing) dead letters are not acknowledged yet", isRetriable: true, topic: topic)
         }
+        // The reports say no more than that they were given up.
+        if let failure { throw producer.fatalError ?? failure }
         return refused
     }
 

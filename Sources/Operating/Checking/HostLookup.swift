@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import Loading
 import Synchronization
 
@@ -42,19 +43,6 @@ public enum HostLookup {
         return code == EAI_NONAME
     }
 
-    /// The names in a list of brokers, `SASL_SSL://one:9092,[::1]:9092`.
-    public static func hosts(ofBrokers list: String) -> [String] { addresses(ofBrokers: list).map(\.host) }
-
-    /// The same with their ports, 9092 where none is named.
-    static func addresses(ofBrokers list: String) -> [(host: String, port: UInt16)] {
-        list.split(separator: ",").compactMap { broker in
-            var rest = broker.filter { $0 != " " }[...]
-            if let scheme = rest.firstRange(of: "://") { rest = rest[scheme.upperBound...] }
-            let isAddress = rest.hasPrefix("[")
-            let host = isAddress ? rest.dropFirst().prefix { $0 != "]" } : rest.prefix { $0 != ":" }
-            guard !host.isEmpty else { return nil }
-            let port = rest[host.endIndex...].drop { $0 == "]" || $0 == ":" }
-            return (String(host), UInt16(port) ?? 9092)
-        }
-    }
+    /// The names in a list of brokers.
+    public static func hosts(ofBrokers list: String) -> [String] { BrokerAddress.all(in: list).map(\.host) }
 }

@@ -21,8 +21,12 @@ public struct RoutedTopics: Sendable {
 
     /// Brokers have said so, and yet a topic that was just made may not be known to all of them.
     private static let secondLook = 0.5
+    /// For the question why no broker answers.
+    private static let proof = Duration.seconds(3)
 
+    /// - Parameter timeout: that the brokers get for what they are asked first.
     public init(_ options: LoadingOptions, timeout: Duration = .seconds(10)) {
+        let deadline = StartDeadline()
         if let failure = TokenCheck.failure(options) {
             admin = nil
             tokenFailure = failure
@@ -42,16 +46,17 @@ public struct RoutedTopics: Sendable {
         }
         guard let admin else { return }
         do throws(KafkaError) {
-            var counts = try admin.partitionCounts(timeout: timeout)
+            var counts = try admin.partitionCounts(timeout: deadline.share(timeout, sparing: Self.proof))
             if Self.isAnyMissing(options, among: counts) {
                 Thread.sleep(forTimeInterval: Self.secondLook)
-                counts = try admin.partitionCounts(timeout: timeout)
+                counts = try admin.partitionCounts(timeout: deadline.share(timeout, sparing: Self.proof))
             }
             all = counts
             find(options, among: counts)
-            let unreached = LeaderReach.problem(found, admin, timeout: min(timeout, .seconds(5)))
+            let unreached = LeaderReach.problem(found, admin, timeout: deadline.share(min(timeout, .seconds(5))))
             warnings += [unreached].compactMap(\.self)
-            problems += ReadRights.missing(found.keys, options, timeout: min(timeout, .seconds(5))).map { topic in
+            let patience = deadline.share(min(timeout, .seconds(5)))
+            problems += ReadRights.missing(found.keys, options, timeout: patience).map { topic in
                 SetupProblem(
                     .topic, at: topic, "the brokers show this user the topic \(topic) and do not let it read it",
                     mend: .said(Self.readMend(topic, options)))
@@ -59,14 +64,14 @@ public struct RoutedTopics: Sendable {
             // Who does not reach the brokers that hold the topics need not wait for the one that has the group as well.
             if unreached == nil,
                 let problem = GroupRight.problem(
-                    options, admin, topic: found.keys.min(), timeout: min(timeout, .seconds(3)))
+                    options, admin, topic: found.keys.min(), timeout: deadline.share(min(timeout, .seconds(3))))
             {
                 if problem.isWarning { warnings.append(problem) } else { problems.append(problem) }
             }
-            problems += WriteRight.problems(options, admin, timeout: min(timeout, .seconds(5)))
+            problems += WriteRight.problems(options, admin, timeout: deadline.share(min(timeout, .seconds(5))))
         } catch {
             self.error = error
-            problems = Self.problems(options, error, admin.connectionTrouble)
+            problems = Self.problems(options, error, admin.connectionTrouble, deadline)
         }
     }
 
@@ -122,10 +127,10 @@ public struct RoutedTopics: Sendable {
     }
 
     private static func problems(
-        _ options: LoadingOptions, _ error: KafkaError, _ trouble: KafkaError?
+        _ options: LoadingOptions, _ error: KafkaError, _ trouble: KafkaError?, _ deadline: StartDeadline
     ) -> [SetupProblem] {
         let hosts = HostLookup.hosts(ofBrokers: options.brokers)
-        let unknown = HostLookup.unknown(hosts)
+        let unknown = HostLookup.unknown(hosts, timeout: deadline.share(.seconds(3)))
         var problems = unknown.map { host in
             var problem = SetupProblem(
                 .kafka, at: "kafka.brokers", "there is no host \(host)", mend: "mend kafka.brokers, or the name server")
@@ -133,7 +138,7 @@ public struct RoutedTopics: Sendable {
             return problem
         }
         guard unknown.count < hosts.count || hosts.isEmpty else { return problems }
-        if let refusal = (trouble?.refusal ?? error.refusal).flatMap({ proven($0, options) }) {
+        if let refusal = (trouble?.suspicion ?? error.suspicion).flatMap({ proven($0, options, deadline) }) {
             problems.append(
                 SetupProblem(
                     .kafka, at: "kafka.brokers", "\(refusal.what): \(error.reason)", mend: .said(refusal.mend())))
@@ -150,17 +155,17 @@ public struct RoutedTopics: Sendable {
     }
 
     /// What is in doubt by its words alone is asked for; and that a certificate has expired, not every broker says.
-    private static func proven(_ refusal: BrokerRefusal, _ options: LoadingOptions) -> BrokerRefusal? {
+    private static func proven(
+        _ refusal: BrokerRefusal, _ options: LoadingOptions, _ deadline: StartDeadline
+    ) -> BrokerRefusal? {
         if [.ownCertificate, .ownCertificateMissing].contains(refusal),
             let own = ShownCertificate.ownCertificate(options.currentProperties), own.notAfter < Date()
         {
             return .ownCertificateExpired
         }
-        guard refusal.isInDoubt else { return refusal }
-        let expected: ListenerProbe.Speech = refusal == .wantsTLS ? .tls : .plain
-        let isSo = HostLookup.addresses(ofBrokers: options.brokers).contains { address in
-            ListenerProbe.speech(of: address.host, port: address.port, timeout: .seconds(2)) == expected
-        }
-        return isSo ? refusal : nil
+        // A broker that a start has just reached is hardly one that goes, and some do not say that they want SASL to whoever is nobody.
+        guard refusal.isInDoubt, refusal != .wantsSASL else { return refusal }
+        let proof = RefusalProof(options.clientProperties)
+        return proof.holds(refusal, timeout: deadline.share(.seconds(4))) ? refusal : nil
     }
 }

@@ -9,28 +9,21 @@ struct AccessLine {
         case cluster
     }
 
-    /// Whose brokers they are, where rights are given in a way of its own.
-    enum Service { case kafka, msk, eventHubs }
-
     let brokers: String
     /// As the brokers call this user; nil where it is nobody, whose rights need no line of their own.
     let principal: String?
-    let service: Service
+    let service: BrokerService
 
     /// What stands where only the brokers know who a token is.
     static let unnamed = "User:NAME"
 
     init(_ options: LoadingOptions) {
         brokers = options.brokers
-        if options.tokens?.isOfMSK ?? false {
-            service = .msk
-        } else {
-            service = brokers.contains(".servicebus.windows.net") ? .eventHubs : .kafka
-        }
+        service = options.brokerService
         principal = Self.principal(options.currentProperties, brokers: brokers, hasTokens: options.tokens != nil)
     }
 
-    init(brokers: String, principal: String?, service: Service = .kafka) {
+    init(brokers: String, principal: String?, service: BrokerService = .kafka) {
         (self.brokers, self.principal, self.service) = (brokers, principal, service)
     }
 

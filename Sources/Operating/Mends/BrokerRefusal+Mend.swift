@@ -4,8 +4,10 @@ import Loading
 extension BrokerRefusal {
     /// What to type.
     ///
-    /// - Parameter topic: whose right it is.
-    package func mend(topic: String? = nil) -> String {
+    /// - Parameters:
+    ///   - topic: which may not be written to.
+    ///   - service: whose brokers they are.
+    package func mend(topic: String? = nil, on service: BrokerService = .kafka) -> String {
         switch self {
         case .unknownAuthority:
             "set ssl.ca.location in kafka.properties to the PEM file of the authority that signed the brokers' certificates, or "
@@ -38,12 +40,19 @@ extension BrokerRefusal {
         case .speaksNoSASL: "set security.protocol in kafka.properties to SSL, or use the brokers' listener with SASL"
         case .noCommonTLS: "let the brokers speak TLS 1.2 or newer, with ssl.enabled.protocols and ssl.cipher.suites"
         case .topicRight:
-            topic.map { "give this user WRITE on \($0) (deploy/kafka/acls.sh)" }
-                ?? "give this user READ and DESCRIBE on the routes' topics, and WRITE on dead_letters.topic (deploy/kafka/acls.sh)"
+            topic.map { Self.writeRight($0, service) }
+                ?? "give this user READ and DESCRIBE on the routes' topics, and WRITE on dead_letters.topic: `loader check` says "
+                + "what does"
         case .groupRight: "give this user READ on the group (kafka.group): `loader check` has the line for it"
         case .clusterRight:
-            "give this user WRITE on \(topic ?? "the topic"), and IDEMPOTENT_WRITE on the cluster where brokers are older than 2.8"
+            (topic.map { Self.writeRight($0, service) } ?? "give this user WRITE on the topic")
+                + (service == .kafka ? "; brokers older than 2.8 want IDEMPOTENT_WRITE on the cluster as well" : "")
         case .transactionRight: "give this user WRITE and DESCRIBE on the transactional id"
         }
+    }
+
+    private static func writeRight(_ topic: String, _ service: BrokerService) -> String {
+        let access = AccessLine(brokers: "", principal: nil, service: service)
+        return "give this user WRITE on \(topic): " + access.words(["Write"], on: .topic(topic))
     }
 }

@@ -52,8 +52,8 @@ extension Mend.Outage {
         case .leaders(let refusal): refusal?.mend() ?? LeaderReach.mend
         case .registry(let code, let kind): Self.words(registry: code, kind)
         case .tokens(let failure): failure.mend
-        case .letterTopic(let topic, let refusal?): refusal.mend(topic: topic)
-        case .letterTopic(let topic, nil):
+        case .letterTopic(let topic, let refusal?, let service): refusal.mend(topic: topic, on: service)
+        case .letterTopic(let topic, nil, _):
             "see whether \(topic) exists, has a leader and enough in-sync replicas (kafka-topics.sh --describe --topic "
                 + "\(topic)), and bring its brokers back"
         }

@@ -42,8 +42,6 @@ extension Mend.Letters {
             "it is refused even without its key, value and headers: see what the topic asks of messages "
                 + "(kafka-configs.sh --describe --entity-type topics --entity-name \(topic)), or set "
                 + "dead_letters.topic to null; nothing was committed"
-        case .topicAuthorizationFailed:
-            BrokerRefusal.topicRight.mend(topic: topic) + ", or set dead_letters.topic to null; nothing was committed"
         default: (code.mend ?? "mend that") + ", or set dead_letters.topic to null; nothing was committed"
         }
     }

@@ -36,8 +36,20 @@ struct OutageNoticeTests {
     @Test("the topic of dead letters is named")
     func topic() {
         let notice = OutageNotice(
-            deadLetterTopic: KafkaError(code: .messageTimedOut, operation: "produce"), "orders-dead")
+            deadLetterTopic: KafkaError(code: .messageTimedOut, operation: "produce"), "orders-dead", on: .kafka)
         #expect(notice.place == .deadLetterTopic && notice.code == "_MSG_TIMED_OUT")
-        #expect(notice.mend == .database(.outage(.letterTopic("orders-dead", nil))))
+        #expect(notice.mend == .database(.outage(.letterTopic("orders-dead", nil, .kafka))))
+    }
+
+    @Test(
+        "a right to it that is lost is named, whichever right the brokers miss",
+        arguments: [
+            (.topicAuthorizationFailed, .topicRight), (.clusterAuthorizationFailed, .clusterRight),
+        ] as [(KafkaErrorCode, BrokerRefusal)])
+    func topicRight(code: KafkaErrorCode, refusal: BrokerRefusal) {
+        let notice = OutageNotice(deadLetterTopic: KafkaError(code: code, operation: "produce"), "dead", on: .msk)
+        #expect(
+            notice.place == .deadLetterTopic && notice.what == "the dead-letter topic takes nothing: \(refusal.what)")
+        #expect(notice.mend == .database(.outage(.letterTopic("dead", refusal, .msk))))
     }
 }

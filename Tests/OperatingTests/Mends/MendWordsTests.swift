@@ -108,8 +108,6 @@ struct MendWordsTests {
         #expect(KafkaErrorCode.authenticationMend(libraryVersion: 0x0206_00ff).contains("refused by Apache Kafka 4.0"))
         #expect(!KafkaErrorCode.authenticationMend(libraryVersion: 0x0206_01ff).contains("SCRAM"))
         #expect(words(.ssl) == words(.transport))
-        #expect(
-            Mend.letters(.topic("dead", .topicAuthorizationFailed)).words.hasPrefix("give this user WRITE on dead ("))
         #expect(Mend.letters(.topic("dead", .messageTooLarge)).words.contains("--entity-name dead"))
         let error = KafkaError(code: .topicAuthorizationFailed, operation: "commit", topic: "orders", partition: 3)
         #expect(
@@ -119,6 +117,23 @@ struct MendWordsTests {
                 """)
         #expect(
             KafkaError(code: .none, operation: "poll").told == KafkaError(code: .none, operation: "poll").description)
+    }
+
+    @Test(
+        "a right to the letters' topic that is lost later is given as the start says, by whose brokers they are",
+        arguments: [
+            (.kafka, "deploy/kafka/acls.sh does"), (.msk, "deploy/aws/msk-dead-letters-policy.json does"),
+            (.eventHubs, "the role Azure Event Hubs Data Sender does"),
+        ] as [(BrokerService, String)])
+    func letterRights(service: BrokerService, gives: String) {
+        for code in [KafkaErrorCode.topicAuthorizationFailed, .clusterAuthorizationFailed] {
+            let error = KafkaError(code: code, operation: "produce", topic: "dead")
+            let words = OutageNotice(deadLetterTopic: error, "dead", on: service).mend.words
+            #expect(words.hasPrefix("give this user WRITE on dead: \(gives)"))
+            #expect(
+                words.contains("IDEMPOTENT_WRITE") == (code == .clusterAuthorizationFailed && service == .kafka),
+                "\(words)")
+        }
     }
 
     @Test(
