@@ -41,7 +41,7 @@ final class BrokerProbe: @unchecked Sendable {
     /// - Parameter properties: the client's.
     init(client: KafkaClient, properties: ClientProperties, wakeup: Wakeup) {
         self.client = client
-        proof = RefusalProof(properties)
+        proof = RefusalProof(properties) { [thread] in thread.isStopping }
         query = TopicQuery(client: client, operation: "looking for a broker", timeout: Self.patience)
         self.wakeup = wakeup
         client.start(thread, named: "broker-probe") { [self] in ask() }

@@ -54,6 +54,9 @@ final class ClientThread: @unchecked Sendable {
         }
     }
 
+    /// Whether it is time to end, for a turn that takes long.
+    var isStopping: Bool { condition.withLock { isStopped } }
+
     /// Asks the thread to end.
     func stop() { locked { isStopped = true } }
 

@@ -2,9 +2,15 @@
 /// a connection without a word, and so does one that goes away, and a load balancer that has none behind it.
 public struct RefusalProof: Sendable {
     private let properties: ClientProperties
+    private let isGivenUp: @Sendable () -> Bool
 
-    /// - Parameter properties: of the client that was refused.
-    public init(_ properties: ClientProperties) { self.properties = properties }
+    /// - Parameters:
+    ///   - properties: of the client that was refused.
+    ///   - isGivenUp: asked meanwhile; once true, nobody needs the answer any more.
+    public init(_ properties: ClientProperties, _ isGivenUp: @escaping @Sendable () -> Bool = { false }) {
+        self.properties = properties
+        self.isGivenUp = isGivenUp
+    }
 
     /// Blocks, for the timeout at most, and for as long as the name server takes.
     ///
@@ -30,20 +36,17 @@ public struct RefusalProof: Sendable {
     /// none, all of which is said before a connection is closed. Some that want none do not mind, and answer a client that says
     /// nothing as well.
     private func wantSASL(_ timeout: Duration) -> Bool {
-        let protocols = ["SSL": "SASL_SSL", "PLAINTEXT": "SASL_PLAINTEXT"]
+        let isSecure = properties["security.protocol"]?.uppercased() == "SSL"
         let nobody = [
-            (
-                "security.protocol",
-                protocols[properties["security.protocol"]?.uppercased() ?? "PLAINTEXT"] ?? "SASL_SSL"
-            ),
-            ("sasl.mechanisms", "PLAIN"), ("sasl.username", "nobody"), ("sasl.password", "none"),
+            ("security.protocol", isSecure ? "SASL_SSL" : "SASL_PLAINTEXT"), ("sasl.mechanisms", "PLAIN"),
+            ("sasl.username", "nobody"), ("sasl.password", "none"),
         ]
-        let deadline = ContinuousClock.now + timeout
-        let answers: Set<BrokerRefusal> = [.credentials, .mechanism, .speaksNoSASL]
-        guard let answer = trouble(of: ClientProperties(properties.list + nobody), until: deadline, answers) else {
-            return false
-        }
-        return answer != .speaksNoSASL && trouble(of: properties, until: .now + timeout, [.wantsSASL]) == .wantsSASL
+        let beginning = ContinuousClock.now
+        let answer = trouble(
+            of: ClientProperties(properties.list + nobody), until: beginning + timeout / 2,
+            [.credentials, .mechanism, .speaksNoSASL])
+        guard let answer, answer != .speaksNoSASL else { return false }
+        return trouble(of: properties, until: beginning + timeout, [.wantsSASL]) != nil
     }
 
     /// - Returns: the first of some answers that a new client gets; nil: it is let in, or gets none in time.
@@ -55,7 +58,7 @@ public struct RefusalProof: Sendable {
             let left = max(.zero, min(Self.slice, deadline - .now))
             if (try? admin.partitionCounts(timeout: left)) != nil { return nil }
             if let answer = admin.connectionTrouble?.suspicion, answers.contains(answer) { return answer }
-        } while .now < deadline
+        } while .now < deadline && !isGivenUp()
         return nil
     }
 

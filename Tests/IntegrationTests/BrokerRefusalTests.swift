@@ -128,7 +128,6 @@ struct BrokerRefusalTests {
     enum Turn: String, CaseIterable, Sendable, CustomTestStringConvertible {
         case expired = "a broker's certificate has expired"
         case otherAuthority = "a broker's certificate is of an authority that is not trusted here"
-        case otherClients = "the brokers refuse the loader's certificate"
         case otherMechanism = "the brokers take other SASL mechanisms"
 
         var testDescription: String { rawValue }
@@ -148,7 +147,6 @@ struct BrokerRefusalTests {
         switch turn {
         case .expired: show(try certificates.make("old", isExpired: true))
         case .otherAuthority: show(try others.make("broker"))
-        case .otherClients: wrong.clients = others.authority.file
         case .otherMechanism: wrong.mechanisms = ["SCRAM-SHA-512"]
         }
         let own = try certificates.make("loader")
@@ -170,7 +168,8 @@ struct BrokerRefusalTests {
             try await loader.waitForLog(turn.rawValue, within: .seconds(90))
             try landing.produce(10..<20)
             try gate.change(right)
-            try await landing.waitForRows(20, within: .seconds(90))
+            // A broker of the tests keeps the place of a member that was cut off for a minute and more.
+            try await landing.waitForRows(20, within: .seconds(240))
             try await loader.wait(for: "the end of the outage") {
                 loader.metric(#"loader_outage{place="brokers"}"#) == 0
             }
@@ -282,60 +281,54 @@ struct BrokerRefusalTests {
         .enabled(if: WriteRightTests.newLibrary != nil, "no librdkafka of 2.3 or newer is here"))
     func wantSASLLater() async throws {
         let library = try #require(WriteRightTests.newLibrary)
-        var settings = KafkaGate.Settings()
-        let gate = try KafkaGate(to: .sharedReal(), settings)
-        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
-            try landing.produce(0..<10)
-            let loader = try LoaderProcess(landing.environment(gate, [:]).merging(library) { $1 })
-            try await landing.waitForRows(10)
-            settings.mechanisms = ["PLAIN"]
-            try gate.change(settings)
-            try gate.cut()
-            try await loader.wait(for: "an outage", within: .seconds(90)) {
-                loader.metric(#"loader_outage{place="brokers"}"#) == 1
-            }
+        try await outage(library, .init(mechanisms: ["PLAIN"]), .init(mechanisms: [])) { loader, _ in
             // That they are away may be known before why.
-            try await loader.waitForLog("the brokers want SASL, and the loader does not say who it is")
-            try landing.produce(10..<20)
-            settings.mechanisms = []
-            try gate.change(settings)
-            try await landing.waitForRows(20)
-            loader.kill(SIGTERM)
-            #expect(try await loader.waitForExit() == 0)
-            try landing.expectExactlyOnce()
+            try await loader.waitForLog(
+                "the brokers want SASL, and the loader does not say who it is", within: .seconds(90))
         }
-        withExtendedLifetime(gate) {}
     }
 
     @Test(
-        "brokers that go as soon as they are reached are away, and are not said to want SASL, with each librdkafka",
-        arguments: [false, true])
-    func going(isNew: Bool) async throws {
-        let library = isNew ? try #require(WriteRightTests.newLibrary) : [:]
-        var settings = KafkaGate.Settings()
-        let gate = try KafkaGate(to: .sharedReal(), settings)
-        try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
-            try landing.produce(0..<10)
-            let loader = try LoaderProcess(landing.environment(gate, [:]).merging(library) { $1 })
-            try await landing.waitForRows(10)
-            settings.going = true
-            try gate.change(settings)
-            try gate.cut()
+        "brokers that go as soon as they are reached are away, and are not said to want SASL",
+        .enabled(if: WriteRightTests.newLibrary != nil, "no librdkafka of 2.3 or newer is here"))
+    func going() async throws {
+        let library = try #require(WriteRightTests.newLibrary)
+        let loader = try await outage(library, .init(going: true), .init(going: false)) { loader, gate in
             try await loader.waitForLog("the brokers are away", within: .seconds(90))
             try await eventually("they are asked whether they want SASL", within: .seconds(90)) {
                 try gate.count().tried["in vain", default: 0] > 0
             }
-            settings.going = false
-            try gate.change(settings)
+        }
+        #expect(!loader.output.contains("want SASL"), "\(loader.output)")
+    }
+
+    /// A loader that is cut off from a plain gate which is another one then, and after a while as before.
+    @discardableResult
+    private func outage(
+        _ library: [String: String], _ other: KafkaGate.Settings, _ before: KafkaGate.Settings,
+        _ meanwhile: (LoaderProcess, KafkaGate) async throws -> Void
+    ) async throws -> LoaderProcess {
+        let gate = try KafkaGate(to: .sharedReal(), .init())
+        defer { withExtendedLifetime(gate) {} }
+        return try await Landing.with(broker: .sharedReal(), server: TestDatabase.shared(), partitions: 1) { landing in
+            try landing.produce(0..<10)
+            let loader = try LoaderProcess(landing.environment(gate, [:]).merging(library) { $1 })
+            try await landing.waitForRows(10)
+            try gate.change(other)
+            try gate.cut()
+            try await loader.wait(for: "an outage", within: .seconds(90)) {
+                loader.metric(#"loader_outage{place="brokers"}"#) == 1
+            }
+            try await meanwhile(loader, gate)
+            try gate.change(before)
             try await loader.wait(for: "the end of the outage", within: .seconds(90)) {
                 loader.metric(#"loader_outage{place="brokers"}"#) == 0
             }
             loader.kill(SIGTERM)
             #expect(try await loader.waitForExit() == 0)
-            #expect(!loader.output.contains("want SASL"), "\(loader.output)")
             try landing.expectExactlyOnce()
+            return loader
         }
-        withExtendedLifetime(gate) {}
     }
 
     @Test("one of several brokers that is away is named at the start with its partitions, is an outage, and survived")

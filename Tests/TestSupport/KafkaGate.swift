@@ -25,7 +25,7 @@ public final class KafkaGate: Sendable {
         public init(
             _ certificate: TestCertificates.Certificate? = nil, clients: TestCertificates.Certificate? = nil,
             mechanisms: [String]? = nil, users: [String: String]? = nil, tokens: [String]? = nil,
-            session: Double? = nil, rights: [String: [Int]]? = nil
+            session: Double? = nil, rights: [String: [Int]]? = nil, going: Bool? = nil
         ) {
             self.certificate = certificate?.file
             key = certificate?.key
@@ -35,6 +35,7 @@ public final class KafkaGate: Sendable {
             self.tokens = tokens
             self.session = session
             self.rights = rights
+            self.going = going
         }
     }
 

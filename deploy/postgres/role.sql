@@ -26,6 +26,12 @@
 \else
   \set mode upsert
 \endif
+SELECT :'mode' IN ('insert', 'ignore', 'history', 'upsert') AS is_mode \gset
+\if :is_mode
+\else
+  -- The GRANT below fails for it, and all is rolled back.
+  \warn mode is insert, ignore, history or upsert, and not :mode
+\endif
 
 BEGIN;
 

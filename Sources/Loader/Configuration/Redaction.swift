@@ -123,8 +123,6 @@ extension ConfigurationSetting {
         case ("command", .list(let parts)): .list(parts.prefix(1) + parts.dropFirst().map { _ in Redaction.mark })
         case ("command", .text(let text)) where text.hasPrefix("["):
             .text(text.prefix { $0 != "," } + ", \(Redaction.mark)]")
-        case ("command", .text(let text)) where text.contains(where: \.isWhitespace):
-            .text(text.prefix { !$0.isWhitespace } + " \(Redaction.mark)")
         case ("url", .text(let text)): .text(Redaction.webAddresses(text))
         case ("url", .list(let items)): .list(items.map(Redaction.webAddresses))
         default: value

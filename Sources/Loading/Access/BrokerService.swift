@@ -6,6 +6,6 @@ public enum BrokerService: Sendable, Hashable { case kafka, msk, eventHubs }
 extension LoadingOptions {
     package var brokerService: BrokerService {
         if tokens?.isOfMSK ?? false { return .msk }
-        return brokers.contains(".servicebus.windows.net") ? .eventHubs : .kafka
+        return brokers.lowercased().contains(".servicebus.") ? .eventHubs : .kafka
     }
 }

@@ -1,4 +1,5 @@
-/// How long those may take whom a start asks one after the other. It says what is wrong within 15 s, however slow each is.
+/// How long those may take whom a start asks one after the other, so that it says within 15 s why no broker lets it in. Where they do,
+/// and each of the questions behind that is slow as well, it takes longer.
 struct StartDeadline {
     private let end: ContinuousClock.Instant
 
